@@ -1,0 +1,29 @@
+"""Asynchronous actor-critic methods, step by step: the package that the book builds.
+
+Modules and names stand in the order in which the book introduces them, not in the alphabet's.
+"""
+
+# ruff: isort: skip_file
+
+from a3c_lib import envs as envs
+from a3c_lib import exact as exact
+from a3c_lib.rollout import Episode as Episode
+from a3c_lib.rollout import Rollout as Rollout
+from a3c_lib.rollout import collect as collect
+from a3c_lib.rollout import greedy as greedy
+from a3c_lib.rollout import make_envs as make_envs
+from a3c_lib.rollout import sampled as sampled
+from a3c_lib.rollout import start as start
+from a3c_lib import reinforce as reinforce
+from a3c_lib.evaluation import Evaluation as Evaluation
+from a3c_lib.evaluation import evaluate as evaluate
+from a3c_lib.networks import ActorCritic as ActorCritic
+from a3c_lib import actor_critic as actor_critic
+from a3c_lib.actor_critic import Loss as Loss
+from a3c_lib.actor_critic import actor_critic_loss as actor_critic_loss
+from a3c_lib.actor_critic import one_step_targets as one_step_targets
+from a3c_lib.returns import n_step_returns as n_step_returns
+from a3c_lib.losses import a2c_loss as a2c_loss
+from a3c_lib.losses import entropy as entropy
+
+__version__ = "0.1.0"

@@ -1,0 +1,92 @@
+"""Chapter 00: what a table lets us know exactly: V^π, V*, the objective and its gradient.
+
+Everything here is a linear system. Tensors are float64, and a policy that requires a gradient gets
+one.
+"""
+
+import torch
+from torch import Tensor
+
+from a3c_lib.envs import MDP
+
+
+def state_values(mdp: MDP, policy: Tensor, gamma: float) -> Tensor:
+    """Solve V = r_π + γ P_π V, the Bellman equation of a fixed policy.
+
+    policy (S, A), π(a | s) → (S,).  A terminal state is worth 0.
+
+    >>> from a3c_lib.envs import corridor
+    >>> always_right = torch.tensor([[0.0, 1.0]]).repeat(4, 1)
+    >>> state_values(corridor(length=3), always_right, gamma=0.5)
+    tensor([0.2500, 0.5000, 1.0000, 0.0000], dtype=torch.float64)
+    """
+    _check(mdp, policy, gamma)
+    transitions, rewards = _tables(mdp)
+    P_pi = torch.einsum("sa,sat->st", policy.double(), transitions)
+    r_pi = torch.einsum("sa,sa->s", policy.double(), rewards)
+    identity = torch.eye(mdp.num_states, dtype=torch.float64)
+    values: Tensor = torch.linalg.solve(identity - gamma * P_pi, r_pi)
+    return values
+
+
+def action_values(mdp: MDP, values: Tensor, gamma: float) -> Tensor:
+    """Q(s, a) = r(s, a) + γ Σ_s' P(s' | s, a) V(s').   values (S,) → (S, A)."""
+    transitions, rewards = _tables(mdp)
+    return rewards + gamma * transitions @ values.double()
+
+
+def optimal_policy(mdp: MDP, gamma: float) -> Tensor:
+    """Improve a policy until it is greedy for its own values (policy iteration).   → (S, A), rows
+    of one 1.
+
+    >>> from a3c_lib.envs import trap
+    >>> optimal_policy(trap(near=1, far=3), gamma=0.9)[1:4].argmax(dim=-1)
+    tensor([1, 1, 1])
+    """
+    policy = torch.full((mdp.num_states, mdp.num_actions), 1 / mdp.num_actions).double()
+    while True:
+        Q = action_values(mdp, state_values(mdp, policy, gamma), gamma)
+        # Rounding keeps two equally good actions from swapping places for ever.
+        best = Q.round(decimals=10).argmax(dim=-1)
+        greedy = torch.nn.functional.one_hot(best, mdp.num_actions).double()
+        if torch.equal(greedy, policy):
+            return policy
+        policy = greedy
+
+
+def optimal_values(mdp: MDP, gamma: float) -> Tensor:
+    """V*(s) = max_π V^π(s).   → (S,).
+
+    >>> from a3c_lib.envs import corridor
+    >>> optimal_values(corridor(length=3), gamma=0.5)
+    tensor([0.2500, 0.5000, 1.0000, 0.0000], dtype=torch.float64)
+    """
+    return state_values(mdp, optimal_policy(mdp, gamma), gamma)
+
+
+def objective(mdp: MDP, logits: Tensor, gamma: float) -> Tensor:
+    """J(θ) = Σ_s P(s_0 = s) V^π(s), what the agent is to make large.   logits (S, A) → ()."""
+    values = state_values(mdp, logits.double().softmax(dim=-1), gamma)
+    return torch.as_tensor(mdp.start) @ values
+
+
+def policy_gradient(mdp: MDP, logits: Tensor, gamma: float) -> Tensor:
+    """dJ/dlogits, by differentiating through the linear system.   logits (S, A) → (S, A)."""
+    theta = logits.detach().double().requires_grad_()
+    (gradient,) = torch.autograd.grad(objective(mdp, theta, gamma), theta)
+    return gradient
+
+
+def _tables(mdp: MDP) -> tuple[Tensor, Tensor]:
+    """P (S, A, S) and r (S, A), both zero from a terminal state on: nothing comes after it."""
+    alive = torch.as_tensor(~mdp.terminal)[:, None].double()
+    transitions, rewards = torch.as_tensor(mdp.transitions), torch.as_tensor(mdp.rewards)
+    return transitions * alive[..., None], (transitions * rewards).sum(dim=-1) * alive
+
+
+def _check(mdp: MDP, policy: Tensor, gamma: float) -> None:
+    if policy.shape != (mdp.num_states, mdp.num_actions):
+        expected = (mdp.num_states, mdp.num_actions)
+        raise ValueError(f"policy is (S, A) = {expected}; got {tuple(policy.shape)}")
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"gamma is a discount in [0, 1]; got {gamma}")

@@ -1,0 +1,39 @@
+"""Chapter 03: the entropy bonus, and with it the loss of A3C and A2C."""
+
+from torch import Tensor
+
+from a3c_lib.actor_critic import Loss, actor_critic_loss
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """H(π) = −Σ_a π(a) log π(a), in nats: log A for a uniform policy, 0 for a certain one.   (*B,
+    A) → (*B).
+
+    >>> import torch
+    >>> round(entropy(torch.tensor([0.9, 0.1]).log()).item(), 5)
+    0.32508
+    """
+    log_pi = logits.log_softmax(dim=-1)
+    return -(log_pi.exp() * log_pi).sum(dim=-1)
+
+
+def a2c_loss(
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float = 0.5,
+    entropy_weight: float = 0.01,
+) -> Loss:
+    """−mean log π(a | o) A + value_weight · mean (R − V)² − entropy_weight · mean H(π).   [A3C,
+    section 4]
+
+    Shapes as in `actor_critic_loss`. entropy_weight is the paper's β, per nat: 0.01 for Atari.
+    Entropy is positive, so it is subtracted: descending the loss raises it. (Algorithm S3 in the
+    paper leaves this term out; its text has it.)
+    """
+    if entropy_weight < 0:
+        raise ValueError(f"entropy_weight is at least 0; got {entropy_weight}")
+    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
+    bonus = entropy(logits).mean()
+    return loss._replace(total=loss.total - entropy_weight * bonus, entropy=bonus)

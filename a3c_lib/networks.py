@@ -1,0 +1,152 @@
+"""Chapter 01: one torso with two heads, the policy's and the value's."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+SUPPORTED = (
+    "supported are observations that are Discrete, a Box with one axis (a vector) or a Box of "
+    "bytes with three axes (a picture: channels, height, width), and actions that are Discrete"
+)
+
+
+class OneHot(nn.Module):
+    """State numbers (*B) → (*B, n), with a 1 in the state's place."""
+
+    def __init__(self, space: spaces.Discrete) -> None:
+        super().__init__()
+        self.first, self.width = int(space.start), int(space.n)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        return one_hot(observations.long() - self.first, self.width).float()
+
+
+class Vector(nn.Module):
+    """Vectors (*B, width) as float32."""
+
+    def __init__(self, space: spaces.Box) -> None:
+        super().__init__()
+        (self.width,) = space.shape
+
+    def forward(self, observations: Tensor) -> Tensor:
+        return observations.float()
+
+
+class Picture(nn.Module):
+    """Bytes (*B, channels, height, width) → features (*B, 16·height·width), through two 3×3
+    convolutions."""
+
+    def __init__(self, space: spaces.Box) -> None:
+        super().__init__()
+        channels, height, width = space.shape
+        self.width = 16 * height * width
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, 16, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 16, kernel_size=3, padding=1),
+            nn.ReLU(),
+        )
+
+    def forward(self, observations: Tensor) -> Tensor:
+        *batch, channels, height, width = observations.shape
+        pictures = observations.reshape(math.prod(batch), channels, height, width)
+        features: Tensor = self.layers(pictures / 255)
+        return features.reshape(*batch, self.width)
+
+
+def eyes(space: spaces.Space[Any]) -> OneHot | Vector | Picture:
+    """What turns observations of a space into features.   Raises ValueError for a space not
+    supported."""
+    if isinstance(space, spaces.Discrete):
+        return OneHot(space)
+    if isinstance(space, spaces.Box) and len(space.shape) == 1:
+        return Vector(space)
+    if isinstance(space, spaces.Box) and len(space.shape) == 3 and space.dtype == np.uint8:
+        return Picture(space)
+    raise ValueError(f"observations {space} are not supported; {SUPPORTED}")
+
+
+def torso(space: spaces.Space[Any], hidden: Sequence[int]) -> tuple[nn.Sequential, int]:
+    """Eyes, then a layer of each width in `hidden` with a tanh after it.   → module, width of its
+    output."""
+    first = eyes(space)
+    widths = [first.width, *hidden]
+    layers: list[nn.Module] = [first]
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.Tanh()]
+    return nn.Sequential(*layers), widths[-1]
+
+
+class ActorCritic(nn.Module):
+    """π(a | o) and V(o) from one torso, or, with shared=False, from two.
+
+    `hidden` lists the widths of the torso's layers. With hidden=() the heads see the observation
+    itself; if that is Discrete, they are tables.
+
+    The policy head starts small, so at first every action is about equally likely. The same seed
+    gives the same weights, and torch's random state is left alone. Raises ValueError for spaces
+    that are not supported.
+
+    >>> model = ActorCritic(spaces.Box(-1, 1, (4,)), spaces.Discrete(2), seed=0)
+    >>> logits, values = model(torch.zeros(5, 3, 4))
+    >>> logits.shape, values.shape
+    (torch.Size([5, 3, 2]), torch.Size([5, 3]))
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        hidden: Sequence[int] = (64, 64),
+        shared: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not isinstance(action_space, spaces.Discrete):
+            raise ValueError(f"actions {action_space} are not supported; {SUPPORTED}")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.torso, width = torso(observation_space, hidden)
+            self.policy_head = nn.Linear(width, int(action_space.n))
+            self.value_head = nn.Linear(width, 1)
+            self.value_torso = None if shared else torso(observation_space, hidden)[0]
+        with torch.no_grad():
+            self.policy_head.weight *= 0.01
+            self.policy_head.bias.zero_()
+            self.value_head.bias.zero_()
+
+    @classmethod
+    def for_env(cls, env: gym.Env[Any, Any], **options: Any) -> "ActorCritic":
+        """The network that fits an environment's spaces.
+
+        >>> ActorCritic.for_env(gym.make("CartPole-v1"), hidden=(32,)).policy_head
+        Linear(in_features=32, out_features=2, bias=True)
+        """
+        return cls(env.observation_space, env.action_space, **options)
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """(*B, *O) → logits (*B, A), values (*B), for any batch axes B."""
+        features = self.torso(observations)
+        logits: Tensor = self.policy_head(features)
+        if self.value_torso is not None:
+            features = self.value_torso(observations)
+        return logits, self.value_head(features).squeeze(-1)
+
+    def logits(self, observations: Tensor) -> Tensor:
+        """The policy alone: (*B, *O) → (*B, A), π = softmax(logits)."""
+        logits: Tensor = self.policy_head(self.torso(observations))
+        return logits
+
+    def values(self, observations: Tensor) -> Tensor:
+        """The critic alone: (*B, *O) → (*B)."""
+        features = (self.value_torso or self.torso)(observations)
+        values: Tensor = self.value_head(features).squeeze(-1)
+        return values

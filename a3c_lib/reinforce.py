@@ -1,0 +1,144 @@
+"""Chapter 00: REINFORCE, the policy gradient from whole episodes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+from torch.distributions import Categorical
+
+from a3c_lib.rollout import Episode, MakeEnv, collect_episode, sampled
+from a3c_lib.training import Training, apply_gradients, gradients_of
+
+
+class TabularPolicy(nn.Module):
+    """π(a | s) = softmax(θ_s)_a: a row of logits for every state, all 0 at first."""
+
+    def __init__(self, num_states: int, num_actions: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(num_states, num_actions))
+
+    @classmethod
+    def for_env(cls, env: gym.Env[Any, Any]) -> "TabularPolicy":
+        """The table that fits an environment whose observations and actions are Discrete, counted
+        from 0."""
+        observations, actions = env.observation_space, env.action_space
+        for space in observations, actions:
+            if not isinstance(space, spaces.Discrete) or space.start != 0:
+                raise ValueError(f"a table needs Discrete spaces counted from 0; got {space}")
+        return cls(int(observations.n), int(actions.n))  # type: ignore[attr-defined]
+
+    def logits(self, observations: Tensor) -> Tensor:
+        """(…) state numbers → (…, A)."""
+        return self.table[observations]
+
+    forward = logits
+
+
+def discounted_returns(rewards: Tensor, gamma: float) -> Tensor:
+    """G_t = r_t + γ r_{t+1} + γ² r_{t+2} + … to the episode's end.   (T,) → (T,).
+
+    >>> discounted_returns(torch.tensor([0.0, 0.0, 4.0]), gamma=0.5)
+    tensor([1., 2., 4.])
+    """
+    if rewards.dim() != 1:
+        raise ValueError(f"rewards of one episode are (T,); got {tuple(rewards.shape)}")
+    returns = torch.empty_like(rewards)
+    G = torch.zeros((), dtype=rewards.dtype)
+    for t in reversed(range(len(rewards))):
+        returns[t] = G = rewards[t] + gamma * G
+    return returns
+
+
+def reinforce_loss(log_probabilities: Tensor, returns: Tensor) -> Tensor:
+    """−Σ_t G_t log π(a_t | s_t): its negative gradient is an estimate of the policy gradient.
+    (T,), (T,) → ().
+
+    A sum over the episode, since J is a sum over it: a mean would let short episodes count more.
+    Returns are constants: no gradient flows into them.                    [Williams 1992]
+    """
+    if log_probabilities.shape != returns.shape:
+        raise ValueError(
+            f"log_probabilities {tuple(log_probabilities.shape)} and returns "
+            f"{tuple(returns.shape)} must have the same shape"
+        )
+    return -(returns.detach() * log_probabilities).sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How REINFORCE trains. One update per episode, plain gradient ascent."""
+
+    total_steps: int = 20_000  # environment steps; the last episode is finished
+    gamma: float = 0.9  # discount per step
+    learning_rate: float = 0.1  # step along the gradient
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gamma <= 1:
+            raise ValueError(f"gamma is a discount in [0, 1]; got {self.gamma}")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate is positive; got {self.learning_rate}")
+        if self.total_steps < 1:
+            raise ValueError(f"total_steps is at least 1; got {self.total_steps}")
+
+
+class Update(NamedTuple):
+    """What one episode taught."""
+
+    steps: int  # environment steps so far
+    updates: int
+    episodes: tuple[Episode, ...]  # the one it learned from
+    entropy: float  # of the policy on the episode's states, mean, in nats
+    gradient_norm: float
+
+    @property
+    def episode_return(self) -> float:
+        return self.episodes[0].episode_return
+
+
+class ReinforceTraining(Training[TabularPolicy, Update]):
+    def __init__(
+        self,
+        model: TabularPolicy,
+        make_env: MakeEnv,
+        config: Config,
+        resume: Mapping[str, Any] | None = None,
+    ) -> None:
+        optimizer = torch.optim.SGD(model.parameters(), lr=config.learning_rate)
+        super().__init__(model, optimizer, make_env, 1, config.total_steps, config.seed, resume)
+        self.config = config
+
+    def update(self) -> Update:
+        policy = sampled(self.model, self.generator)
+        rollout, self.position = collect_episode(self.envs, policy, self.position)
+        pi = Categorical(logits=self.model.logits(rollout.observations[:, 0]))
+        returns = discounted_returns(rollout.rewards[:, 0], self.config.gamma)
+        loss = reinforce_loss(pi.log_prob(rollout.actions[:, 0]), returns)
+        parameters = list(self.model.parameters())
+        norm = apply_gradients(self.optimizer, parameters, gradients_of(loss, parameters))
+        self.steps += len(rollout.rewards)
+        self.updates += 1
+        entropy = pi.entropy().mean().item()
+        return Update(self.steps, self.updates, rollout.episodes, entropy, norm)
+
+
+def train(
+    model: TabularPolicy,
+    make_env: MakeEnv,
+    config: Config,
+    resume: Mapping[str, Any] | None = None,
+) -> ReinforceTraining:
+    """Learn from whole episodes, one update each.
+
+    Any module with `logits(observations)` will do as a model.
+
+    >>> from itertools import islice
+    >>> with train(TabularPolicy(4, 2), "a3c_lib/Corridor-v0", Config(seed=1)) as training:
+    ...     [update.updates for update in islice(training, 3)]
+    [1, 2, 3]
+    """
+    return ReinforceTraining(model, make_env, config, resume)

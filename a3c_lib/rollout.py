@@ -1,0 +1,202 @@
+"""Chapter 00: the loop. A policy acts in N environments for T steps, and a `Rollout` remembers
+them.
+
+A rollout goes on where the last one stopped, and through episode ends: the environments reset
+themselves within the step that ends an episode (Gymnasium's SAME_STEP). The paper's Algorithm S3
+stops a rollout at an episode's end instead; a return looks the same either way, since it never
+looks past an end.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from numpy.typing import NDArray
+from torch import Tensor
+
+MakeEnv = str | EnvSpec | Callable[[], gym.Env[Any, Any]]
+Envs = VectorEnv[Any, Any, Any]
+Policy = Callable[[Tensor, Any], tuple[Tensor, Any]]  # (observation, state) → (action, state)
+
+
+class HasLogits(Protocol):
+    def logits(self, observations: Tensor) -> Tensor: ...
+
+
+class Episode(NamedTuple):
+    """What is known of an episode once it has ended."""
+
+    episode_return: float  # rewards summed without discount
+    length: int  # steps
+    env: int  # which of the N environments played it
+
+
+class Position(NamedTuple):
+    """Where a rollout stopped, and the next one goes on."""
+
+    observation: Tensor  # (N, *O)
+    policy_state: Any  # what the policy carries along; None for a policy without memory
+    rewards_so_far: NDArray[np.float64]  # (N,) of the episodes under way
+    steps_so_far: NDArray[np.int64]  # (N,)
+
+
+class Rollout(NamedTuple):
+    """T steps of N environments."""
+
+    observations: Tensor  # (T, N, *O)  o_t
+    actions: Tensor  # (T, N)      a_t ~ π(· | o_t), counted from 0
+    rewards: Tensor  # (T, N)      r_t, paid for a_t
+    next_observations: Tensor  # (T, N, *O)  o_{t+1} as the world showed it, before any reset
+    terminated: Tensor  # (T, N)      the world ended here: nothing comes after
+    truncated: Tensor  # (T, N)      a time limit cut here: something would have come
+    episodes: tuple[Episode, ...]  # those that ended during the rollout
+
+
+def make_env(source: MakeEnv, **options: Any) -> gym.Env[Any, Any]:
+    """One environment from an id, an EnvSpec or a function that takes nothing.
+
+    >>> make_env("CartPole-v1").spec.id
+    'CartPole-v1'
+    """
+    if isinstance(source, str | EnvSpec):
+        return gym.make(source, **options)
+    if not callable(source):
+        raise TypeError(
+            f"an environment is made from an id, an EnvSpec or a function; got {source!r}"
+        )
+    return source(**options)
+
+
+def make_envs(source: MakeEnv, num_envs: int = 1) -> Envs:
+    """Copies of an environment as one vector environment, which resets in the step that ends."""
+    if num_envs < 1:
+        raise ValueError(f"num_envs is at least 1; got {num_envs}")
+    return SyncVectorEnv(
+        [partial(make_env, source)] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP
+    )
+
+
+def seed_sequence(seed: int | np.random.SeedSequence, *path: int) -> np.random.SeedSequence:
+    """What seeds are drawn from. Another `path` gives other seeds for the same `seed`."""
+    if isinstance(seed, np.random.SeedSequence):
+        return seed
+    if seed < 0:
+        raise ValueError(f"a seed is an integer, at least 0; got {seed}")
+    return np.random.SeedSequence([seed, *path])
+
+
+def start(envs: Envs, seed: int | np.random.SeedSequence, policy_state: Any = None) -> Position:
+    """Begin an episode in every environment, each with a seed of its own."""
+    mode = envs.metadata.get("autoreset_mode")
+    if mode is not AutoresetMode.SAME_STEP:
+        raise ValueError(
+            f"rollouts need environments with AutoresetMode.SAME_STEP; these have {mode}. "
+            "In other modes the step after an end is a dummy that must not be learned from."
+        )
+    seeds = seed_sequence(seed).generate_state(envs.num_envs)
+    observation, _ = envs.reset(seed=[int(s) for s in seeds])  # type: ignore[arg-type]
+    return Position(
+        torch.as_tensor(observation),
+        policy_state,
+        np.zeros(envs.num_envs),
+        np.zeros(envs.num_envs, dtype=np.int64),
+    )
+
+
+def collect(envs: Envs, policy: Policy, position: Position, t_max: int) -> tuple[Rollout, Position]:
+    """Act for `t_max` steps from `position` on.   → rollout (T = t_max, N), position after it."""
+    if t_max < 1:
+        raise ValueError(f"t_max is a number of steps, at least 1; got {t_max}")
+    steps: list[tuple[Tensor, ...]] = []
+    episodes: list[Episode] = []
+    for _ in range(t_max):
+        step, ended, position = _advance(envs, policy, position)
+        steps.append(step)
+        episodes += ended
+    return _stack(steps, episodes), position
+
+
+def collect_episode(envs: Envs, policy: Policy, position: Position) -> tuple[Rollout, Position]:
+    """Act until the episode ends, however long it takes.   → rollout (T, 1), position after it."""
+    if envs.num_envs != 1:
+        raise ValueError(f"one episode needs one environment; got {envs.num_envs}")
+    steps: list[tuple[Tensor, ...]] = []
+    ended: list[Episode] = []
+    while not ended:
+        step, ended, position = _advance(envs, policy, position)
+        steps.append(step)
+    return _stack(steps, ended), position
+
+
+def sampled(model: HasLogits, generator: torch.Generator) -> Policy:
+    """a ~ π(· | o): the policy that explores, and the one that the policy gradient is about."""
+
+    @torch.no_grad()
+    def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+        pi = model.logits(observation).softmax(dim=-1)
+        return torch.multinomial(pi, 1, generator=generator).squeeze(-1), state
+
+    return policy
+
+
+def greedy(model: HasLogits) -> Policy:
+    """a = argmax π(· | o)."""
+
+    @torch.no_grad()
+    def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return model.logits(observation).argmax(dim=-1), state
+
+    return policy
+
+
+def _advance(
+    envs: Envs, policy: Policy, position: Position
+) -> tuple[tuple[Tensor, ...], list[Episode], Position]:
+    """One step of each environment.   → a rollout's row, episodes that ended, position after it."""
+    action, policy_state = policy(position.observation, position.policy_state)
+    first_action = getattr(envs.single_action_space, "start", 0)
+    observation, reward, terminated, truncated, info = envs.step(action.numpy() + first_action)
+    ended = terminated | truncated
+    rewards_so_far, steps_so_far = position.rewards_so_far + reward, position.steps_so_far + 1
+
+    step = (
+        position.observation,
+        action,
+        torch.as_tensor(reward, dtype=torch.float32),
+        torch.as_tensor(_before_reset(observation, ended, info)),
+        torch.as_tensor(terminated),
+        torch.as_tensor(truncated),
+    )
+    episodes = [
+        Episode(float(rewards_so_far[i]), int(steps_so_far[i]), int(i))
+        for i in np.flatnonzero(ended)
+    ]
+    position = Position(
+        torch.as_tensor(observation),
+        policy_state,
+        np.where(ended, 0, rewards_so_far),
+        np.where(ended, 0, steps_so_far),
+    )
+    return step, episodes, position
+
+
+def _before_reset(
+    observation: NDArray[Any], ended: NDArray[np.bool_], info: dict[str, Any]
+) -> NDArray[Any]:
+    """Where the step led. After an end, `observation` is already the next episode's first."""
+    if not ended.any():
+        return observation
+    observation = observation.copy()
+    for i in np.flatnonzero(ended):
+        observation[i] = info["final_obs"][i]
+    return observation
+
+
+def _stack(steps: list[tuple[Tensor, ...]], episodes: list[Episode]) -> Rollout:
+    columns = [torch.stack(column) for column in zip(*steps, strict=True)]
+    return Rollout(*columns, episodes=tuple(episodes))  # type: ignore[misc, arg-type]

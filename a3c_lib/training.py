@@ -1,0 +1,147 @@
+"""Chapter 00: a trainer is an iterator of updates, and a context manager.
+
+    with train(model, make_env, config) as training:
+        for update in training:
+            ...
+
+Printing, plotting and stopping belong to the caller. What every trainer shares stands here: the
+budget of steps, seeds, the hand-over of gradients, closing, and the state from which it can go on.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+
+from a3c_lib.rollout import MakeEnv, make_envs, seed_sequence, start
+
+M = TypeVar("M", bound=nn.Module)
+U = TypeVar("U")
+
+
+class Training(Iterator[U], Generic[M, U]):
+    """Updates of `model`, one a `next`, until `total_steps` environment steps are taken.
+
+    Same seed, same machine: same run, bit for bit. After `close`, and after the budget, it is
+    exhausted.
+    """
+
+    def __init__(
+        self,
+        model: M,
+        optimizer: torch.optim.Optimizer,
+        make_env: MakeEnv,
+        num_envs: int,
+        total_steps: int,
+        seed: int,
+        resume: Mapping[str, Any] | None,
+    ) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.num_envs, self.total_steps = num_envs, total_steps
+        self.steps = self.updates = 0
+        self.generator = torch.Generator()
+        if resume is not None:
+            self._load_state_dict(resume)
+        # Environments cannot be restored in general: new episodes begin, other ones than at step 0.
+        for_envs, for_actions = seed_sequence(seed, self.steps).spawn(2)
+        if resume is None:
+            self.generator.manual_seed(int(for_actions.generate_state(1)[0]))
+        self.envs = make_envs(make_env, num_envs)
+        self.position = start(self.envs, for_envs)
+
+    @abstractmethod
+    def update(self) -> U:
+        """Collect, learn once, report."""
+
+    def __next__(self) -> U:
+        if self.envs.closed or self.steps >= self.total_steps:
+            raise StopIteration
+        try:
+            return self.update()
+        except FloatingPointError as error:
+            where = f"update {self.updates + 1}, after {self.steps} steps"
+            raise FloatingPointError(f"{where}: {error}; the model was left as it was") from None
+
+    def close(self) -> None:
+        """Close the environments. The model keeps what it learned."""
+        if not self.envs.closed:
+            self.envs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, optimiser statistics, counters and the random state of the actions.
+
+        `train(..., resume=state)` goes on from it, with new episodes.
+        """
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "steps": self.steps,
+            "updates": self.updates,
+        }
+        return deepcopy(state)  # torch's are views, which training would go on changing
+
+    def _load_state_dict(self, state: Mapping[str, Any]) -> None:
+        missing = {"model", "optimizer", "generator", "steps", "updates"} - state.keys()
+        if missing:
+            raise ValueError(f"resume is a trainer's state_dict(); it lacks {sorted(missing)}")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self.steps, self.updates = state["steps"], state["updates"]
+
+
+def gradients_of(loss: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tensor, ...]:
+    """d loss / d parameters, as values; zero for a parameter that the loss does not depend on.
+
+    Raises FloatingPointError if the loss is not finite.
+    """
+    if not loss.isfinite():
+        raise FloatingPointError(f"the loss is {loss.item()}")
+    return torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+
+
+def apply_gradients(
+    optimizer: torch.optim.Optimizer,
+    parameters: Sequence[nn.Parameter],
+    gradients: Sequence[Tensor],
+    max_norm: float = math.inf,
+) -> float:
+    """Limit the gradients' norm to `max_norm`, then take one step.   → the norm before that.
+
+    Gradients are values that are handed over: nothing is left in `.grad`, so nothing needs zeroing.
+    Raises FloatingPointError, with nothing changed, if the norm is not finite.
+
+    >>> theta = nn.Parameter(torch.tensor([1.0, 1.0]))
+    >>> sgd = torch.optim.SGD([theta], lr=0.1)
+    >>> apply_gradients(sgd, [theta], [torch.tensor([3.0, 4.0])], max_norm=1.0)
+    5.0
+    >>> theta.data
+    tensor([0.9400, 0.9200])
+    """
+    norm = float(get_total_norm(gradients))
+    if not math.isfinite(norm):
+        raise FloatingPointError(f"the gradient's norm is {norm}")
+    scale = min(1.0, max_norm / norm) if norm > 0 else 1.0
+    for theta, d_theta in zip(parameters, gradients, strict=True):
+        theta.grad = d_theta * scale
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return norm

@@ -1,0 +1,34 @@
+"""`python -m claims [NAME …]`: run the claims whose record is missing or out of date."""
+
+import argparse
+import os
+import sys
+
+from claims.recording import is_current, names, record
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m claims", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="claims to run; default: all")
+    parser.add_argument("--list", action="store_true", help="show which records are current")
+    parser.add_argument("--again", action="store_true", help="run although the record is current")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="runs at a time; default: one a core"
+    )
+    options = parser.parse_args()
+    unknown = set(options.names) - set(names())
+    if unknown:
+        parser.error(f"no claim is called {', '.join(sorted(unknown))}; there are {names()}")
+    for name in options.names or names():
+        current = is_current(name)
+        if options.list:
+            print(f"{'current' if current else 'missing':8} {name}")
+        elif current and not options.again:
+            print(f"{name}: the record is current")
+        else:
+            record(name, options.workers)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

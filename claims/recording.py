@@ -1,0 +1,188 @@
+"""How a claim becomes a record."""
+
+import ast
+import csv
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDS = ROOT / "claims" / "records"
+UNFINISHED = RECORDS / "unfinished"  # git-ignored
+MACHINERY = {"recording", "__main__", "__init__"}
+
+Row = dict[str, Any]
+
+
+class Job(NamedTuple):
+    """One run of a claim: a setting with one seed."""
+
+    claim: str
+    setting: Row
+    seed: int
+
+    @property
+    def key(self) -> str:
+        return json.dumps([self.setting, self.seed], sort_keys=True)
+
+
+def names() -> list[str]:
+    return sorted(
+        path.stem for path in (ROOT / "claims").glob("*.py") if path.stem not in MACHINERY
+    )
+
+
+def jobs(claim: str) -> list[Job]:
+    module = importlib.import_module(f"claims.{claim}")
+    return [Job(claim, setting, seed) for setting in module.SETTINGS for seed in module.SEEDS]
+
+
+def code_hash(claim: str) -> str:
+    """A hash of the claim's module and of all modules of ours that it imports, without docstrings
+    and comments."""
+    digest = hashlib.sha256()
+    for path in sorted(_sources(ROOT / "claims" / f"{claim}.py")):
+        digest.update(path.relative_to(ROOT).as_posix().encode())
+        digest.update(ast.dump(_without_docstrings(path)).encode())
+    return digest.hexdigest()[:16]
+
+
+def is_current(claim: str) -> bool:
+    """Whether the stored record is what the claim, as it stands, would give."""
+    path = RECORDS / f"{claim}.json"
+    if not path.exists() or not path.with_suffix(".csv").exists():
+        return False
+    about = json.loads(path.read_text())
+    return bool(about["code"] == code_hash(claim) and about["runs"] == [j.key for j in jobs(claim)])
+
+
+def record(claim: str, workers: int) -> None:
+    """Run what is missing of a claim, `workers` runs at a time, and store the record."""
+    UNFINISHED.mkdir(parents=True, exist_ok=True)
+    # The hash is in the name: runs of other code are not mixed in.
+    log = UNFINISHED / f"{claim}-{code_hash(claim)}.jsonl"
+    finished = _read(log)
+    wanted = jobs(claim)
+    missing = [job for job in wanted if job.key not in finished]
+    print(f"{claim}: {len(wanted)} runs, {len(missing)} to do", flush=True)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the workers: each has one core
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool, log.open("a") as f:
+        futures = {pool.submit(_run, job): job for job in missing}
+        for count, future in enumerate(as_completed(futures), start=1):
+            job = futures[future]
+            result = future.result()
+            finished[job.key] = result
+            f.write(json.dumps({"key": job.key, **result}) + "\n")
+            f.flush()
+            print(f"  {count}/{len(missing)} {job.key} {result['seconds']:.0f} s", flush=True)
+    _store(claim, wanted, finished)
+    log.unlink()
+
+
+def _run(job: Job) -> Row:
+    import torch
+
+    torch.set_num_threads(1)
+    module = importlib.import_module(f"claims.{job.claim}")
+    began = time.perf_counter()
+    rows = module.run(job.seed, **job.setting)
+    return {"rows": rows, "seconds": time.perf_counter() - began}
+
+
+def _read(log: Path) -> dict[str, Row]:
+    if not log.exists():
+        return {}
+    return {line["key"]: line for line in map(json.loads, log.read_text().splitlines())}
+
+
+def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
+    rows = [
+        {**job.setting, "seed": job.seed, **row}
+        for job in wanted
+        for row in finished[job.key]["rows"]
+    ]
+    module = importlib.import_module(f"claims.{claim}")
+    about = {
+        "claim": (module.__doc__ or "").strip(),
+        "command": f"python -m claims {claim}",
+        "seeds": len(module.SEEDS),
+        "seconds": round(sum(finished[job.key]["seconds"] for job in wanted)),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": _machine(),
+        "versions": {
+            name: importlib.metadata.version(name) for name in ("torch", "numpy", "gymnasium")
+        },
+        "code": code_hash(claim),
+        "runs": [job.key for job in wanted],
+    }
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = RECORDS / f"{claim}.csv"
+    temporary = table.with_suffix(".tmp")
+    with temporary.open("w", newline="") as f:
+        writer = csv.DictWriter(f, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _short(value) for key, value in row.items()} for row in rows)
+    temporary.replace(table)
+    table.with_suffix(".json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = lines[0].split(":", 1)[1].strip() if lines else model
+    return (
+        f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    )
+
+
+def _sources(path: Path, seen: set[Path] | None = None) -> set[Path]:
+    """A module of ours and, in turn, those it imports. `from a3c_lib import x` counts as module
+    x."""
+    seen = set() if seen is None else seen
+    seen.add(path)
+    for name in _imported(ast.parse(path.read_text())):
+        source = (ROOT / name.replace(".", "/")).with_suffix(".py")
+        if source.exists() and source not in seen:
+            _sources(source, seen)
+    return seen
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _without_docstrings(path: Path) -> ast.AST:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            node.body = body[1:]  # type: ignore[attr-defined]
+    return tree
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

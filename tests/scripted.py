@@ -1,0 +1,48 @@
+"""Environments whose every number is known in advance."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+
+class Counting(gym.Env):
+    """Observes 10·episode + step, pays 1, 2, 3, …, and ends after `length` steps as `ends` says."""
+
+    def __init__(self, length: int = 3, ends: str = "terminated") -> None:
+        self.observation_space = spaces.Box(-np.inf, np.inf, (1,), np.float32)
+        self.action_space = spaces.Discrete(2)
+        self.length, self.ends = length, ends
+        self.episode, self.t = -1, 0
+        self.seeds: list[int | None] = []
+        self.actions: list[int] = []
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.seeds.append(seed)
+        self.episode, self.t = self.episode + 1, 0
+        return self._observation(), {}
+
+    def step(self, action: Any) -> Any:
+        self.actions.append(int(action))
+        self.t += 1
+        end = self.t == self.length
+        terminated = end and self.ends == "terminated"
+        truncated = end and self.ends == "truncated"
+        return self._observation(), float(self.t), terminated, truncated, {}
+
+    def _observation(self) -> Any:
+        return np.array([10 * self.episode + self.t], dtype=np.float32)
+
+
+class Paying(Counting):
+    """Pays `reward` at every step, whatever it is."""
+
+    def __init__(self, reward: float, length: int = 3) -> None:
+        super().__init__(length)
+        self.reward = reward
+
+    def step(self, action: Any) -> Any:
+        observation, _, terminated, truncated, info = super().step(action)
+        return observation, self.reward, terminated, truncated, info

@@ -1,0 +1,118 @@
+import math
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+from a3c_lib.networks import ActorCritic
+
+VECTOR = spaces.Box(-1, 1, (4,), np.float64)
+PICTURE = spaces.Box(0, 255, (2, 5, 6), np.uint8)
+STATES = spaces.Discrete(7)
+ACTIONS = spaces.Discrete(3)
+
+
+def observations(space, *batch):
+    count = math.prod(batch)
+    flat = np.stack([space.sample() for _ in range(count)])
+    return torch.as_tensor(flat).reshape(*batch, *(space.shape or ()))
+
+
+@pytest.mark.parametrize("space", [VECTOR, PICTURE, STATES])
+@pytest.mark.parametrize("batch", [(5,), (4, 3), (2, 3, 2)])
+@pytest.mark.parametrize("hidden", [(), (16,), (16, 8)])
+@pytest.mark.parametrize("shared", [True, False])
+def test_any_batch_axes_go_in_and_come_out(space, batch, hidden, shared):
+    model = ActorCritic(space, ACTIONS, hidden=hidden, shared=shared)
+    logits, values = model(observations(space, *batch))
+    assert logits.shape == (*batch, 3)
+    assert values.shape == batch
+    assert logits.dtype == values.dtype == torch.float32
+
+
+@pytest.mark.parametrize("space", [VECTOR, PICTURE, STATES])
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_heads_alone_say_what_they_say_together(space, shared):
+    model = ActorCritic(space, ACTIONS, shared=shared)
+    batch = observations(space, 3, 2)
+    logits, values = model(batch)
+    assert torch.equal(model.logits(batch), logits)
+    assert torch.equal(model.values(batch), values)
+
+
+def moved_by(model, output):
+    gradients = torch.autograd.grad(output.sum(), list(model.parameters()), allow_unused=True)
+    names = [name for name, _ in model.named_parameters()]
+    return {n.split(".")[0] for n, g in zip(names, gradients, strict=True) if g is not None}
+
+
+def test_a_shared_torso_learns_from_both_heads_and_separate_ones_from_their_own():
+    batch = torch.randn(5, 4)
+    shared, separate = (ActorCritic(VECTOR, ACTIONS, shared=s) for s in (True, False))
+    assert moved_by(shared, shared(batch)[0]) == {"torso", "policy_head"}
+    assert moved_by(shared, shared(batch)[1]) == {"torso", "value_head"}
+    assert moved_by(separate, separate(batch)[0]) == {"torso", "policy_head"}
+    assert moved_by(separate, separate(batch)[1]) == {"value_torso", "value_head"}
+
+
+def test_on_states_two_linear_heads_are_tables():
+    model = ActorCritic(STATES, ACTIONS, hidden=())
+    with torch.no_grad():
+        model.value_head.weight[0] = torch.arange(7.0)
+    assert model.values(torch.arange(7)).tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_states_may_be_counted_from_another_number():
+    from_zero = ActorCritic(spaces.Discrete(3), ACTIONS)
+    from_five = ActorCritic(spaces.Discrete(3, start=5), ACTIONS)
+    assert torch.equal(from_zero.values(torch.arange(3)), from_five.values(torch.arange(5, 8)))
+
+
+def test_bytes_are_scaled_to_one():
+    model = ActorCritic(PICTURE, ACTIONS)
+    white = torch.full((1, 2, 5, 6), 255, dtype=torch.uint8)
+    eyes = model.torso[0]
+    torch.testing.assert_close(eyes(white), eyes.layers(torch.ones(1, 2, 5, 6)).flatten(1))
+
+
+def test_at_first_every_action_is_about_equally_likely():
+    for seed in range(5):
+        model = ActorCritic(VECTOR, ACTIONS, seed=seed)
+        pi = model.logits(torch.randn(100, 4)).softmax(dim=-1)
+        assert (pi - 1 / 3).abs().max() < 0.02
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_torchs_random_state_alone():
+    before = torch.get_rng_state()
+    one, two, other = (ActorCritic(VECTOR, ACTIONS, seed=s) for s in (1, 1, 2))
+    assert torch.equal(before, torch.get_rng_state())
+    batch = torch.randn(5, 4)
+    assert torch.equal(one(batch)[1], two(batch)[1])
+    assert not torch.equal(one(batch)[1], other(batch)[1])
+
+
+def test_a_network_fits_an_environment():
+    model = ActorCritic.for_env(gym.make("a3c_lib/Catch-v0"))
+    logits, _ = model(torch.zeros(2, 1, 10, 5, dtype=torch.uint8))
+    assert logits.shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Box(0, 1, (2, 5, 6), np.float32),
+        spaces.Box(0, 255, (5, 6), np.uint8),
+        spaces.MultiBinary(3),
+        spaces.Dict(a=VECTOR),
+    ],
+)
+def test_observations_that_are_not_supported_are_named_with_what_is(space):
+    with pytest.raises(ValueError, match="are not supported; supported are observations"):
+        ActorCritic(space, ACTIONS)
+
+
+def test_actions_that_are_not_supported_are_named_with_what_is():
+    with pytest.raises(ValueError, match=r"actions Box.*actions that are Discrete"):
+        ActorCritic(VECTOR, VECTOR)
