@@ -318,6 +318,7 @@ def test_a_state_that_is_none_is_named():
         train(corridor_model(), "a3c_lib/Corridor-v0", Config(), resume={"steps": 3, "updates": 1})
 
 
+@pytest.mark.learning
 def test_the_corridor_is_learned_by_every_seed():
     """Always right is best, V*(s) = γ^(2 − s). The weakest test here: the others are exact."""
     for seed in range(5):

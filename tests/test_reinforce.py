@@ -68,6 +68,7 @@ def test_the_same_seed_gives_the_same_run_and_another_another():
     assert run(1)[1] != run(2)[1]
 
 
+@pytest.mark.learning
 def test_every_seed_learns_to_walk_right():
     for seed in range(5):
         policy, _ = run(seed, total_steps=4000)

@@ -1,0 +1,236 @@
+"""What stands behind `make`: the set-up names what is missing, and the update loses nothing."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NETWORK_ERROR = "WARNING: Retrying after connection broken by 'NewConnectionError(...)'"
+
+
+def test_make_alone_lists_every_target() -> None:
+    listed = run(["make"], cwd=ROOT).stdout
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert [line.split()[1] for line in listed.splitlines()] == targets
+    assert {"lab", "test", "book", "claims", "check", "update", "clean"} <= set(targets)
+
+
+def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    # The tests may themselves run under make, whose own settings are not meant for these.
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        command, cwd=cwd, env=outside, capture_output=True, text=True, check=False
+    )
+
+
+# The set-up
+
+
+Fake = Callable[..., str]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with nothing but its set-up."""
+    (tmp_path / "tools").mkdir()
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "tools/setup.sh"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Fake:
+    """Write a Python that is a few lines of shell: what it answers to what it is asked."""
+
+    def write(*cases: str) -> str:
+        path = tmp_path / "python-of-the-test"
+        path.write_text("\n".join(["#!/bin/sh", 'case "$*" in', *cases, "esac", ""]))
+        path.chmod(0o755)
+        return str(path)
+
+    return write
+
+
+MAKES_VENV = '"-m venv .venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;'
+
+
+def sentence(project: Path, python: str) -> str:
+    """What a set-up that fails says at the end."""
+    made = run(["make", f"PYTHON={python}", "lab"], cwd=project)
+    assert made.returncode != 0
+    assert not (project / ".venv" / "ready-for-lab").exists()
+    said, makes_own = made.stderr.strip().splitlines()[-2:]
+    assert makes_own.startswith("make: ***")
+    return said
+
+
+def test_no_python_at_all(project: Path) -> None:
+    said = sentence(project, "no-such-python")
+    assert said.startswith("There is no command no-such-python that runs here: install Python 3.11")
+
+
+def test_too_old_a_python(project: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = fake("*version_info*) exit 1 ;;", "--version) echo Python 3.9.2 ;;")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # where a newer one may lie, or not
+    said = sentence(project, python)
+    assert said.startswith(f"The book needs Python 3.11 or newer, and {python} is Python 3.9.2")
+    assert said.endswith("lab")
+
+
+def test_a_newer_python_beside_an_old_one_is_named(
+    project: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = fake("*version_info*) exit 1 ;;", "--version) echo Python 3.9.2 ;;")
+    (newer := project / "python3.14").write_text("#!/bin/sh\n")
+    newer.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{project}:/usr/bin:/bin")
+    assert sentence(project, python).endswith(
+        "there is a newer one here: make PYTHON=python3.14 lab"
+    )
+
+
+def test_a_python_without_its_venv_module(project: Path, fake: Fake) -> None:
+    said = sentence(project, fake('*"import ensurepip, venv"*) exit 1 ;;'))
+    assert said.startswith("This Python comes without its venv module: install it")
+
+
+def test_a_damaged_environment(project: Path) -> None:
+    (project / ".venv").mkdir()
+    assert sentence(project, "python3").startswith("The folder .venv is damaged, was moved, or")
+
+
+def test_no_network(project: Path, fake: Fake) -> None:
+    python = fake(MAKES_VENV, f'*"pip install"*) echo "{NETWORK_ERROR}" >&2; exit 1 ;;')
+    assert sentence(project, python).startswith("pip could not reach its package index: connect")
+
+
+def test_pip_fails_for_another_reason_which_is_shown(project: Path, fake: Fake) -> None:
+    python = fake(MAKES_VENV, '*"pip install"*) echo "ERROR: No space left" >&2; exit 1 ;;')
+    assert sentence(project, python).startswith("pip could not install the packages; the reason")
+    made = run(["make", f"PYTHON={python}", "lab"], cwd=project)
+    assert "ERROR: No space left" in made.stderr
+
+
+def test_the_set_up_asks_for_the_tested_versions_and_is_made_once(
+    project: Path, fake: Fake
+) -> None:
+    python = fake(MAKES_VENV, '*"pip install"*) echo "$*" >> asked ;;')
+    assert run(["make", f"PYTHON={python}", ".venv/ready-for-lab"], project).returncode == 0
+    asked = (project / "asked").read_text().splitlines()
+    assert asked == [
+        "-m pip install --constraint constraints.txt setuptools",
+        "-m pip install --constraint constraints.txt --no-build-isolation --editable .[book]",
+    ]
+    assert run(["make", f"PYTHON={python}", ".venv/ready-for-lab"], project).returncode == 0
+    assert len((project / "asked").read_text().splitlines()) == 2
+    assert run(["make", f"PYTHON={python}", ".venv/ready-for-test"], project).returncode == 0
+    assert (project / "asked").read_text().endswith("--editable .[book,maker,test]\n")
+
+
+# The update
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main"]
+    made = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return made.stdout
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    """The book's repository."""
+    origin = tmp_path / "origin"
+    for folder in ("chapters", "solutions", "tools"):
+        (origin / folder).mkdir(parents=True)
+    shutil.copy(ROOT / "tools" / "update.sh", origin / "tools")
+    shutil.copy(ROOT / "Makefile", origin)
+    shutil.copy(ROOT / ".gitignore", origin)
+    (origin / "chapters" / "02_n.ipynb").write_text("first edition")
+    (origin / "chapters" / "03_e.ipynb").write_text("first edition")
+    (origin / "solutions" / "02_n.ipynb").write_text("solved")
+    git(origin, "init")
+    git(origin, "add", ".")
+    git(origin, "commit", "-m", "first")
+    return origin
+
+
+@pytest.fixture
+def clone(origin: Path, tmp_path: Path) -> Path:
+    git(tmp_path, "clone", str(origin), "clone")
+    (origin / "chapters" / "02_n.ipynb").write_text("second edition")
+    git(origin, "commit", "-am", "second")
+    return tmp_path / "clone"
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.iterdir())}
+
+
+def test_an_update_puts_edits_aside_and_brings_the_newest_version(clone: Path) -> None:
+    (clone / "chapters" / "02_n.ipynb").write_text("my work")
+    (clone / "chapters" / "03_e.ipynb").unlink()
+    (clone / "solutions" / "02_n.ipynb").write_text("run again")
+    made = run(["make", "update"], cwd=clone)
+    assert made.returncode == 0, made.stderr
+    assert "your chapters/02_n.ipynb is now my/02_n.ipynb" in made.stdout
+    assert contents(clone / "my") == {"02_n.ipynb": "my work", "02_n-solved.ipynb": "run again"}
+    assert contents(clone / "chapters") == {
+        "02_n.ipynb": "second edition",
+        "03_e.ipynb": "first edition",
+    }
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_an_update_overwrites_nothing(clone: Path) -> None:
+    for work in ("one", "two", "two", "three"):
+        (clone / "chapters" / "02_n.ipynb").write_text(work)
+        assert run(["make", "update"], cwd=clone).returncode == 0
+    assert contents(clone / "my") == {
+        "02_n.ipynb": "one",
+        "02_n-2.ipynb": "two",
+        "02_n-3.ipynb": "three",
+    }
+
+
+def test_without_edits_an_update_only_pulls(clone: Path) -> None:
+    assert run(["make", "update"], cwd=clone).returncode == 0
+    assert (clone / "chapters" / "02_n.ipynb").read_text() == "second edition"
+    assert not (clone / "my").exists()
+
+
+def test_an_update_without_a_remote_says_so_and_keeps_the_edits(origin: Path) -> None:
+    (origin / "chapters" / "02_n.ipynb").write_text("my work")
+    made = run(["make", "update"], cwd=origin)
+    assert made.returncode == 0
+    assert made.stdout.endswith("follows no remote branch, so there is nothing newer to get.\n")
+    assert contents(origin / "my") == {"02_n.ipynb": "my work"}
+
+
+def test_an_update_that_cannot_pull_says_so_and_keeps_the_edits(clone: Path, origin: Path) -> None:
+    (clone / "chapters" / "02_n.ipynb").write_text("my work")
+    origin.rename(origin.with_name("gone"))
+    made = run(["make", "update"], cwd=clone)
+    assert made.returncode != 0
+    assert "git could not get the newest version; the reason stands above" in made.stderr
+    assert contents(clone / "my") == {"02_n.ipynb": "my work"}
+
+
+def test_a_folder_that_is_no_clone_is_left_alone(origin: Path) -> None:
+    shutil.rmtree(origin / ".git")
+    (origin / "chapters" / "02_n.ipynb").write_text("my work")
+    made = run(["make", "update"], cwd=origin)
+    assert made.returncode != 0
+    assert made.stderr.startswith("This folder was not made with git clone")
+    assert (origin / "chapters" / "02_n.ipynb").read_text() == "my work"
+
+
+def test_continuous_integration_runs_what_a_developer_runs() -> None:
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"

@@ -1,0 +1,119 @@
+"""The import graph is the table of contents.
+
+import-linter holds the package's modules to the order of pyproject.toml; here that order is held to
+the chapters, and the notebooks to what is built by then.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "a3c_lib"
+SOURCES = sorted((ROOT / "solutions").glob("*.py"))
+AT_HOME_ANYWHERE = {"exercises"}  # the engine; its modules belong to their chapters
+
+
+def chapter_of(module: str) -> int:
+    """The chapter that builds a module, as the first line of its docstring says."""
+    path = PACKAGE.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    said = re.match(r"Chapter (\d\d): ", docstring)
+    assert said, f"{path.relative_to(ROOT)}: the docstring does not begin with 'Chapter NN: '"
+    return int(said[1])
+
+
+def layers() -> list[str]:
+    """The package's modules in the order in which they may import each other, earliest first."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (contract,) = (c for c in table["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
+    return list(reversed(contract["layers"]))
+
+
+def exported() -> dict[str, str]:
+    """The module behind each name of `from a3c_lib import …`."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    names = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                parts = [*node.module.split("."), alias.name][1:]
+                names[alias.asname or alias.name] = parts[0]
+    return names
+
+
+def modules_used(source: str) -> Iterator[str]:
+    """Modules of the package, as dotted paths below it, that a script imports or names."""
+    behind = exported()
+    submodules = {path.stem for path in PACKAGE.glob("*.py")} | {
+        path.parent.name for path in PACKAGE.glob("*/__init__.py")
+    }
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names):
+                for name in names:
+                    top, _, module = name.name.partition(".")
+                    if top == "a3c_lib" and module:
+                        yield module
+            case ast.ImportFrom("a3c_lib", names):
+                for name in names:
+                    yield name.name if name.name in submodules else behind[name.name]
+            case ast.ImportFrom(str(module), names) if module.startswith("a3c_lib."):
+                below = module.removeprefix("a3c_lib.")
+                yield below
+                for name in names:
+                    if (PACKAGE.joinpath(*below.split(".")) / f"{name.name}.py").exists():
+                        yield f"{below}.{name.name}"
+            case ast.Attribute(ast.Name("a3c_lib"), name) if name in submodules | set(behind):
+                yield name if name in submodules else behind[name]
+
+
+def too_early(source: str, chapter: int) -> list[str]:
+    """Modules that a chapter's notebook uses before they are built."""
+    used = set(modules_used(source)) - AT_HOME_ANYWHERE
+    return sorted(module for module in used if chapter_of(module) > chapter)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_a_notebook_imports_only_what_its_chapter_or_an_earlier_one_built(source: Path) -> None:
+    assert too_early(source.read_text(), int(source.name[:2])) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import a3c_lib.losses",
+        "import a3c_lib.losses as losses",
+        "from a3c_lib import losses",
+        "from a3c_lib import a2c_loss",
+        "from a3c_lib.losses import a2c_loss",
+        "import a3c_lib\na3c_lib.a2c_loss",
+        "def late():\n    import a3c_lib\n    a3c_lib.losses.entropy",
+    ],
+)
+def test_every_way_to_import_too_early_is_seen(line: str) -> None:
+    assert too_early(line, chapter=2) == ["losses"]
+    assert too_early(line, chapter=3) == []
+
+
+def test_the_order_of_the_modules_is_the_order_of_the_chapters() -> None:
+    chapters = [chapter_of(module) for module in layers() if module not in AT_HOME_ANYWHERE]
+    assert chapters == sorted(chapters)
+
+
+def test_importing_the_package_imports_nothing_that_only_the_book_needs() -> None:
+    program = (
+        "import sys, a3c_lib; "
+        "print(*{'matplotlib', 'IPython', 'ale_py', 'PIL'} & set(sys.modules))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "\n"

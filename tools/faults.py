@@ -1,0 +1,268 @@
+"""Plant one-line faults in the package, one at a time, and see which exact test catches each.
+
+`python tools/faults.py` works on a copy; tests marked `learning` do not count. Exit code 1 if a
+fault survives.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = "envs exact rollout training reinforce evaluation networks actor_critic returns losses"
+
+
+class Fault(NamedTuple):
+    name: str
+    module: str
+    right: str
+    wrong: str
+
+
+FAULTS = [
+    Fault("sign of the policy term", "actor_critic", "policy = -(", "policy = ("),
+    Fault("sign of the policy term in REINFORCE", "reinforce", "return -(", "return ("),
+    Fault(
+        "sign of the entropy",
+        "losses",
+        "loss.total - entropy_weight",
+        "loss.total + entropy_weight",
+    ),
+    Fault("entropy itself negative", "losses", "return -(log_pi", "return (log_pi"),
+    Fault(
+        "entropy detached", "losses", "entropy_weight * bonus,", "entropy_weight * bonus.detach(),"
+    ),
+    Fault("mean over actions in the entropy", "losses", ".sum(dim=-1)", ".mean(dim=-1)"),
+    Fault("no terminal mask, one step", "actor_critic", "next_values * ~terminated", "next_values"),
+    Fault(
+        "no terminal mask, n steps", "returns", "torch.where(terminated[t], 0.0, after)", "after"
+    ),
+    Fault(
+        "truncation taken for termination, one step",
+        "actor_critic",
+        "* ~terminated",
+        "* ~(terminated | truncated)",
+    ),
+    Fault(
+        "truncation taken for termination, n steps",
+        "returns",
+        "torch.where(terminated[t],",
+        "torch.where(terminated[t] | truncated[t],",
+    ),
+    Fault(
+        "return runs on through a time limit",
+        "returns",
+        "torch.where(truncated[t], next_values[t], R)",
+        "R",
+    ),
+    Fault(
+        "both ends merged in the rollout",
+        "rollout",
+        "torch.as_tensor(terminated),",
+        "torch.as_tensor(ended),",
+    ),
+    Fault(
+        "bootstrap from the state before the step",
+        "actor_critic",
+        "model.values(rollout.next_observations[unseen])",
+        "model.values(rollout.observations[unseen])",
+    ),
+    Fault("bootstrap from the state after the reset", "rollout", "if not ended.any():", "if True:"),
+    Fault(
+        "bootstrap from the first value of the rollout",
+        "returns",
+        "R = next_values[-1]",
+        "R = next_values[0]",
+    ),
+    Fault(
+        "the last step's value not looked up",
+        "actor_critic",
+        "unseen[-1] = True",
+        "unseen[-1] = False",
+    ),
+    Fault(
+        "advantage not detached",
+        "actor_critic",
+        "(returns - values).detach()",
+        "(returns - values)",
+    ),
+    Fault(
+        "gradient of the target in the loss",
+        "actor_critic",
+        "(returns.detach() - values)",
+        "(returns - values)",
+    ),
+    Fault("gradient of the bootstrap", "actor_critic", "values.detach().roll", "values.roll"),
+    Fault("gradient of the return in REINFORCE", "reinforce", "returns.detach() *", "returns *"),
+    Fault(
+        "undiscounted return, one step",
+        "actor_critic",
+        "rewards + gamma * next_values",
+        "rewards + next_values",
+    ),
+    Fault(
+        "undiscounted return, n steps",
+        "returns",
+        "rewards[t] + gamma * torch",
+        "rewards[t] + torch",
+    ),
+    Fault(
+        "undiscounted return in REINFORCE", "reinforce", "rewards[t] + gamma * G", "rewards[t] + G"
+    ),
+    Fault(
+        "sum for mean in the policy term", "actor_critic", "advantages).mean()", "advantages).sum()"
+    ),
+    Fault("sum for mean in the value term", "actor_critic", ".square().mean()", ".square().sum()"),
+    Fault(
+        "mean for sum in REINFORCE",
+        "reinforce",
+        "log_probabilities).sum()",
+        "log_probabilities).mean()",
+    ),
+    Fault("sum for mean in the bonus", "losses", "entropy(logits).mean()", "entropy(logits).sum()"),
+    Fault("value weight lost", "actor_critic", "policy + value_weight * value", "policy + value"),
+    Fault("one step short", "rollout", "for _ in range(t_max):", "for _ in range(t_max - 1):"),
+    Fault(
+        "next observation stored as observation",
+        "rollout",
+        "        position.observation,\n        action,",
+        "        torch.as_tensor(observation),\n        action,",
+    ),
+    Fault(
+        "episode statistics not reset",
+        "rollout",
+        "np.where(ended, 0, rewards_so_far)",
+        "rewards_so_far",
+    ),
+    Fault(
+        "rollouts start again",
+        "actor_critic",
+        "rollout, self.position = collect",
+        "rollout, _ = collect",
+    ),
+    Fault(
+        "the same seed in every environment",
+        "rollout",
+        "[int(s) for s in seeds]",
+        "[int(seeds[0]) for s in seeds]",
+    ),
+    Fault(
+        "environments' seed ignored",
+        "rollout",
+        "SeedSequence([seed, *path])",
+        "SeedSequence([0, *path])",
+    ),
+    Fault(
+        "actions' seed ignored",
+        "training",
+        "manual_seed(int(for_actions.generate_state(1)[0]))",
+        "manual_seed(0)",
+    ),
+    Fault("network's seed ignored", "networks", "torch.manual_seed(seed)", "torch.manual_seed(0)"),
+    Fault(
+        "torch's own random state used up",
+        "networks",
+        "with torch.random.fork_rng(devices=[]):",
+        "if True:",
+    ),
+    Fault(
+        "greedy where sampled was meant",
+        "rollout",
+        "torch.multinomial(pi, 1, generator=generator).squeeze(-1)",
+        "pi.argmax(dim=-1)",
+    ),
+    Fault("gradients left behind", "training", "optimizer.zero_grad(set_to_none=True)", "pass"),
+    Fault(
+        "the limit of the norm forgotten",
+        "training",
+        "theta.grad = d_theta * scale",
+        "theta.grad = d_theta",
+    ),
+    Fault("a bad gradient applied", "training", "if not math.isfinite(norm):", "if False:"),
+    Fault("a bad loss followed", "training", "if not loss.isfinite():", "if False:"),
+    Fault(
+        "learning rate not annealed",
+        "actor_critic",
+        "if self.config.anneal else 1.0",
+        "if False else 1.0",
+    ),
+    Fault("a state that goes on changing", "training", "return deepcopy(state)", "return state"),
+    Fault(
+        "short episodes favoured",
+        "evaluation",
+        "while min(map(len, played)) < each:",
+        "while sum(map(len, played)) < each * len(played):",
+    ),
+    Fault(
+        "separate torsos shared after all",
+        "networks",
+        "self.value_torso = None if shared else",
+        "self.value_torso = None if True else",
+    ),
+    Fault("bytes not scaled", "networks", "pictures / 255", "pictures / 1"),
+    Fault(
+        "rewards continue after the end in V^π",
+        "exact",
+        "alive = torch.as_tensor(~mdp.terminal)",
+        "alive = torch.as_tensor(mdp.terminal | True)",
+    ),
+    Fault("slip forgotten", "envs", "+= 1 - slip", "+= 1"),
+]
+
+
+def outcome(fault: Fault) -> str | None:
+    """The first test that fails with the fault in place; None if all pass."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for part in "a3c_lib", "tests", "pyproject.toml":
+            source = ROOT / part
+            ignore = shutil.ignore_patterns("__pycache__")
+            if source.is_dir():
+                shutil.copytree(source, copy / part, ignore=ignore)
+            else:
+                shutil.copy(source, copy / part)
+        module = copy / "a3c_lib" / f"{fault.module}.py"
+        text = module.read_text()
+        if text.count(fault.right) != 1:
+            raise ValueError(f"{fault.name}: {fault.right!r} must stand once in {fault.module}")
+        module.write_text(text.replace(fault.right, fault.wrong))
+        command = [sys.executable, "-m", "pytest", "-qx", "-m", "not learning", "--no-header"]
+        command += [
+            "--tb=no",
+            "-p",
+            "no:cacheprovider",
+            *(f"tests/test_{n}.py" for n in TESTS.split()),
+        ]
+        environment = {**os.environ, "PYTHONPATH": folder, "OMP_NUM_THREADS": "1"}
+        run = subprocess.run(
+            command, cwd=copy, env=environment, capture_output=True, text=True, check=False
+        )
+    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if run.returncode == 0:
+        return None
+    return failed[0].split(" - ")[0] if failed else run.stdout[-300:]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("words", nargs="*", help="only faults whose name has one of these words")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    faults = [f for f in FAULTS if not options.words or any(w in f.name for w in options.words)]
+    with ThreadPoolExecutor(options.workers) as pool:
+        outcomes = list(pool.map(outcome, faults))
+    for fault, caught in zip(faults, outcomes, strict=True):
+        print(f"{'caught  ' if caught else 'SURVIVED'} {fault.name:48} {caught or ''}")
+    survivors = outcomes.count(None)
+    print(f"{len(faults) - survivors} of {len(faults)} faults caught by exact tests")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
