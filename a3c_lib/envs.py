@@ -81,7 +81,7 @@ def corridor(length: int = 3, slip: float = 0.0, reward_noise: float = 0.0) -> M
     return mdp._replace(reward_noise=reward_noise)
 
 
-def trap(near: int = 1, far: int = 6, small: float = 0.1, large: float = 1.0) -> MDP:
+def trap(near: int = 1, far: int = 8, small: float = 0.3, large: float = 1.0) -> MDP:
     """A row with an exit at each end: `small` is paid `near` steps to the left, `large` is paid
     `far` steps to the right.
 
@@ -179,8 +179,8 @@ class Trap(TabularEnv):
     def __init__(
         self,
         near: int = 1,
-        far: int = 6,
-        small: float = 0.1,
+        far: int = 8,
+        small: float = 0.3,
         large: float = 1.0,
         render_mode: str | None = None,
     ) -> None:

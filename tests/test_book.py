@@ -71,7 +71,6 @@ def factorial(n):
 
 
 print(factorial(4))
-
 # %%
 for percent in range(0, 101, 50):
     print(f"\\r{percent} %", end="", flush=True)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,6 +81,14 @@ def test_too_old_a_python(project: Path, fake: Fake, monkeypatch: pytest.MonkeyP
     said = sentence(project, python)
     assert said.startswith(f"The book needs Python 3.11 or newer, and {python} is Python 3.9.2")
     assert said.endswith("lab")
+
+
+def test_the_oldest_python_is_the_projects() -> None:
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest = table["requires-python"].removeprefix(">=")
+    set_up = (ROOT / "tools" / "setup.sh").read_text()
+    assert f"sys.version_info < ({oldest.replace('.', ', ')})" in set_up
+    assert set(re.findall(r"Python (3\.\d+) or newer", set_up)) == {oldest}
 
 
 def test_a_newer_python_beside_an_old_one_is_named(

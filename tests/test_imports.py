@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from a3c_lib.exercises.registry import MODULES as EXERCISES
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "a3c_lib"
 SOURCES = sorted((ROOT / "solutions").glob("*.py"))
@@ -108,10 +110,26 @@ def test_the_order_of_the_modules_is_the_order_of_the_chapters() -> None:
     assert chapters == sorted(chapters)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [p for p in (PACKAGE / "exercises").glob("*.py") if p.stem in EXERCISES.values()],
+    ids=lambda path: path.stem,
+)
+def test_a_chapters_exercises_use_only_what_is_built_by_then(path: Path) -> None:
+    assert too_early(path.read_text(), chapter_of(f"exercises.{path.stem}")) == []
+
+
+def test_the_engine_of_the_exercises_knows_nothing_of_the_book() -> None:
+    engine = [p for p in (PACKAGE / "exercises").glob("*.py") if p.stem not in EXERCISES.values()]
+    assert engine
+    for path in engine:
+        used = {module.partition(".")[0] for module in modules_used(path.read_text())}
+        assert used <= {"exercises"}, path.name
+
+
 def test_importing_the_package_imports_nothing_that_only_the_book_needs() -> None:
     program = (
-        "import sys, a3c_lib; "
-        "print(*{'matplotlib', 'IPython', 'ale_py', 'PIL'} & set(sys.modules))"
+        "import sys, a3c_lib; print(*{'matplotlib', 'IPython', 'ale_py', 'PIL'} & set(sys.modules))"
     )
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -60,4 +60,8 @@ echo "Installing the packages into .venv; the first time this takes some minutes
 install setuptools
 install --no-build-isolation --editable ".[$extras]"
 rm -f "$errors"
+# JupyterLab's versions are fixed here, so it need not ask a reader about news and updates.
+mkdir -p .venv/share/jupyter/lab/settings
+echo '{"@jupyterlab/apputils-extension:notification":
+    {"fetchNews": "false", "checkForUpdates": false}}' >.venv/share/jupyter/lab/settings/overrides.json
 touch .venv/ready-for-lab ".venv/ready-for-$goal"

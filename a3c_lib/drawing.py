@@ -1,0 +1,217 @@
+"""Chapter 00: how the book's figures look, and the parts that several of them share.
+
+Colours are Okabe and Ito's, which colour-blind readers can tell apart. A title says what to see,
+the grey line under it what is drawn, and curves are named where they end.
+"""
+
+import math
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+BLUE, RED, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
+GREY, LIGHT_GREY = "#666666", "#E6E6E6"
+PALETTE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
+
+TITLE, TEXT, SMALL = 12, 10.5, 9  # sizes of letters, in points
+STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": TITLE,
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 110,
+    "figure.figsize": (7, 3.2),
+    "font.size": TEXT,
+    "grid.color": LIGHT_GREY,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "xtick.color": GREY,
+    "xtick.labelcolor": BLACK,
+    "ytick.color": GREY,
+    "ytick.labelcolor": BLACK,
+}
+DASHES = (0, (4, 3))
+
+Floats = NDArray[np.float64]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class End(NamedTuple):
+    """Where a curve ends, and what stands there."""
+
+    x: float
+    y: float
+    text: str
+    colour: str
+
+
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Draw in the book's style, whatever style is in use outside."""
+
+    @wraps(draw)
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> T:
+        with plt.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+@overload
+def axes(width: float = ..., height: float = ...) -> Axes: ...
+@overload
+def axes(width: float = ..., height: float = ..., *, columns: int) -> list[Axes]: ...
+@styled
+def axes(width: float = 7, height: float = 3.2, *, columns: int | None = None) -> Axes | list[Axes]:
+    """New axes in the book's style, on a figure of width × height inches; with `columns` a list of
+    that many, side by side."""
+    _, grid = plt.subplots(1, columns or 1, figsize=(width, height), squeeze=False)
+    return grid[0, 0] if columns is None else list(grid[0])
+
+
+# Words
+
+
+def entitle(ax: Axes, title: str, said: str = "", lift: float = 0) -> None:
+    """A title that fits the width, and a grey line under it that says what is drawn; both `lift`
+    points higher than usual."""
+    share = ax.get_position().width / 0.775  # of the width; 0.775 is a single column's
+    letters = round(8.8 * cast(Figure, ax.figure).get_figwidth() * share)
+    look: dict[str, Any] = {"loc": "left", "fontsize": TITLE, "fontweight": "bold"}
+    ax.set_title(textwrap.fill(title, letters), pad=lift + (20 if said else 7), **look)
+    note(ax, said, (0, 1), (0, lift + 6), "axes fraction")
+
+
+def entitle_all(figure: Figure, title: str) -> None:
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE, fontweight="bold")
+
+
+def note(
+    ax: Axes,
+    text: str,
+    at: tuple[float, float],
+    offset: tuple[float, float],
+    coordinates: str | tuple[str, str] = "data",
+    **look: Any,
+) -> None:
+    """Small grey text, `offset` points from a place that may lie outside the axes."""
+    look = {"color": GREY, "fontsize": SMALL, "annotation_clip": False, **look}
+    if text:
+        ax.annotate(text, at, offset, coordinates, "offset points", **look)
+
+
+def label_ends(ax: Axes, ends: Sequence[End], lines: Mapping[str, float] | None = None) -> None:
+    """Write each curve's name at its end, moved up or down where names would overlap. `lines` are
+    dashed levels, named in the same way."""
+    labels = list(ends)
+    for text, level in (lines or {}).items():
+        ax.axhline(level, color=GREY, linewidth=1, linestyle=DASHES, zorder=1)
+        labels.append(End(ax.get_xlim()[1], level, text, GREY))
+    if not labels:
+        return
+    ax.set_ylim(ax.get_ylim())  # from here on, heights stay
+    points = 72 / cast(Figure, ax.figure).dpi
+    heights = np.array([ax.transData.transform((end.x, end.y))[1] * points for end in labels])
+    halo = [withStroke(linewidth=3, foreground="white")]
+    for end, shift in zip(labels, apart(heights, gap=12.5) - heights, strict=True):
+        look: dict[str, Any] = {"color": end.colour, "fontsize": TEXT, "va": "center"}
+        note(ax, end.text, (end.x, end.y), (7, shift), path_effects=halo, **look)
+
+
+def apart(heights: Floats, gap: float) -> Floats:
+    """Move numbers, as little as possible, until neighbours differ by `gap`.   (K,) → (K,).
+
+    >>> apart(np.array([0.0, 9.0, 10.0]), gap=4.0).tolist()
+    [0.0, 7.5, 11.5]
+    """
+    order = np.argsort(heights)
+    blocks: list[list[float]] = []  # of numbers that touch, each less its share of the gaps
+    for place, height in enumerate(heights[order]):
+        blocks.append([height - place * gap])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    moved = np.empty_like(heights)
+    centres = [np.mean(block) for block in blocks for _ in block]
+    moved[order] = np.array(centres) + gap * np.arange(len(heights))
+    return moved
+
+
+# Axes
+
+
+def steps_axis(ax: Axes, first: float, last: float, ticks: int) -> None:
+    """Environment steps from first to last, 12,000 with a comma, at no more than so many ticks."""
+    ax.set_xlim(first, last)
+    ax.xaxis.set_major_locator(MaxNLocator(ticks))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+
+
+def states_axis(
+    ax: Axes, states: int, start: int | None = None, names: Sequence[str] | None = None
+) -> None:
+    """A row of states, by number if they have no names; without lines."""
+    if start is not None and not 0 <= start < states:
+        raise ValueError(f"start is a state among 0 … {states - 1}; got {start}")
+    if names is not None and len(names) != states:
+        raise ValueError(f"{states} states need as many names; got {len(names)}")
+    texts = [str(state) for state in range(states)] if names is None else list(names)
+    if start is not None:
+        texts[start] += "\nstart"
+    ax.set_xticks(range(states), texts)
+    ax.set_xlim(-0.5, states - 0.5)
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    if names is None:
+        look = {"color": BLACK, "fontsize": TEXT, "ha": "right", "va": "top"}
+        note(ax, "state", (0, 0), (-4, -3.5), "axes fraction", **look)
+
+
+def view(ax: Axes, values: Sequence[float], lowest: float = -math.inf) -> None:
+    """Limit y to the values, but not below `lowest`."""
+    if len(values) == 0:
+        return
+    low, high = max(min(values), lowest), max(*values, lowest)
+    room = 0.06 * (high - low) or 0.5
+    ax.set_ylim(low - room, high + room)
+
+
+# Areas with a number
+
+
+def block(
+    ax: Axes, middle: float, bottom: float, height: float, colour: Any, text: str = ""
+) -> None:
+    """A rectangle nearly 1 wide, and in it a text, black or white, whichever can be read."""
+    look = {"facecolor": colour, "edgecolor": LIGHT_GREY, "linewidth": 0.8}
+    ax.add_patch(Rectangle((middle - 0.47, bottom), 0.94, height, **look))
+    red, green, blue = to_rgb(colour)
+    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+    place = middle, bottom + height / 2
+    ax.text(*place, text, ha="center", va="center", color="w" if dark else BLACK, fontsize=SMALL)
+
+
+def action_colours(actions: int) -> Sequence[str]:
+    """Of two or three actions the first is orange and the last blue: left, (stay,) right."""
+    few = {2: (ORANGE, BLUE), 3: (ORANGE, LIGHT_GREY, BLUE)}
+    return few.get(actions, PALETTE[:actions])

@@ -1,0 +1,152 @@
+"""Chapter 00: do two tensors agree, and if not, what does one remind of the other?"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Tolerance(NamedTuple):
+    """Numbers agree within atol + rtol · |expected|; NaN agrees with NaN."""
+
+    rtol: float
+    atol: float
+
+    def where(self, expected: Tensor, yours: Tensor) -> Tensor:
+        """Where they agree.   (…), (…) → (…)"""
+        a, b = _double(expected), _double(yours)
+        if not (expected.is_floating_point() or expected.is_complex()):
+            return a == b  # what counts is exact
+        return torch.isclose(b, a, self.rtol, self.atol, equal_nan=True)
+
+    def agree(self, expected: Tensor, yours: Tensor) -> bool:
+        return expected.shape == yours.shape and bool(self.where(expected, yours).all())
+
+    def is_zero(self, tensor: Tensor) -> bool:
+        return self.agree(torch.zeros_like(tensor), tensor)
+
+
+def remark_on_shape(place: str, expected: Tensor, yours: Tensor) -> str:
+    """A sentence if the shapes differ, else nothing.
+
+    >>> remark_on_shape("the result", torch.zeros(3), torch.zeros(3, 1))
+    'the result has shape (3, 1), expected is (3,). The difference of the two would silently \
+broadcast to (3, 3).'
+    """
+    if expected.shape == yours.shape:
+        return ""
+    remark = f"{place} has shape {tuple(yours.shape)}, expected is {tuple(expected.shape)}."
+    if expected.dim() == 0 and yours.numel() > 1:
+        return f"{remark} Is a sum or a mean missing?"
+    if yours.dim() == 0 and expected.numel() > 1:
+        return f"{remark} Is there a sum or a mean too many?"
+    if yours.numel() > expected.numel():
+        return f"{remark} Did two shapes broadcast on the way, such as (T, 1) and (T,)?"
+    try:
+        both = torch.broadcast_shapes(expected.shape, yours.shape)
+    except RuntimeError:
+        return remark
+    if both not in (expected.shape, yours.shape):
+        return f"{remark} The difference of the two would silently broadcast to {tuple(both)}."
+    return remark
+
+
+def remark_on_kind(place: str, expected: Tensor, yours: Tensor) -> str:
+    """A sentence if one holds integers, say, and the other floats. How precise they are does not
+    matter: float64 is as good as float32.
+
+    >>> remark_on_kind("the result", torch.tensor(1.0), torch.tensor(1))
+    'the result holds integers; floats are expected: integers cut fractions off.'
+    """
+    wanted, kind = _kind(expected), _kind(yours)
+    if wanted == kind:
+        return ""
+    reason = {
+        "floats": "integers cut fractions off" if kind == "integers" else "numbers to compute with",
+        "integers": "they count, or index",
+        "bools": "`~`, `&` and indexing mean something else for numbers",
+    }.get(wanted, "another kind of number")
+    return f"{place} holds {kind}; {wanted} are expected: {reason}."
+
+
+def remark_on_numbers(place: str, expected: Tensor, yours: Tensor, tolerance: Tolerance) -> str:
+    """A sentence if the numbers differ: what they remind of, else how many differ.
+
+    >>> a, tolerance = torch.tensor([1.0, 2.0, 4.0]), Tolerance(1e-4, 1e-5)
+    >>> for b in a.flip(0), -a, a / 4, a.roll(1), a + 1:
+    ...     print(remark_on_numbers("the result", a, b, tolerance))
+    the result holds the right numbers in reverse order.
+    the result has the wrong sign.
+    the result is 0.25 times what it should be, everywhere.
+    the result has each number one place too late.
+    the result is not right yet.
+    """
+    agree = tolerance.where(expected, yours)
+    if agree.all():
+        return ""
+    a, b = _double(expected), _double(yours)
+    for what, wrong in ("nan", b.isnan() & ~a.isnan()), ("infinite", b.isinf() & ~a.isinf()):
+        if wrong.any():
+            return f"{place} is {what}{_at(wrong)}: a logarithm of 0, a division by 0?"
+    for resemblance in _sign, _order, _place, _factor:
+        if found := resemblance(a, b, tolerance):
+            return f"{place} {found}."
+    return f"{place} is not right yet{_at(~agree)}."
+
+
+def _sign(a: Tensor, b: Tensor, tolerance: Tolerance) -> str:
+    return "has the wrong sign" if tolerance.agree(a, -b) else ""
+
+
+def _order(a: Tensor, b: Tensor, tolerance: Tolerance) -> str:
+    if a.dim() and len(a) > 1 and tolerance.agree(a, b.flip(0)):
+        return "holds the right numbers in reverse order"
+    return ""
+
+
+def _place(a: Tensor, b: Tensor, tolerance: Tolerance) -> str:
+    if a.dim() == 0 or len(a) < 3 or tolerance.agree(a[1:], a[:-1]):
+        return ""
+    if tolerance.agree(a[1:], b[:-1]):
+        return "has each number one place too early"
+    return "has each number one place too late" if tolerance.agree(a[:-1], b[1:]) else ""
+
+
+def _factor(a: Tensor, b: Tensor, tolerance: Tolerance) -> str:
+    several = bool((a != 0).sum() > 1)
+    if tolerance.is_zero(b):
+        return "is 0 everywhere" if several else ""
+    factor = float((a * b).sum() / (a * a).sum())
+    if not tolerance.agree(factor * a, b) or not (several or _is_simple(factor)):
+        return ""
+    return f"is {factor:.4g} times what it should be{', everywhere' * several}"
+
+
+def _is_simple(factor: float) -> bool:
+    """2, 3, … or 1/2, 1/3, …: for a single number, any other factor tells nothing.
+
+    >>> _is_simple(3.0), _is_simple(0.25), _is_simple(1.7)
+    (True, True, False)
+    """
+    larger = max(abs(factor), 1 / abs(factor))
+    return 1.5 < larger < 64 and abs(larger - round(larger)) < 1e-4 * larger
+
+
+def _at(wrong: Tensor) -> str:
+    """Where, if the tensor is too large to be compared by eye."""
+    if wrong.numel() <= 12:
+        return ""
+    first = tuple(int(i) for i in wrong.nonzero()[0])
+    return f", in {int(wrong.sum())} of {wrong.numel()} places, first at {list(first)}"
+
+
+def _kind(tensor: Tensor) -> str:
+    if tensor.dtype == torch.bool:
+        return "bools"
+    if tensor.is_complex():
+        return "complex numbers"
+    return "floats" if tensor.is_floating_point() else "integers"
+
+
+def _double(tensor: Tensor) -> Tensor:
+    return tensor.detach().to(torch.complex128 if tensor.is_complex() else torch.float64)

@@ -1,0 +1,109 @@
+"""Chapter 00: the lines of a verdict: the case, the learner's line that raised, what it printed."""
+
+import inspect
+import sysconfig
+import textwrap
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from a3c_lib.exercises.cases import Answer, Case
+from a3c_lib.exercises.observing import Outcome, arguments
+from a3c_lib.exercises.showing import assignments, shown
+from a3c_lib.exercises.written import functions_of, unwrapped
+
+WIDTH = 96  # columns
+MOST_LINES = 10  # of what an answer printed
+
+# Where code lies that is not the learner's.
+LIBRARIES = tuple(
+    {
+        str(Path(__file__).parent.parent),
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        "<frozen",
+    }
+)
+
+
+def wrapped(text: str) -> str:
+    """Lines of at most 96 columns, the second and further ones indented; lines that are indented
+    already, such as code, stay as they are."""
+    return "\n".join(
+        line if line.startswith(" ") else paragraph(line, "  " if i else "")
+        for i, line in enumerate(text.split("\n"))
+    )
+
+
+def paragraph(text: str, indent: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def raised_block(error: BaseException | None, answer: Answer, case: Case) -> str:
+    """The learner's line that raised; or the line of the probe at which it came out that something
+    was not as it should be."""
+    frames = traceback.extract_tb(error.__traceback__ if error else None)
+    probe = files_of(case.probe)
+    others = tuple(probe - files_of(answer)) + LIBRARIES
+    for frame in reversed(frames):
+        if frame.line and not frame.filename.startswith(others):
+            return f"    line {frame.lineno}, in {frame.name}: {frame.line}"
+    for frame in reversed(frames):
+        if frame.line and frame.filename in probe:
+            missing = "\n  Is a `return` missing?" if "NoneType" in str(error) else ""
+            return f"    when the check ran: {frame.line}{missing}"
+    return ""
+
+
+def files_of(answer: Any) -> set[str]:
+    return {function.__code__.co_filename for function in functions_of(unwrapped(answer))}
+
+
+def case_block(case: Case, yours: Outcome, reference: Answer, rows: Mapping[str, str]) -> str:
+    """The arguments of a case, and what came of them."""
+    given = arguments(case, reference).items()
+    table = {yours.named(name): shown(value) for name, value in given} | dict(rows)
+    heading = f"  In the case “{case.label}”"
+    return f"{heading}:\n{assignments(table)}" if table else f"{heading}."
+
+
+def side_block(case: Case, yours: Outcome) -> str:
+    """What an answer printed in a case, and what Python warned of."""
+    lines = [line[:WIDTH] for line in yours.printed.rstrip().split("\n")]
+    more = ["…"] if len(lines) > MOST_LINES else []
+    printed = [f"    {line}" for line in lines[:MOST_LINES] + more if yours.printed.strip()]
+    heading = [f"  It printed, in the case “{case.label}”:"] if printed else []
+    warned = [paragraph(f"Python warned: {' '.join(text.split())}", "  ") for text in yours.warned]
+    return "\n".join([*heading, *printed, *warned])
+
+
+def parameters_of(signature: inspect.Signature) -> str:
+    """A signature without annotations.
+
+    >>> parameters_of(inspect.signature(assignments))
+    "(values, indent='    ')"
+    """
+    bare = [
+        each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()
+    ]
+    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+
+
+def call_of(case: Case, reference: Answer) -> str:
+    """How a case calls an answer.
+
+    >>> call_of(Case("small", [1.0], gamma=0.5), lambda rewards, gamma: None)
+    '(rewards, gamma=…)'
+    """
+    try:
+        positional = list(inspect.signature(reference).bind_partial(*case.args).arguments)
+    except (TypeError, ValueError):
+        positional = [f"argument {i}" for i in range(1, len(case.args) + 1)]
+    return f"({', '.join([*positional, *(f'{name}=…' for name in case.kwargs)])})"

@@ -1,0 +1,235 @@
+"""Notebooks as learners hand them in, run in a kernel and graded."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbclient
+import nbformat
+import pytest
+from nbclient.exceptions import CellTimeoutError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from small_exercises import ALL
+
+from a3c_lib.exercises import grading, registry
+from a3c_lib.exercises.__main__ import main
+
+BEGINNING = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import small_exercises, torch
+from a3c_lib.exercises import assert_solved, exercise, progress, registry, whose
+small = registry.added(*small_exercises.ALL)
+small.__enter__()
+"""
+
+RIGHT_RETURNS = """
+@exercise("9.1")
+def returns(rewards, gamma):
+    if len(rewards) == 1:
+        return rewards.clone()
+    rest = returns(rewards[1:], gamma)
+    return torch.cat([rewards[:1] + gamma * rest[:1], rest])
+"""
+
+RIGHT_LOSS = """
+@exercise("9.2")
+def loss(prediction, target):
+    return ((prediction - target.detach()) ** 2).mean()
+"""
+
+
+@pytest.fixture(autouse=True)
+def small_exercises_are_there() -> Iterator[None]:
+    with registry.added(*ALL):
+        yield
+
+
+def notebook(path: Path, *cells: str) -> Path:
+    cells_ = [new_code_cell(source.strip()) for source in (BEGINNING, *cells)]
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Homework"), *cells_]), path)
+    return path
+
+
+def graded(path: Path, **options: Any) -> dict[str, tuple[str, str]]:
+    """By exercise: the verdict and its message, without line breaks."""
+    results = grading.grade(path, **options)["exercises"]
+    return {
+        exercise_id: (result["verdict"], " ".join(result["message"].split()))
+        for exercise_id, result in results.items()
+    }
+
+
+def test_a_notebook_half_done_is_graded_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = notebook(
+        tmp_path / "a copy of mine (2).ipynb",
+        '@exercise("9.1")\ndef returns(rewards, gamma):\n    ...',
+        RIGHT_RETURNS,
+        "undefined + 1",
+        """
+# @exercise("9.7") is only mentioned here
+@exercise("9.2")
+def loss(prediction, target):
+    error = prediction - target
+    return error.nothing()
+""",
+        'print("✓ 9.3 factorial: right. Checked on 2 cases.")',
+        '@exercise("9.3")\ndef factorial(n:\n    return 1',
+        '@exercise("9.4")\nclass Average:\n    """The average."""\n    def add(self, x): ...\n',
+    )
+    assert main(["grade", str(path)]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    report = json.loads(printed.out)
+    assert (report["file"], report["solved"], report["total"]) == (str(path), 1, 4)
+    results = report["exercises"]
+    assert {each: result["verdict"] for each, result in results.items()} == {
+        "9.1": "right",
+        "9.2": "raised",
+        "9.3": "not checked",
+        "9.4": "not attempted",
+    }
+    message = results["9.2"]["message"]
+    assert "it raised AttributeError" in message
+    assert "line 5, in loss: return error.nothing()" in " ".join(message.split())
+    assert "ipykernel" not in message
+    assert "its cell raised SyntaxError" in results["9.3"]["message"]
+
+
+def test_what_is_right_in_a_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = notebook(
+        tmp_path / "solved.ipynb",
+        "scale = 1",
+        RIGHT_RETURNS.replace("rest = returns", "rest = scale * returns"),
+        'assert whose(returns) == "your code"\nassert_solved("9.1")',
+        RIGHT_LOSS,
+        """
+@exercise("9.3")
+def factorial(n: int) -> int:
+    \"\"\"n · (n − 1) · … · 1\"\"\"
+    # adds where it should multiply
+    return 1 if n == 0 else n + factorial(n - 1)
+""",
+        'assert factorial(4) == 24 and whose(factorial) == "the reference"',
+        """
+@exercise("9.3")
+def factorial(n: int) -> int:
+    return 1 if n == 0 else n * factorial(n - 1)
+""",
+        """
+@exercise("9.4")
+class Average:
+    def __init__(self):
+        self.numbers = []
+    def add(self, number):
+        self.numbers.append(number)
+    def value(self):
+        return sum(self.numbers) / len(self.numbers)
+""",
+        "open('ran.txt', 'w').write('to its end')",
+    )
+    assert main(["grade", str(path)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["solved"] == report["total"] == 4
+    assert (tmp_path / "ran.txt").read_text() == "to its end"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["ran.txt", "solved.ipynb"]
+
+
+def test_an_endless_loop_and_a_dead_kernel_do_not_stop_the_grading(tmp_path: Path) -> None:
+    path = notebook(
+        tmp_path / "endless.ipynb",
+        """
+import signal
+
+@exercise("9.1")
+def returns(rewards, gamma):
+    signal.raise_signal(signal.SIGINT)  # the learner's, or the grader's when time is up
+    while True:
+        pass
+""",
+        RIGHT_LOSS,
+        "import os; os._exit(1)",
+        '@exercise("9.3")\ndef factorial(n):\n    return 1',
+    )
+    results = graded(path)
+    assert results["9.1"] == ("not checked", "its cell ran out of time and was interrupted")
+    assert results["9.2"][0] == "right"
+    assert results["9.3"] == ("not checked", "the kernel died")
+    assert results["9.4"] == ("not checked", "the notebook has no cell for it")
+
+
+def test_a_cell_that_cannot_be_interrupted_ends_the_run_and_not_the_grading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+
+    class Stuck:
+        def __init__(self, notebook: Any, **options: Any) -> None:
+            given.update(options)
+
+        def execute(self, **options: Any) -> None:
+            raise CellTimeoutError("stuck")
+
+    monkeypatch.setattr(nbclient, "NotebookClient", Stuck)
+    results = graded(notebook(tmp_path / "stuck.ipynb", RIGHT_LOSS), timeout=2.5)
+    assert (given["timeout"], given["interrupt_on_timeout"]) == (2.5, True)
+    assert results["9.2"] == (
+        "not checked",
+        "a cell ran for more than 2.5 s and could not be interrupted",
+    )
+
+
+def test_all_exercises_of_its_chapters_are_graded_or_those_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grading, "run", lambda *_: "")
+    path = notebook(tmp_path / "part.ipynb", RIGHT_LOSS)
+    assert list(graded(path)) == ["9.1", "9.2", "9.3", "9.4"]
+    assert list(graded(path, only=["9.4", "9.2", "9.4"])) == ["9.4", "9.2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("", "is not a notebook"),
+        ("<<<<<<< HEAD", "is not a notebook"),
+        ('{"cells": 3}', "is not a notebook"),
+        ("[]", "is not a notebook"),
+        (json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}), "no exer"),
+    ],
+)
+def test_a_file_that_cannot_be_graded_gives_one_line_and_2(
+    content: str | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "homework.ipynb"
+    if content is not None:
+        path.write_text(content)
+    assert main(["grade", str(path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_an_exercise_that_does_not_exist_cannot_be_graded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = notebook(tmp_path / "part.ipynb", RIGHT_LOSS)
+    assert main(["grade", str(path), "--only", "9.7"]) == 2
+    assert "there is no exercise '9.7'; there are " in capsys.readouterr().err
+
+
+def test_a_missing_nbclient_is_named_with_its_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nbclient", None)
+    assert main(["grade", str(notebook(tmp_path / "part.ipynb", RIGHT_LOSS))]) == 2
+    error = capsys.readouterr().err
+    assert "grading needs nbclient" in error
+    assert "pip install 'a3c_lib[book]'" in error
+    assert error.count("\n") == 1
