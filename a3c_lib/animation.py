@@ -225,12 +225,12 @@ def _captioned(image: Image.Image, text: str) -> Image.Image:
     font = ImageFont.load_default(size=12)
     page = Image.new("RGB", (max(image.width, NARROWEST), image.height + 18), GROUND)
     page.paste(image, ((page.width - image.width) // 2, 0))
-    ImageDraw.Draw(page).text((4, image.height + 2), text.replace("-", "−"), fill=INK, font=font)
+    ImageDraw.Draw(page).text((4, image.height + 2), text, fill=INK, font=font)
     return page
 
 
 def _with_one_palette(images: Sequence[Image.Image]) -> list[Image.Image]:
-    """The images in COLOURS colours, the same for all: an animated PNG has one palette."""
+    """The images in COLOURS colours, the same for all: a PNG with one palette takes a byte a pixel."""
     chosen = images[:: max(1, len(images) // 8)]
     sheet = Image.new("RGB", (images[0].width, sum(image.height for image in chosen)))
     for place, image in enumerate(chosen):
@@ -249,6 +249,7 @@ def _milliseconds(frames: int, every: int, fps: float, hold: float) -> list[int]
 
 
 def _encoded(images: Sequence[Image.Image], durations: list[int]) -> bytes:
+    """An animated PNG. Of equal frames in a row Pillow stores one, and shows it as long as all."""
     buffer = BytesIO()
     images[0].save(
         buffer,

@@ -162,7 +162,7 @@ def apart(heights: Floats, gap: float) -> Floats:
 def steps_axis(ax: Axes, first: float, last: float, ticks: int) -> None:
     """Environment steps from first to last, 12,000 with a comma, at no more than so many ticks."""
     ax.set_xlim(first, last)
-    ax.xaxis.set_major_locator(MaxNLocator(ticks))
+    ax.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
 
 

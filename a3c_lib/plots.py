@@ -484,7 +484,7 @@ def strip(
             text = f"{bad.sum()} of {len(bad)} {called}"
             where = ("axes fraction", "data")
             note(ax, text, (1, y), (10, 0), where, va="center", color=BLACK, fontsize=TEXT)
-        ax.axhline(y + 0.5, color=LIGHT_GREY, zorder=0)
+        ax.axhline(y + 0.5, color=LIGHT_GREY, linewidth=0.8, zorder=0)
     for label, x in (lines or {}).items():
         ax.axvline(x, color=GREY, linewidth=1, linestyle=DASHES, zorder=1)
         note(ax, label, (x, 1), (0, 3), ("data", "axes fraction"), ha="center")

@@ -132,8 +132,8 @@ def _picture(history: Sequence[U], total: int, names: Sequence[str], title: str)
         # Not a figure of pyplot's, of which a notebook shows a second copy at the end of the cell.
         figure = Figure(figsize=(3.75 * len(names), 2.6))
         panels = list(figure.subplots(1, len(names), squeeze=False)[0])
-        look = {"names": names, "window": total / 20, "title": title, "panels": panels}
-        for ax in signals(history, **look):
+        signals(history, names=names, window=total / 20, title=title, panels=panels)
+        for ax in panels:
             ax.set_xlim(0, max(total, history[-1].steps))
         png = BytesIO()
         figure.savefig(png, format="png")

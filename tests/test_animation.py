@@ -187,6 +187,19 @@ def test_an_animation_decodes_to_its_frames_for_as_long_as_they_last():
     assert animation.seconds == 1.5
 
 
+def test_equal_frames_are_stored_once_and_shown_as_long_as_all_of_them():
+    black, white = (np.full((40, 60, 3), grey, np.uint8) for grey in (0, 255))
+    pictures, durations = decoded(animate([black, black, black, white], fps=10, hold=0))
+    assert len(pictures) == 2
+    assert durations == [300, 100]
+
+
+def test_all_frames_share_one_palette_which_takes_a_byte_a_pixel():
+    greys = [np.full((40, 60, 3), grey, np.uint8) for grey in (0, 80, 160)]
+    with Image.open(BytesIO(animate(greys).png)) as image:
+        assert image.mode == "P"
+
+
 def test_it_is_played_again_and_again():
     with Image.open(BytesIO(animate(noise(2)).png)) as image:
         assert image.info["loop"] == 0

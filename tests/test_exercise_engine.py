@@ -995,6 +995,15 @@ def test_during_a_check_its_own_name_means_the_answer(monkeypatch: pytest.Monkey
     assert space["f"] == "an earlier version"
 
 
+def test_an_answer_within_a_function_may_call_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    @book.exercise("9.3")
+    def mine(n: int) -> int:
+        return n * mine(n - 1) if n else 1
+
+    assert capsys.readouterr().out.startswith("✓ 9.3 mine: right.")
+    assert mine(5) == 120
+
+
 def test_the_name_is_given_back_after_an_interrupt() -> None:
     space: dict[str, Any] = {}
     exec("def f(rewards, gamma): raise KeyboardInterrupt", space)

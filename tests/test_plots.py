@@ -165,6 +165,7 @@ def test_each_signal_has_a_panel_with_its_values_and_their_moving_mean():
     assert raw.get_xdata().tolist() == [10, 20, 30, 40]
     assert raw.get_ydata().tolist() == [1, 2, 3, 4]
     assert mean.get_ydata().tolist() == [1, 1.5, 2.5, 3.5]
+    assert panels[0].get_xlim() == (0, 40)
     assert panels[0].get_xlabel() == "environment steps (mean over the last 20)"
 
 

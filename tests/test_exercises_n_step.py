@@ -1,0 +1,200 @@
+"""Right answers to chapter 02's exercises in other forms, and what its cases tell apart."""
+
+import pytest
+import torch
+
+from a3c_lib.exercises import n_step, registry
+from a3c_lib.exercises.checking import Kind, check
+
+# 2.1
+
+
+def sum_within_a_loop(rewards, bootstrap, gamma):
+    T = len(rewards)
+    return torch.stack(
+        [
+            sum(gamma**k * rewards[t + k] for k in range(T - t)) + gamma ** (T - t) * bootstrap
+            for t in range(T)
+        ]
+    )
+
+
+def matrix_of_discounts(rewards, bootstrap, gamma):
+    everything = torch.cat([rewards, bootstrap[None]]).double()
+    t = torch.arange(len(everything))
+    later = t[None, :] - t[:, None]
+    weights = torch.where(later >= 0, torch.tensor(gamma).double() ** later.clamp(min=0), 0.0)
+    return (weights @ everything)[:-1]
+
+
+def recursive(rewards, bootstrap, gamma):
+    if len(rewards) == 0:
+        return rewards
+    later = recursive(rewards[1:], bootstrap, gamma)
+    after = later[0] if len(later) else bootstrap
+    return torch.cat([(rewards[0] + gamma * after)[None], later])
+
+
+def list_turned_round(rewards, bootstrap, gamma):
+    returns = []
+    R = bootstrap
+    for reward in reversed(rewards):
+        R = reward + gamma * R
+        returns.insert(0, R)
+    return torch.stack(returns)
+
+
+# 2.2
+
+
+def masks_multiplied(rewards, next_values, terminated, truncated, gamma):
+    goes_on = (~terminated & ~truncated).float()
+    cut = (truncated & ~terminated).float()
+    returns = torch.zeros_like(rewards)
+    R = next_values[-1]
+    for t in range(len(rewards) - 1, -1, -1):
+        R = rewards[t] + gamma * (goes_on[t] * R + cut[t] * next_values[t])
+        returns[t] = R
+    return returns
+
+
+def last_row_counts_as_cut(rewards, next_values, terminated, truncated, gamma):
+    cut = truncated.clone()
+    cut[-1] = True
+    returns = rewards + gamma * next_values * (cut & ~terminated)
+    for t in reversed(range(len(rewards) - 1)):
+        goes_on = ~(cut[t] | terminated[t])
+        returns[t] += gamma * goes_on * returns[t + 1]
+    return returns
+
+
+def one_number_at_a_time(rewards, next_values, terminated, truncated, gamma):
+    T, N = rewards.shape
+    returns = torch.empty(T, N, dtype=torch.float64)
+    for n in range(N):
+        R = next_values[-1, n].item()
+        for t in reversed(range(T)):
+            if terminated[t, n]:
+                R = 0.0
+            elif truncated[t, n]:
+                R = next_values[t, n].item()
+            R = rewards[t, n].item() + gamma * R
+            returns[t, n] = R
+    return returns
+
+
+def step_by_step_from_the_definition(rewards, next_values, terminated, truncated, gamma):
+    T, N = rewards.shape
+    tensors = rewards, next_values, terminated, truncated
+    return torch.stack(
+        [
+            torch.stack(
+                [n_step.return_from(t, *(x[:, n] for x in tensors), gamma) for n in range(N)]
+            )
+            for t in range(T)
+        ]
+    )
+
+
+# 2.3
+
+
+def return_from_recursively(t, rewards, next_values, terminated, truncated, gamma):
+    if terminated[t]:
+        return rewards[t]
+    if truncated[t] or t == len(rewards) - 1:
+        return rewards[t] + gamma * next_values[t]
+    later = return_from_recursively(t + 1, rewards, next_values, terminated, truncated, gamma)
+    return rewards[t] + gamma * later
+
+
+def return_from_slices(t, rewards, next_values, terminated, truncated, gamma):
+    ends = (terminated | truncated)[t:].nonzero().flatten().tolist()
+    n = ends[0] + 1 if ends else len(rewards) - t
+    total = (gamma ** torch.arange(n) * rewards[t : t + n]).sum()
+    if terminated[t + n - 1]:
+        return total.item()
+    return (total + gamma**n * next_values[t + n - 1]).item()
+
+
+# 2.4
+
+
+def only_what_was_cut_is_looked_up(rollout, last_observation, model, gamma):
+    values = model.values(torch.cat([rollout.observations, last_observation[None]])).detach()
+    seen = model.values(rollout.next_observations).detach()
+    next_values = torch.where(rollout.truncated, seen, values[1:])
+    return n_step.n_step_returns(
+        rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma
+    )
+
+
+def loop_of_its_own(rollout, last_observation, model, gamma):
+    with torch.no_grad():
+        R = model.values(rollout.next_observations[-1])
+        returns = torch.empty_like(rollout.rewards)
+        for t in reversed(range(len(returns))):
+            seen = model.values(rollout.next_observations[t])
+            R = torch.where(rollout.truncated[t], seen, R)
+            R = rollout.rewards[t] + gamma * R * ~rollout.terminated[t]
+            returns[t] = R
+    return returns
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer"),
+    [
+        ("2.1", sum_within_a_loop),
+        ("2.1", matrix_of_discounts),
+        ("2.1", recursive),
+        ("2.1", list_turned_round),
+        ("2.2", masks_multiplied),
+        ("2.2", last_row_counts_as_cut),
+        ("2.2", one_number_at_a_time),
+        ("2.2", step_by_step_from_the_definition),
+        ("2.3", return_from_recursively),
+        ("2.3", return_from_slices),
+        ("2.4", only_what_was_cut_is_looked_up),
+        ("2.4", loop_of_its_own),
+    ],
+)
+def test_a_right_answer_in_another_form_passes(exercise_id, answer):
+    verdict = check(registry.find(exercise_id), answer)
+    assert verdict.right, verdict.text
+
+
+def bootstrap_put_into_the_rewards(rewards, bootstrap, gamma):
+    rewards[-1] += gamma * bootstrap
+    return n_step.stretch_returns(rewards, torch.zeros(()), gamma)
+
+
+def test_rewards_changed_in_place_are_noticed():
+    verdict = check(registry.find("2.1"), bootstrap_put_into_the_rewards)
+    assert verdict.kind is Kind.WRONG
+    assert "rewards" in verdict.text
+
+
+def environments_lost(rewards, next_values, terminated, truncated, gamma):
+    returns = n_step.n_step_returns(rewards, next_values, terminated, truncated, gamma)
+    return returns.mean(dim=1, keepdim=True).expand_as(returns)
+
+
+def test_a_mistake_without_a_name_shows_a_case_on_paper():
+    verdict = check(registry.find("2.2"), environments_lost)
+    assert verdict.kind is Kind.WRONG
+    assert "two environments" in verdict.text
+
+
+def test_the_numbers_on_paper_of_the_chapter():
+    r, V = torch.tensor([1.0, 2.0, 3.0]), torch.tensor(8.0)
+    assert n_step.stretch_returns(r, V, 0.5).tolist() == [3.75, 5.5, 7.0]
+    assert n_step.forward_in_time(r, V, 0.5).tolist() == [5.0, 4.5, 5.25]
+    assert n_step.no_bootstrap(r, V, 0.5).tolist() == [2.75, 3.5, 3.0]
+
+
+def test_the_bug_shows_only_where_the_clock_cut():
+    for case in registry.find("2.4").cases():
+        rollout, *others = case.args
+        right = n_step.rollout_returns(rollout, *others)
+        wrong = n_step.rollout_returns_with_a_bug(rollout, *others)
+        assert torch.equal(right, wrong) != bool(rollout.truncated.any()), case.label
