@@ -16,7 +16,7 @@ SETTINGS = [{"learning_rate": 3e-3}]
 SEEDS = range(5)
 WORLD = "a3c_lib/NoisyCorridor-v0"
 GAMMA = 0.95
-STEPS, EVERY = 400_000, 16_000
+STEPS, EVERY = 600_000, 24_000
 
 
 def critic_only(logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor) -> Loss:
@@ -35,7 +35,7 @@ def run(seed: int, learning_rate: float) -> list[dict[str, float]]:
     config = Config(
         total_steps=STEPS,
         t_max=16,
-        num_envs=16,
+        num_envs=64,
         gamma=GAMMA,
         learning_rate=learning_rate,
         seed=seed,

@@ -1,9 +1,10 @@
-"""On CartPole-v1, with long rollouts and thus few updates, n-step returns learn to balance and
-one-step targets hardly begin, each at the best of the same settings.
+"""On CartPole-v1 with rollouts of 64 steps, and thus few updates, n-step returns reach a median
+return more than 1.5 times that of one-step targets, each at the best of the same settings. With
+rollouts of 16 steps, four times as many updates, there is no such gap.
 
-80,000 steps, then 100 evaluation episodes with sampled actions. With rollouts of 64 steps both kinds
-of target get the same grid of learning rates and value weights. With rollouts of 16 steps, four
-times as many updates, each has one setting, the best of earlier trials.
+80,000 steps, then 100 evaluation episodes with sampled actions. At 64 steps both kinds of target get
+the same grid of learning rates and value weights; at 16 steps each has one setting, the best of
+earlier trials. Rollouts of 16 and 32 steps were tried before those of 64.
 """
 
 from collections import deque

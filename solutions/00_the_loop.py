@@ -51,6 +51,8 @@ from torch import Tensor
 from a3c_lib import envs, exact, plots
 from a3c_lib.exercises import exercise, hint, progress, whose
 
+plt.style.use(plots.STYLE)
+
 # %% [markdown]
 # ## What you should know: gradients in PyTorch
 #
@@ -95,6 +97,17 @@ def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
     return ((prediction - target.detach()) ** 2).sum()
     ### END SOLUTION
 
+
+# %% [markdown]
+# Your function at work: with every step along the negative gradient the prediction goes half of the way that is left. The target stays where it is.
+
+# %% tags=["nbval-check-output"]
+p, target = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([3.0, 2.0])
+for _ in range(4):
+    (gradient,) = torch.autograd.grad(squared_error(p, target), p)
+    p.data -= 0.25 * gradient
+    print(p.tolist())
+assert p.tolist() == [2.875, 2.0]
 
 # %% [markdown]
 # Make a mistake on purpose: leave the `detach()` out, use `mean()` for `sum()`, forget the `return`. Read what the verdict says. Then get it right and go on.

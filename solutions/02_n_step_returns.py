@@ -37,6 +37,8 @@ from a3c_lib.actor_critic import Config, actor_critic_loss, one_step_targets, tr
 from a3c_lib.exercises import exercise, hint, progress, whose
 from a3c_lib.progress import track
 
+plt.style.use(plots.STYLE)
+
 # %% [markdown]
 # ## A reward that comes late
 #

@@ -34,6 +34,8 @@ from a3c_lib.actor_critic import Loss, actor_critic_loss
 from a3c_lib.exercises import exercise, hint, progress, whose
 from a3c_lib.progress import track
 
+plt.style.use(plots.STYLE)
+
 # %% [markdown]
 # ## A trap
 #
