@@ -12,7 +12,7 @@ from a3c_lib.actor_critic import Config, Loss, actor_critic_loss, train
 from a3c_lib.exact import state_values
 from a3c_lib.networks import ActorCritic
 
-SETTINGS = [{"learning_rate": 3e-3}]
+SETTINGS = [{"learning_rate": 5e-4}]
 SEEDS = range(5)
 WORLD = "a3c_lib/NoisyCorridor-v0"
 GAMMA = 0.95
@@ -35,7 +35,7 @@ def run(seed: int, learning_rate: float) -> list[dict[str, float]]:
     config = Config(
         total_steps=STEPS,
         t_max=16,
-        num_envs=64,
+        num_envs=16,
         gamma=GAMMA,
         learning_rate=learning_rate,
         seed=seed,

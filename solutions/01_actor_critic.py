@@ -281,6 +281,9 @@ assert needed["noise, and 1 a step", "G − V"] < needed["noise, and 1 a step", 
 # Write the network. The torso is given: a module that turns observations $(*B, *O)$ into features $(*B, \text{width})$. ($*O$ is the shape of one observation, $*B$ any axes before it, such as $(T, N)$.) Both heads are linear. The **policy head** gives a logit for each action. The **value head** gives *one*
 # number, and its last axis, of length 1, must go: values are $(*B)$.
 #
+# One more thing. A fresh `nn.Linear` has random weights, so the policy would begin with an opinion out of thin air, and it may take long to talk it out of that. Make the policy head small: multiply its weights by 0.01 and set its bias to 0 (`.weight.data *= 0.01`, `.bias.data.zero_()`). Then at first every action is about equally
+# likely.
+#
 # *On paper:* observations $(16, 8)$ in a corridor and two actions. Logits are $(16, 8, 2)$, values $(16, 8)$. With the axis left in they would be $(16, 8, 1)$; minus targets $(16, 8)$, PyTorch makes $(16, 8, 8)$ of that, every state compared with everybody's targets,
 # and says nothing.
 
@@ -295,6 +298,8 @@ class TwoHeads(nn.Module):
         self.torso = torso
         self.policy_head = nn.Linear(width, num_actions)
         self.value_head = nn.Linear(width, 1)
+        self.policy_head.weight.data *= 0.01
+        self.policy_head.bias.data.zero_()
         ### END SOLUTION
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
@@ -318,7 +323,7 @@ class TwoHeads(nn.Module):
 
 
 # %% [markdown]
-# A torso comes from the package, where yours has a bigger sister, `ActorCritic`; we come to her later. `torso(space, hidden)` looks at the observation space. The number of a cell becomes *one-hot*, a row of zeros with a 1 in the cell's place, and then follows a layer of each width in `hidden`, with a tanh.
+# A torso comes from the package, which also has a bigger sister of yours, `ActorCritic`; more about that later. `torso(space, hidden)` looks at the observation space. The number of a cell becomes *one-hot*, a row of zeros with a 1 in the cell's place, and then follows a layer of each width in `hidden`, with a tanh.
 
 # %% tags=["nbval-check-output"]
 from a3c_lib.networks import ActorCritic, torso
@@ -462,16 +467,17 @@ print(f"{250 * 16 * 16} steps, largest error {error:.3f}")
 assert error < 0.2
 
 # %%
-rows = {f"after {k} updates": [*snapshots[k - 1].tolist(), 0.0] for k in (1, 10, 50, 250)}
+rows = {f"after {k} updates": [*snapshots[k - 1].tolist(), 0.0] for k in (1, 20, 50, 250)}
 plots.value_map(
     {**rows, "V^π, exact": V_halfway},
     terminal=GOAL,
     title="The value comes in from the goal, and spreads to the start",
 )
 plt.show()
-early = snapshots[9]
-assert early[7] > early[0] + 0.1
-assert (snapshots[-1].diff() > -0.05).all()
+early = snapshots[19] - snapshots[0]  # how far they have moved
+print("moved in 20 updates, by cell:", [round(x, 2) for x in early.tolist()])
+assert early[7] > early[:4].max() + 0.05
+assert (snapshots[-1].diff() > 0).all()
 
 # %% [markdown]
 # The critic has never seen an episode from its beginning to its end in one piece, never computed a return, and yet knows what each cell is worth. What remains is noise, which goes down with more steps and smaller learning rates. The record has more of both: 600,000 steps, five seeds.
@@ -529,14 +535,14 @@ assert (V_halfway[:8] - found)[:6].mean().abs() < low - 0.04
 # %% [markdown]
 # ## Actor and critic together
 #
-# Now both losses. The loop is `learn` with a rollout before it and reports after it; the package has it as `actor_critic.train`, an iterator like chapter 00's, which takes the targets and the loss as arguments: yours. One environment, an update every 8 steps.
+# Now both losses. The loop is `learn` with a rollout before it and reports after it; the package has it as `actor_critic.train`, an iterator like chapter 00's, which takes the targets and the loss as arguments: yours. Eight environments walk in step with each other, in one thread, and after every 8 steps there is an update: rollouts of $(T, N) = (8, 8)$. As for the critic alone, the learning rate goes down to 0.
 
 # %%
 model = make_model(seed=0)
 first_values, first_pi = model.values(CELLS).detach(), model.logits(torch.arange(9)).softmax(-1)
 
 config = actor_critic.Config(
-    total_steps=12_000, t_max=8, gamma=GAMMA, learning_rate=3e-3, anneal=False, seed=0
+    total_steps=32_000, t_max=8, num_envs=8, gamma=GAMMA, learning_rate=0.01, seed=0
 )
 print(f"Training with {whose(one_step_targets, TwoHeads, actor_critic_loss)}.")
 first_share, began = share(model), time.perf_counter()
@@ -560,13 +566,14 @@ plots.value_map(
     },
     terminal=GOAL,
     start=0,
-    title="The actor comes close to V*; the critic knows roughly how good its actor is",
+    title="The actor reaches V*, and the critic knows it",
 )
 plt.show()
 gap = (V_best - V_model)[:8].max()
 off_by = (model.values(CELLS).detach() - V_model[:8]).abs().max()
 print(f"actor: at most {gap:.3f} below V* in any cell; critic: off by at most {off_by:.2f}")
-assert gap < 0.08
+assert gap < 0.05
+assert off_by < 0.25
 
 # %%
 before, after = plots.axes(width=10, height=2.6, columns=2)
@@ -649,7 +656,7 @@ for name, (without, with_critic) in ("tables, 12,000 steps", tables), ("networks
 # Sharing the torso saves computing, and each head may profit from what the other has found. But the two losses then pull at the same weights, and nothing says that they pull equally hard. Let us measure it where returns are large: in **CartPole**. A pole stands on a cart; push the cart to the left or to the right
 # so that the pole does not fall. Each step is paid 1, up to 500 steps. With $\gamma = 0.99$ values go up to 100.
 #
-# The network is now the package's `ActorCritic`. It is yours with three additions: it looks at the spaces itself, its policy head starts small, so that at first all actions are about equally likely, and with `shared=False` it has two torsos. After 20 updates and after 200 we stop, collect 1000 steps, and
+# The network is now the package's `ActorCritic`. It is yours with two additions: it looks at the spaces itself, and with `shared=False` it has two torsos. After 20 updates and after 200 we stop, collect 1000 steps, and
 # look at the gradient of each loss in the torso. And at something else: how often is $\delta$ positive? **Predict before you run.**
 
 
@@ -753,12 +760,12 @@ assert (np.array(really) > np.array(predicted)).all()
 # %% [markdown]
 # ## What it cost
 #
-# The critic in the corridor is 33 numbers more. Acting costs the same as before. Each update makes one forward pass through torso and heads for the rollout, one backward pass, and a look at the few next observations that no row shows. What rises is the number of updates: 1500 in 12,000 steps, where REINFORCE made one an episode.
+# The critic in the corridor is 33 numbers more. Acting costs the same as before. Each update makes one forward pass through torso and heads for the rollout, one backward pass, and a look at the few next observations that no row shows. What rises is the number of updates: one for every 64 steps above, and in the comparison, with one environment, one for every 8, where REINFORCE made one an episode.
 
 # %%
-print(
-    f"12,000 steps and 1500 updates took {seconds:.1f} s here; most of it is bookkeeping of small tensors"
-)
+per_update = 1000 * seconds / len(history)
+print(f"{history[-1].steps:,} steps, {len(history)} updates: {seconds:.1f} s", end=", ")
+print(f"{per_update:.1f} ms an update with its 64 steps, on the machine that ran this")
 
 # %% [markdown]
 # ## Where the paper says it

@@ -117,13 +117,18 @@ def _targets_cases() -> list[Case]:
 
 class TwoHeads(nn.Module):
     """π(a | o) and V(o) from one torso, which turns observations (*B, *O) into features (*B,
-    width)."""
+    width).
+
+    The policy head starts small, so that at first every action is about equally likely.
+    """
 
     def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
         super().__init__()
         self.torso = torso
         self.policy_head = nn.Linear(width, num_actions)
         self.value_head = nn.Linear(width, 1)
+        self.policy_head.weight.data *= 0.01
+        self.policy_head.bias.data.zero_()
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """(*B, *O) → logits (*B, A), values (*B)."""
@@ -165,6 +170,12 @@ class HeadsInTheOtherOrder(TwoHeads):
         return self.value_head(features).squeeze(-1), self.policy_head(features)
 
 
+class OpinionOutOfThinAir(TwoHeads):
+    def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
+        super().__init__(torso, width, num_actions)
+        self.policy_head.reset_parameters()
+
+
 class CriticCannotTeachTheTorso(TwoHeads):
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         features = self.torso(observations)
@@ -199,12 +210,14 @@ def _what_it_gives(network: Any, observations: Tensor) -> dict[str, Any]:
     """All that can be seen from outside, with weights that depend on nothing but their shapes."""
     torso = nn.Sequential(nn.Linear(observations.shape[-1], 3), nn.Tanh())
     made = network(torso, 3, 2)
+    opinions = network(nn.Identity(), 50, 20)(torch.ones(4, 50))[0]
     with torch.no_grad():
         for number, parameter in enumerate(sorted(made.parameters(), key=_shape)):
             parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter) + number)
     logits, values = made(observations)
     return {
         "the number of its parameters": sum(p.numel() for p in made.parameters()),
+        "at first undecided": bool((opinions - opinions.mean(-1, keepdim=True)).abs().max() < 0.1),
         "logits": logits.detach(),
         "values": values.detach(),
         "what logits() gives": made.logits(observations),
@@ -574,6 +587,11 @@ EXERCISES = (
                 "The two are in the wrong order: logits first, then values.",
             ),
             Wrong(
+                OpinionOutOfThinAir,
+                "All is right but the start: this policy begins with an opinion, from the policy "
+                "head's random weights. Make them small, times 0.01, and its bias 0.",
+            ),
+            Wrong(
                 CriticCannotTeachTheTorso,
                 "The values have no gradient in the torso. With a shared torso the critic teaches "
                 "it too; leave the detach() out.",
@@ -594,8 +612,8 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "In __init__: keep the torso, and make two nn.Linear, both with `width` inputs. In "
-            "forward: features once, then each head on them.",
+            "In __init__: keep the torso, and make two nn.Linear, both with `width` inputs. Then "
+            "make the policy head small. In forward: features once, then each head on them.",
             "The value head has 1 output, so it gives (*B, 1). squeeze(-1) takes that last axis "
             "away, and no other.",
             "features = self.torso(observations); return self.policy_head(features), "
