@@ -1,10 +1,11 @@
-"""One-step actor-critic learns CartPole-v1 poorly: in none of six settings do 4 of 5 seeds reach a
-mean return of 450 in 50 000 steps, and on average its critic expects less than is really paid.
+"""One-step actor-critic learns CartPole-v1 in 80 000 steps at one of three learning rates, and there
+with one torso more often than with two. At the smallest rate no run gets to 450, and the critic
+expects less than is really paid; at the largest most runs are lost.
 
 Tried are one torso for both heads, the same with a smaller weight on the critic's loss, and two
-torsos, each with two learning rates. The last row of a run says how its policy plays (`sampled`, mean
-of 100 episodes), what the critic says at an episode's start (`predicted`) and what is really paid
-from there (`paid`, mean discounted return).
+torsos. The last row of a run says how its policy plays (`sampled`, mean of 100 episodes), what the
+critic says at an episode's start (`predicted`) and what is really paid from there (`paid`, mean
+discounted return).
 """
 
 from functools import partial
@@ -21,11 +22,11 @@ from a3c_lib.rollout import collect_episode, make_envs, sampled, start
 SETTINGS = [
     {"torsos": torsos, "value_weight": weight, "learning_rate": rate}
     for torsos, weight in ((1, 0.5), (1, 0.05), (2, 0.5))
-    for rate in (1e-3, 3e-3)
+    for rate in (0.001, 0.005, 0.02)
 ]
 SEEDS = range(5)
 WORLD = "CartPole-v1"
-STEPS, EVERY = 50_000, 2_000
+STEPS, EVERY = 80_000, 4_000
 
 
 def run(

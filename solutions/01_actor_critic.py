@@ -55,7 +55,7 @@ plots.value_map(
     {"a coin": V_coin, "V*, the best": V_best},
     terminal=GOAL,
     start=0,
-    title="What the cells are worth: a coin gets a quarter of what can be had",
+    title="The coin gets a quarter of what can be had",
 )
 plt.show()
 print(f"at the start: coin {V_coin[0]:.3f}, best {V_best[0]:.3f}")
@@ -87,24 +87,26 @@ assert share(agent) < 0.85
 record = records.load("noisy_corridor")
 print(record)
 
-first = record.select(agent="REINFORCE, table, SGD")
-rates = first.levels("learning_rate")
-plots.learning_curves(
-    {f"η = {rate}": first.select(learning_rate=rate).curves("steps", "share") for rate in rates},
-    lines={"V*": 1.0},
-    title="REINFORCE crawls with small steps, and goes astray with large ones",
-    y_label="share of V*",
+runs = record.select(agent="REINFORCE, table, SGD", steps=12_000)
+rates = runs.levels("learning_rate")
+ends = {f"η = {rate:g}": runs.select(learning_rate=rate).column("share") for rate in rates}
+plots.strip(
+    ends,
+    below=0.9,
+    called="below 0.9",
+    lines={"the coin": share(TabularPolicy(9, 2)), "V*": 1.0},
+    title="After 12,000 steps hardly any REINFORCE agent knows the way",
+    x_label="share of V*",
 )
 plt.show()
-for rate in rates:
-    last = np.sort(first.select(learning_rate=rate, steps=12_000).column("share"))
-    print(
-        f"η = {rate:<4}  median {np.median(last):.2f}  lowest {last[0]:.2f}  highest {last[-1]:.2f}"
-    )
-    assert np.median(last) < 0.75
+for name, shares in ends.items():
+    print(f"{name:8}  median {np.median(shares):.2f}, lowest {shares.min():.2f}", end=", ")
+    print(f"{(shares < 0.9).sum()} of {len(shares)} below 0.9")
+    assert np.median(shares) < 2 / 3
+    assert shares.min() < 0.24
 
 # %% [markdown]
-# ($\eta$ is the learning rate.) Whatever the size of the steps, after 12,000 of them half of the agents get less than two thirds of what can be had, and the unluckiest ones are worse than the coin they began as. The gradient points the right way *on average*; you checked that in
+# ($\eta$ is the learning rate, one mark is one seed.) Small steps crawl, large ones are thrown about, and in between it is no better. After 12,000 steps half of the agents get less than two thirds of what can be had, whatever $\eta$ is, and for each $\eta$ at least one does worse than the coin it began as. The gradient points the right way *on average*; you checked that in
 # chapter 00. What is wrong is everything that is not the average.
 
 # %% [markdown]
@@ -112,7 +114,7 @@ for rate in rates:
 #
 # The weight of $\nabla\log\pi(a_t \mid o_t)$ is the return $G_t$: a sum of all that was paid from $t$ on. All the noise of all these steps is in it. If each reward has noise of variance $\sigma^2$, then $G_t$ has
 # $\sigma^2 (1 + \gamma^2 + \gamma^4 + \dots)$, which is $\sigma^2 / (1 - \gamma^2)$ in a long episode. On paper, with $\sigma = 0.5$ and $\gamma = 0.95$: a standard deviation of $0.5 / \sqrt{0.0975} = 1.6$. And what is the *signal*, the
-# difference that one step makes? One step to the right moves you to the next cell, and next cells differ by less than 0.15. A signal of a tenth, in noise of one and a half.
+# difference that one step makes? One step to the right moves you one cell on, and cells side by side differ in value by about 0.1. A tenth of signal, in noise of one and a half.
 #
 # There are two ideas against it.
 #
@@ -237,14 +239,12 @@ for k, (weight, colour) in enumerate(
         label=weight,
     )
 ax.set_xticks(range(3), list(worlds))
-ax.set(
-    yscale="log",
-    ylabel="episodes needed",
-    title="One step with V needs far fewer episodes than whole returns",
-)
+ax.set(yscale="log", ylabel="episodes needed")
+ax.set_title("One step with V: many times fewer episodes", loc="left", fontweight="bold")
 ax.legend(title="weight")
 plt.show()
 
+# %%
 distance = torch.stack(off).abs()
 print(f"72 estimates, {(distance < 2).sum()} within two standard errors of the exact number")
 assert (distance < 2).sum() >= 62
@@ -397,10 +397,11 @@ for_logits, for_V = torch.autograd.grad(loss.total, [logits, V])
 print("losses", {name: round(part.item(), 4) for name, part in loss._asdict().items()})
 print("for the logits", [round(g, 4) for g in for_logits.flatten().tolist()])
 print("for V", round(for_V.item(), 4), "  not detached:", round(for_V.item() + np.log(0.3), 4))
+assert torch.allclose(for_logits, torch.tensor([1.19, -1.19]))
 assert abs(for_V.item() + 1.7) < 1e-4
 
 # %% [markdown]
-# Since $\log\pi$ is negative, the extra term *always* pushes $V$ up, most where the action was improbable. Each number of the loss would be the same with it. It is among the commonest mistakes in public code of this kind, and no curve shows it at once; only gradients do.
+# Since $\log\pi$ is negative, the extra term *always* pushes $V$ up, most where the action was improbable. No error is raised, and each number of the loss is what it should be. It is among the commonest mistakes in public code of this kind. In some worlds it does little harm, so it stays; in ours it costs the agent its way (try it at the end of the chapter). Only the gradient gives it away.
 
 # %% [markdown]
 # ### Exercise 1.4  Bug hunt: the value of what came next
@@ -467,7 +468,7 @@ print(f"{250 * 16 * 16} steps, largest error {error:.3f}")
 assert error < 0.2
 
 # %%
-rows = {f"after {k} updates": [*snapshots[k - 1].tolist(), 0.0] for k in (1, 20, 50, 250)}
+rows = {f"updates: {k}": [*snapshots[k - 1].tolist(), 0.0] for k in (1, 20, 50, 250)}
 plots.value_map(
     {**rows, "V^π, exact": V_halfway},
     terminal=GOAL,
@@ -480,7 +481,7 @@ assert early[7] > early[:4].max() + 0.05
 assert (snapshots[-1].diff() > 0).all()
 
 # %% [markdown]
-# The critic has never seen an episode from its beginning to its end in one piece, never computed a return, and yet knows what each cell is worth. What remains is noise, which goes down with more steps and smaller learning rates. The record has more of both: 600,000 steps, five seeds.
+# The critic has never computed a return, never looked farther than one step, and yet it knows roughly what each cell is worth. What remains is noise, which goes down with more steps and smaller learning rates. The record has more of both: 600,000 steps, five seeds.
 
 # %%
 alone = records.load("critic_alone")
@@ -523,7 +524,7 @@ plots.value_map(
         "V^π, exact": V_halfway,
     },
     terminal=GOAL,
-    title="Cut after 10 steps: the fault makes the cells look worse than they are",
+    title="Cut after 10 steps: with the fault, all cells look too poor",
 )
 plt.show()
 low = (V_halfway[:8] - with_the_fault)[:6].mean()
@@ -603,52 +604,54 @@ animate(
 # %% [markdown]
 # ### Was it the critic?
 #
-# A fair question. Compared with the agent at the top of this chapter we have changed three things: there is a critic, the policy is a network instead of a table, and the optimiser is Adam instead of plain gradient ascent. So we change one at a time. Each kind of agent below was given two or three learning rates, and the best of them is shown, by the
-# median of its eight seeds at the end.
+# A fair question. Compared with the agent at the top of this chapter we have changed three things: there is a critic, the policy is a network instead of a table, and the optimiser is Adam instead of plain gradient ascent. So the record changes one at a time, in the same world, for 12,000 steps. Every kind of agent had two or three
+# learning rates; the best one is that with the largest mean share over the second half of the run, all seeds together.
 
 # %%
 best = {}
 for kind in record.levels("agent"):
     runs = record.select(agent=kind)
-    rates = runs.levels("learning_rate")
-    ends = {rate: runs.select(learning_rate=rate, steps=12_000).column("share") for rate in rates}
-    rate = max(rates, key=lambda each: np.median(ends[each]))
+    late = {}
+    for row in runs.rows:
+        if row["steps"] > 6_000:
+            late.setdefault(row["learning_rate"], []).append(row["share"])
+    rate = max(late, key=lambda each: np.mean(late[each]))
     best[kind] = runs.select(learning_rate=rate)
-    print(
-        f"{kind:28} η = {rate:<5}  median {np.median(ends[rate]):.2f}  lowest {ends[rate].min():.2f}"
-    )
-
-left, right = plots.axes(width=11, height=3.6, columns=2)
-for ax, kinds, title in (
-    (left, ("REINFORCE, table, Adam", "actor-critic, tables, Adam"), "Tables"),
-    (right, ("REINFORCE, network, Adam", "actor-critic, network, Adam"), "Networks"),
-):
-    curves = {kind.split(",")[0]: best[kind].curves("steps", "share") for kind in kinds}
-    plots.learning_curves(curves, lines={"V*": 1.0}, title=title, y_label="share of V*", ax=ax)
-plt.show()
-
+    ends = best[kind].select(steps=12_000).column("share")
+    print(f"{kind:27}  η = {rate:<5}  at the end: median {np.median(ends):.2f}", end=", ")
+    print(f"lowest {ends.min():.2f}")
 
 # %%
-def at(kind: str, steps: int):
-    return best[kind].select(steps=steps).column("share")
+left, right = plots.axes(width=11, height=3.6, columns=2)
+for ax, what in (left, "table"), (right, "network"):
+    curves = {}
+    for kind, runs in best.items():
+        if what in kind and "Adam" in kind:
+            curves[kind.split(",")[0]] = runs.curves("steps", "share")
+    plots.learning_curves(curves, lines={"V*": 1.0}, y_label="share of V*", ax=ax)
+left.set_title("Tables: the critic decides", loc="left", pad=22)
+right.set_title("Networks: both get there", loc="left", pad=22)
+plt.show()
 
-
-tables = at("REINFORCE, table, Adam", 12_000), at("actor-critic, tables, Adam", 12_000)
-networks = at("REINFORCE, network, Adam", 3_000), at("actor-critic, network, Adam", 3_000)
-assert np.median(tables[0]) < 0.8
-assert tables[1].min() > 0.9
-assert np.median(networks[1]) > np.median(networks[0]) + 0.1
-for name, (without, with_critic) in ("tables, 12,000 steps", tables), ("networks, 3,000", networks):
-    print(
-        f"{name:21} median without critic {np.median(without):.2f}, with {np.median(with_critic):.2f}"
-    )
+ends = {kind: runs.select(steps=12_000).column("share") for kind, runs in best.items()}
+assert ends["actor-critic, tables, Adam"].min() > 0.9
+assert np.median(ends["REINFORCE, table, Adam"]) < 0.8
+assert (
+    abs(np.median(ends["REINFORCE, table, Adam"]) - np.median(ends["REINFORCE, table, SGD"])) < 0.2
+)
+assert np.median(ends["REINFORCE, network, Adam"]) > 0.95
 
 # %% [markdown]
 # - **The optimiser was not it.** REINFORCE with Adam is hardly better than without.
-# - **The critic was.** Same tables, same optimiser, same number of steps: all eight actor-critics end above nine tenths of what can be had; without the critic half of the agents stay below eight tenths.
-# - **The network is a help of its own.** In this corridor right is right *everywhere*, and a network carries what it learns in one cell over to the next, so that even REINFORCE gets there. The critic still makes it faster. Where what is right changes from place to place, that gift is smaller.
+# - **The critic was.** Same tables, same optimiser, same number of steps: all eight actor-critics end above nine tenths of what can be had, while half of the agents without a critic stay below eight tenths. (Part of it is that whoever does not wait may learn more often: after every 8 steps, instead of once an episode.)
+# - **The network is a help of its own.** In this corridor right is right *everywhere*, and a network carries over to other cells what it learns in one. With it even REINFORCE gets there, and the critic has little left to add but to save the unlucky seed. Where what is right changes from place to place, that gift is smaller.
 #
-# And nothing is free from fear of too large steps: of the actor-critics with tables and $\eta = 0.1$, some were lost (the record has them).
+# Steps that are too large the critic does not forgive either:
+
+# %%
+large = record.select(agent="actor-critic, tables, Adam", learning_rate=0.1, steps=12_000)
+print("actor-critic, tables, η = 0.1:", np.sort(large.column("share")).round(2))
+assert large.column("share").min() < 0.3
 
 # %% [markdown]
 # ## One torso or two?
@@ -680,7 +683,7 @@ def measure(model: ActorCritic, training) -> tuple[float, float, float]:
 
 # %%
 both = ActorCritic.for_env(gym.make("CartPole-v1"), hidden=(64, 64), seed=0)
-config = actor_critic.Config(total_steps=50_000, t_max=16, num_envs=4, learning_rate=3e-3, seed=0)
+config = actor_critic.Config(total_steps=80_000, t_max=16, num_envs=4, learning_rate=5e-3, seed=0)
 print(f"Training with {whose(one_step_targets, actor_critic_loss)}.")
 measured = {}
 with actor_critic.train(
@@ -697,65 +700,69 @@ assert measured[20][1] > 5 * measured[20][0]
 assert measured[20][2] > 0.8
 
 # %% [markdown]
-# At first the critic pulls many times harder than the actor. The torso becomes the critic's.
+# At first the critic pulls many times harder than the actor. The torso is shaped by the critic.
 #
-# The other number is the more interesting one. A good judge is surprised as often for the better as for the worse. This critic began at 0, and every step is paid 1: to it nearly *everything* is better than expected, whatever the actor does. And it learns slowly what to expect, since each target is the reward of one step and its own old word.
+# The other number is the more interesting one. A fair judge is surprised for the better about as much as for the worse. This critic began at 0, and every step is paid 1: to it nearly *everything* is better than expected, whatever the actor does. And it learns slowly what to expect, since each target is the reward of one step and its own old word.
 # The actor is praised for everything, and hears about its mistakes only when the pole falls.
 #
-# What comes of it? Six settings: one torso; one torso with a small weight on the critic's loss, $w = 0.05$; two torsos; each with two learning rates. Five seeds, 50,000 steps, then 100 episodes with sampled actions.
+# What comes of it? Three networks: one torso; one torso with a small weight on the critic's loss, $w = 0.05$; two torsos. Three learning rates. Five seeds, 80,000 steps, then 100 episodes with sampled actions:
 
 # %%
-cartpole = records.load("cartpole_one_step")
+cartpole = records.load("cartpole_one_step").select(steps=80_000)
 print(cartpole)
 
 kinds = {"one torso": (1, 0.5), "one torso, w = 0.05": (1, 0.05), "two torsos": (2, 0.5)}
-last = {}
-for rate in cartpole.levels("learning_rate"):
-    for kind, (torsos, weight) in kinds.items():
-        runs = cartpole.select(torsos=torsos, value_weight=weight, learning_rate=rate, steps=50_000)
-        last[kind, rate] = runs
-        scores = np.sort(runs.column("sampled")).round().astype(int).tolist()
-        print(f"η = {rate}  {kind:20} median {np.median(scores):3.0f}   all {scores}")
-
-# %%
-rate = 0.003
-curves = {
-    kind: cartpole.select(torsos=torsos, value_weight=w, learning_rate=rate).curves(
-        "steps", "episode_return"
-    )
+runs = {
+    f"{kind}, η = {rate:g}": cartpole.select(torsos=torsos, value_weight=w, learning_rate=rate)
+    for rate in cartpole.levels("learning_rate")
     for kind, (torsos, w) in kinds.items()
 }
-panels = plots.axes(width=11, height=3.2, columns=3)
-for ax, (kind, runs) in zip(panels, curves.items(), strict=True):
-    plots.learning_curves({kind: runs}, each_seed=True, lines={"500": 500}, title=kind, ax=ax)
-    ax.set_ylim(0, 520)
+scores = {name: each.column("sampled") for name, each in runs.items()}
+plots.strip(
+    scores,
+    below=450,
+    called="below 450",
+    lines={"the most there is": 500},
+    title="One step learns CartPole at one of three learning rates",
+    x_label="mean return of 100 episodes",
+    ax=plots.axes(height=5),
+)
 plt.show()
+for name, each in scores.items():
+    print(f"{name:32} {np.sort(each).round().astype(int).tolist()}")
 
-medians = {key: np.median(runs.column("sampled")) for key, runs in last.items()}
-solved = sum((runs.column("sampled") >= 450).sum() for runs in last.values())
-print(f"runs that end at 450 or more: {solved} of 30")
-assert max(medians.values()) < 300
-assert solved <= 6
+# %%
+high = {name: (each >= 450).sum() for name, each in scores.items()}
+assert high["one torso, η = 0.005"] + high["one torso, w = 0.05, η = 0.005"] >= 7  # of ten
+assert high["two torsos, η = 0.005"] <= 3  # of five
+assert all(count == 0 for name, count in high.items() if "0.001" in name)
+assert sum(count for name, count in high.items() if "0.02" in name) <= 5  # of fifteen
 
 # %% [markdown]
 # Unvarnished:
 #
-# - **One step learns CartPole poorly.** It learns: chance is about 20. But no setting's median comes near 500, and runs that were there do not stay.
-# - **One torso or two: these runs do not say.** With one torso and $w = 0.5$ the five seeds lie close together, at a modest level. Two torsos, or a smaller weight on the critic, let some seeds get much farther and others not off the ground. At the smaller learning rate the order is another one. Whoever shows you one seed here can prove anything.
+# - **It depends on the learning rate, heavily.** With 0.005 one step learns CartPole. With a fifth of that, none of fifteen runs gets there in time. With four times as much, most are lost, many at a return of 9: these push to one side for ever, and an agent that never tries the other side learns nothing about it. (Chapter 03 is about such agents.)
+# - **One torso does better than two, here.** After the measurement above one might have bet on two, where the critic cannot drown the actor. The bet would have been lost. A guess why: the critic has much to learn from every single step, and the features that it finds serve the actor as well. It is a guess; with settings of their own, two torsos may do better.
+# - **Between seeds there are worlds.** Two torsos with $\eta = 0.005$: the best seed has the full 500, the worst a tenth of it. Whoever shows you one seed can show you anything.
 #
-# The reason is in the record too. What does the critic expect when an episode begins, and what is really paid from there, discounted, on average?
+# Why are small learning rates so slow? What does the critic expect when an episode begins, and what is really paid from there, discounted, on average?
 
 # %%
-predicted = [runs.column("predicted").mean() for runs in last.values()]
-really = [runs.column("paid").mean() for runs in last.values()]
-for (kind, rate), V, G in zip(last, predicted, really, strict=True):
-    print(f"η = {rate}  {kind:20} expected {V:5.1f}   paid {G:5.1f}")
-assert (np.array(really) > np.array(predicted)).all()
+for name, each in runs.items():
+    if name.startswith("one torso, η"):
+        expected, really = each.column("predicted").mean(), each.column("paid").mean()
+        print(f"{name:22} expected {expected:5.1f}   paid {really:5.1f}")
+
+slow = runs["one torso, η = 0.001"]
+assert (slow.column("predicted") < 0.8 * slow.column("paid")).all()
 
 # %% [markdown]
-# After 50,000 steps the critic still expects too little, in every setting. A reward is news, and with one-step targets news travels one step per update. In the corridor with its eight cells that was quick. In CartPole a hundred steps count, and while the news is under way the policy that it was about is gone. The noise is small, yes; but the *bias*, the error of a wrong critic that is believed, has taken its place.
+# With $\eta = 0.001$ the critic still expects far too little after 80,000 steps, with every seed. A reward is news, and with one-step targets news travels one step per update. In the corridor with its eight cells that was quick. In CartPole a hundred steps count, and while the news is under way, the policy that it was about is gone. The noise is small now. What has taken its
+# place is **bias**, the error of a critic that is wrong and is believed.
 #
-# So between believing only what was paid (chapter 00) and believing the critic after a single step (this chapter) something is missing. That is chapter 02.
+# (With $\eta = 0.005$ the critic expects 100, a little more than the 99.3 that 500 steps can pay. It is right: $1/(1 - 0.99) = 100$ is what balancing *for ever* is worth, and the time limit of 500 steps is not an ending.)
+#
+# Chapter 00 believed only what was paid; this chapter believes the critic after a single step. What lies between? That is chapter 02.
 
 # %% [markdown]
 # ## What it cost
@@ -780,14 +787,14 @@ print(f"{per_update:.1f} ms an update with its 64 steps, on the machine that ran
 # | $R_t = r_t + \gamma V(o_{t+1})$ | $R$, up to $t_{max}$ steps (Algorithm S3) | chapter 02 |
 # | $V(o_{t+1})$ counts 0 where `terminated` | $R = 0$ for a terminal state | the paper does not speak of time limits; its common copies take them for endings, we do not |
 # | $L_\text{policy}$, the advantage a constant | $\nabla_{\theta'} \log\pi(a_i \mid s_i; \theta')\,(R - V(s_i; \theta'_v))$ | we take means over the rollout, the paper adds up |
-# | $w\, L_\text{value}$, $w = 0.5$ | $\partial (R - V(s_i; \theta'_v))^2 / \partial \theta'_v$ | the paper has no $w$; 0.5 is what most code uses, so that the gradient is $V - R$ |
+# | $w\, L_\text{value}$, $w = 0.5$ | $\partial (R - V(s_i; \theta'_v))^2 / \partial \theta'_v$ | the paper has no $w$; 0.5 is OpenAI's, from their A2C, and makes the gradient $V - R$ |
 #
 # ## What to try next
 #
 # - **Too large steps.** `learning_rate=0.03`. Watch several seeds. When one is lost, what does its policy do in cell 0?
 # - **More noise.** `reward_noise=2.0`. Which learning rate still works? Does a longer rollout (`t_max=64`) help?
 # - **A bribed judge.** Take the `detach()` out of your `actor_critic_loss`, write `@exercise("1.3", run_mine=True)` above it and run this cell again. Do you see it in the share? In the critic's values?
-# - **CartPole.** Put `"CartPole-v1"` in the place of the corridor and tune for an afternoon. Then read chapter 02.
+# - **Two torsos.** Find settings with which two torsos learn CartPole as well as one. `ActorCritic.for_env(gym.make("CartPole-v1"), shared=False, seed=seed)` makes the model; a run takes some ten seconds.
 
 # %%
 learning_rate, reward_noise, t_max, seed = 0.03, 0.5, 8, 0
@@ -820,7 +827,7 @@ print("π(right)", mine.logits(CELLS).softmax(dim=-1)[:, RIGHT].tolist())
 # - The critic learns $V^\pi$ from its own next guess. For a fixed policy it comes within 0.05 of the linear system's solution.
 # - `terminated` masks $V(o_{t+1})$; `truncated` does not, and there $o_{t+1}$ is in `next_observations`, not in the next row.
 # - One loss, two jobs: the advantage is a constant for the actor, the target a constant for the critic. Values are $(T, N)$, never $(T, N, 1)$.
-# - In the noisy corridor the critic makes the difference, everything else being equal. In CartPole one step is not enough: what was noise is now the bias of a critic that lags behind.
+# - In the noisy corridor the critic makes the difference, everything else being equal. In CartPole it depends on the learning rate: what was noise is now the bias of a critic that lags behind.
 #
 # [Chapter 02](02_n_step_returns.ipynb) looks $n$ steps ahead before it asks the critic.
 

@@ -211,19 +211,20 @@ def _what_it_gives(network: Any, observations: Tensor) -> dict[str, Any]:
     torso = nn.Sequential(nn.Linear(observations.shape[-1], 3), nn.Tanh())
     made = network(torso, 3, 2)
     opinions = network(nn.Identity(), 50, 20)(torch.ones(4, 50))[0]
+    undecided = bool((opinions - opinions.mean(-1, keepdim=True)).abs().max() < 0.1)
     with torch.no_grad():
         for number, parameter in enumerate(sorted(made.parameters(), key=_shape)):
             parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter) + number)
     logits, values = made(observations)
     return {
         "the number of its parameters": sum(p.numel() for p in made.parameters()),
-        "at first undecided": bool((opinions - opinions.mean(-1, keepdim=True)).abs().max() < 0.1),
         "logits": logits.detach(),
         "values": values.detach(),
         "what logits() gives": made.logits(observations),
         "what values() gives": made.values(observations),
         "the logits' gradient in the torso": _gradient(logits, torso),
         "the values' gradient in the torso": _gradient(values, torso),
+        "all actions about equally likely at first": undecided,
     }
 
 
