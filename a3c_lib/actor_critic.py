@@ -61,8 +61,8 @@ def actor_critic_loss(
 
     logits (T, N, A); values, actions, returns (T, N) → Loss of scalars. Returns are targets: no
     gradient flows into them. Means, not sums: the gradient's scale then does not depend on the
-    rollout's size. The paper adds up over the rollout, and has no value_weight; 0.5 is what most
-    A3C code uses, and makes the gradient V − R.
+    rollout's size. The paper adds up over the rollout, and has no value_weight; 0.5 is
+    OpenAI's A2C's, and makes the gradient V − R.
     """
     check_shapes(values=values, actions=actions, returns=returns)
     if logits.shape[:-1] != values.shape:

@@ -137,6 +137,17 @@ def test_a_callable_object_is_an_answer() -> None:
         assert book.exercise("9.1")(recorder) is recorder
 
 
+def test_a_callable_object_adds_no_name_to_its_module() -> None:
+    seen = []
+
+    def watching(rewards: Tensor, gamma: float) -> Tensor:
+        seen.append({"__call__", "Recorder"} & globals().keys())
+        return returns(rewards, gamma)
+
+    assert check(RETURNS, Recorder(watching)).right
+    assert seen == [{"Recorder"}] * 3
+
+
 def test_a_wrapper_is_an_answer_and_a_wrapped_stub_is_a_stub() -> None:
     def stub(rewards: Tensor, gamma: float) -> Tensor: ...  # type: ignore[empty-body]
 
@@ -921,6 +932,7 @@ def test_state_that_an_answer_turns_over_is_restored() -> None:
 
 def test_an_interrupt_passes_and_state_is_restored() -> None:
     before = states()
+    book.exercise("9.1")(returns)
     with pytest.raises(KeyboardInterrupt):
         book.exercise("9.1")(interrupts)
     assert states() == before
@@ -1401,9 +1413,10 @@ def test_progress_outlives_the_kernel_and_what_was_solved_stays_solved(
 ) -> None:
     book.exercise("9.1")(recursive)
     book.exercise("9.2")(lambda prediction, target: 1)
+    book.exercise("9.3")(unchanged)
     restart(monkeypatch)
     monkeypatch.chdir(folder)
-    assert table(capsys)[:2] == ["✓ 9.1  returns", "✗ 9.2  a loss"]
+    assert table(capsys)[:3] == ["✓ 9.1  returns", "✗ 9.2  a loss", "○ 9.3  bug hunt"]
     book.exercise("9.1")(dots)
     book.exercise("9.1")(wrong_answer)
     assert table(capsys)[0] == "✓ 9.1  returns"

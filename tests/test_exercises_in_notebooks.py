@@ -1,14 +1,18 @@
-"""The exercises as the notebooks have them: all there, in order, used by the text that follows."""
+"""The exercises as the notebooks have them: all there, in order, called by the notebook itself."""
 
 import ast
+import functools
 import json
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jupytext
 import pytest
 
+import a3c_lib.exercises as book
 from a3c_lib.exercises import registry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,17 +54,50 @@ def test_a_chapter_has_all_its_exercises_in_order(source: Path) -> None:
     assert [cell.id for cell in exercises_in(ast.parse(source.read_text()))] == registered
 
 
+class Recorder:
+    """Stands in for `exercise`: counts the calls of every answer, and what is made of a class."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, int] = {}
+
+    def __call__(self, exercise_id: str, **options: Any) -> Callable[[Any], Any]:
+        self.calls[exercise_id] = 0
+
+        def recorded(answer: Any) -> Any:
+            function = answer.__init__ if isinstance(answer, type) else answer
+
+            @functools.wraps(function)
+            def counted(*args: Any, **kwargs: Any) -> Any:
+                self.calls[exercise_id] += 1
+                return function(*args, **kwargs)
+
+            if not isinstance(answer, type):
+                return counted
+            answer.__init__ = counted  # type: ignore[misc]
+            return answer
+
+        return recorded
+
+
 @for_every_source
-def test_the_notebook_itself_uses_what_the_learner_writes(source: Path) -> None:
-    tree = ast.parse(source.read_text())
-    for cell in exercises_in(tree):
-        own = set(ast.walk(cell.definition))
-        uses = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and node.id == cell.definition.name and node not in own
-        ]
-        assert uses, f"{cell.id} {cell.definition.name} is never used"
+def test_the_notebook_itself_calls_what_the_learner_writes(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {each.id for each in registry.of_chapter(int(source.name[:2]))}
+    recorder = Recorder()
+    monkeypatch.setattr(book, "exercise", recorder)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(source.parent)
+    cells = [cell for cell in jupytext.read(source).cells if cell.cell_type == "code"]
+    space: dict[str, Any] = {"__name__": "__main__"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Agg shows nothing, and says so
+        for cell in cells:
+            exec(compile(cell.source, source.name, "exec"), space)
+            if recorder.calls.keys() == wanted and all(recorder.calls.values()):
+                return
+    uncalled = wanted - {each for each, calls in recorder.calls.items() if calls}
+    pytest.fail(f"the notebook does not call {sorted(uncalled)}")
 
 
 @pytest.mark.parametrize("notebook", SOLVED, ids=lambda path: path.stem)
