@@ -124,7 +124,7 @@ hint("0.1")
 # the next observation $o_{t+1}$. So it goes on until an **episode** is over; then a new one begins.
 #
 # Our first environment is a corridor of three cells. The agent starts in cell 0, at a wall. Its actions are 0, a step to the left, and 1, a step to the right; walking into the wall leaves it where it
-# is. Behind cell 2 lies the goal. The step that reaches it is paid 1, every other step 0. What the agent observes is the number of its cell.
+# is. Behind cell 2 lies the goal. The step that reaches it is paid 1, every other step 0. What the agent observes is the number of its cell. After 200 steps an episode is cut.
 
 # %%
 env = gym.make("a3c_lib/Corridor-v0", render_mode="rgb_array")
@@ -510,7 +510,7 @@ assert torch.allclose(gradient, torch.tensor([[-0.7, 0.7]]))
 # %% [markdown]
 # ### Exercise 0.6  The REINFORCE loss
 #
-# PyTorch's optimisers make a number, the **loss**, small. We want to go *up* along $\sum_t G_t \nabla\log\pi(a_t \mid o_t)$. So write the number whose gradient is the negative of that. Decide about three things:
+# PyTorch's optimisers make a number, the **loss**, small. We want to go *up* along $\sum_t G_t \nabla\log\pi(a_t \mid o_t)$. (The factor $\gamma^t$ of the formula is missing here on purpose: whoever calls your function may multiply the returns by it first. We do both below, and compare.) So write the number whose gradient is the negative of that. Decide about three things:
 #
 # - the **sign**;
 # - a **sum** over the steps, not a mean: $J$ is about whole episodes, and in a mean each step of a long episode would count less;

@@ -324,6 +324,25 @@ def average_return_with_a_bug(
     return sum(returns) / episodes
 
 
+def acts_on_the_last_episodes_end(
+    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
+) -> float:
+    returns = []
+    observation, _ = env.reset(seed=seed)
+    for _ in range(episodes):
+        rewards = []
+        terminated = truncated = False
+        while not (terminated or truncated):
+            observation, reward, terminated, truncated, _ = env.step(choose(observation))
+            rewards.append(float(reward))
+        G = 0.0 if terminated else value_of(observation)
+        for reward in reversed(rewards):
+            G = reward + gamma * G
+        returns.append(G)
+        env.reset()
+    return sum(returns) / episodes
+
+
 class _Played(NamedTuple):
     """An episode, for the wrong answers below."""
 
@@ -378,6 +397,15 @@ def every_truncation_is_a_cut(
     )
 
 
+def the_flags_are_swapped(
+    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
+) -> float:
+    played = _episodes(env, choose, episodes, seed)
+    return _mean(
+        [_discounted(p.rewards, gamma, 0.0 if p.truncated else value_of(p.last)) for p in played]
+    )
+
+
 def the_rest_is_not_discounted(
     env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
 ) -> float:
@@ -414,12 +442,18 @@ def cut_episodes_are_thrown_away(
 
 
 def _average_of_scripted(
-    average: Any, rewards: Sequence[Sequence[float]], cut_after: Sequence[int | None]
+    average: Any,
+    rewards: Sequence[Sequence[float]],
+    cut_after: Sequence[int | None],
+    heed: float = 0.0,
 ) -> Any:
-    """Play each episode once. What is still to come from o_t is t + 1 in the first one."""
+    """Play each episode once. What is still to come from o_t is t + 1 in the first one.
+
+    The action is `heed` times the observation it is chosen from, and the world adds it to the pay.
+    """
     return average(
         Scripted(*zip(rewards, cut_after, strict=True)),
-        choose=lambda observation: 0.0,
+        choose=lambda observation: heed * observation,
         value_of=lambda observation: observation + 1.0,
         gamma=0.5,
         episodes=len(rewards),
@@ -435,6 +469,11 @@ def _average_return_cases() -> list[Case]:
         "three episodes, the second one cut": (
             [[0.0, 1.0], [0.0, 0.0, 0.0, 4.0], [2.0]],
             [None, 3, None],
+        ),
+        "two episodes, of a player who heeds what it sees": (
+            [[0.0, 0.0], [0.0]],
+            [None, None],
+            1.0,
         ),
     }
     return [
@@ -745,6 +784,16 @@ EXERCISES = (
                 the_next_episode_is_asked,
                 "You ask for the value of the wrong observation: of the first one of the next "
                 "episode. Ask before the reset, at which it takes the last one's place.",
+            ),
+            Wrong(
+                acts_on_the_last_episodes_end,
+                "The first action of an episode is chosen from the last observation of the one "
+                "before: keep what `env.reset()` gives you.",
+            ),
+            Wrong(
+                the_flags_are_swapped,
+                "The flags are swapped: you ask `value_of` where the world ended, and take 0 where "
+                "somebody's patience did.",
             ),
             Wrong(
                 cut_episodes_are_thrown_away,
