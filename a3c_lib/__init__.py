@@ -25,5 +25,6 @@ from a3c_lib.actor_critic import one_step_targets as one_step_targets
 from a3c_lib.returns import n_step_returns as n_step_returns
 from a3c_lib.losses import a2c_loss as a2c_loss
 from a3c_lib.losses import entropy as entropy
+from a3c_lib.recurrent import RecurrentActorCritic as RecurrentActorCritic
 
 __version__ = "0.1.0"

@@ -6,18 +6,31 @@ is descended: without the entropy bonus here, with it in chapter 03.
 """
 
 import math
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from a3c_lib.networks import ActorCritic
-from a3c_lib.rollout import Episode, MakeEnv, Rollout, collect, sampled
-from a3c_lib.training import Training, apply_gradients, gradients_of
+from a3c_lib.rollout import (
+    Envs,
+    Episode,
+    HasLogits,
+    MakeEnv,
+    Rollout,
+    State,
+    collect,
+    device_of,
+    dummy_steps,
+    make_envs,
+    sampled,
+)
+from a3c_lib.training import Optimizer, SingleThreadTraining, apply_gradients, gradients_of
 
 
 class Loss(NamedTuple):
@@ -31,6 +44,16 @@ class Loss(NamedTuple):
 
 Targets = Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]
 LossFunction = Callable[[Tensor, Tensor, Tensor, Tensor], Loss]
+
+
+@runtime_checkable
+class HasMemory(Protocol):
+    """A model with memory (chapter 04)."""
+
+    def initial_state(self, num_envs: int) -> State: ...
+    def unroll(
+        self, rollout: Rollout, state: Any, dummies: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]: ...
 
 
 def one_step_targets(
@@ -106,6 +129,69 @@ def explained_variance(returns: Tensor, values: Tensor) -> float:
     return 1 - float((returns - values).var(correction=0) / variance)
 
 
+class Lesson(NamedTuple):
+    """What a rollout teaches a model. Its M steps are those that belong to an episode."""
+
+    gradients: tuple[Tensor, ...]  # d loss / d parameters
+    loss: Loss
+    returns: Tensor  # (M,) what the critic should have said
+    values: Tensor  # (M,) what it said
+    episodes: tuple[Episode, ...]  # those that ended
+
+    @property
+    def steps(self) -> int:
+        return len(self.returns)
+
+
+def look_back(
+    model: nn.Module, rollout: Rollout, state: State = None, dummies: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of a rollout, as `model` sees it now.
+
+    `state` is what the policy carried along when the rollout began. A model with memory (chapter
+    04) goes through the rollout itself.
+    """
+    if isinstance(model, HasMemory):
+        return model.unroll(rollout, state, dummies)
+    logits, values = model(rollout.observations)
+    return logits, values, values_after(cast(ActorCritic, model), rollout, values)
+
+
+def learn(
+    model: nn.Module,
+    rollout: Rollout,
+    targets: Targets,
+    loss: LossFunction,
+    gamma: float,
+    state: State = None,
+    dummies: Tensor | None = None,
+) -> Lesson:
+    """What a rollout that began with the memory `state` teaches `model`, which is left as it is.
+
+    `dummies` (T, N) are steps to leave out. Raises FloatingPointError if the loss is not finite.
+    """
+    rollout = _on(device_of(model), rollout)
+    logits, values, next_values = look_back(model, rollout, state, dummies)
+    returns = targets(rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma)
+    actions = rollout.actions
+    if dummies is not None and dummies.any():
+        real = ~dummies.to(values.device)
+        logits, values, actions, returns = logits[real], values[real], actions[real], returns[real]
+    losses = loss(logits, values, actions, returns)
+    return Lesson(
+        gradients_of(losses.total, list(model.parameters())),
+        losses,
+        returns.detach().flatten(),
+        values.detach().flatten(),
+        rollout.episodes,
+    )
+
+
+def _on(device: torch.device, rollout: Rollout) -> Rollout:
+    tensors = (tensor.to(device) for tensor in rollout[:-1])
+    return Rollout(*tensors, episodes=rollout.episodes)  # type: ignore[misc, arg-type]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """How an actor-critic trains. The defaults learn CartPole-v1 with n-step returns."""
@@ -129,6 +215,15 @@ class Config:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is positive; got {getattr(self, name)}")
 
+    def rollout_length(self, steps: int) -> int:
+        """t_max, or what is left of the budget after `steps` steps, if that is less."""
+        return min(self.t_max, math.ceil((self.total_steps - steps) / self.num_envs))
+
+    def annealed(self, steps: int) -> float:
+        """The learning rate after `steps` steps."""
+        left = max(0.0, 1 - steps / self.total_steps)
+        return self.learning_rate * (left if self.anneal else 1.0)
+
 
 class Update(NamedTuple):
     """What one rollout taught."""
@@ -151,84 +246,95 @@ class Update(NamedTuple):
         return sum(episode.episode_return for episode in self.episodes) / len(self.episodes)
 
 
-class ActorCriticTraining(Training[ActorCritic, Update]):
+class Recent:
+    """The latest returns and values, 1000 steps or so."""
+
+    def __init__(self, steps_per_update: int) -> None:
+        self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=math.ceil(1000 / steps_per_update))
+
+    def explained_variance(self, lesson: Lesson) -> float:
+        """Of the critic, over what is recent, now that there is one lesson more."""
+        self.pairs.append((lesson.returns, lesson.values))
+        return explained_variance(*map(torch.cat, zip(*self.pairs, strict=True)))
+
+
+class ActorCriticTraining(SingleThreadTraining[nn.Module, Update]):
     def __init__(
         self,
-        model: ActorCritic,
-        make_env: MakeEnv,
+        model: nn.Module,
+        envs: Envs,
         config: Config,
+        optimizer: Optimizer,
         targets: Targets,
         loss: LossFunction,
         resume: Mapping[str, Any] | None,
     ) -> None:
-        optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-        super().__init__(
-            model, optimizer, make_env, config.num_envs, config.total_steps, config.seed, resume
-        )
+        super().__init__(model, optimizer, envs, config.total_steps, config.seed, resume)
         self.config, self.targets, self.loss = config, targets, loss
-        self._recent: deque[tuple[Tensor, Tensor]] = deque(
-            maxlen=math.ceil(1000 / (config.t_max * config.num_envs))
-        )
+        self.recent = Recent(config.t_max * config.num_envs)
 
     def update(self) -> Update:
-        policy = sampled(self.model, self.generator)
-        rollout, self.position = collect(self.envs, policy, self.position, self._t_max())
-        logits, values = self.model(rollout.observations)
-        returns = self.targets(
-            rollout.rewards,
-            values_after(self.model, rollout, values),
-            rollout.terminated,
-            rollout.truncated,
+        began = self.position
+        policy = sampled(cast(HasLogits, self.model), self.generator)
+        t_max = self.config.rollout_length(self.steps)
+        rollout, self.position = collect(self.envs, policy, began, t_max)
+        dummies = dummy_steps(self.envs, rollout, began)
+        lesson = learn(
+            self.model,
+            rollout,
+            self.targets,
+            self.loss,
             self.config.gamma,
+            began.policy_state,
+            dummies,
         )
-        loss = self.loss(logits, values, rollout.actions, returns)
-
-        parameters = list(self.model.parameters())
-        gradients = gradients_of(loss.total, parameters)
-        learning_rate = self._set_learning_rate()
-        norm = apply_gradients(self.optimizer, parameters, gradients, self.config.max_grad_norm)
-        self.steps += rollout.rewards.numel()
+        learning_rate = self.config.annealed(self.steps)
+        norm = self.descend(lesson.gradients, learning_rate)
+        self.steps += lesson.steps
         self.updates += 1
-
-        self._recent.append((returns.detach().flatten(), values.detach().flatten()))
         return Update(
             steps=self.steps,
             updates=self.updates,
-            episodes=rollout.episodes,
-            policy_loss=loss.policy.item(),
-            value_loss=loss.value.item(),
-            entropy=loss.entropy.item(),
-            explained_variance=explained_variance(*map(torch.cat, zip(*self._recent, strict=True))),
+            episodes=lesson.episodes,
+            policy_loss=lesson.loss.policy.item(),
+            value_loss=lesson.loss.value.item(),
+            entropy=lesson.loss.entropy.item(),
+            explained_variance=self.recent.explained_variance(lesson),
             gradient_norm=norm,
             learning_rate=learning_rate,
         )
 
-    def _t_max(self) -> int:
-        """The rollout's length: the last one is as short as the budget of steps asks for."""
-        return min(self.config.t_max, math.ceil((self.total_steps - self.steps) / self.num_envs))
+    @abstractmethod
+    def descend(self, gradients: Sequence[Tensor], learning_rate: float) -> float:
+        """One step of the optimiser.   → the gradients' norm before it was limited."""
 
-    def _set_learning_rate(self) -> float:
-        remaining = 1 - self.steps / self.total_steps if self.config.anneal else 1.0
-        learning_rate = self.config.learning_rate * remaining
+
+class AdamTraining(ActorCriticTraining):
+    """What chapters 01 to 04 train with."""
+
+    optimizer: torch.optim.Adam
+
+    def descend(self, gradients: Sequence[Tensor], learning_rate: float) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        return learning_rate
+        parameters = list(self.model.parameters())
+        return apply_gradients(self.optimizer, parameters, gradients, self.config.max_grad_norm)
 
 
 def train(
-    model: ActorCritic,
+    model: nn.Module,
     make_env: MakeEnv,
     config: Config,
     *,
     targets: Targets = one_step_targets,
     loss: LossFunction = actor_critic_loss,
     resume: Mapping[str, Any] | None = None,
-) -> ActorCriticTraining:
+) -> AdamTraining:
     """Collect t_max steps, learn from them once, and so on.
 
     Any module that gives `logits, values`, and has `logits(observations)` and
-    `values(observations)`, will do as a model; it is yours, and holds what was learned after every
-    update. Raises FloatingPointError, with the model left as it was, if a gradient is not finite.
+    `values(observations)`, will do as a model, and so will one with memory (chapter 04). It is
+    yours, and holds what was learned after every update. Raises FloatingPointError, with the model left as it was, if a gradient is not finite.
 
     >>> import gymnasium as gym
     >>> model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=0)
@@ -236,7 +342,9 @@ def train(
     ...     [update.steps for update in training]
     [20, 40, 50]
     """
-    return ActorCriticTraining(model, make_env, config, targets, loss, resume)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    envs = make_envs(make_env, config.num_envs)
+    return AdamTraining(model, envs, config, optimizer, targets, loss, resume)
 
 
 def check_shapes(**tensors: Tensor) -> None:

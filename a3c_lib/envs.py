@@ -1,9 +1,11 @@
 """Chapter 00: worlds small enough to solve on paper.
 
 An `MDP` is the table behind such a world; `TabularEnv` is the Gymnasium environment that rolls its
-dice. `Corridor` and `Trap` are tables, `Catch` is a small picture. Importing this module registers
+dice. `Corridor` and `Trap` are tables, `Catch` is a small picture, `TMaze` asks for memory. Importing
+this module registers
 
     a3c_lib/Corridor-v0   a3c_lib/NoisyCorridor-v0   a3c_lib/Trap-v0   a3c_lib/Catch-v0
+    a3c_lib/TMaze-v0      a3c_lib/CartPoleWithoutVelocities-v0
 """
 
 from typing import Any, NamedTuple
@@ -11,9 +13,13 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.classic_control import CartPoleEnv
+from gymnasium.wrappers import TransformObservation
 from numpy.typing import NDArray
 
 LEFT, RIGHT = 0, 1
+FORWARD, UP, DOWN = 0, 1, 2  # actions in the T-maze
+UP_SIGN, DOWN_SIGN, CORRIDOR, JUNCTION = 0, 1, 2, 3  # what is seen there
 CELL = 48  # pixels along one side of a corridor's cell
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
@@ -247,6 +253,77 @@ class Catch(gym.Env[NDArray[np.uint8], np.int64]):
         return picture
 
 
+class TMaze(gym.Env[np.int64, np.int64]):
+    """A corridor that ends in a junction. The way to turn there is shown at the start, and only
+    there.
+
+    Observations: UP_SIGN or DOWN_SIGN in the first cell, CORRIDOR in the `length` cells after it,
+    JUNCTION at the end. Actions: FORWARD, UP, DOWN. Whoever turns in the corridor, or walks forward
+    at the junction, stands still. Turning at the junction ends the episode: 1 for the way that the
+    sign showed, −1 for the other. An agent that has forgotten the sign has a mean of 0 at best.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
+
+    def __init__(self, length: int = 5, render_mode: str | None = None) -> None:
+        if length < 0:
+            raise ValueError(f"length is a number of cells, at least 0; got {length}")
+        _check_render_mode(render_mode, self.metadata)
+        self.length, self.render_mode = length, render_mode
+        self.observation_space = spaces.Discrete(4)
+        self.action_space = spaces.Discrete(3)
+        self._way: int | None = None  # UP or DOWN
+        self._cell = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.int64, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._way, self._cell = int(self.np_random.integers(UP, DOWN + 1)), 0
+        return self._seen(), {}
+
+    def step(self, action: np.int64) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
+        if self._way is None:
+            raise gym.error.ResetNeeded("call reset() before step()")
+        if not self.action_space.contains(action):
+            raise ValueError(f"action is 0 (forward), 1 (up) or 2 (down); got {action!r}")
+        at_junction = self._cell == self.length + 1
+        if action == FORWARD:
+            self._cell = min(self._cell + 1, self.length + 1)
+        turned = at_junction and action != FORWARD
+        reward = 0.0 if not turned else 1.0 if action == self._way else -1.0
+        return self._seen(), reward, turned, False, {}
+
+    def render(self) -> NDArray[np.uint8] | None:
+        if self.render_mode is None:
+            return None
+        cells = np.full((3, self.length + 2, 3), 255, dtype=np.uint8)
+        cells[1], cells[:, -1] = GROUND, GROUND
+        if self._way is not None:
+            cells[0 if self._way == UP else 2, -1] = GOOD
+            cells[2 if self._way == UP else 0, -1] = SMALL
+        image = cells.repeat(CELL, axis=0).repeat(CELL, axis=1)
+        y, x = np.ogrid[: image.shape[0], : image.shape[1]]
+        centre = (self._cell + 0.5) * CELL
+        image[(y - 1.5 * CELL) ** 2 + (x - centre) ** 2 < (CELL / 3) ** 2] = AGENT
+        return image
+
+    def _seen(self) -> np.int64:
+        if self._cell == 0:
+            return np.int64(UP_SIGN if self._way == UP else DOWN_SIGN)
+        return np.int64(JUNCTION if self._cell == self.length + 1 else CORRIDOR)
+
+
+def cartpole_without_velocities(**options: Any) -> gym.Env[Any, Any]:
+    """CartPole of which only the cart's place and the pole's angle are seen: how fast they change
+    has to be remembered."""
+    env: gym.Env[Any, Any] = CartPoleEnv(**options)
+    space = env.observation_space
+    assert isinstance(space, spaces.Box)
+    seen = spaces.Box(space.low[::2], space.high[::2], dtype=np.float32)
+    return TransformObservation(env, lambda observation: observation[::2], seen)
+
+
 def _check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> None:
     if render_mode is not None and render_mode not in metadata["render_modes"]:
         raise ValueError(f"render_mode is None or 'rgb_array'; got {render_mode!r}")
@@ -261,3 +338,9 @@ gym.register(
 )
 gym.register("a3c_lib/Trap-v0", "a3c_lib.envs:Trap", max_episode_steps=200)
 gym.register("a3c_lib/Catch-v0", "a3c_lib.envs:Catch")
+gym.register("a3c_lib/TMaze-v0", "a3c_lib.envs:TMaze", max_episode_steps=50)
+gym.register(
+    "a3c_lib/CartPoleWithoutVelocities-v0",
+    "a3c_lib.envs:cartpole_without_velocities",
+    max_episode_steps=500,
+)

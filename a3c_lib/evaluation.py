@@ -16,6 +16,7 @@ from a3c_lib.rollout import (
     Position,
     collect,
     greedy,
+    initial_state,
     make_envs,
     sampled,
     seed_sequence,
@@ -82,7 +83,8 @@ def evaluate(
     policy = sampled(model, generator) if actions == "sampled" else greedy(model)
     envs = make_envs(make_env, num_envs)
     try:
-        played = _play(envs, policy, start(envs, for_envs), math.ceil(episodes / num_envs))
+        begin = start(envs, for_envs, initial_state(model, num_envs))
+        played = _play(envs, policy, begin, math.ceil(episodes / num_envs))
     finally:
         envs.close()
     kept = played[:episodes]

@@ -10,8 +10,8 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from a3c_lib.rollout import Episode, MakeEnv, collect_episode, sampled
-from a3c_lib.training import Training, apply_gradients, gradients_of
+from a3c_lib.rollout import Episode, MakeEnv, collect_episode, make_envs, sampled
+from a3c_lib.training import SingleThreadTraining, apply_gradients, gradients_of
 
 
 class TabularPolicy(nn.Module):
@@ -100,7 +100,7 @@ class Update(NamedTuple):
         return self.episodes[0].episode_return
 
 
-class ReinforceTraining(Training[TabularPolicy, Update]):
+class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
     def __init__(
         self,
         model: TabularPolicy,
@@ -108,9 +108,11 @@ class ReinforceTraining(Training[TabularPolicy, Update]):
         config: Config,
         resume: Mapping[str, Any] | None = None,
     ) -> None:
-        optimizer = torch.optim.SGD(model.parameters(), lr=config.learning_rate)
-        super().__init__(model, optimizer, make_env, 1, config.total_steps, config.seed, resume)
         self.config = config
+        self.sgd = torch.optim.SGD(model.parameters(), lr=config.learning_rate)
+        super().__init__(
+            model, self.sgd, make_envs(make_env), config.total_steps, config.seed, resume
+        )
 
     def update(self) -> Update:
         policy = sampled(self.model, self.generator)
@@ -119,7 +121,7 @@ class ReinforceTraining(Training[TabularPolicy, Update]):
         returns = discounted_returns(rollout.rewards[:, 0], self.config.gamma)
         loss = reinforce_loss(pi.log_prob(rollout.actions[:, 0]), returns)
         parameters = list(self.model.parameters())
-        norm = apply_gradients(self.optimizer, parameters, gradients_of(loss, parameters))
+        norm = apply_gradients(self.sgd, parameters, gradients_of(loss, parameters))
         self.steps += len(rollout.rewards)
         self.updates += 1
         entropy = pi.entropy().mean().item()

@@ -2,8 +2,9 @@
 them.
 
 A rollout goes on where the last one stopped, and through episode ends: the environments reset
-themselves within the step that ends an episode (Gymnasium's SAME_STEP). The paper's Algorithm S3
-stops a rollout at an episode's end instead; a return looks the same either way, since it never
+themselves within the step that ends an episode (Gymnasium's SAME_STEP; where a vector environment
+has NEXT_STEP, the step after an end only resets, and is marked as a dummy). The paper's Algorithm
+S3 stops a rollout at an episode's end instead; a return looks the same either way, since it never
 looks past an end.
 """
 
@@ -15,17 +16,22 @@ import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 MakeEnv = str | EnvSpec | Callable[[], gym.Env[Any, Any]]
 Envs = VectorEnv[Any, Any, Any]
+State = tuple[Tensor, ...] | None  # of a model with memory, (N, …) each, 0 where an episode begins
 Policy = Callable[[Tensor, Any], tuple[Tensor, Any]]  # (observation, state) → (action, state)
 
 
 class HasLogits(Protocol):
-    def logits(self, observations: Tensor) -> Tensor: ...
+    """A model that `sampled` and `greedy` can make a policy of. One with memory (chapter 04) has an
+    `initial_state(num_envs)` too, and its `logits(observations, state)` gives `logits, state`."""
+
+    @property
+    def logits(self) -> Callable[..., Any]: ...
 
 
 class Episode(NamedTuple):
@@ -40,9 +46,10 @@ class Position(NamedTuple):
     """Where a rollout stopped, and the next one goes on."""
 
     observation: Tensor  # (N, *O)
-    policy_state: Any  # what the policy carries along; None for a policy without memory
+    policy_state: Any  # what the policy carries along
     rewards_so_far: NDArray[np.float64]  # (N,) of the episodes under way
     steps_so_far: NDArray[np.int64]  # (N,)
+    resetting: NDArray[np.bool_]  # (N,) environments whose next step only resets
 
 
 class Rollout(NamedTuple):
@@ -93,19 +100,28 @@ def seed_sequence(seed: int | np.random.SeedSequence, *path: int) -> np.random.S
 def start(envs: Envs, seed: int | np.random.SeedSequence, policy_state: Any = None) -> Position:
     """Begin an episode in every environment, each with a seed of its own."""
     mode = envs.metadata.get("autoreset_mode")
-    if mode is not AutoresetMode.SAME_STEP:
+    if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
         raise ValueError(
-            f"rollouts need environments with AutoresetMode.SAME_STEP; these have {mode}. "
-            "In other modes the step after an end is a dummy that must not be learned from."
+            "rollouts need environments that reset themselves, with AutoresetMode.SAME_STEP or "
+            f"NEXT_STEP; these have {mode}"
         )
-    seeds = seed_sequence(seed).generate_state(envs.num_envs)
-    observation, _ = envs.reset(seed=[int(s) for s in seeds])  # type: ignore[arg-type]
+    seeds = [int(s) for s in seed_sequence(seed).generate_state(envs.num_envs)]
+    one_by_one = isinstance(envs.unwrapped, SyncVectorEnv | AsyncVectorEnv)
+    # Environments that compute as one array draw from one generator.
+    observation, _ = envs.reset(seed=seeds if one_by_one else seeds[0])  # type: ignore[arg-type]
     return Position(
         torch.as_tensor(observation),
         policy_state,
         np.zeros(envs.num_envs),
         np.zeros(envs.num_envs, dtype=np.int64),
+        np.zeros(envs.num_envs, dtype=np.bool_),
     )
+
+
+def initial_state(model: object, num_envs: int) -> State:
+    """What a policy of `model` carries along when episodes begin: None if it has no memory."""
+    begin = getattr(model, "initial_state", None)
+    return None if begin is None else begin(num_envs)
 
 
 def collect(envs: Envs, policy: Policy, position: Position, t_max: int) -> tuple[Rollout, Position]:
@@ -123,8 +139,12 @@ def collect(envs: Envs, policy: Policy, position: Position, t_max: int) -> tuple
 
 def collect_episode(envs: Envs, policy: Policy, position: Position) -> tuple[Rollout, Position]:
     """Act until the episode ends, however long it takes.   → rollout (T, 1), position after it."""
-    if envs.num_envs != 1:
-        raise ValueError(f"one episode needs one environment; got {envs.num_envs}")
+    mode = envs.metadata["autoreset_mode"]
+    if envs.num_envs != 1 or mode is not AutoresetMode.SAME_STEP:
+        raise ValueError(
+            "one episode needs one environment that resets in the step that ends; "
+            f"got {envs.num_envs} with {mode}"
+        )
     steps: list[tuple[Tensor, ...]] = []
     ended: list[Episode] = []
     while not ended:
@@ -133,12 +153,25 @@ def collect_episode(envs: Envs, policy: Policy, position: Position) -> tuple[Rol
     return _stack(steps, ended), position
 
 
+def dummy_steps(envs: Envs, rollout: Rollout, began: Position) -> Tensor:
+    """Which steps of a rollout that `began` there only reset an environment.   → (T, N)
+
+    With SAME_STEP none, with NEXT_STEP one after every end. What is in them belongs to no episode,
+    and must not be learned from.
+    """
+    ended = rollout.terminated | rollout.truncated
+    if not _next_step(envs):
+        return torch.zeros_like(ended)
+    return torch.cat([torch.as_tensor(began.resetting)[None], ended[:-1]])
+
+
 def sampled(model: HasLogits, generator: torch.Generator) -> Policy:
     """a ~ π(· | o): the policy that explores, and the one that the policy gradient is about."""
 
     @torch.no_grad()
     def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
-        pi = model.logits(observation).softmax(dim=-1)
+        logits, state = _logits(model, observation, state)
+        pi = logits.softmax(dim=-1)
         return torch.multinomial(pi, 1, generator=generator).squeeze(-1), state
 
     return policy
@@ -149,9 +182,25 @@ def greedy(model: HasLogits) -> Policy:
 
     @torch.no_grad()
     def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return model.logits(observation).argmax(dim=-1), state
+        logits, state = _logits(model, observation, state)
+        return logits.argmax(dim=-1), state
 
     return policy
+
+
+def _logits(model: HasLogits, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+    observation = observation.to(device_of(model))
+    if not hasattr(model, "initial_state"):
+        return model.logits(observation).cpu(), state
+    logits, state = model.logits(observation, state)
+    return logits.cpu(), state
+
+
+def device_of(model: object) -> torch.device:
+    """Where a model computes. Environments, actions and random numbers stay on the CPU."""
+    parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
+    first = next(parameters, None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def _advance(
@@ -161,8 +210,9 @@ def _advance(
     action, policy_state = policy(position.observation, position.policy_state)
     first_action = getattr(envs.single_action_space, "start", 0)
     observation, reward, terminated, truncated, info = envs.step(action.numpy() + first_action)
-    ended = terminated | truncated
-    rewards_so_far, steps_so_far = position.rewards_so_far + reward, position.steps_so_far + 1
+    ended, dummy = terminated | truncated, position.resetting
+    rewards_so_far = position.rewards_so_far + np.where(dummy, 0, reward)
+    steps_so_far = position.steps_so_far + ~dummy
 
     step = (
         position.observation,
@@ -178,18 +228,33 @@ def _advance(
     ]
     position = Position(
         torch.as_tensor(observation),
-        policy_state,
+        _begun_anew(policy_state, torch.as_tensor(ended | dummy)),
         np.where(ended, 0, rewards_so_far),
         np.where(ended, 0, steps_so_far),
+        ended if _next_step(envs) else np.zeros_like(ended),
     )
     return step, episodes, position
+
+
+def _next_step(envs: Envs) -> bool:
+    return envs.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+
+
+def _begun_anew(policy_state: Any, begins: Tensor) -> Any:
+    """A model's memory, with zeros for the environments in which an episode `begins`, (N,)."""
+    if not isinstance(policy_state, tuple) or not begins.any():
+        return policy_state
+    return tuple(
+        part.masked_fill(begins.to(part.device).reshape(-1, *[1] * (part.dim() - 1)), 0)
+        for part in policy_state
+    )
 
 
 def _before_reset(
     observation: NDArray[Any], ended: NDArray[np.bool_], info: dict[str, Any]
 ) -> NDArray[Any]:
-    """Where the step led. After an end, `observation` is already the next episode's first."""
-    if not ended.any():
+    """Where the step led. In SAME_STEP, `observation` after an end is the next episode's first."""
+    if "final_obs" not in info:
         return observation
     observation = observation.copy()
     for i in np.flatnonzero(ended):

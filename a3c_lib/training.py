@@ -13,47 +13,83 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
+from numpy.random import SeedSequence
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from a3c_lib.rollout import MakeEnv, make_envs, seed_sequence, start
+from a3c_lib.rollout import Envs, initial_state, seed_sequence, start
 
 M = TypeVar("M", bound=nn.Module)
 U = TypeVar("U")
 
 
+class Optimizer(Protocol):
+    """What a training keeps of its optimiser; torch's have it."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+
+
 class Training(Iterator[U], Generic[M, U]):
     """Updates of `model`, one a `next`, until `total_steps` environment steps are taken.
 
-    Same seed, same machine: same run, bit for bit. After `close`, and after the budget, it is
-    exhausted.
+    After `close`, and after the budget, it is exhausted; the model keeps what it learned.
+    """
+
+    model: M
+    total_steps: int
+    steps: int  # environment steps so far
+    updates: int
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the training: environments are closed, processes ended. Twice is fine."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """What `train(..., resume=state)` goes on from, with new episodes."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class SingleThreadTraining(Training[M, U]):
+    """Training in this thread: each `next` collects, and learns once.
+
+    Same seed, same machine: same run, bit for bit.
     """
 
     def __init__(
         self,
         model: M,
-        optimizer: torch.optim.Optimizer,
-        make_env: MakeEnv,
-        num_envs: int,
+        optimizer: Optimizer,
+        envs: Envs,
         total_steps: int,
         seed: int,
         resume: Mapping[str, Any] | None,
     ) -> None:
-        self.model, self.optimizer = model, optimizer
-        self.num_envs, self.total_steps = num_envs, total_steps
+        self.model, self.optimizer, self.envs = model, optimizer, envs
+        self.total_steps = total_steps
         self.steps = self.updates = 0
         self.generator = torch.Generator()
         if resume is not None:
             self._load_state_dict(resume)
         # Environments cannot be restored in general: new episodes begin, other ones than at step 0.
-        for_envs, for_actions = seed_sequence(seed, self.steps).spawn(2)
+        for_envs, for_actions = seeds(seed, self.steps)
         if resume is None:
             self.generator.manual_seed(int(for_actions.generate_state(1)[0]))
-        self.envs = make_envs(make_env, num_envs)
-        self.position = start(self.envs, for_envs)
+        self.position = start(envs, for_envs, initial_state(model, envs.num_envs))
 
     @abstractmethod
     def update(self) -> U:
@@ -69,20 +105,8 @@ class Training(Iterator[U], Generic[M, U]):
             raise FloatingPointError(f"{where}: {error}; the model was left as it was") from None
 
     def close(self) -> None:
-        """Close the environments. The model keeps what it learned."""
         if not self.envs.closed:
             self.envs.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, optimiser statistics, counters and the random state of the actions.
@@ -108,6 +132,12 @@ class Training(Iterator[U], Generic[M, U]):
         self.steps, self.updates = state["steps"], state["updates"]
 
 
+def seeds(seed: int, steps: int, worker: int = 0) -> tuple[SeedSequence, SeedSequence]:
+    """For a worker's environments and for its actions, when it begins after `steps` steps."""
+    for_envs, for_actions = seed_sequence(seed, steps).spawn(2 * worker + 2)[-2:]
+    return for_envs, for_actions
+
+
 def gradients_of(loss: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tensor, ...]:
     """d loss / d parameters, as values; zero for a parameter that the loss does not depend on.
 
@@ -116,6 +146,24 @@ def gradients_of(loss: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tens
     if not loss.isfinite():
         raise FloatingPointError(f"the loss is {loss.item()}")
     return torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+
+
+def limited(
+    gradients: Sequence[Tensor], max_norm: float = math.inf
+) -> tuple[tuple[Tensor, ...], float]:
+    """The gradients, scaled down so that their norm is at most `max_norm`, and the norm before.
+
+    One norm for all of them together, so that their direction stays. Raises FloatingPointError if
+    it is not finite.
+
+    >>> limited([torch.tensor([3.0]), torch.tensor([4.0])], max_norm=1.0)
+    ((tensor([0.6000]), tensor([0.8000])), 5.0)
+    """
+    norm = float(get_total_norm(gradients))
+    if not math.isfinite(norm):
+        raise FloatingPointError(f"the gradient's norm is {norm}")
+    scale = min(1.0, max_norm / norm) if norm > 0 else 1.0
+    return tuple(gradient * scale for gradient in gradients), norm
 
 
 def apply_gradients(
@@ -136,12 +184,9 @@ def apply_gradients(
     >>> theta.data
     tensor([0.9400, 0.9200])
     """
-    norm = float(get_total_norm(gradients))
-    if not math.isfinite(norm):
-        raise FloatingPointError(f"the gradient's norm is {norm}")
-    scale = min(1.0, max_norm / norm) if norm > 0 else 1.0
+    gradients, norm = limited(gradients, max_norm)
     for theta, d_theta in zip(parameters, gradients, strict=True):
-        theta.grad = d_theta * scale
+        theta.grad = d_theta
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return norm

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import importlib
 import importlib.metadata
+import io
 import json
 import os
 import platform
@@ -74,18 +75,49 @@ def record(claim: str, workers: int) -> None:
     wanted = jobs(claim)
     missing = [job for job in wanted if job.key not in finished]
     print(f"{claim}: {len(wanted)} runs, {len(missing)} to do", flush=True)
-    os.environ["OMP_NUM_THREADS"] = "1"  # for the workers: each has one core
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool, log.open("a") as f:
-        futures = {pool.submit(_run, job): job for job in missing}
-        for count, future in enumerate(as_completed(futures), start=1):
-            job = futures[future]
-            result = future.result()
+    with log.open("a") as f:
+        for job, result in _results(missing, workers):
             finished[job.key] = result
             f.write(json.dumps({"key": job.key, **result}) + "\n")
             f.flush()
-            print(f"  {count}/{len(missing)} {job.key} {result['seconds']:.0f} s", flush=True)
     _store(claim, wanted, finished)
     log.unlink()
+
+
+def confirm(claim: str, workers: int) -> bool:
+    """Whether the code as it stands gives, again, what is in a record of older code.
+
+    Every setting is run with its first seed. If all rows are the same to the last digit, the change
+    of code changed no result: the record is kept, and says which runs were repeated.
+    """
+    path = RECORDS / f"{claim}.json"
+    about = json.loads(path.read_text())
+    wanted = jobs(claim)
+    if about["runs"] != [job.key for job in wanted]:
+        print(f"{claim}: the record is of other runs")
+        return False
+    sample = [job for job in wanted if job.seed == wanted[0].seed]
+    results = {job.key: result for job, result in _results(sample, workers)}
+    recorded = path.with_suffix(".csv").read_text().splitlines()
+    again = _table(sample, results)
+    if again[0] != recorded[0] or not set(again) <= set(recorded):
+        print(f"{claim}: other results than recorded")
+        return False
+    about["code"] = code_hash(claim)
+    about["repeated"] = {"date": time.strftime("%Y-%m-%d"), "runs": [job.key for job in sample]}
+    path.write_text(_json(about))
+    return True
+
+
+def _results(jobs: list[Job], workers: int) -> Iterator[tuple[Job, Row]]:
+    """Run jobs, `workers` at a time, each with one core."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(_run, job): job for job in jobs}
+        for count, future in enumerate(as_completed(futures), start=1):
+            job, result = futures[future], future.result()
+            print(f"  {count}/{len(jobs)} {job.key} {result['seconds']:.0f} s", flush=True)
+            yield job, result
 
 
 def _run(job: Job) -> Row:
@@ -105,11 +137,6 @@ def _read(log: Path) -> dict[str, Row]:
 
 
 def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
-    rows = [
-        {**job.setting, "seed": job.seed, **row}
-        for job in wanted
-        for row in finished[job.key]["rows"]
-    ]
     module = importlib.import_module(f"claims.{claim}")
     about = {
         "claim": (module.__doc__ or "").strip(),
@@ -124,15 +151,28 @@ def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
         "code": code_hash(claim),
         "runs": [job.key for job in wanted],
     }
-    columns = list(dict.fromkeys(key for row in rows for key in row))
     table = RECORDS / f"{claim}.csv"
     temporary = table.with_suffix(".tmp")
-    with temporary.open("w", newline="") as f:
-        writer = csv.DictWriter(f, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: _short(value) for key, value in row.items()} for row in rows)
+    temporary.write_text("\n".join(_table(wanted, finished)) + "\n")
     temporary.replace(table)
-    table.with_suffix(".json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    table.with_suffix(".json").write_text(_json(about))
+
+
+def _table(jobs: list[Job], results: dict[str, Row]) -> list[str]:
+    """The lines of a CSV file: the columns' names, then the rows of every job."""
+    rows = [
+        {**job.setting, "seed": job.seed, **row} for job in jobs for row in results[job.key]["rows"]
+    ]
+    text = io.StringIO()
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _short(value) for key, value in row.items()} for row in rows)
+    return text.getvalue().splitlines()
+
+
+def _json(about: Row) -> str:
+    return json.dumps(about, indent=1, ensure_ascii=False) + "\n"
 
 
 def _short(value: Any) -> Any:

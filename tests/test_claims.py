@@ -1,5 +1,7 @@
 """Records must have come from the claims as they stand, and from the code as it stands."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from claims import recording
@@ -66,3 +68,42 @@ def test_comments_docstrings_and_other_modules_do_not(project, path, text):
     before = recording.code_hash("small")
     write(project, path, text)
     assert recording.code_hash("small") == before
+
+
+@pytest.fixture
+def recorded(project, monkeypatch):
+    """The little project with a record of its claim, each setting run in this process."""
+    records = project / "claims" / "records"
+    monkeypatch.setattr(recording, "RECORDS", records)
+    monkeypatch.setattr(recording, "UNFINISHED", records / "unfinished")
+    monkeypatch.setattr(
+        recording, "_results", lambda jobs, workers: [(job, recording._run(job)) for job in jobs]
+    )
+    monkeypatch.setattr(recording, "_run", run_from(project))
+    claim = SimpleNamespace(__doc__="A claim.", SETTINGS=[{}], SEEDS=range(2))
+    monkeypatch.setattr(recording.importlib, "import_module", lambda name: claim)
+    recording.record("small", workers=1)
+    return project
+
+
+def run_from(project):
+    def run(job):
+        names = {}
+        exec((project / "a3c_lib" / "used.py").read_text(), names)
+        return {"rows": [{"x": names["f"](job.seed)}], "seconds": 0.0}
+
+    return run
+
+
+def test_a_record_is_kept_when_a_change_of_code_changed_no_result(recorded):
+    assert recording.is_current("small")
+    write(recorded, "a3c_lib/used.py", "def f(x):\n    return 1 * x\n")
+    assert not recording.is_current("small")
+    assert recording.confirm("small", workers=1)
+    assert recording.is_current("small")
+
+
+def test_a_record_is_not_kept_when_results_differ(recorded):
+    write(recorded, "a3c_lib/used.py", "def f(x):\n    return x + 1e-3\n")
+    assert not recording.confirm("small", workers=1)
+    assert not recording.is_current("small")

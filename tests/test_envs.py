@@ -3,9 +3,27 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from a3c_lib.envs import LEFT, RIGHT, Catch, Corridor, TabularEnv, Trap, corridor, trap
+from a3c_lib.envs import (
+    CORRIDOR,
+    DOWN,
+    DOWN_SIGN,
+    FORWARD,
+    JUNCTION,
+    LEFT,
+    RIGHT,
+    UP,
+    UP_SIGN,
+    Catch,
+    Corridor,
+    TabularEnv,
+    TMaze,
+    Trap,
+    corridor,
+    trap,
+)
 
-IDS = [f"a3c_lib/{name}-v0" for name in ("Corridor", "NoisyCorridor", "Trap", "Catch")]
+OURS = ("Corridor", "NoisyCorridor", "Trap", "Catch", "TMaze")
+IDS = [f"a3c_lib/{name}-v0" for name in OURS]
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -18,7 +36,7 @@ def test_pictures_are_pictures(env_id):
     env = gym.make(env_id, render_mode="rgb_array")
     env.reset(seed=0)
     before = env.render()
-    env.step(RIGHT + (env.action_space.n == 3))
+    env.step(FORWARD if env_id == "a3c_lib/TMaze-v0" else env.action_space.n - 1)
     after = env.render()
     assert before.dtype == np.uint8
     assert before.ndim == 3
@@ -151,3 +169,38 @@ def test_bad_input_is_named(call, message):
 def test_a_step_before_the_first_reset_is_refused(env):
     with pytest.raises(gym.error.ResetNeeded):
         env.step(0)
+
+
+@pytest.mark.parametrize(("seed", "sign", "right"), [(0, DOWN_SIGN, DOWN), (1, UP_SIGN, UP)])
+def test_the_t_maze_shows_its_sign_once_and_pays_for_remembering_it(seed, sign, right):
+    env = TMaze(length=2)
+    assert env.reset(seed=seed) == (sign, {})
+    seen = [env.step(action)[:3] for action in (FORWARD, UP, DOWN, FORWARD, FORWARD, FORWARD)]
+    assert seen == [(CORRIDOR, 0.0, False)] * 4 + [(JUNCTION, 0.0, False)] * 2
+    assert env.step(right)[1:4] == (1.0, True, False)
+    env.reset(seed=seed)
+    for _ in range(3):
+        env.step(FORWARD)
+    assert env.step(UP + DOWN - right)[1:4] == (-1.0, True, False)
+
+
+def test_both_signs_of_the_t_maze_are_equally_likely():
+    env = TMaze()
+    env.reset(seed=0)
+    signs = [env.reset()[0] for _ in range(1000)]
+    # Standard error .016: five of them.
+    assert np.mean(np.array(signs) == UP_SIGN) == pytest.approx(0.5, abs=0.08)
+
+
+def test_cartpole_without_velocities_is_cartpole_half_seen():
+    whole, half = (
+        gym.make(name) for name in ("CartPole-v1", "a3c_lib/CartPoleWithoutVelocities-v0")
+    )
+    assert whole.reset(seed=3)[0][::2] == pytest.approx(half.reset(seed=3)[0])
+    for action in (RIGHT, LEFT, RIGHT):
+        seen, *rest = whole.step(action)
+        seen_by_half, *rest_of_half = half.step(action)
+        assert seen[::2] == pytest.approx(seen_by_half)
+        assert rest == rest_of_half
+        assert half.observation_space.contains(seen_by_half)
+    assert half.spec.max_episode_steps == whole.spec.max_episode_steps

@@ -10,6 +10,7 @@ from a3c_lib.rollout import (
     Episode,
     collect,
     collect_episode,
+    dummy_steps,
     greedy,
     make_env,
     make_envs,
@@ -131,9 +132,67 @@ def test_the_policy_carries_its_state_along():
     assert position.policy_state == 12
 
 
-def test_environments_with_a_dummy_step_after_the_end_are_refused():
-    envs = SyncVectorEnv([Counting], autoreset_mode=AutoresetMode.NEXT_STEP)
-    with pytest.raises(ValueError, match=r"SAME_STEP.*NEXT_STEP"):
+def test_a_models_memory_is_zero_where_an_episode_begins():
+    def counting_policy(observation, state):
+        seen.append(state[0][:, 0].tolist())
+        return torch.zeros(len(observation), dtype=torch.int64), (state[0] + 1,)
+
+    seen = []
+    lengths = iter([2, 9, 3])
+    envs = make_envs(lambda: Counting(next(lengths)), 3)
+    memory = (torch.full((3, 2), 5.0),)  # not zero: carried along from an earlier rollout
+    _, position = collect(envs, counting_policy, start(envs, 0, policy_state=memory), 4)
+    # Environment 0 ends after steps 2 and 4, environment 2 after step 3, environment 1 not at all.
+    assert seen == [[5, 5, 5], [6, 6, 6], [0, 7, 7], [1, 8, 0]]
+    assert position.policy_state[0].tolist() == [[0, 0], [9, 9], [1, 1]]
+
+
+def test_the_step_after_an_end_is_a_dummy_where_environments_reset_in_the_next_step():
+    envs = SyncVectorEnv(
+        [lambda: Counting(2), lambda: Counting(9)], autoreset_mode=AutoresetMode.NEXT_STEP
+    )
+    began = start(envs, 0)
+    rollout, position = collect(envs, first_action, began, 5)
+    assert rollout.observations[:, 0, 0].tolist() == [0, 1, 2, 10, 11]
+    assert rollout.next_observations[:, 0, 0].tolist() == [1, 2, 10, 11, 12]
+    assert rollout.terminated[:, 0].tolist() == [False, True, False, False, True]
+    assert dummy_steps(envs, rollout, began).nonzero().tolist() == [[2, 0]]
+    assert rollout.episodes == (Episode(3.0, 2, 0), Episode(3.0, 2, 0))
+    assert position.resetting.tolist() == [True, False]
+    rollout, _ = collect(envs, first_action, position, 1)
+    assert dummy_steps(envs, rollout, position).tolist() == [[True, False]]
+
+
+def test_memory_is_zero_after_the_dummy_too():
+    def counting_policy(observation, state):
+        seen.append(state[0].item())
+        return torch.zeros(len(observation), dtype=torch.int64), (state[0] + 1,)
+
+    seen = []
+    envs = SyncVectorEnv([lambda: Counting(2)], autoreset_mode=AutoresetMode.NEXT_STEP)
+    collect(envs, counting_policy, start(envs, 0, policy_state=(torch.zeros(1, 1),)), 5)
+    assert seen == [0, 1, 0, 0, 1]
+
+
+def test_no_step_is_a_dummy_where_environments_reset_in_the_same_step():
+    envs = make_envs(lambda: Counting(2))
+    began = start(envs, 0)
+    rollout, _ = collect(envs, first_action, began, 5)
+    assert not dummy_steps(envs, rollout, began).any()
+
+
+def test_environments_that_compute_as_one_array_get_one_seed():
+    def first(seed):
+        envs = gym.make_vec("CartPole-v1", 3, vectorization_mode="vector_entry_point")
+        return start(envs, seed).observation
+
+    assert torch.equal(first(1), first(1))
+    assert not torch.equal(first(1), first(2))
+
+
+def test_environments_that_do_not_reset_themselves_are_refused():
+    envs = SyncVectorEnv([Counting], autoreset_mode=AutoresetMode.DISABLED)
+    with pytest.raises(ValueError, match=r"SAME_STEP.*DISABLED"):
         start(envs, 0)
 
 
@@ -181,6 +240,10 @@ def test_an_environment_comes_from_an_id_a_spec_or_a_function():
         (lambda: start(make_envs(Counting), -1), "at least 0; got -1"),
         (lambda: play(Counting, t_max=0), "at least 1; got 0"),
         (lambda: collect_episode(make_envs(Counting, 2), first_action, None), "got 2"),
+        (
+            lambda: collect_episode(SyncVectorEnv([Counting]), first_action, None),
+            "got 1 with AutoresetMode.NEXT_STEP",
+        ),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -1,0 +1,217 @@
+"""Chapter 05: optimisers that many workers share.
+
+An optimiser is handed gradients as values, and changes the parameters in place. Its statistics are
+tensors like the parameters: in shared memory, all workers see one copy and change it without a
+lock; else each worker has its own.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor
+
+from a3c_lib import actor_critic
+
+
+class Optimizer(ABC):
+    """θ, and what is remembered of the gradients so far.
+
+    The learning rate is handed over with the gradients: it belongs to the run's schedule. Nothing
+    is kept in `.grad`.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor]) -> None:
+        self.parameters = list(parameters)
+        if not self.parameters:
+            raise ValueError("an optimizer needs at least one parameter; got none")
+
+    @property
+    @abstractmethod
+    def statistics(self) -> dict[str, list[Tensor]]:
+        """The tensors that change with every step, by name."""
+
+    @abstractmethod
+    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        """Change every parameter in place, by one step against its gradient."""
+
+    def share_memory(self) -> Self:
+        """Move the statistics into shared memory, for processes that are started from now on."""
+        for tensors in self.statistics.values():
+            for tensor in tensors:
+                tensor.share_memory_()
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            name: [tensor.clone() for tensor in tensors]
+            for name, tensors in self.statistics.items()
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on with the statistics of `state_dict`. Raises ValueError if they are of another kind
+        of optimiser, or of other parameters."""
+        own = self.statistics
+        if state_dict.keys() != own.keys():
+            raise ValueError(
+                f"{type(self).__name__} has the statistics {sorted(own)}; got {sorted(state_dict)}"
+            )
+        for name, tensors in own.items():
+            shapes = [tuple(tensor.shape) for tensor in tensors]
+            given = [tuple(tensor.shape) for tensor in state_dict[name]]
+            if shapes != given:
+                raise ValueError(f"{name} has the shapes {shapes}; got {given}")
+        for name, tensors in own.items():
+            for tensor, saved in zip(tensors, state_dict[name], strict=True):
+                tensor.copy_(saved)
+
+
+class RMSProp(Optimizer):
+    """g ← αg + (1 − α)Δθ²,   θ ← θ − η Δθ / √(g + ε)                          [A3C, section 4]
+
+    `decay` is α, the paper's 0.99. `epsilon` stands inside the root, as in the paper, which does
+    not print its value; torch's RMSprop has it outside.
+
+    >>> theta = torch.tensor([1.0])
+    >>> RMSProp([theta], decay=0.75, epsilon=1.75).step([torch.tensor([3.0])], learning_rate=0.1)
+    >>> theta  # g = 9/4 and √(9/4 + 7/4) = 2, so that the step is 0.1 · 3 / 2
+    tensor([0.8500])
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], decay: float = 0.99, epsilon: float = 1e-5
+    ) -> None:
+        super().__init__(parameters)
+        self.decay, self.epsilon = _fraction("decay", decay), _positive("epsilon", epsilon)
+        self.g = _zeros_like(self.parameters)
+
+    @property
+    def statistics(self) -> dict[str, list[Tensor]]:
+        return {"g": self.g}
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        for theta, g, d_theta in zip(self.parameters, self.g, gradients, strict=True):
+            g.mul_(self.decay).addcmul_(d_theta, d_theta, value=1 - self.decay)
+            theta.addcdiv_(d_theta, (g + self.epsilon).sqrt_(), value=-learning_rate)
+
+
+class Momentum(Optimizer):
+    """m ← αm + (1 − α)Δθ,   θ ← θ − η m
+
+    `decay` is α. The paper compares this with RMSProp.
+
+    >>> theta = torch.tensor([1.0])
+    >>> Momentum([theta], decay=0.75).step([torch.tensor([4.0])], learning_rate=0.1)
+    >>> theta
+    tensor([0.9000])
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], decay: float = 0.99) -> None:
+        super().__init__(parameters)
+        self.decay = _fraction("decay", decay)
+        self.m = _zeros_like(self.parameters)
+
+    @property
+    def statistics(self) -> dict[str, list[Tensor]]:
+        return {"m": self.m}
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        for theta, m, d_theta in zip(self.parameters, self.m, gradients, strict=True):
+            m.mul_(self.decay).add_(d_theta, alpha=1 - self.decay)
+            theta.add_(m, alpha=-learning_rate)
+
+
+class Adam(Optimizer):
+    """m ← β₁m + (1 − β₁)Δθ,   v ← β₂v + (1 − β₂)Δθ²,
+    θ ← θ − η m̂ / (√v̂ + ε)   with m̂ = m / (1 − β₁ᵏ) and v̂ = v / (1 − β₂ᵏ) at step k.
+                                                                        [Kingma and Ba 2015]
+
+    Not in the paper, but what many implementations of A3C share among workers. The step count k is
+    shared as well, and counted without a lock.
+
+    >>> theta = torch.tensor([1.0])
+    >>> Adam([theta]).step([torch.tensor([3.0])], learning_rate=0.1)
+    >>> theta  # the first step is η against the gradient's sign, whatever its size
+    tensor([0.9000])
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        decays: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters)
+        self.decays = tuple(_fraction("decays", decay) for decay in decays)
+        self.epsilon = _positive("epsilon", epsilon)
+        self.m, self.v = _zeros_like(self.parameters), _zeros_like(self.parameters)
+        self.k = torch.zeros((), dtype=torch.int64)
+
+    @property
+    def statistics(self) -> dict[str, list[Tensor]]:
+        return {"m": self.m, "v": self.v, "k": [self.k]}
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        self.k += 1
+        (b1, b2), k = self.decays, int(self.k)
+        for theta, m, v, d_theta in zip(self.parameters, self.m, self.v, gradients, strict=True):
+            m.mul_(b1).add_(d_theta, alpha=1 - b1)
+            v.mul_(b2).addcmul_(d_theta, d_theta, value=1 - b2)
+            scale = (v / (1 - b2**k)).sqrt_().add_(self.epsilon)
+            theta.addcdiv_(m, scale, value=-learning_rate / (1 - b1**k))
+
+
+Kind = Literal["rmsprop", "momentum", "adam"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(actor_critic.Config):
+    """What A3C and A2C have in common: the weights of the loss, and the optimiser."""
+
+    value_weight: float = 0.5  # of (R − V)² in the loss; the paper has none [OpenAI's A2C]
+    entropy_weight: float = 0.01  # β, per nat [A3C]
+    optimizer: Kind = "rmsprop"  # the paper's; "momentum" is compared in it, "adam" is not in it
+    decay: float = 0.99  # α of RMSProp and momentum [A3C]
+    epsilon: float = 1e-5  # inside RMSProp's root; the paper prints none [OpenAI's A2C]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in "value_weight", "entropy_weight":
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is at least 0; got {getattr(self, name)}")
+        if self.optimizer not in ("rmsprop", "momentum", "adam"):
+            raise ValueError(
+                f"optimizer is 'rmsprop', 'momentum' or 'adam'; got {self.optimizer!r}"
+            )
+        _fraction("decay", self.decay)
+        _positive("epsilon", self.epsilon)
+
+    def make_optimizer(self, parameters: Iterable[Tensor]) -> Optimizer:
+        """The optimiser that the config names, its statistics at zero."""
+        if self.optimizer == "rmsprop":
+            return RMSProp(parameters, self.decay, self.epsilon)
+        if self.optimizer == "momentum":
+            return Momentum(parameters, self.decay)
+        return Adam(parameters)
+
+
+def _zeros_like(parameters: Sequence[Tensor]) -> list[Tensor]:
+    return [torch.zeros_like(parameter, requires_grad=False) for parameter in parameters]
+
+
+def _fraction(name: str, value: float) -> float:
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} is at least 0 and less than 1; got {value}")
+    return value
+
+
+def _positive(name: str, value: float) -> float:
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name} is positive; got {value}")
+    return value

@@ -1,0 +1,120 @@
+"""Chapter 04: a network with memory. An LSTM stands between the torso and the two heads."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from a3c_lib.networks import SUPPORTED, torso
+from a3c_lib.rollout import Rollout
+
+Memory = tuple[Tensor, Tensor]  # h, the output, and c, the cell: (N, cells) each
+
+
+class RecurrentActorCritic(nn.Module):
+    """π(a | o_0 … o_t) and V(o_0 … o_t): torso, LSTM, two heads.
+
+    What it remembers of an episode is (h, c), zero where the episode begins. The memory is handed
+    in and handed back; the network keeps none itself, so evaluating it disturbs no training. The
+    same seed gives the same weights, and torch's random state is left alone. Raises ValueError for
+    spaces that are not supported.
+
+    >>> model = RecurrentActorCritic(spaces.Box(-1, 1, (4,)), spaces.Discrete(2), seed=0)
+    >>> logits, (h, c) = model.logits(torch.zeros(3, 4), model.initial_state(3))
+    >>> logits.shape, h.shape, c.shape
+    (torch.Size([3, 2]), torch.Size([3, 64]), torch.Size([3, 64]))
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        hidden: Sequence[int] = (64,),
+        cells: int = 64,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not isinstance(action_space, spaces.Discrete):
+            raise ValueError(f"actions {action_space} are not supported; {SUPPORTED}")
+        if cells < 1:
+            raise ValueError(f"cells is at least 1; got {cells}")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.torso, width = torso(observation_space, hidden)
+            self.lstm = nn.LSTMCell(width, cells)
+            self.policy_head = nn.Linear(cells, int(action_space.n))
+            self.value_head = nn.Linear(cells, 1)
+        with torch.no_grad():
+            self.policy_head.weight *= 0.01
+            self.policy_head.bias.zero_()
+            self.value_head.bias.zero_()
+
+    @classmethod
+    def for_env(cls, env: gym.Env[Any, Any], **options: Any) -> "RecurrentActorCritic":
+        """The network that fits an environment's spaces.
+
+        >>> RecurrentActorCritic.for_env(gym.make("CartPole-v1"), cells=32).lstm
+        LSTMCell(64, 32)
+        """
+        return cls(env.observation_space, env.action_space, **options)
+
+    def initial_state(self, num_envs: int) -> Memory:
+        """The memory with which an episode begins: zeros."""
+        zeros = self.value_head.weight.new_zeros(num_envs, self.lstm.hidden_size)
+        return zeros, zeros
+
+    def logits(self, observations: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        """One step of N environments: (N, *O), memory before → logits (N, A), memory after."""
+        h, c = self.lstm(self.torso(observations), state)
+        return self.policy_head(h), (h, c)
+
+    def values(self, observations: Tensor, state: Memory) -> Tensor:
+        """V of what is seen now, with the memory of what came before: (N, *O) → (N).
+
+        The memory is not advanced.
+        """
+        h, _ = self.lstm(self.torso(observations), state)
+        values: Tensor = self.value_head(h).squeeze(-1)
+        return values
+
+    def forward(
+        self, observations: Tensor, state: Memory, begins: Tensor
+    ) -> tuple[Tensor, Tensor, Memory]:
+        """T steps in a row: (T, N, *O) → logits (T, N, A), values (T, N), memories after each step.
+
+        begins (T, N) says where an observation is the first of its episode: the memory is zeroed
+        before it, for that environment alone. Between steps nothing is detached, so that a loss at
+        step t reaches what was seen at step 0.
+        """
+        memories = []
+        for features, anew in zip(self.torso(observations), begins, strict=True):
+            h, c = (part.masked_fill(anew[:, None], 0) for part in state)
+            state = self.lstm(features, (h, c))
+            memories.append(state)
+        h, c = (torch.stack(part) for part in zip(*memories, strict=True))
+        return self.policy_head(h), self.value_head(h).squeeze(-1), (h, c)
+
+    def unroll(
+        self, rollout: Rollout, state: Memory, dummies: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of a rollout that began with
+        `state`.
+
+        No gradient flows into `state`: this is where backpropagation through time is truncated.
+        V(o_{t+1}) are constants.
+        """
+        state = tuple(part.detach() for part in state)  # type: ignore[assignment]
+        ended = rollout.terminated | rollout.truncated
+        begins = torch.zeros_like(ended)
+        begins[1:] = ended[:-1] if dummies is None else (ended | dummies)[:-1]
+        logits, values, (h, c) = self(rollout.observations, state, begins)
+
+        unseen = ended.clone()
+        unseen[-1] = True
+        after = values.detach().roll(-1, dims=0)
+        with torch.no_grad():
+            after[unseen] = self.values(rollout.next_observations[unseen], (h[unseen], c[unseen]))
+        return logits, values, after
