@@ -26,5 +26,9 @@ from a3c_lib.returns import n_step_returns as n_step_returns
 from a3c_lib.losses import a2c_loss as a2c_loss
 from a3c_lib.losses import entropy as entropy
 from a3c_lib.recurrent import RecurrentActorCritic as RecurrentActorCritic
+from a3c_lib import optim as optim
+from a3c_lib.workers import WorkerError as WorkerError
+from a3c_lib import a3c as a3c
+from a3c_lib import a2c as a2c
 
 __version__ = "0.1.0"

@@ -123,10 +123,10 @@ def explained_variance(returns: Tensor, values: Tensor) -> float:
     >>> explained_variance(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 2.0, 3.0]))
     1.0
     """
-    variance = returns.var(correction=0)
-    if variance == 0:
+    # The variance of equal numbers is not exactly 0 in floating point.
+    if (returns == returns.flatten()[0]).all():
         return math.nan
-    return 1 - float((returns - values).var(correction=0) / variance)
+    return 1 - float((returns - values).var(correction=0) / returns.var(correction=0))
 
 
 class Lesson(NamedTuple):

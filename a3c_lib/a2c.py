@@ -1,0 +1,101 @@
+"""Chapter 06: A2C, the synchronous advantage actor-critic.
+
+What A3C's workers do one by one, many environments do in step with each other, for one update from
+all of them together.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import torch
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import VectorEnv
+from torch import Tensor, nn
+
+from a3c_lib import optim
+from a3c_lib.actor_critic import ActorCriticTraining, LossFunction, Targets
+from a3c_lib.losses import a2c_loss
+from a3c_lib.returns import n_step_returns
+from a3c_lib.rollout import Envs, MakeEnv, make_envs
+from a3c_lib.training import limited
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(optim.Config):
+    """How A2C trains."""
+
+    num_envs: int = 8  # environments in step with each other; OpenAI's A2C has 16
+    fast_envs: bool = True  # Gymnasium's own vector environment, where an id has one
+    device: str = "cpu"  # where the network computes: "cpu", "cuda", …
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"device {self.device!r} cannot be used here: {reason}") from None
+
+
+class A2CTraining(ActorCriticTraining):
+    optimizer: optim.Optimizer
+
+    def descend(self, gradients: Sequence[Tensor], learning_rate: float) -> float:
+        gradients, norm = limited(gradients, self.config.max_grad_norm)
+        self.optimizer.step(gradients, learning_rate)
+        return norm
+
+
+def make_vector_env(source: MakeEnv, num_envs: int, fast: bool = True) -> Envs:
+    """Copies of an environment in step with each other: Gymnasium's own fast vector environment,
+    if the id has one and `fast` allows it.
+
+    >>> make_vector_env("CartPole-v1", 4)
+    CartPoleVectorEnv(CartPole-v1, num_envs=4)
+    """
+    spec = gym.spec(source) if isinstance(source, str) else source
+    if fast and isinstance(spec, EnvSpec) and spec.vector_entry_point is not None:
+        return gym.make_vec(spec, num_envs, vectorization_mode="vector_entry_point")
+    return make_envs(source, num_envs)
+
+
+def train(
+    model: nn.Module,
+    make_env: MakeEnv | Envs,
+    config: Config,
+    *,
+    targets: Targets = n_step_returns,
+    loss: LossFunction | None = None,
+    resume: Mapping[str, Any] | None = None,
+) -> A2CTraining:
+    """Collect t_max steps of all environments, learn from them once, and so on.  [OpenAI's A2C]
+
+    `make_env` may be a vector environment of your own; it is closed with the training. Without
+    `loss`, it is `a2c_loss` with the config's weights. The model is yours; it is moved to
+    `config.device`, and holds what was learned after every update. Raises FloatingPointError, with
+    the model left as it was, if a loss or a gradient is not finite.
+
+    >>> from a3c_lib.networks import ActorCritic
+    >>> model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=0)
+    >>> with train(model, "CartPole-v1", Config(total_steps=500, num_envs=10)) as training:
+    ...     [update.updates for update in training]
+    [1, 2, 3]
+    """
+    if loss is None:
+        loss = partial(
+            a2c_loss, value_weight=config.value_weight, entropy_weight=config.entropy_weight
+        )
+    if isinstance(make_env, VectorEnv):
+        envs: Envs = make_env
+        if envs.num_envs != config.num_envs:
+            raise ValueError(
+                f"num_envs is that of the vector environment, {envs.num_envs}; "
+                f"got {config.num_envs}"
+            )
+    else:
+        envs = make_vector_env(make_env, config.num_envs, config.fast_envs)
+    optimizer = config.make_optimizer(list(model.to(config.device).parameters()))
+    return A2CTraining(model, envs, config, optimizer, targets, loss, resume)
