@@ -5,13 +5,13 @@
 # **You will be able to** let an agent act in a Gymnasium environment, say what its behaviour is worth, and make it better by following a gradient that you wrote.<br>
 # **Time** 75 minutes of reading and writing; the computer works for half a minute.
 #
-# Nobody tells an agent what to do. It acts, and now and then it is paid. *How can a program that is only ever told how well it went find out what it should have done?* This chapter answers that
-# question in a world so small that every answer can be checked on paper.
+# A program acts in a world, and now and then it is paid. Nobody shows it the right action. *How can it find out what it should have done, if it is only ever told how well it went?* This chapter
+# answers that question in a world so small that every answer can be checked on paper.
 
 # %% [markdown]
 # ## Is everything installed?
 #
-# Run the next cell: click on it and press Shift-Enter. Every line should begin with `[OK]`; after a `[FAIL]` stands what to do about it.
+# Run the next cell: click on it and press Shift-Enter. Every line should begin with `[OK]`; a line with `[FAIL]` says what to do about it.
 
 # %%
 from a3c_lib import check
@@ -21,23 +21,23 @@ complete = check.installation()
 # %% [markdown]
 # ## How this book works
 #
-# You read, you predict, you write the function that is missing, and you see at once whether it is right. The book then goes on *with your function*: the agent that learns at the end of this chapter
-# runs on your code.
+# You read, you predict, you write the function that is missing, and you see at once whether it is right. The book then goes on *with your function*: the program that learns at the end of this
+# chapter runs on your code.
 #
 # An exercise is a function whose body is `...`, under a line `@exercise("0.1")`. Replace the three dots, run the cell, and you get a verdict:
 #
 # | verdict | meaning |
 # |---|---|
 # | ○ | not attempted: the body is still `...` |
-# | ✗ | wrong, with what is wrong about it, or the error that your code raised |
+# | ✗ | wrong; the verdict says what is wrong about it, or shows the error that your code raised |
 # | ✓ | right |
 #
-# A wrong or missing answer never stops you. The name then stands for the book's own function, the *reference*, so that the cells below run either way. If you are stuck, `hint("0.1")` gives a
-# hint, and a stronger one when you call it again; `solution("0.1")` shows the reference; `progress()` shows where you are.
+# A wrong or missing answer never stops you. The function's name then stands for the book's own function, the *reference*, so that the cells below run either way. If you are stuck, `hint("0.1")`
+# gives a hint, and a stronger one when you call it again; `solution("0.1")` shows the reference; `progress()` shows where you are.
 #
-# Run the cells from top to bottom. If ever something looks odd, restart: *Kernel → Restart Kernel and Run All Cells* brings you back to a clean page, with what you wrote still in it.
+# Run the cells from top to bottom. If something looks odd, use *Kernel → Restart Kernel and Run All Cells*: everything is computed afresh, and what you wrote stays.
 #
-# Let us try it on something that you may know already.
+# Let us try it on something that you may know already. First the imports.
 
 # %%
 from collections.abc import Callable
@@ -56,8 +56,8 @@ plt.style.use(plots.STYLE)
 # %% [markdown]
 # ## What you should know: gradients in PyTorch
 #
-# PyTorch writes down how a number was computed from tensors that have `requires_grad=True`, and can then go back along that record, the *graph*. `torch.autograd.grad(y, x)` is the derivative of the
-# number $y$ with respect to $x$.
+# PyTorch writes down how a number was computed from tensors that have `requires_grad=True`, and can then go back along that record, the *graph*. `torch.autograd.grad(y, x)` returns a tuple with one
+# entry, the gradient of the number $y$ with respect to $x$.
 #
 # Three lines to check that we agree. With $y = x_0^2 + x_1$, the gradient is $(2x_0, 1)$. At $x = (3, 5)$ that is $(6, 1)$:
 
@@ -69,7 +69,7 @@ print(gradient)
 assert gradient.tolist() == [6.0, 1.0]
 
 # %% [markdown]
-# `x.detach()` has the same values as `x`, but is cut out of the graph: autograd takes it for a constant. **Predict before you run:** what is the gradient of $x_0 \cdot \text{detach}(x_0)$ at
+# `x.detach()` has the same values as `x`, but is cut out of the graph: PyTorch takes it for a constant. **Predict before you run:** what is the gradient of $x_0 \cdot \text{detach}(x_0)$ at
 # $x_0 = 3$? The value is 9, like that of $x_0^2$.
 
 # %% tags=["nbval-check-output"]
@@ -79,12 +79,13 @@ print("value", y.item(), "  gradient", gradient[0].item())
 assert gradient[0] == 3  # and not 6: the second factor is a constant
 
 # %% [markdown]
-# The value is the same, the gradient is another. No error, no warning. Most bugs in this field are of this kind, so every exercise of this book checks values *and* gradients.
+# The value is that of $x_0^2$, but the gradient is not: it is half as large. There is no error and no warning. Many bugs in this field are of this kind, so the exercises of this book check gradients
+# too, wherever there are any.
 #
 # ### Exercise 0.1  A gradient that flows where it should
 #
-# Write the squared error $\sum_i (p_i - y_i)^2$ of a prediction $p$ against a target $y$, as one number. An optimiser will make it small. It shall do so by moving the prediction to the target, never
-# the target to the prediction: no gradient may flow into the target.
+# Write the squared error $\sum_i (p_i - y_i)^2$ of a prediction $p$ against a target $y$, as one number. An optimiser will make it small. It must do that by moving the prediction towards the target,
+# never the target towards the prediction: no gradient may flow into the target.
 #
 # *On paper:* for $p = (1, 2)$ and $y = (3, 2)$ the error is $4 + 0 = 4$. Its gradient is $(-4, 0)$ for $p$, and none for $y$.
 
@@ -99,7 +100,8 @@ def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 # %% [markdown]
-# Your function at work: with every step along the negative gradient the prediction goes half of the way that is left. The target stays where it is.
+# Your function at work. The gradient is $2(p - y)$, so a step of 0.25 times the negative gradient goes half of the way that is left. The target stays where it is. (`p.data` changes the numbers in `p`
+# without a note in the graph.)
 
 # %% tags=["nbval-check-output"]
 p, target = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([3.0, 2.0])
@@ -110,7 +112,7 @@ for _ in range(4):
 assert p.tolist() == [2.875, 2.0]
 
 # %% [markdown]
-# Make a mistake on purpose: leave the `detach()` out, use `mean()` for `sum()`, forget the `return`. Read what the verdict says. Then get it right and go on.
+# Now make a few mistakes on purpose, one at a time: leave the `detach()` out, write `mean()` instead of `sum()`, forget the `return`. Read what the verdict says. Then put it right and go on.
 #
 # And this is how you ask for help:
 
@@ -120,11 +122,12 @@ hint("0.1")
 # %% [markdown]
 # ## The loop
 #
-# An **agent** acts in an **environment**. At every step $t$ the agent sees an **observation** $o_t$ and chooses an **action** $a_t$. The environment answers with a **reward** $r_t$, a number, and with
-# the next observation $o_{t+1}$. So it goes on until an **episode** is over; then a new one begins.
+# An **agent** acts in an **environment**, its world. At every step $t$ the agent sees an **observation** $o_t$ and chooses an **action** $a_t$. The environment answers with a **reward** $r_t$, a
+# number, and with the next observation $o_{t+1}$. This goes on until the **episode** is over; then a new one begins.
 #
 # Our first environment is a corridor of three cells. The agent starts in cell 0, at a wall. Its actions are 0, a step to the left, and 1, a step to the right; walking into the wall leaves it where it
-# is. Behind cell 2 lies the goal. The step that reaches it is paid 1, every other step 0. What the agent observes is the number of its cell. After 200 steps an episode is cut.
+# is. Behind cell 2 lies the goal. The step that reaches it is paid 1, every other step 0. What the agent observes is the number of its cell; the goal has number 3. An episode that has not reached the
+# goal after 200 steps is stopped there: we say that it is cut.
 
 # %%
 env = gym.make("a3c_lib/Corridor-v0", render_mode="rgb_array")
@@ -139,7 +142,7 @@ plt.show()
 # - `observation, info = env.reset(seed=seed)` begins an episode. With the same seed and the same actions the same episode follows.
 # - `observation, reward, terminated, truncated, info = env.step(action)` takes one step.
 #
-# `info` is for curiosity; we write `_` for it. Let us walk right three times:
+# `info` is a dict with extra information, which we do not need; we write `_` for it. Let us walk right three times:
 
 # %% tags=["nbval-check-output"]
 LEFT, RIGHT = envs.LEFT, envs.RIGHT  # 0 and 1
@@ -151,25 +154,26 @@ for _ in range(3):
 # %% [markdown]
 # ### Two ways to be over
 #
-# Why are there two flags at the end? An episode can be over for two reasons, and they are different in kind.
+# Why does a step return two flags, `terminated` and `truncated`? An episode can be over for two reasons, and they are different in kind.
 #
-# - **terminated**: the *world* ended it. The goal is reached, the pole has fallen. Nothing comes after, and what comes after is worth exactly nothing.
+# - **terminated**: the *world* ended it. The goal is reached, the robot has fallen. Nothing comes after, so what comes after is worth exactly nothing.
 # - **truncated**: *somebody's patience* ended it, mostly a limit on the number of steps. The world would have gone on, and the agent would have gone on being paid.
 #
-# Whoever merges the two into one flag, as older code does, tells the agent that its time limit is a death. You will see below what that does to a number. In this book the two are never merged.
+# In the step in which the time is up the goal may be reached as well; then both flags are True. Older code merges the two into one flag. That tells the agent that the world ends where only
+# its time is up. You will see below what this does to a number. In this book the two are never merged.
 #
-# Before you write the loop yourself, three names, so that signatures can say what is handed over:
+# Before you write the loop yourself, here are three names for types, so that the functions below can say what is handed over:
 
 # %%
 Env = gym.Env  # any Gymnasium environment
 Choose = Callable[[int], int]  # observation → action: what decides
-ValueOf = Callable[[int], float]  # observation → what is still to come from there
+ValueOf = Callable[[int], float]  # observation → what is still to come from there (for 0.4)
 
 # %% [markdown]
 # ### Exercise 0.2  One episode
 #
-# Write the loop. `choose(observation)` gives an action. Play one episode, from `reset` (with the seed) to its end, whichever end it is. Return the list of its rewards, in order, and whether the world
-# ended it, that is, the last `terminated`.
+# Write the loop. Play one episode, from `reset` (with the seed) to its end, whichever end it is. `choose` is a function that decides: `choose(observation)` is the action to take. Return two things:
+# the list of the rewards, in order, and whether the world ended the episode, that is, the last `terminated`.
 #
 # *On paper:* an agent that always walks right gets `([0.0, 0.0, 1.0], True)`. One that always walks left, with a limit of 4 steps, gets `([0.0, 0.0, 0.0, 0.0], False)`.
 
@@ -190,8 +194,8 @@ def play_episode(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool
 
 
 # %% [markdown]
-# Now let somebody play who knows nothing: every step to the left or to the right with equal probability. Three steps would do. How many does this agent take on average? **Write down a guess** before
-# you run the cell.
+# Now the simplest player of all: it tosses a coin in every step and goes left or right with equal probability. Three steps would be enough. How many does it take on average? **Write down a guess**
+# before you run the cell.
 
 # %%
 rng = np.random.default_rng(seed=0)
@@ -206,33 +210,34 @@ lengths = [len(play_episode(env, toss_a_coin, seed)[0]) for seed in range(1000)]
 ax = plots.axes(height=2.8)
 ax.hist(lengths, bins=range(3, 80, 2), color=plots.BLUE)
 ax.axvline(np.mean(lengths), color=plots.BLACK, linestyle="--", label="mean")
-ax.set(xlabel="steps in an episode", ylabel="episodes", title="Who knows nothing, wanders")
+ax.set(xlabel="steps in an episode", ylabel="episodes", title="1000 episodes of the coin")
 ax.legend()
 plt.show()
 print(f"mean {np.mean(lengths):.1f} steps, longest {max(lengths)}")
 assert 11.2 < np.mean(lengths) < 12.8  # on paper: 3 · 4 = 12
 
 # %% [markdown]
-# About twelve steps, four times as many as needed, and now and then it wanders for very long. (In a corridor of $L$ cells a coin takes $L(L+1)$ steps on average, so it gets worse quickly.) This is the agent that fails;
-# the rest of the chapter makes it succeed.
+# About twelve steps, four times as many as needed, and now and then very many. (In a corridor of $L$ cells the coin takes $L(L+1)$ steps on average, so in longer ones it gets worse quickly.) This
+# agent fails. The rest of the chapter makes it succeed.
 #
 # ## What is an episode worth?
 #
-# In the corridor every episode that reaches the goal is paid 1 in total. A sum of rewards does not know that 3 steps are better than 30. So later rewards are counted less: a reward that comes $k$ steps
+# In the corridor every episode that reaches the goal is paid 1 in total, so the sum of the rewards cannot tell 3 steps from 30. Therefore later rewards count less: a reward that comes $k$ steps
 # later is multiplied by $\gamma^k$. The **discount** $\gamma$ is a number from 0 to 1; in this chapter $\gamma = 0.9$. The **return** of step $t$ is what is paid from then on,
 #
 # $$G_t = r_t + \gamma\, r_{t+1} + \gamma^2 r_{t+2} + \dots$$
 #
-# up to the end of the episode. (The A3C paper writes $R_t$.) Mind three things. The reward $r_t$ is paid for the action $a_t$ and belongs to its return, undiscounted. What was paid *before* step $t$
-# has no place in $G_t$, for the action $a_t$ cannot change it. And "return" is not "reward": the book never uses one word for the other.
+# up to the end of the episode. (The A3C paper writes $R_t$.) Note three things. The reward $r_t$ is paid for the action $a_t$ and is a part of $G_t$, undiscounted. What was paid *before* step $t$
+# is not: the action $a_t$ cannot change it any more. And "return" is not "reward": the book never uses one word for the other.
 #
 # ### Exercise 0.3  Discounted returns
 #
-# Compute all $G_t$ of one episode from its rewards. The formula above, taken literally, is a sum within a loop. There is a better way. Take $\gamma$ out of all terms but the first:
+# Compute all $G_t$ of one episode from its rewards. The formula above, taken literally, is a sum within a loop. There is a better way. Take one $\gamma$ out of all terms but the first; what it
+# multiplies is the return of the next step:
 #
-# $$G_t = r_t + \gamma\, G_{t+1},$$
+# $$G_t = r_t + \gamma\, G_{t+1}.$$
 #
-# and after the end nothing is paid. So if you begin at the last step and go back, each return takes one multiplication and one addition.
+# After the end nothing is paid, so the return there is 0. Begin at the last step and go back: each return then takes one multiplication and one addition.
 #
 # *On paper:* rewards $(1, 2, 3)$ and $\gamma = 0.5$. The last return is 3; the one before $2 + 0.5 \cdot 3 = 3.5$; the first $1 + 0.5 \cdot 3.5 = 2.75$.
 
@@ -252,7 +257,7 @@ def discounted_returns(rewards: Tensor, gamma: float) -> Tensor:
 
 
 # %% [markdown]
-# In the corridor the walk to the right is paid once, at its end. What should the three returns be? A reward fades by $\gamma$ with every step back: 1 in the last step, 0.9 before, 0.81 at the start.
+# In the corridor the walk to the right is paid once, at its end. **Predict before you run:** what are its three returns, with $\gamma = 0.9$?
 
 # %% tags=["nbval-check-output"]
 GAMMA = 0.9
@@ -263,21 +268,25 @@ print(G)
 torch.testing.assert_close(G, torch.tensor([0.81, 0.9, 1.0]))
 
 # %% [markdown]
+# The reward fades by $\gamma$ with every step back from the goal: 1 in the last step, 0.9 before it, 0.81 at the start.
+#
 # ## What is a state worth?
 #
-# A rule for choosing actions is called a **policy**. It may toss coins: $\pi(a \mid s)$ is the probability of action $a$ in state $s$. (The **state** is what decides how the world goes on. In the corridor
-# the observation is the state; in general an observation shows less than that.) The return of one episode is then a matter of luck. What is not a matter of luck is its mean, the **value** of the
-# state under the policy:
+# The **state** of the world is what decides how it goes on. In the corridor that is the agent's cell, and the agent sees it: the observation is the state. (In general an observation shows less. We
+# write $s$ where the state is seen, and $o$ where it need not be.)
 #
-# $$V^\pi(s) = \text{mean of } G_t \text{ over all episodes that come through } s \text{ at step } t.$$
+# A **policy** is a rule for choosing actions, and it may leave something to chance: $\pi(a \mid s)$ is the probability of action $a$ in state $s$. The coin is a policy, with $\pi(a \mid s) = \tfrac12$
+# everywhere; "always right" is another. The return of one episode is then a matter of luck. Its mean is not. It is called the **value** of the state under the policy:
 #
-# $G_t = r_t + \gamma G_{t+1}$ holds for every episode, so it holds for the means: a state is worth what the next step pays, plus $\gamma$ times what the state after it is worth. For the coin in
-# our corridor:
+# $$V^\pi(s) = \text{mean of } G_t \text{ over all episodes that are in } s \text{ at step } t.$$
+#
+# (It is the same for every $t$, since neither the world nor the policy looks at the clock.) $G_t = r_t + \gamma G_{t+1}$ holds in every episode, so it holds for the means: a state is worth what the
+# next step pays, plus $\gamma$ times what the state after it is worth. For the coin in our corridor:
 #
 # $$V_0 = \tfrac12 \gamma V_0 + \tfrac12 \gamma V_1 \qquad V_1 = \tfrac12 \gamma V_0 + \tfrac12 \gamma V_2 \qquad V_2 = \tfrac12 \gamma V_1 + \tfrac12 \cdot 1$$
 #
-# In cell 0 half of the steps end at the wall, hence $V_0$ on the right. In cell 2 half of the steps reach the goal and are paid 1; after the goal comes nothing. Three equations, three unknowns. As
-# matrices, $V = \gamma P V + r$, or $(I - \gamma P)\,V = r$, where $P$ holds the probabilities to go from cell to cell and $r$ the mean rewards:
+# In cell 0 half of the steps end at the wall and stay, hence the $V_0$ on the right-hand side. In cell 2 half of the steps reach the goal and are paid 1; after the goal nothing comes. Three equations,
+# three unknowns. With matrices they read $V = \gamma P V + r$, or $(I - \gamma P)\,V = r$, where $P$ holds the probabilities of going from cell to cell and $r$ the mean reward in each cell:
 
 # %% tags=["nbval-check-output"]
 P = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [0.0, 0.5, 0.0]])
@@ -290,9 +299,15 @@ print("steps", [round(n, 2) for n in steps.tolist()])
 assert abs(steps[0] - 12) < 0.001
 
 # %% [markdown]
-# That is the whole of "solved on paper". (The last lines ask the same system another question: if every step is paid 1, and nothing is discounted, then the "value" of a cell is the number of steps still to go. From the
-# start they are exactly 12, as you saw by playing.) `exact.state_values` does the same from the table of any small world, here `envs.corridor(length=3)`, for any policy, a table of probabilities with a row for each
-# state (the goal has a row too, and is worth 0). The best policy's values, called $V^*$, are those of walking right.
+# This is what the book means by "solved on paper". (The last lines ask the same system another question. If every step is paid 1 and nothing is discounted, the value of a cell is the mean number of
+# steps still to go. From the start that is exactly 12, close to what you saw by playing.)
+#
+# `exact.state_values` does the same for any small world and any policy. It takes two things:
+#
+# - the **world's table**: for every state and action, where the step may lead, with what probability, and what it pays. Ours is `envs.corridor(length=3)`. The agent never sees this table;
+# - the policy as a **matrix of probabilities**, a row for each state and a column for each action. The goal is a state too, number 3. It has a row that nobody uses, and is worth 0.
+#
+# `exact.optimal_values` needs the world's table only. It returns the values of the best policy there is, called $V^*$; here that is walking right.
 
 # %% tags=["nbval-check-output"]
 corridor = envs.corridor(length=3)
@@ -314,9 +329,12 @@ plots.value_map(
 plt.show()
 
 # %% [markdown]
-# Does playing agree with paper? Below are 2000 episodes of the coin, each with its return from the start. Their mean should be $V_0 = 0.4288$, up to chance. How far may chance take it? A mean of $n$
-# numbers with standard deviation $\sigma$ has the **standard error** $\sigma / \sqrt n$, and in 95 of 100 such experiments it lies within about two standard errors of the truth. Where this book
-# compares a mean with something, it prints the two standard errors after the ±.
+# Does playing agree with paper? Below are 2000 episodes of the coin, each with its return from the start. Their mean should be $V_0 = 0.4288$, up to chance. How far off can chance bring it? The mean
+# of $n$ independent numbers with standard deviation $\sigma$ has the **standard error** $\sigma / \sqrt n$, and in about 95 of 100 such experiments it lies within two standard errors of the truth. Where this book
+# compares a mean with something, it prints two standard errors after the ±.
+#
+# The `assert` in the cell allows four standard errors, here and elsewhere. Two would be exceeded by chance in one experiment of twenty, four in one of 16,000; and a book must not fail on your machine
+# because other random numbers were drawn there.
 
 
 # %%
@@ -332,17 +350,19 @@ assert abs(mean - V[0]) < 4 * standard_error
 # %% [markdown]
 # ### Exercise 0.4  Bug hunt: an average that comes out too low
 #
-# Now the same with a time limit of six steps. Many of the coin's episodes are cut. What is a cut episode worth? Not only what was paid until then: the agent would have gone on, from the cell where it was
-# stopped, and that cell has a value. So the return of an episode that was cut after $T$ steps is
+# Now the same with a time limit of six steps. Most of the coin's episodes are then cut. What is a cut episode worth? Not only what was paid until then: the agent would have gone on, from the cell where
+# it was stopped, and that cell has a value. So the return of an episode that was cut after $T$ steps is
 #
 # $$G_0 = r_0 + \gamma r_1 + \dots + \gamma^{T-1} r_{T-1} + \gamma^T\, V(o_T),$$
 #
-# where $V(o_T)$ is *what was still to come*. After a real ending nothing was.
+# where $V(o_T)$ is *what was still to come*, on average. After a real ending nothing was.
 #
 # *On paper:* rewards 1 and 2, then the limit, in a cell that is worth 3; $\gamma = 0.5$. The return is $1 + 0.5 \cdot 2 + 0.25 \cdot 3 = 2.75$. Had the world ended there, it would be 2.
 #
-# The function below does that; somebody has lent it $V$ as `value_of`. It runs, nobody has ever seen it raise an error, and its average comes out far too low. **Find the fault.** A bug hunt starts
-# from code that is wrong, and the verdict stays ○ until you have changed something.
+# The function below is meant to do that; $V$ is handed to it as `value_of`. It runs and raises no error, but its average comes out far too low. **Find the fault.** A bug hunt starts from code that is
+# wrong, and the verdict stays ○ until you have changed something. Change as little as you can.
+#
+# (One `seed` is enough for many episodes. It goes to the first `reset` and starts the environment's random numbers; a `reset` without a seed goes on with them, so no two episodes use the same ones.)
 
 
 # %% tags=["nbval-check-output"]
@@ -371,7 +391,8 @@ def average_return(
 
 
 # %% [markdown]
-# Look at what the fault costs. Three ways to deal with a cut: ask what was still to come, take the cut for an ending, or throw the episode away. Each number is again a mean over up to 2000 episodes, good to about ±0.01.
+# This is what the fault costs. There are three ways to deal with a cut: ask what was still to come, take the cut for an ending, or throw the episode away. Each number is a mean over 2000 episodes,
+# or over those of them that ended, and has a ± of less than 0.02.
 
 # %%
 impatient = gym.make("a3c_lib/Corridor-v0", max_episode_steps=6)
@@ -391,20 +412,21 @@ assert abs(right - V[0]) < 0.03
 assert as_ending < V[0] - 0.08 < V[0] + 0.08 < np.mean(finished)
 
 # %% [markdown]
-# Taking a cut for an ending says that the world is worse than it is. Throwing the cut episodes away says that it is better, for what is left are the lucky ones. Only to ask what was still to come is right. It looks circular: to
-# estimate a value we had to be lent a value. Chapter 01 takes that circle and makes a learning rule of it.
+# Take a cut for an ending, and the start looks worse than it is. Throw the cut episodes away, and it looks better than it is, since the lucky ones are left. Only asking what was still to come
+# gives the right number. It looks circular: to estimate a value we had to be given values. Chapter 01 makes a learning rule of that circle.
 #
 # For now, keep the rule: **terminated means nothing comes after; truncated means that something would have.**
 
 # %% [markdown]
 # ## A policy that can learn
 #
-# The coin cannot learn, for there is nothing in it to change. A policy that can needs **parameters** $\theta$, numbers that decide about its probabilities. The plainest choice is a table with one number for
-# every state and action, a row of **logits** $\theta_s$ for each state, turned into probabilities by the softmax:
+# The coin cannot learn: there is nothing in it to change. A policy that can learn needs **parameters** $\theta$, numbers that its probabilities depend on. The plainest choice is one number for every
+# state and action: a row of **logits** $\theta_s$ for each state, turned into probabilities by the softmax:
 #
 # $$\pi(a \mid s) = \frac{e^{\theta_{s,a}}}{\sum_b e^{\theta_{s,b}}}.$$
 #
-# Any numbers will do as logits; the probabilities are positive and add up to 1. With all logits 0 we are back at the coin.
+# Any numbers will do as logits; the probabilities are positive and add up to 1. With all logits 0 we are back at the coin. A policy of this kind is called *tabular*, and the matrix of its logits is its
+# `table`. (It is a table of the policy's parameters, not the world's table, and not the probabilities either; the softmax of a row gives those.)
 
 # %% tags=["nbval-check-output"]
 from a3c_lib.reinforce import TabularPolicy
@@ -416,33 +438,49 @@ print(policy.logits(torch.tensor([0, 2])).softmax(dim=-1))
 # %% [markdown]
 # ### The rollout
 #
-# To learn, we have to remember what happened. From here to the end of Part I the book keeps that in one structure, the **rollout**: $T$ steps of $N$ environments, everything in tensors that begin with the dimensions
-# $(T, N)$, time first. You have written the loop; `collect` is the same loop for $N$ environments at once.
+# To learn, we have to remember what happened. From here to the end of Part I (chapters 00 to 06) the book keeps that in one structure, the **rollout**: $T$ steps of $N$ environments, in tensors whose first two dimensions
+# are $(T, N)$, time first. It is a named tuple:
 #
-# Two rules make it a loop that never stops. A rollout goes on where the last one stopped: that is the `position`. And it goes on through the end of an episode: the environment resets itself within
-# the step that ended.
+# | field | shape | what it holds |
+# |---|---|---|
+# | `observations` | $(T, N)$ here | $o_t$ |
+# | `actions` | $(T, N)$ | $a_t$ |
+# | `rewards` | $(T, N)$ | $r_t$, paid for $a_t$ |
+# | `next_observations` | like `observations` | where the step led: $o_{t+1}$ as the world showed it, before any reset |
+# | `terminated` | $(T, N)$ | True where the world ended the episode |
+# | `truncated` | $(T, N)$ | True where a time limit cut it |
+# | `episodes` | a tuple | length and sum of rewards of each episode that ended during the rollout |
 #
-# To `collect`, a policy is a function `(observation, state) → (action, state)`. The `state` is a memory that it may carry along; until chapter 04 nobody has one. Below, environment 0 always walks right and
-# environment 1 always left, with a time limit of 4 steps. **Predict before you run:** in the step $t = 2$ environment 0 reaches the goal. What are $o_3$ and the *next observation* of step 2?
+# You have written the loop for one environment and one episode. `collect` is the same loop for $N$ environments and $T$ steps, with two rules. It *goes on where the last rollout stopped*: it
+# takes a `position`, and returns the next one. (The first comes from `start`, which resets all environments.) And it *goes on through the end of an episode*: an environment resets itself within the step that ended.
+#
+# What acts in `collect` is a function `(observation, state) → (action, state)`. This `state` is not the state of the world. It is a memory that a policy may carry from step to step; until chapter
+# 04 no policy has one, and it is handed through unused. Below, environment 0 always walks right and environment 1 always left, with a time limit of 4 steps. **Predict before you run:** in step $t = 2$
+# environment 0 reaches the goal. What is $o_3$, and what is the *next observation* of step 2?
 
 # %% tags=["nbval-check-output"]
 from a3c_lib.rollout import collect, make_envs, start
 
 vector = make_envs(lambda: gym.make("a3c_lib/Corridor-v0", max_episode_steps=4), num_envs=2)
 position = start(vector, seed=0)
-rollout, position = collect(
-    vector, lambda o, s: (torch.tensor([RIGHT, LEFT]), s), position, t_max=6
-)
+
+
+def right_and_left(observation, state):
+    return torch.tensor([RIGHT, LEFT]), state
+
+
+rollout, position = collect(vector, right_and_left, position, t_max=6)  # T = 6
 
 for n in range(2):
     print(f"environment {n}\n  t   o_t  a_t  r_t   next  terminated  truncated")
     for t in range(6):
+        # the first six fields, in the order of the list above
         o, a, r, following, ended, cut = (field[t, n].item() for field in rollout[:6])
         print(f"  {t} {o:5} {a:4} {r:5} {following:5}  {ended!s:>10}  {cut!s:>9}")
 
 # %% [markdown]
-# `next_observations[2, 0]` is 3, the goal, where the step led. `observations[3, 0]` is 0: the new episode has begun. Everywhere else the next observation is simply the observation of the next row. This is the
-# field that is lost in many programs, and with it the state at which a time limit cut: you have seen that its value is needed.
+# `next_observations[2, 0]` is 3, the goal: that is where the step led. `observations[3, 0]` is 0: the new episode has begun. Where no episode ends, the next observation is the observation of the next
+# row. Many programs do not keep this field. Then the observation at which a time limit cut is lost, and in exercise 0.4 you needed its value.
 
 # %% tags=["nbval-check-output"]
 over = rollout.terminated | rollout.truncated
@@ -455,30 +493,35 @@ for episode in rollout.episodes:
     print(episode)
 
 # %% [markdown]
-# `sampled(policy, generator)` makes of a table of logits a policy that `collect` can use: it draws $a_t \sim \pi(\cdot \mid o_t)$, with the random numbers of the generator that you hand over, so that a run can be repeated.
-# `greedy(policy)` always takes the likeliest action. And `collect_episode` plays one whole episode, a rollout with $N = 1$ and as many steps as it takes.
+# So the word *policy* stands for one thing in three forms: the matrix of probabilities that `exact` wants; an object with `logits(observations)`, such as `TabularPolicy`, which can learn; and the
+# function that acts in `collect`. `sampled(policy, generator)` makes the third form of the second: it draws $a_t \sim \pi(\cdot \mid o_t)$ with the random numbers of the generator that you hand over,
+# so that a run can be repeated.
+#
+# One more function: `collect_episode` plays one whole episode, a rollout with $N = 1$ and as many steps as it takes. Its tensors are $(T, 1)$; `[:, 0]` takes the one environment out, and $(T,)$ remains.
 
 # %% [markdown]
 # ## The policy gradient
 #
-# What shall the agent make large? Its value at the start, which depends on the parameters through the policy:
+# What is the agent to make large? The value of the start state $s_0$, which depends on the parameters through the policy:
 #
 # $$J(\theta) = V^{\pi_\theta}(s_0).$$
 #
-# If we knew the gradient $\nabla_\theta J$, we would take small steps along it, uphill. But the agent does not know the world's table; it has only episodes. Here is the idea that makes it possible. Let $\tau$ be an
-# episode, $p_\theta(\tau)$ its probability, and $G(\tau)$ its return from the start. Then $J$ is the mean return, and
+# If we knew the gradient $\nabla J$ with respect to $\theta$, we would take small steps along it, uphill. But the agent does not know the world's table; it has only episodes. Here is the idea that makes it
+# possible. Let $\tau$ be an episode, $p_\theta(\tau)$ its probability, and $G(\tau)$ its return from the start. Then $J$ is the mean return, and
 #
 # $$J = \sum_\tau p_\theta(\tau)\, G(\tau), \qquad \nabla J = \sum_\tau \nabla p_\theta(\tau)\, G(\tau) = \sum_\tau p_\theta(\tau)\; G(\tau)\, \nabla\log p_\theta(\tau),$$
 #
-# since $\nabla \log p = \nabla p / p$. The last sum is again a *mean over episodes*, and a mean can be estimated by playing. Now $p_\theta(\tau)$ is a product: in every step the policy's probability of the action times the
-# world's probability of what follows. The logarithm makes it a sum, and the world's part does not depend on $\theta$, so its gradient is 0:
+# since $\nabla \log p = \nabla p / p$. The last sum is again a *mean over episodes*, and a mean can be estimated by playing. Now $p_\theta(\tau)$ is a product. Each step has two factors: the policy's probability
+# of the action, and the world's probability of what follows. The logarithm turns the product into a sum, and the world's part does not depend on $\theta$, so its gradient is 0:
 #
 # $$\nabla\log p_\theta(\tau) = \sum_t \nabla\log \pi(a_t \mid o_t).$$
 #
-# The unknown world has dropped out. So: play; take for every step the direction that makes the chosen action likelier; weigh it by what the episode was paid. Good episodes pull harder than bad ones.
+# The unknown world has dropped out. So this is what to do: play; for every step take the direction that makes the chosen action likelier; weigh it by what the episode was paid. Good episodes pull harder
+# than bad ones.
 #
-# One improvement. What was paid before step $t$ is not due to $a_t$, and on average its product with $\nabla\log\pi(a_t \mid o_t)$ is 0, because over the policy's own choices the mean of $\nabla\log\pi$ is
-# $\sum_a \pi\, \nabla\log\pi = \nabla \sum_a \pi = \nabla 1 = 0$. It adds nothing but noise; leave it out. Of $G(\tau)$ there remains for step $t$ what was paid from then on, which, seen from the start, is $\gamma^t G_t$:
+# One improvement. What was paid before step $t$ is not due to $a_t$. On average its product with $\nabla\log\pi(a_t \mid o_t)$ is 0: whatever was paid before, the mean of $\nabla\log\pi$ over the policy's
+# own choices in step $t$ is $\sum_a \pi\, \nabla\log\pi = \nabla \sum_a \pi = \nabla 1 = 0$. It adds nothing but noise, so leave it out. What remains of $G(\tau)$ for step $t$ is what was paid from then on. Seen
+# from the start, that is $\gamma^t G_t$:
 #
 # $$\nabla J = \text{mean over episodes of } \sum_t \gamma^t\, G_t\, \nabla\log\pi(a_t \mid o_t).$$
 #
@@ -486,10 +529,13 @@ for episode in rollout.episodes:
 #
 # ### Exercise 0.5  The log-probability of what was done
 #
-# From the logits of $T$ steps and the $T$ actions that were taken, compute $\log\pi(a_t \mid o_t)$ for each step.
+# From the logits of $T$ steps and the $T$ actions that were taken, compute $\log\pi(a_t \mid o_t)$ for each step. Each row of logits belongs to one step; it has one entry for each of the $A$ actions.
 #
 # *On paper:* logits $(\log 0.7, \log 0.3)$ are the probabilities $(0.7, 0.3)$. If action 1 was taken, the answer is $\log 0.3 = -1.204$. And its gradient with respect to the two logits is
-# $(0 - 0.7,\; 1 - 0.3) = (-0.7, 0.7)$: one for the action taken, minus the probabilities.
+# $(0 - 0.7,\; 1 - 0.3) = (-0.7, 0.7)$: 1 for the action taken and 0 for the other, minus the probabilities.
+#
+# It has to work for logits that lie far apart, too. For logits $(0, -200)$ the second probability, $e^{-200}$, is too small for a float32 and is rounded to 0. Yet its logarithm is an ordinary
+# number, $-200$, and that is what your function should return. PyTorch has a function for this.
 
 
 # %% tags=["nbval-check-output"]
@@ -510,14 +556,15 @@ assert torch.allclose(gradient, torch.tensor([[-0.7, 0.7]]))
 # %% [markdown]
 # ### Exercise 0.6  The REINFORCE loss
 #
-# PyTorch's optimisers make a number, the **loss**, small. We want to go *up* along $\sum_t G_t \nabla\log\pi(a_t \mid o_t)$. (The factor $\gamma^t$ of the formula is missing here on purpose: whoever calls your function may multiply the returns by it first. We do both below, and compare.) So write the number whose gradient is the negative of that. Decide about three things:
+# PyTorch's optimisers make a number, the **loss**, small. We want to go *up* along $\sum_t G_t \nabla\log\pi(a_t \mid o_t)$. So write the number whose gradient is the negative of that. (The factor
+# $\gamma^t$ of the formula is left out on purpose: your function takes the returns as they come, and its caller may multiply them by $\gamma^t$ first. Below we do both, and compare.) Three things matter:
 #
 # - the **sign**;
 # - a **sum** over the steps, not a mean: $J$ is about whole episodes, and in a mean each step of a long episode would count less;
-# - the **returns are constants**. They are what happened. In this chapter no gradient could flow into them anyway; from chapter 01 on a network has a part in them, and it must not.
+# - the **returns are constants**. They are what happened, so no gradient may flow into them. In this chapter none could anyway; from chapter 01 on a network has a part in them, and then it matters.
 #
-# *On paper:* one step, probabilities $(0.7, 0.3)$, action 1 taken, return 2. The loss is $-2 \log 0.3 = 2.408$, its gradient with respect to the logits $-2 \cdot (-0.7, 0.7) = (1.4, -1.4)$. Descending it
-# raises the logit of action 1, which was paid for.
+# *On paper:* one step, probabilities $(0.7, 0.3)$, action 1 taken, return 2. The loss is $-2 \log 0.3 = 2.408$, its gradient with respect to the logits $-2 \cdot (-0.7, 0.7) = (1.4, -1.4)$. A step
+# against this gradient raises the logit of action 1, the one that was paid for.
 
 
 # %% tags=["nbval-check-output"]
@@ -532,7 +579,8 @@ def reinforce_loss(log_probabilities: Tensor, returns: Tensor) -> Tensor:
 # %% [markdown]
 # ### Does it point the right way?
 #
-# We estimate the gradient for the coin's table from 1000 episodes, with your three functions. `weigh` is what the returns are multiplied by; more about that in a moment.
+# We estimate the gradient at the coin, where all logits are 0, from 1000 episodes, with your functions from exercises 0.3, 0.5 and 0.6. `weigh(T)` gives the factors by which the $T$ returns of an episode are
+# multiplied, here $\gamma^t$. A cell that runs your answers says so: `whose` tells whether they are your code or the reference.
 
 # %%
 from a3c_lib.rollout import collect_episode, sampled
@@ -561,8 +609,8 @@ sample = estimate_gradient(policy, 1000, seed=0, weigh=with_discount)
 print(sample.mean(dim=0))
 
 # %% [markdown]
-# A row for each state, a column for each action. Right is to become likelier and left rarer in every cell, and by the same amount, since the probabilities add up to 1. Nothing points anywhere in the goal's row, for
-# nobody acts there. Take one step along it:
+# There is a row for each state and a column for each action. In every cell the estimate wants the logit of *right* up and that of *left* down, by the same amount, since only the difference of two logits
+# matters to the softmax. The goal's row is 0, since nobody acts there. Take one step along this gradient:
 
 # %%
 stepped = TabularPolicy(4, 2)
@@ -578,8 +626,8 @@ assert (after[:3, RIGHT] > before[:3, RIGHT] + 0.01).all()
 # %% [markdown]
 # ### Is it the gradient?
 #
-# The right way is not enough. It could be half the gradient, or have one cell wrong, and still point uphill. But in the corridor $V^\pi$ is the solution of a linear system, and autograd can differentiate a linear
-# system. `exact.policy_gradient` does: no episode, no chance. So we can compare the column of `RIGHT`, number by number:
+# To point uphill is not enough. An estimate could be half the gradient, or wrong in one cell, and still do that. But in the corridor $V^\pi$ is the solution of a linear system, and PyTorch can
+# differentiate that solution. `exact.policy_gradient` does so, without episodes and without chance. So we can compare the column of `RIGHT`, number by number:
 
 
 # %%
@@ -600,8 +648,11 @@ distance = compare(sample)
 assert (distance.abs() < 4).all()
 
 # %% [markdown]
-# The estimate agrees with paper within its printed error. (The `assert` allows twice that much, here and elsewhere: a book must not fail on your machine for having drawn other random numbers.) Was it luck? An interval of two standard errors should miss the truth about once in twenty times; never to miss would be as suspicious as to miss
-# often. So here are forty runs with forty seeds, three cells each: 120 intervals, of which about 114 should meet the line.
+# The estimate agrees with paper within the printed error. Was it luck? An interval of ± two standard errors should miss the truth about once in twenty times. Missing it often would be suspicious, and
+# so would never missing it. So here are forty such runs, each with a seed of its own and 1000 episodes. With three cells that makes 120 intervals, of which about 114 should contain the exact value.
+#
+# It took some minutes to compute them, so the book keeps the result as a **record**, and the cell draws that. Each dot is the estimate of one run, and the bar through it is ± two standard errors. The
+# black line is the exact value. Bars that do not cross it are drawn in orange.
 
 # %%
 from a3c_lib import records
@@ -609,7 +660,7 @@ from a3c_lib import records
 record = records.load("policy_gradient")
 print(record)
 
-meets = 0
+contained = 0
 for cell, ax in enumerate(plots.axes(width=10, height=2.8, columns=3)):
     runs = record.select(weight="γ^t", state=cell)
     estimate, error = runs.column("estimate"), 2 * runs.column("standard_error")
@@ -618,17 +669,22 @@ for cell, ax in enumerate(plots.axes(width=10, height=2.8, columns=3)):
         seeds = runs.column("seed")[which]
         ax.errorbar(seeds, estimate[which], error[which], fmt=".", color=colour, linewidth=1)
     ax.axhline(runs.column("exact")[0], color=plots.BLACK)
-    ax.set(title=f"cell {cell}: {hit.sum()} of {len(hit)} meet the line", xlabel="seed")
-    meets += hit.sum()
+    ax.set(
+        title=f"cell {cell}: {hit.sum()} of {len(hit)} bars cross the line",
+        xlabel="seed of the run",
+    )
+    if cell == 0:
+        ax.set_ylabel("gradient for “right”")
+    contained += hit.sum()
 plt.show()
-print(f"{meets} of 120 intervals contain the exact value")
-assert meets >= 106
+print(f"{contained} of 120 intervals contain the exact value")
+assert contained >= 106
 
 # %% [markdown]
 # ### A factor that nearly everybody drops
 #
-# Each step was weighed by $\gamma^t G_t$. The factor $\gamma^t$ says that what happens late in an episode matters little for the value of its *start*. With it, the estimate is unbiased for $J$: you have just seen it. Without it,
-# on the same thousand episodes:
+# Each step was weighed by $\gamma^t G_t$. The factor $\gamma^t$ says that what happens late in an episode matters little for the value of its *start*. With it the estimate is right on average, as you have
+# just seen. Without it, on the same thousand episodes:
 
 # %%
 without = estimate_gradient(policy, 1000, seed=0, weigh=torch.ones)
@@ -641,14 +697,14 @@ assert distance.max() > 8
 assert cosine > 0.98
 
 # %% [markdown]
-# This is not the gradient of $J$: it is about twice as long, and many standard errors away. But it points in nearly the same direction. What it gives up is to care most for the beginning, and that is rather welcome: at $t = 50$ the factor $0.9^{50} = 0.005$
-# would all but switch off learning. Nearly all programs drop the factor, and so does the A3C paper's algorithm. **From here on we drop it too**, and know what we have done. (Thomas, 2014, shows what the
-# factor's absence means for algorithms of this kind.)
+# This is not the gradient of $J$: it is about twice as long, and many standard errors away. But here it points in nearly the same direction (a cosine of 1 would be exactly the same). Without the factor
+# late steps count as much as early ones, and that is rather welcome: at $t = 50$ the factor $0.9^{50} = 0.005$ would all but switch off learning. Nearly all programs drop it, and so does the A3C paper's
+# algorithm. **From here on we drop it too**, and know what we have done. (Thomas, 2014, shows what the factor's absence means for algorithms of this kind.)
 
 # %% [markdown]
 # ## The agent learns
 #
-# Everything is there. The whole of REINFORCE, with your three functions in it:
+# Now everything is in place. This is the whole of REINFORCE, with your three functions in it:
 
 # %%
 from typing import NamedTuple
@@ -679,12 +735,12 @@ def reinforce(policy, make_env, total_steps: int, learning_rate: float, seed: in
 
 
 # %% [markdown]
-# It is a generator: training hands out one report after the other, and whoever asks for them decides what to print, what to plot and when to stop. All trainers of this book are like that. `track` wraps such a
-# trainer and keeps one line of text up to date while it runs. The package has this very loop as
-# `reinforce.train`, with some housekeeping. (An episode that is cut counts here as if nothing more were to come. You know that this is wrong; but REINFORCE has no $V$ to ask, and in three cells the limit of
-# 200 steps is as good as never met.)
+# It is a generator: it hands out one report after the other, and the code that asks for them decides what to print, what to plot and when to stop. All trainers of this book work like that. `track` wraps such a
+# trainer and keeps one line of text up to date while it runs. The package has the same loop as `reinforce.train`, with some housekeeping. (An episode that is cut counts here as if nothing more were
+# to come. You know that this is wrong; but REINFORCE has no $V$ to ask, and in three cells the limit of 200 steps is hardly ever reached.)
 #
-# One agent first. What is its policy worth at the start? 0.43 is the coin, 0.81 the best there is. We need not play to find out, for we have `exact`.
+# One agent first. What is its policy worth, that is, what is $J$? The coin has 0.43, the best policy 0.81. We need not play to find out, since we have `exact`: `worth` below computes $J$ from the
+# logits and the world's table. The agent itself sees episodes only.
 
 # %%
 from a3c_lib.progress import track
@@ -703,7 +759,7 @@ print(f"after  {worth(agent):.3f}, learned from {len(history)} episodes")
 assert worth(agent) > 0.55
 
 # %% [markdown]
-# One seed is an anecdote. Ten seeds, and after every episode a look at the truth:
+# One seed says little: it may have been a lucky one. Here are ten, and after every episode we look up $J$:
 
 # %%
 agents, curves = [], []
@@ -727,9 +783,10 @@ assert min(max(J) for _, J in curves) > 0.75
 assert np.median([J[-1] for _, J in curves]) > 0.75
 
 # %% [markdown]
-# The line is the median of the ten, the band reaches from the lowest to the highest. Look at its lower edge: even an agent that knew the way can be thrown back by a few unlucky episodes. We come to that below.
+# The line is the median of the ten agents, and the band reaches from the lowest to the highest. Look at its lower edge: again and again an agent that was doing well falls back. We come to that
+# below.
 #
-# What have they learned? Here is the one in the middle of the ten: its policy, and the values of its cells.
+# What have they learned? Here is the agent in the middle of the ten, by its $J$ at the end: first its policy, then the values of its cells.
 
 # %%
 untrained, trained = TabularPolicy(4, 2), sorted(agents, key=worth)[5]
@@ -745,7 +802,7 @@ plots.value_map(
     {"coin": V_coin, "learned": V_after, "always right": V_best},
     terminal={3: "goal"},
     digits=3,
-    title="What it learned is nearly worth the best",
+    title="The learned policy is worth nearly as much as the best",
 )
 plt.show()
 assert (V_best - V_after).max() < 0.06
@@ -764,9 +821,9 @@ animate(play(sampled(trained, torch.Generator().manual_seed(3)), "a3c_lib/Corrid
 # %% [markdown]
 # ### How good is an agent?
 #
-# Where nobody knows the world's table, and that is everywhere but here, an agent is judged by playing: many episodes, in environments of its own, and a mean with its 95 % interval. That is `evaluate`. It reports the sum
-# of the rewards *without* discount, as everybody does; the discount belongs to learning. **Predict before you run:** the untrained agent in the corridor, with its limit of 200 steps, and in the impatient one with a
-# limit of 6?
+# In most worlds nobody knows the table. There an agent is judged by playing: many episodes, in environments that it does not train in, and their mean ± two standard errors. That is `evaluate`. It
+# reports the sum of the rewards *without* discount, as is the custom; the discount belongs to learning. **Predict before you run:** what will the untrained agent get in the corridor with its limit of
+# 200 steps, and what with a limit of 6?
 
 # %%
 from a3c_lib.evaluation import evaluate
@@ -784,22 +841,26 @@ assert evaluate(untrained, make_impatient, episodes=500, seed=1).high < 0.45
 assert evaluate(trained, make_impatient, episodes=500, seed=1).low > 0.9
 
 # %% [markdown]
-# In the patient corridor both get 1.00: whoever wanders long enough arrives, and an undiscounted sum does not mind. A number says something only if you know what it counts. With six steps to go, they are a world apart.
+# With a limit of 200 both get 1.00: the coin arrives too, if it may walk long enough, and the undiscounted sum does not count steps. With a limit of 6 the two are far apart. So a number says something
+# only if you know what it counts.
 #
-# Always say whether actions were sampled from the policy, as here, or whether the likeliest was taken (`actions="greedy"`): the two can differ by much.
+# Always say whether actions were sampled from the policy, as here, or whether the likeliest was taken (`actions="greedy"`): the two can give very different numbers.
 
 # %% [markdown]
 # ## What it cost
 #
-# Every step of learning took a whole episode, and threw it away: after the step the policy is another one, and what the old one met no longer tells what the new one will meet. How many steps in the corridor did it take until $J$ was
-# above 0.75 for good?
+# Every update took a whole episode and then threw it away: after the update the policy has changed, and episodes of the old policy no longer tell what the new one will meet. How many steps in the
+# corridor did it take until $J$ stayed above 0.75? For each of the ten agents the cell looks for the last time that $J$ was below, and counts the steps up to the update after it. (An agent that is still
+# below at the end counts with all its steps; its true number is larger.)
 
 # %%
 spent = []
 for steps, J in curves:
-    last_below = np.flatnonzero(np.array(J) < 0.75).max()
-    spent.append(steps[min(last_below + 1, len(steps) - 1)])
-print(f"{np.median(spent):.0f} steps (median), from {min(spent)} to {max(spent)}")
+    last_below = np.flatnonzero(np.array(J) < 0.75).max()  # every J begins with the coin's 0.43
+    spent.append(steps[min(last_below + 1, len(steps) - 1)])  # the last one if it is still below
+still_below = sum(J[-1] < 0.75 for _, J in curves)
+print(f"{np.median(spent):.0f} steps (median), from {min(spent)} to {max(spent)};", end=" ")
+print(f"{still_below} of {len(curves)} agents are still below at the end")
 
 single = sample[:, 0, RIGHT]
 print(
@@ -808,17 +869,18 @@ print(
 assert single.std() > 2 * single.mean()
 
 # %% [markdown]
-# A few hundred steps to learn "right, right, right". The last line says why: what one episode says about the gradient in cell 0 is on average 0.07, and scatters around that by five times as much. Nearly all
-# of a single step of learning is chance; that is where the setbacks come from. Small steps average it out, and small steps take long. The worlds to come are noisier than this one; to make the chance smaller is what the next chapter is about.
+# A few hundred steps to learn "right, right, right". The last line says why. What one episode says about the gradient in cell 0 is 0.07 on average, but it scatters around that with a standard deviation
+# five times as large. Nearly all of a single update is chance; that is where the setbacks come from. Smaller updates average it out, but then learning takes longer. The worlds to come are noisier than
+# this one. The next chapter is about making the chance smaller.
 
 # %% [markdown]
 # ## Where the paper says it
 #
-# The book's paper is *Asynchronous Methods for Deep Reinforcement Learning* (Mnih et al., 2016). What this chapter built is the ground it stands on:
+# The book's paper is *Asynchronous Methods for Deep Reinforcement Learning* (Mnih et al., 2016). This chapter built the ground that it stands on:
 #
 # | here | in the paper | the difference |
 # |---|---|---|
-# | $o_t$, $a_t$, $r_t$, $\gamma$ | $s_t$, $a_t$, $r_t$, $\gamma$ | it says state for what is observed; its experiments have $\gamma = 0.99$, ours here 0.9, so that fading shows in three cells |
+# | $o_t$, $a_t$, $r_t$, $\gamma$ | $s_t$, $a_t$, $r_t$, $\gamma$ | it calls what is observed the state; its experiments have $\gamma = 0.99$, ours here 0.9, so that the discount shows in three cells |
 # | $G_t$, to the end of the episode | $R$, in Algorithm S3 | there it is computed by the same backward recursion, over at most $t_{max}$ steps (chapter 02) |
 # | $\sum_t G_t \nabla\log\pi(a_t \mid o_t)$ | $\nabla_{\theta'}\log\pi(a_i \mid s_i; \theta')\,(R - V(s_i; \theta'_v))$, added up | $V$ is chapter 01; no $\gamma^t$ there either |
 # | a rollout goes on through the end of an episode | a rollout stops at a terminal state | a return looks the same, since it never looks past an end |
@@ -829,37 +891,50 @@ assert single.std() > 2 * single.mean()
 #
 # ## What to try next
 #
-# - **A longer corridor.** Below are eight cells. How many episodes does it need? And twelve cells, where a coin needs 156 steps and the limit is 200?
-# - **The step's size.** Is `learning_rate=3.0` faster? Try several seeds, and watch the slowest.
-# - **Noise.** With `reward_noise=1.0` every step is paid a random number on top, 0 on average. No value changes, and $J$ is what it was. How does learning fare?
-# - **Wrong on purpose.** Take the sign out of your `reinforce_loss`, write `@exercise("0.6", run_mine=True)` above it, so that the book uses it although it is wrong, and run this cell again.
+# The cell below trains three agents, with three seeds, in a corridor of eight cells, and draws how long their episodes are. Change its first line and run it again.
+#
+# - **A longer corridor.** How many episodes does it take until they are short? And with `length = 12`, where the coin needs 156 steps and the limit is 200?
+# - **The size of a step.** Is `learning_rate = 3.0` faster? And `30.0`? Try ten seeds, and look at the worst of them.
+# - **Noise.** With `reward_noise = 1.0` every step is paid a random number on top, 0 on average. That changes no value, and not $J$. How well do the agents learn now?
+# - **Wrong on purpose.** In exercise 0.6 take the minus sign out of your `reinforce_loss`, and write `@exercise("0.6", run_mine=True)` above it, so that the book uses it although it is wrong. Run
+#   that cell, then the one below. Afterwards put both back, and run the cell of exercise 0.6 once more.
 
 # %%
-length, reward_noise, learning_rate, seed = 8, 0.0, 0.5, 0
+length, reward_noise, learning_rate, seeds = 8, 0.0, 0.5, range(3)
 
 
 def my_corridor():
     return gym.wrappers.TimeLimit(envs.Corridor(length, reward_noise=reward_noise), 200)
 
 
-mine = TabularPolicy(length + 1, 2)
 print(f"This runs {whose(log_pi, discounted_returns, reinforce_loss)}.")
-history = list(track(reinforce(mine, my_corridor, 3000, learning_rate, seed), 3000))
-lengths = [report.length for report in history]
-print(f"{len(lengths)} episodes; steps in the first ten of them: {np.mean(lengths[:10]):.0f},")
-print(f"in the last ten: {np.mean(lengths[-10:]):.1f}. At best: {length}.")
+ax = plots.axes(height=2.8)
+for seed in seeds:
+    mine = TabularPolicy(length + 1, 2)
+    history = list(track(reinforce(mine, my_corridor, 3000, learning_rate, seed), 3000))
+    lengths = [report.length for report in history]
+    ax.plot(range(1, len(lengths) + 1), lengths, linewidth=1, label=f"seed {seed}")
+    first, last = np.mean(lengths[:10]), np.mean(lengths[-10:])
+    print(f"seed {seed}: {len(lengths)} episodes, mean length", end=" ")
+    print(f"{first:.1f} in the first ten, {last:.1f} in the last ten")
+
+ax.axhline(length, color=plots.BLACK, linestyle="--", label="always right")
+ax.set(xlabel="episode", ylabel="steps in the episode", title="How long the episodes are")
+ax.legend()
+plt.show()
 
 # %% [markdown]
 # ## Summary
 #
-# - An agent observes, acts, is paid, and goes on: `reset`, then `step` until *terminated* (nothing comes after) or *truncated* (something would have). Never one flag for both.
+# - An agent observes, acts, is paid, and goes on: `reset`, then `step` until *terminated* (nothing comes after) or *truncated* (something would have come). Never one flag for both.
 # - The return $G_t = r_t + \gamma G_{t+1}$ is computed backwards. Its mean is the value $V^\pi$; for a small world $V^\pi$ is the solution of a linear system, and playing agrees with it.
-# - A rollout is $T$ steps of $N$ environments, $(T, N)$. It knows the true next observation of every step.
-# - The policy gradient: make what was done likelier, in proportion to what was paid from then on. $-\sum_t G_t \log\pi(a_t \mid o_t)$ is the loss; the returns are constants. With the factor $\gamma^t$ its gradient agrees with the
+# - A rollout is $T$ steps of $N$ environments, $(T, N)$. It keeps the true next observation of every step.
+# - The policy gradient makes what was done likelier, in proportion to what was paid from then on. $-\sum_t G_t \log\pi(a_t \mid o_t)$ is the loss; the returns are constants. With the factor $\gamma^t$ its gradient agrees with the
 #   exact one; we drop the factor, as nearly everybody does.
-# - A mean is printed with its error, a learner with its seeds.
+# - A mean is printed with its error. A result of learning is shown over several seeds.
 #
-# It works, in three cells without noise. One episode for one step, and a gradient that is mostly chance: [chapter 01](01_actor_critic.ipynb) shows where that fails, and lets a second learner, the critic, say what was to be expected.
+# It works, in three cells without noise. But it takes a whole episode for one update, and its gradient is mostly chance. [Chapter 01](01_actor_critic.ipynb) shows where that fails, and adds a second
+# learner, the critic, which says what was to be expected.
 
 # %%
 progress()

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 01  Actor-critic
 #
-# **You need** chapter 00: returns, the policy gradient, rollouts, *terminated* and *truncated*.<br>
+# **You need** chapter 00: returns, the policy gradient, rollouts, *terminated* and *truncated*. From PyTorch, how a layer (`nn.Linear`) is made and a network (`nn.Module`) is written.<br>
 # **You will be able to** train a second learner, the critic, that says what was to be expected; let it steer the first, the actor, after every step; and measure what that does to the gradient.<br>
 # **Time** 80 minutes of reading and writing; the computer works for half a minute.
 #
@@ -62,7 +62,7 @@ print(f"at the start: coin {V_coin[0]:.3f}, best {V_best[0]:.3f}")
 assert 0.2 < V_coin[0] / V_best[0] < 0.3
 
 # %% [markdown]
-# We judge an agent by its *share*: $V^\pi(s_0) / V^*(s_0)$, what its policy is really worth at the start, out of what can be had. The coin has 0.24, the best policy 1. Let chapter 00's agent walk 6000 steps:
+# We judge an agent by its *share*: $V^\pi(s_0) / V^*(s_0)$, what its policy is really worth at the start, out of what can be had. The coin has 0.24, the best policy 1. Let chapter 00's agent walk 6000 steps. `reinforce.train` is its loop in the package; a `Config` holds the numbers of a run:
 
 
 # %%
@@ -106,7 +106,7 @@ for name, shares in ends.items():
     assert shares.min() < 0.24
 
 # %% [markdown]
-# ($\eta$ is the learning rate, one mark is one seed.) Small steps crawl, large ones are thrown about, and in between it is no better. After 12,000 steps half of the agents get less than two thirds of what can be had, whatever $\eta$ is, and for each $\eta$ at least one does worse than the coin it began as. The gradient points the right way *on average*; you checked that in
+# ($\eta$ is the learning rate, one mark is one seed.) None of the three sizes will do. After 12,000 steps half of the agents get less than two thirds of what can be had, whatever $\eta$ is, and for each $\eta$ at least one does worse than the coin it began as. The gradient points the right way *on average*; you checked that in
 # chapter 00. What is wrong is everything that is not the average.
 
 # %% [markdown]
@@ -114,7 +114,7 @@ for name, shares in ends.items():
 #
 # The weight of $\nabla\log\pi(a_t \mid o_t)$ is the return $G_t$: a sum of all that was paid from $t$ on. All the noise of all these steps is in it. If each reward has noise of variance $\sigma^2$, then $G_t$ has
 # $\sigma^2 (1 + \gamma^2 + \gamma^4 + \dots)$, which is $\sigma^2 / (1 - \gamma^2)$ in a long episode. On paper, with $\sigma = 0.5$ and $\gamma = 0.95$: a standard deviation of $0.5 / \sqrt{0.0975} = 1.6$. And what is the *signal*, the
-# difference that one step makes? One step to the right moves you one cell on, and cells side by side differ in value by about 0.1. A tenth of signal, in noise of one and a half.
+# difference that one step makes? One step to the right moves you one cell on, and in the figure above cells side by side differ in value by 0.04 to 0.08 under the best policy. Less than a tenth of signal, in noise of one and a half.
 #
 # There are two ideas against it.
 #
@@ -129,11 +129,11 @@ for name, shares in ends.items():
 #
 # $$G_t = r_t + \gamma\, G_{t+1} \quad\longrightarrow\quad r_t + \gamma\, V^\pi(o_{t+1}).$$
 #
-# The right side is the **one-step target**. It has the same mean and the noise of a single step. Target minus baseline is the **TD error** (TD is for temporal difference),
+# The right side is the **one-step target**. It has the same mean and the noise of a single step. Let $V$ be what we take for the value: for now it is $V^\pi$ itself, later an estimate that is learned. Target minus baseline is the **TD error** (TD is for temporal difference),
 #
 # $$\delta_t = r_t + \gamma\, V(o_{t+1}) - V(o_t).$$
 #
-# Its mean over what may follow, for a given action, is the **advantage** of the action, $A^\pi(o, a) = Q^\pi(o, a) - V^\pi(o)$, where $Q^\pi(o, a)$ is the value of doing $a$ first and following $\pi$ from then on. A step after which things look just as good as expected has
+# With $V = V^\pi$, its mean over what may follow, for a given action, is the **advantage** of the action, $A^\pi(o, a) = Q^\pi(o, a) - V^\pi(o)$, where $Q^\pi(o, a)$ is the value of doing $a$ first and following $\pi$ from then on. A step after which things look just as good as expected has
 # $\delta = 0$ and teaches nothing; that is as it should be.
 #
 # ### Exercise 1.1  One-step targets
@@ -168,8 +168,14 @@ for name, ended, cut in ("goes on", no, no), ("terminated", yes, no), ("truncate
 # ## The noise, measured
 #
 # We hold a policy fixed that is halfway there: right with probability 0.7, in every cell. For this policy $V^\pi$ is known exactly. We play 400 episodes, and from *the same* episodes we compute $\sum_t w_t \nabla\log\pi(a_t \mid o_t)$ with
-# three weights: $w_t = G_t$, $w_t = G_t - V^\pi(o_t)$ and $w_t = \delta_t$. All three are estimates of the same vector, a number for each cell, which is known as well: a cell's number is how often the cell is visited, times
-# $\pi(\text{right})\,\pi(\text{left})$, times how much better right is than left. (As we agreed in chapter 00, there is no $\gamma^t$ in it.)
+# three weights: $w_t = G_t$, $w_t = G_t - V^\pi(o_t)$ and $w_t = \delta_t$. The gradient is taken with respect to the logits of *right*, one for each cell. So all three are estimates of the same vector of eight numbers.
+#
+# That vector is known as well. You saw in chapter 00 what the gradient of $\log\pi$ is: for the logit of right, $1 - \pi(\text{right}) = \pi(\text{left})$ after a step to the right, and $-\pi(\text{right})$ after one to the left. Weighed by the advantages, its mean over the two actions is
+#
+# $$\pi(\text{right})\,\pi(\text{left})\,A^\pi(s, \text{right}) - \pi(\text{left})\,\pi(\text{right})\,A^\pi(s, \text{left}) = \pi(\text{right})\,\pi(\text{left})\,\big(Q^\pi(s, \text{right}) - Q^\pi(s, \text{left})\big).$$
+#
+# A cell's number is this, times how often an episode visits the cell. (As we agreed in chapter 00, there is no $\gamma^t$ in it.) The code asks the world's table, an `MDP`: `transitions[s, a, t]` is the probability to go from $s$ to $t$, `rewards` has the mean rewards, `start` says where
+# episodes begin. `TabularEnv` makes an environment of such a table.
 
 # %%
 halfway = TabularPolicy(9, 2)
@@ -193,9 +199,10 @@ def sample_directions(mdp, episodes: int, seed: int) -> dict[str, Tensor]:
     estimates = {"G": [], "G − V": [], "δ": []}
     for _ in range(episodes):
         rollout, position = collect_episode(worlds, act, position)
-        o, r, after, ended, cut = (rollout[i] for i in (0, 2, 3, 4, 5))
+        o, r, after = rollout.observations, rollout.rewards, rollout.next_observations
         G = discounted_returns(r[:, 0], GAMMA)[:, None]
-        delta = one_step_targets(r, V[after], ended, cut, GAMMA) - V[o]
+        targets = one_step_targets(r, V[after], rollout.terminated, rollout.truncated, GAMMA)
+        delta = targets - V[o]
         log_pi = Categorical(logits=halfway.logits(o)).log_prob(rollout.actions)
         for name, weight in ("G", G), ("G − V", G - V[o]), ("δ", delta):
             loss = reinforce_loss(log_pi, weight)
@@ -205,9 +212,10 @@ def sample_directions(mdp, episodes: int, seed: int) -> dict[str, Tensor]:
 
 
 # %% [markdown]
-# And in three worlds: the corridor without noise in its rewards (the slips stay), the noisy corridor, and the noisy corridor *where every step is paid 1 more*. In the last one returns are large whatever one does. CartPole is like that.
+# And in three worlds: the corridor without noise in its rewards (the slips stay), the noisy corridor, and the noisy corridor *where every step is paid 1 more*. In the last one returns are large whatever one does. Many worlds pay for every step; CartPole, which you meet at the end of this chapter, is one of them.
 #
-# The measure: how many episodes does it take until the mean of the estimates has noise no longer than the vector that it estimates? That is $n = \text{variance} / \lVert\text{exact vector}\rVert^2$, where the variance is the sum over the cells.
+# The measure: an episode's estimate is the exact vector plus noise. In the mean of $n$ episodes the noise has a length of about $\sqrt{\text{variance} / n}$, where the variance is that of one episode's estimate, added up over the cells. How many episodes make it as short as the vector itself? From
+# $\sqrt{\text{variance} / n} = \lVert\text{exact vector}\rVert$ follows $n = \text{variance} / \lVert\text{exact vector}\rVert^2$.
 #
 # **Predict before you run.** In which world does subtracting $V^\pi$ help most, and in which hardly at all? What about $\delta$?
 
@@ -224,7 +232,9 @@ for name, mdp in worlds.items():
     for weight, sample in sample_directions(mdp, 400, seed=0).items():
         needed[name, weight] = (sample.var(dim=0).sum() / g.norm() ** 2).item()
         off.append((sample.mean(dim=0) - g) / sample.std(dim=0) * len(sample) ** 0.5)
-    print(f"{name:20}", {w: round(needed[name, w], 1) for w in ("G", "G − V", "δ")})
+    print(f"{name:19}  exact vector {g.norm():.2f} long, episodes needed:", end=" ")
+    print({w: round(needed[name, w], 1) for w in ("G", "G − V", "δ")})
+    assert (g > 0).all() == (name != "noise, and 1 a step")  # there left is better
 
 # %%
 ax = plots.axes(height=3.4)
@@ -255,11 +265,11 @@ assert needed["noise", "G − V"] > 0.75 * needed["noise", "G"]  # the baseline 
 assert needed["noise, and 1 a step", "G − V"] < needed["noise, and 1 a step", "G"] / 3
 
 # %% [markdown]
-# Three things to read from the figure. (The axis is logarithmic: a line up is ten times as many.)
+# Three things to read from the figure. (The axis is logarithmic: a line up is ten times as many. And compare the weights within a world, not one world with another. In the third, the goal is bad news, for it ends the pay: there left is the better action, and so much better that the exact vector is eighteen times as long.)
 #
 # - **The baseline takes away what can be known from the state.** Where every step is paid 1 it helps a lot: the long sum is expected, and gone. In the noisy corridor it does next to nothing. The noise comes *after* the state, and no number that depends on the state alone can foresee it.
 # - **The one-step target takes away what comes later.** Hence it helps everywhere.
-# - **All three point the same way.** The means agree with the exact vector within their errors. We have paid nothing for the silence.
+# - **All three point the same way.** The 72 means, of three worlds, three weights and eight cells, agree with the exact numbers within their errors. We have paid nothing for the silence.
 #
 # Nothing but this: somebody had to lend us $V^\pi$.
 
@@ -284,8 +294,8 @@ assert needed["noise, and 1 a step", "G − V"] < needed["noise, and 1 a step", 
 # One more thing. A fresh `nn.Linear` has random weights, so the policy would begin with an opinion out of thin air, and it may take long to talk it out of that. Make the policy head small: multiply its weights by 0.01 and set its bias to 0 (`.weight.data *= 0.01`, `.bias.data.zero_()`). Then at first every action is about equally
 # likely.
 #
-# *On paper:* observations $(16, 8)$ in a corridor and two actions. Logits are $(16, 8, 2)$, values $(16, 8)$. With the axis left in they would be $(16, 8, 1)$; minus targets $(16, 8)$, PyTorch makes $(16, 8, 8)$ of that, every state compared with everybody's targets,
-# and says nothing.
+# *On paper:* observations $(16, 8)$ in a corridor and two actions. Logits are $(16, 8, 2)$, values $(16, 8)$. With the axis left in they would be $(16, 8, 1)$. Take targets $(16, 8)$ from that, and PyTorch raises an error, if you are lucky. With 8 steps of 8 environments, as below, $(8, 8, 1)$ minus $(8, 8)$ is $(8, 8, 8)$: every value is compared with eight targets,
+# and PyTorch says nothing.
 
 
 # %% tags=["nbval-check-output"]
@@ -323,7 +333,7 @@ class TwoHeads(nn.Module):
 
 
 # %% [markdown]
-# A torso comes from the package, which also has a bigger sister of yours, `ActorCritic`; more about that later. `torso(space, hidden)` looks at the observation space. The number of a cell becomes *one-hot*, a row of zeros with a 1 in the cell's place, and then follows a layer of each width in `hidden`, with a tanh.
+# A torso comes from the package, which also has a bigger sister of yours, `ActorCritic`; more about that later. `torso(space, hidden)` looks at the observation space. The number of a cell becomes *one-hot*, a row of zeros with a 1 in the cell's place, and then follows a layer of each width in `hidden`, with a tanh. You get the torso and the width of its features.
 
 # %% tags=["nbval-check-output"]
 from a3c_lib.networks import ActorCritic, torso
@@ -339,6 +349,7 @@ logits, values = model(torch.zeros(16, 8, dtype=torch.long))
 print("logits", tuple(logits.shape), "  values", tuple(values.shape))
 print("numbers to learn:", sum(p.numel() for p in model.parameters()))
 print("of them the critic's alone:", 32 + 1)
+print("with the axis left in:", tuple((torch.zeros(8, 8, 1) - torch.zeros(8, 8)).shape))
 
 # %% [markdown]
 # ## Two losses
@@ -357,7 +368,7 @@ print("of them the critic's alone:", 32 + 1)
 #
 # ### Exercise 1.3  The loss of actor and critic
 #
-# Write it. Return a `Loss(total, policy, value, entropy)`, four numbers of which only `total` will be differentiated. `pi = Categorical(logits=logits)` is a distribution: `pi.log_prob(actions)` gives what you wrote as `log_pi` in chapter 00, for any number of axes. The fourth number is
+# Write it. Return a `Loss(total, policy, value, entropy)`, four numbers. Training differentiates `total`; further down we also ask for the gradient of `policy` or `value` alone, so cut none of them from the graph. `pi = Categorical(logits=logits)` is a distribution: `pi.log_prob(actions)` gives what you wrote as `log_pi` in chapter 00, for any number of axes. The fourth number is
 # `pi.entropy().mean()`, how undecided the policy is; so far it is only reported, and chapter 03 is about it.
 #
 # *On paper:* one step. $\pi = (0.7, 0.3)$, action 1 was taken, $V(o) = 2$, the target is 3.7, $w = 0.5$. Then $A = 1.7$, the policy loss $-1.7 \log 0.3 = 2.0468$, the value loss $1.7^2 = 2.89$, the total $2.0468 + 1.445 = 3.4918$. Gradients of the total: $1.7 \cdot (0.7, -0.7) = (1.19, -1.19)$ for the logits,
@@ -385,7 +396,7 @@ def actor_critic_loss(
 
 
 # %% [markdown]
-# **Predict before you run:** what would the gradient for $V$ be if the advantage had not been detached? The policy loss $-(R - V) \log\pi$ would add $+\log\pi(a \mid o) = \log 0.3$ to it.
+# **Predict before you run:** the gradient for $V$ is $-1.7$; descending it makes $V$ rise. If the advantage had not been detached, would $V$ rise faster, or more slowly? (The policy loss is $-(R - V) \log\pi(a \mid o)$. What is its derivative with respect to $V$?)
 
 # %% tags=["nbval-check-output"]
 logits = torch.tensor([[[0.7, 0.3]]]).log().requires_grad_()
@@ -401,7 +412,7 @@ assert torch.allclose(for_logits, torch.tensor([1.19, -1.19]))
 assert abs(for_V.item() + 1.7) < 1e-4
 
 # %% [markdown]
-# Since $\log\pi$ is negative, the extra term *always* pushes $V$ up, most where the action was improbable. No error is raised, and each number of the loss is what it should be. It is among the commonest mistakes in public code of this kind. In some worlds it does little harm, so it stays; in ours it costs the agent its way (try it at the end of the chapter). Only the gradient gives it away.
+# The derivative is $+\log\pi(a \mid o)$, here $\log 0.3 = -1.204$. Since $\log\pi$ is negative and the loss is descended, this extra term *always* pushes $V$ up, most where the action was improbable. No error is raised, and each number of the loss is what it should be. Only the gradient gives it away, and the agent that comes of it: at the end of the chapter you can try it.
 
 # %% [markdown]
 # ### Exercise 1.4  Bug hunt: the value of what came next
@@ -423,7 +434,7 @@ def values_after(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor
 # %% [markdown]
 # ## The whole of it
 #
-# Your four pieces make an update. Read it line by line; nothing is hidden.
+# Your four pieces make an update. Read it line by line; nothing is hidden. (`part` names the loss that is descended, and `getattr(loss, "value")` is `loss.value`.)
 
 
 # %%
@@ -463,9 +474,9 @@ def train_critic(make_env, updates: int, seed: int):
 
 print(f"This runs {whose(one_step_targets, TwoHeads, actor_critic_loss, values_after)}.")
 snapshots = list(train_critic(WORLD, updates=250, seed=0))
-error = (snapshots[-1] - V_halfway[:8]).abs().max()
-print(f"{250 * 16 * 16} steps, largest error {error:.3f}")
-assert error < 0.2
+error = snapshots[-1] - V_halfway[:8]
+print(f"{250 * 16 * 16} steps, error of each cell:", [round(e, 2) for e in error.tolist()])
+assert error.abs().max() < 0.2
 
 # %%
 rows = {f"updates: {k}": [*snapshots[k - 1].tolist(), 0.0] for k in (1, 20, 50, 250)}
@@ -481,7 +492,19 @@ assert early[7] > early[:4].max() + 0.05
 assert (snapshots[-1].diff() > 0).all()
 
 # %% [markdown]
-# The critic has never computed a return, never looked farther than one step, and yet it knows roughly what each cell is worth. What remains is noise, which goes down with more steps and smaller learning rates. The record has more of both: 600,000 steps, five seeds.
+# The critic has never computed a return, never looked farther than one step, and yet it knows roughly what each cell is worth. Here all its cells came out too high. With other seeds?
+
+# %%
+means = [error.mean().item()]
+for seed in range(1, 6):
+    other = list(train_critic(WORLD, updates=250, seed=seed))[-1] - V_halfway[:8]
+    means.append(other.mean().item())
+    assert other.abs().max() < 0.2
+print("mean error of the cells, by seed:", [round(each, 2) for each in means])
+assert min(means) < 0 < max(means)
+
+# %% [markdown]
+# Now too high, now too low: what remains is noise. (Neighbours err alike, for a cell's target is its neighbour's guess.) It goes down with more steps and smaller learning rates. The record has 600,000 steps instead of 64,000, and a learning rate of 0.0005 instead of 0.003, for five seeds:
 
 # %%
 alone = records.load("critic_alone")
@@ -490,12 +513,12 @@ plots.learning_curves(
     {"largest error of all cells": alone.curves("steps", "error")},
     each_seed=True,
     lines={"0.05": 0.05},
-    title="The critic alone finds V^π in every cell, five times of five",
+    title="The critic alone finds V^π in every cell, with each seed",
     y_label="|V − V^π|",
 )
 plt.show()
 errors = alone.select(steps=600_000).column("error")
-print("largest error at the end, by seed:", errors)
+print("largest error at the end, by seed:", errors.round(3))
 assert len(errors) == 5
 assert errors.max() < 0.05
 
@@ -513,7 +536,7 @@ def impatient():
 
 
 found = list(train_critic(impatient, updates=250, seed=0))[-1]
-right, values_after = values_after, values_after_with_a_bug
+right, values_after = values_after, values_after_with_a_bug  # `learn` now calls the wrong one
 with_the_fault = list(train_critic(impatient, updates=250, seed=0))[-1]
 values_after = right
 
@@ -536,7 +559,8 @@ assert (V_halfway[:8] - found)[:6].mean().abs() < low - 0.04
 # %% [markdown]
 # ## Actor and critic together
 #
-# Now both losses. The loop is `learn` with a rollout before it and reports after it; the package has it as `actor_critic.train`, an iterator like chapter 00's, which takes the targets and the loss as arguments: yours. Eight environments walk in step with each other, in one thread, and after every 8 steps there is an update: rollouts of $(T, N) = (8, 8)$. As for the critic alone, the learning rate goes down to 0.
+# Now both losses. The loop is `learn` with a rollout before it and reports after it; the package has it as `actor_critic.train`, an iterator like chapter 00's, which takes the targets and the loss as arguments: yours. (It has its own `values_after`.) Eight environments walk in step with each other, in one thread, and after every 8 steps there is an update: rollouts of $(T, N) = (8, 8)$. As for the critic alone, the learning rate goes down to 0. And the trainer
+# does one thing that `learn` does not: a gradient longer than 0.5 (`max_grad_norm`) is scaled down to that length, so that no single rollout can throw the weights far.
 
 # %%
 model = make_model(seed=0)
@@ -646,7 +670,7 @@ assert np.median(ends["REINFORCE, network, Adam"]) > 0.95
 # - **The critic was.** Same tables, same optimiser, same number of steps: all eight actor-critics end above nine tenths of what can be had, while half of the agents without a critic stay below eight tenths. (Part of it is that whoever does not wait may learn more often: after every 8 steps, instead of once an episode.)
 # - **The network is a help of its own.** In this corridor right is right *everywhere*, and a network carries over to other cells what it learns in one. With it even REINFORCE gets there, and the critic has little left to add but to save the unlucky seed. Where what is right changes from place to place, that gift is smaller.
 #
-# Steps that are too large the critic does not forgive either:
+# Against steps that are too large the critic is no help:
 
 # %%
 large = record.select(agent="actor-critic, tables, Adam", learning_rate=0.1, steps=12_000)
@@ -657,7 +681,7 @@ assert large.column("share").min() < 0.3
 # ## One torso or two?
 #
 # Sharing the torso saves computing, and each head may profit from what the other has found. But the two losses then pull at the same weights, and nothing says that they pull equally hard. Let us measure it where returns are large: in **CartPole**. A pole stands on a cart; push the cart to the left or to the right
-# so that the pole does not fall. Each step is paid 1, up to 500 steps. With $\gamma = 0.99$ values go up to 100.
+# so that the pole does not fall. Each step is paid 1, up to 500 steps. With $\gamma = 0.99$ values go up to $1 + \gamma + \gamma^2 + \dots = 1/(1 - \gamma) = 100$.
 #
 # The network is now the package's `ActorCritic`. It is yours with two additions: it looks at the spaces itself, and with `shared=False` it has two torsos. After 20 updates and after 200 we stop, collect 1000 steps, and
 # look at the gradient of each loss in the torso. And at something else: how often is $\delta$ positive? **Predict before you run.**
@@ -671,7 +695,7 @@ def measure(model: ActorCritic, training) -> tuple[float, float, float]:
     logits, values = model(rollout.observations)
     after = values_after(model, rollout, values)
     ends = rollout.terminated, rollout.truncated
-    targets = one_step_targets(rollout.rewards, after, *ends, 0.99)
+    targets = one_step_targets(rollout.rewards, after, *ends, training.config.gamma)
     loss = actor_critic_loss(logits, values, rollout.actions, targets)
     weights = list(model.torso.parameters())
     pulls = []
@@ -683,7 +707,9 @@ def measure(model: ActorCritic, training) -> tuple[float, float, float]:
 
 # %%
 both = ActorCritic.for_env(gym.make("CartPole-v1"), hidden=(64, 64), seed=0)
-config = actor_critic.Config(total_steps=80_000, t_max=16, num_envs=4, learning_rate=5e-3, seed=0)
+config = actor_critic.Config(
+    total_steps=80_000, t_max=16, num_envs=4, gamma=0.99, learning_rate=5e-3, seed=0
+)
 print(f"Training with {whose(one_step_targets, actor_critic_loss)}.")
 measured = {}
 with actor_critic.train(
@@ -700,10 +726,10 @@ assert measured[20][1] > 5 * measured[20][0]
 assert measured[20][2] > 0.8
 
 # %% [markdown]
-# At first the critic pulls many times harder than the actor. The torso is shaped by the critic.
+# At first the critic pulls many times harder than the actor. In these updates it is the critic that shapes the torso.
 #
-# The other number is the more interesting one. A fair judge is surprised for the better about as much as for the worse. This critic began at 0, and every step is paid 1: to it nearly *everything* is better than expected, whatever the actor does. And it learns slowly what to expect, since each target is the reward of one step and its own old word.
-# The actor is praised for everything, and hears about its mistakes only when the pole falls.
+# The other number tells what the actor hears. For a critic that knows $V^\pi$ the mean of $\delta$ is 0; but that does not make half of the steps good news. Most steps that keep the pole up are a small surprise for the better, whatever the actor does. A fall is rare, and a large one for the worse. So the actor is praised for nearly everything, and hears about
+# its mistakes late, when the pole falls.
 #
 # What comes of it? Three networks: one torso; one torso with a small weight on the critic's loss, $w = 0.05$; two torsos. Three learning rates. Five seeds, 80,000 steps, then 100 episodes with sampled actions:
 
@@ -733,17 +759,17 @@ for name, each in scores.items():
 
 # %%
 high = {name: (each >= 450).sum() for name, each in scores.items()}
-assert high["one torso, η = 0.005"] + high["one torso, w = 0.05, η = 0.005"] >= 7  # of ten
+assert high["one torso, η = 0.005"] + high["one torso, w = 0.05, η = 0.005"] == 8  # of ten
 assert high["two torsos, η = 0.005"] <= 3  # of five
 assert all(count == 0 for name, count in high.items() if "0.001" in name)
 assert sum(count for name, count in high.items() if "0.02" in name) <= 5  # of fifteen
 
 # %% [markdown]
-# Unvarnished:
+# What the record says:
 #
-# - **It depends on the learning rate, heavily.** With 0.005 one step learns CartPole. With a fifth of that, none of fifteen runs gets there in time. With four times as much, most are lost, many at a return of 9: these push to one side for ever, and an agent that never tries the other side learns nothing about it. (Chapter 03 is about such agents.)
+# - **It depends on the learning rate, heavily.** With 0.005, eight of ten runs with one torso reach 450. With a fifth of that, none of fifteen runs gets there in time. With four times as much, most are lost, many at a return of 9. That is what pushing to one side all the time is paid, and an agent that never tries the other side learns nothing about it. (Chapter 03 is about such agents.)
 # - **One torso does better than two, here.** After the measurement above one might have bet on two, where the critic cannot drown the actor. The bet would have been lost. A guess why: the critic has much to learn from every single step, and the features that it finds serve the actor as well. It is a guess; with settings of their own, two torsos may do better.
-# - **Between seeds there are worlds.** Two torsos with $\eta = 0.005$: the best seed has the full 500, the worst a tenth of it. Whoever shows you one seed can show you anything.
+# - **Seeds differ widely.** Two torsos with $\eta = 0.005$: the best seed has the full 500, the worst a tenth of it. Whoever shows you one seed can show you anything.
 #
 # Why are small learning rates so slow? What does the critic expect when an episode begins, and what is really paid from there, discounted, on average?
 
@@ -757,7 +783,7 @@ slow = runs["one torso, η = 0.001"]
 assert (slow.column("predicted") < 0.8 * slow.column("paid")).all()
 
 # %% [markdown]
-# With $\eta = 0.001$ the critic still expects far too little after 80,000 steps, with every seed. A reward is news, and with one-step targets news travels one step per update. In the corridor with its eight cells that was quick. In CartPole a hundred steps count, and while the news is under way, the policy that it was about is gone. The noise is small now. What has taken its
+# With $\eta = 0.001$ the critic still expects far too little after 80,000 steps, with every seed. A reward is news, and with one-step targets news travels at most one step per update; with a small learning rate only a small part of it is passed on. In the corridor with its eight cells that was quick. In CartPole a hundred steps count, and while the news is under way, the policy that it was about is gone. The noise is small now. What has taken its
 # place is **bias**, the error of a critic that is wrong and is believed.
 #
 # (With $\eta = 0.005$ the critic expects 100, a little more than the 99.3 that 500 steps can pay. It is right: $1/(1 - 0.99) = 100$ is what balancing *for ever* is worth, and the time limit of 500 steps is not an ending.)
@@ -791,13 +817,13 @@ print(f"{per_update:.1f} ms an update with its 64 steps, on the machine that ran
 #
 # ## What to try next
 #
-# - **Too large steps.** `learning_rate=0.03`. Watch several seeds. When one is lost, what does its policy do in cell 0?
+# - **Too large steps.** `learning_rate=0.03`. Watch several seeds. When one is lost, what does its policy do in each cell, and how sure is it?
 # - **More noise.** `reward_noise=2.0`. Which learning rate still works? Does a longer rollout (`t_max=64`) help?
-# - **A bribed judge.** Take the `detach()` out of your `actor_critic_loss`, write `@exercise("1.3", run_mine=True)` above it and run this cell again. Do you see it in the share? In the critic's values?
+# - **A bribed judge.** Take the `detach()` out of your `actor_critic_loss`, write `@exercise("1.3", run_mine=True)` above it and run this cell again. Do you see it in the share? And in the critic's values: what is the most that a cell of this corridor can be worth?
 # - **Two torsos.** Find settings with which two torsos learn CartPole as well as one. `ActorCritic.for_env(gym.make("CartPole-v1"), shared=False, seed=seed)` makes the model; a run takes some ten seconds.
 
 # %%
-learning_rate, reward_noise, t_max, seed = 0.03, 0.5, 8, 0
+learning_rate, reward_noise, t_max, seed = 0.003, 0.5, 8, 0
 
 mine = make_model(seed)
 config = actor_critic.Config(
@@ -818,7 +844,9 @@ with actor_critic.train(
 ) as training:
     history = list(track(training))
 print(f"share {share(mine):.2f}")
-print("π(right)", mine.logits(CELLS).softmax(dim=-1)[:, RIGHT].tolist())
+pi_right = mine.logits(CELLS).softmax(dim=-1)[:, RIGHT]
+print("π(right)", [round(p, 2) for p in pi_right.tolist()])
+print("V       ", [round(v, 2) for v in mine.values(CELLS).tolist()])
 
 # %% [markdown]
 # ## Summary
@@ -827,7 +855,7 @@ print("π(right)", mine.logits(CELLS).softmax(dim=-1)[:, RIGHT].tolist())
 # - The critic learns $V^\pi$ from its own next guess. For a fixed policy it comes within 0.05 of the linear system's solution.
 # - `terminated` masks $V(o_{t+1})$; `truncated` does not, and there $o_{t+1}$ is in `next_observations`, not in the next row.
 # - One loss, two jobs: the advantage is a constant for the actor, the target a constant for the critic. Values are $(T, N)$, never $(T, N, 1)$.
-# - In the noisy corridor the critic makes the difference, everything else being equal. In CartPole it depends on the learning rate: what was noise is now the bias of a critic that lags behind.
+# - In the noisy corridor, with tables, the critic makes the difference, everything else being equal; a network is a help of its own. In CartPole it depends on the learning rate: what was noise is now the bias of a critic that lags behind.
 #
 # [Chapter 02](02_n_step_returns.ipynb) looks $n$ steps ahead before it asks the critic.
 

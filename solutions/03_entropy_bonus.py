@@ -39,8 +39,8 @@ plt.style.use(plots.STYLE)
 # %% [markdown]
 # ## A trap
 #
-# A row of ten cells with an exit at each end. The agent starts in cell 1. One step to the left is the near exit, which pays 0.3. Eight steps to the right is the far exit, which pays 1. Nothing else pays.
-# We discount with $\gamma = 0.95$.
+# A row of ten cells, 0 to 9. The two at the ends are exits. The agent starts in cell 1. One step to the left, in cell 0, is the near exit, which pays 0.3. Eight steps to the right, in cell 9, is the far exit,
+# which pays 1. Nothing else pays. We discount with $\gamma = 0.95$.
 
 # %%
 env = gym.make("a3c_lib/Trap-v0", render_mode="rgb_array")
@@ -84,7 +84,8 @@ plt.show()
 # %% [markdown]
 # That is the trap. For the agent *as it is at the beginning*, left really is the better action. An honest policy gradient has to say so.
 #
-# **Predict before you run:** what will chapter 02's agent, with its n-step returns, have learned after 4000 steps: left or right?
+# **Predict before you run:** what will chapter 02's agent, with its n-step returns, have learned after 4000 steps: left or right? (`anneal=False` keeps the learning rate as it is. If the agent stops changing, it is not because its
+# steps have become small.)
 
 # %%
 TRAP = "a3c_lib/Trap-v0"
@@ -107,8 +108,8 @@ agent = new_agent(seed=1)
 history = learn(agent, actor_critic_loss, steps=4_000, seed=1)
 
 # %% [markdown]
-# To say where it has ended up we need no episodes. Its policy is a table of ten rows, and everything follows from that: the value of its policy at the start, $J$, and the probability to leave by the far
-# exit.
+# To say where it has ended up we need no episodes. Its policy is a table of ten rows, and everything follows from that: the value of its policy at the start, $J$, and the probability of leaving by the
+# far exit.
 #
 # The second number has a small trick. Take the same ten cells, let only the far exit pay, exactly 1, and do not discount: what such a world pays on average *is* the probability of getting there.
 
@@ -134,7 +135,7 @@ print(f"probability of the far exit   {probability_of_far_exit(agent):.6f}")
 print(f"value of its policy           {value_of_policy(agent):.3f}     best: {V_best[START]:.3f}")
 
 # %% [markdown]
-# From here on a run is called **stuck** if that probability is below one half. Where exactly the line is drawn hardly matters, as you will see: nearly every run ends far from it.
+# From here on a run is called **stuck** if that probability is below one half. For this agent, and for the next forty, it hardly matters where the line is drawn: they end far from it. Where it does matter we shall say so.
 
 # %%
 assert probability_of_far_exit(agent) < 0.5
@@ -150,7 +151,7 @@ plots.policy_bars(
 plt.show()
 
 # %% [markdown]
-# Bad luck with the seed? Twenty seeds take minutes, so they were run once and recorded. `records.load` reads the record; it prints where it comes from and how to run it again.
+# Bad luck with the seed? Twenty seeds take minutes, so they were run once and recorded:
 
 # %%
 trap = records.load("trap_entropy")
@@ -162,7 +163,7 @@ plots.strip(
     {"no bonus": without},
     below=0.5,
     title="Without a bonus most seeds stay in the trap",
-    x_label="probability to leave by the far exit, after 8000 steps",
+    x_label="probability of leaving by the far exit, after 8000 steps",
 )
 plt.show()
 assert (without < 0.5).mean() >= 0.6
@@ -185,7 +186,7 @@ assert (early == late).mean() >= 0.9
 # %% [markdown]
 # ## Why it does not get out
 #
-# Let $\pi_R$ be the probability to go right in the start cell. Take an agent that tosses a coin in all other cells, and ask for the exact gradient of $J$ with respect to the start's logit for *right*. Chapter 00's
+# Let $\pi_R$ be the probability of going right in the start cell. Take an agent that tosses a coin in all other cells, and ask for the exact gradient of $J$ with respect to the start's logit for *right*. Chapter 00's
 # `exact.policy_gradient` knows it.
 
 # %% tags=["nbval-check-output"]
@@ -202,7 +203,7 @@ assert abs(slopes[-1]) < abs(slopes[0]) / 100
 # %% [markdown]
 # Two things are wrong at once.
 #
-# - The **sign**: the gradient says *left*, and it is right, as long as the agent wanders in the other cells. To learn to walk there, it would have to be there.
+# - The **sign**: the gradient says *left*. As long as the agent wanders in the other cells, that is correct. To learn to walk there, it would have to be there.
 # - The **size**: the gradient fades with $\pi_R$. A gradient of the softmax always carries a factor $\pi_R (1 - \pi_R)$, for what is never done is never learned from. The more certain an agent is, the less it can
 #   still change its mind.
 #
@@ -219,19 +220,20 @@ assert abs(slopes[-1]) < abs(slopes[0]) / 100
 # $-\log \pi(a)$ is how surprising action $a$ is: 0 if it was certain, large if it was rare. Entropy is the mean surprise. With the natural logarithm its unit is the **nat**. A certain policy has 0 nats; a uniform
 # one over $A$ actions has $\log A$, the most there is: 0.693 for two actions.
 #
-# What will push is its gradient. With respect to the logits $\theta$ of the softmax it is
+# What will push is its gradient with respect to the logits $\theta$ of the softmax. A logit moves all probabilities, $\partial \pi(b) / \partial \theta_a = \pi(b)\,([a = b] - \pi(a))$, where the bracket is 1 if what it says
+# is true, and 0 if not. Hence
 #
-# $$\frac{\partial H}{\partial \theta_a} = -\pi(a)\,\bigl(\log \pi(a) + H\bigr).$$
+# $$\frac{\partial H}{\partial \theta_a} = -\sum_b \frac{\partial \pi(b)}{\partial \theta_a}\,\bigl(\log \pi(b) + 1\bigr) = -\pi(a)\,\bigl(\log \pi(a) + H\bigr).$$
 #
-# Rarer than the mean surprise says: up. More frequent: down. At the uniform policy: nothing.
+# An action that is more surprising than the mean, $-\log \pi(a) > H$, is pushed up. One that is less surprising is pushed down. At the uniform policy nothing is pushed.
 #
 # *On paper:* $\pi = (0.9, 0.1)$. Then $H = 0.9 \cdot 0.10536 + 0.1 \cdot 2.30259 = 0.32508$. The gradient's first entry is $-0.9 \cdot (-0.10536 + 0.32508) = -0.19775$, and the second is $+0.19775$, since
 # the two add up to 0.
 #
 # ### Exercise 3.1  Entropy
 #
-# Write it, for logits with any batch dimensions in front and the actions on the last one. Nothing in it is a constant. And it should survive an agent that is certain: with logits of $(200, 0)$ the second
-# probability is 0 in floating point, and $\log 0$ is minus infinity.
+# Write it, for logits with any number of dimensions in front; the actions are the last dimension. Nothing in it is a constant. And it should survive an agent that is certain: with logits of $(200, 0)$ the
+# second probability is 0 in floating point, $\log 0$ is minus infinity, and 0 times that is NaN. Its gradient should survive, too.
 
 
 # %% tags=["nbval-check-output"]
@@ -256,9 +258,12 @@ assert abs(H.item() - 0.32508) < 1e-5
 assert abs(gradient[1].item() - 0.19775) < 1e-5
 
 certain = torch.tensor([200.0, 0.0])
-pi = certain.softmax(dim=-1)
+pi = certain.softmax(dim=-1)  # below: abs, for a computed 0 may be −0
 print(f"certain: {abs(entropy(certain)):.1f}   with log(softmax): {-(pi * pi.log()).sum():.1f}")
 assert entropy(certain) == 0
+
+# %% [markdown]
+# And for all policies over two actions, from certainly left to certainly right:
 
 # %%
 p_right = torch.linspace(0.001, 0.999, 500)
@@ -280,13 +285,14 @@ assert (push[p_right < 0.49] > 0).all()
 assert (push[p_right > 0.51] < 0).all()
 
 # %% [markdown]
-# At the edges this push fades too. But it fades more slowly than the push of the rewards. That one is proportional to $\pi_R$; this one to $\pi_R \log(1/\pi_R)$. Their ratio grows without limit as $\pi_R \to 0$: sooner
+# At the edges this push fades too. But it fades more slowly than the push of the rewards. Near $\pi_R = 0$ that one is proportional to $\pi_R$, and this one to $\pi_R \log(1/\pi_R)$. Their ratio grows without limit as $\pi_R \to 0$: sooner
 # or later the entropy wins, and the policy stops *before* it is certain. Where?
 
 # %% [markdown]
 # ## The bonus, and what it is worth
 #
-# Pay the agent for being undecided: in every state that it comes through, $\beta$ for each nat. The paper's $\beta$ is our `entropy_weight`. Since a nat is paid for with reward, $\beta$ has a unit: reward per nat.
+# Pay the agent for being undecided: in every state that it comes through, $\beta$ for each nat. The paper's $\beta$ is our `entropy_weight`. Since a nat is weighed against reward, $\beta$ has a unit: reward per nat. This pay, the **bonus**,
+# is a part of the loss. It is no reward: the returns do not contain it, and the critic hears nothing of it.
 #
 # What does an agent want that is paid so? Look at one state with known action values $Q(a)$. The policy that makes
 #
@@ -315,23 +321,22 @@ for beta in 0.02, 0.07, 0.5:
     assert abs(found - formula) < 0.002
 
 # %% [markdown]
-# Read it as a promise about the trap. With $\beta = 0.07$ an agent for which *right* is worse by 0.07 still tries it in every fourth episode, however long it trains. It comes to know the other cells, learns to walk in
-# them, the gap turns, and then the same β lets it go right nearly always: in the end right is better by 0.4, almost six β. With $\beta = 0.02$ it tries in three of a hundred episodes. With $\beta = 0.5$ no gap in this
+# Read it as a promise about the trap. With $\beta = 0.07$ an agent for which *right* is worse by 0.07 still tries it in about every fourth episode, however long it trains. It comes to know the other cells, learns to walk in
+# them, the gap turns, and then the same β lets it go right nearly always: for somebody who walks straight, right is better by 0.4, almost six β. With $\beta = 0.02$ it tries in three of a hundred episodes. With $\beta = 0.5$ no gap in this
 # world means much.
 #
-# **Write down a guess** before you go on: with which of the three will 20 seeds come out of the trap?
+# **Write down a guess** before you go on: with which of the three will all of 20 seeds come out of the trap?
 #
 # ### Exercise 3.2  The loss
 #
 # A loss is made small; the entropy is to be large. So it is subtracted:
 #
-# $$\text{loss} = \underbrace{-\,\mathrm{mean}\,\log \pi(a_t \mid o_t)\, A_t}_{\text{policy}} \;+\; \underbrace{w\;\mathrm{mean}\,(R_t - V(o_t))^2}_{\text{value}} \;-\; \underbrace{\beta\;\mathrm{mean}\, H(\pi(\cdot \mid o_t))}_{\text{bonus}}$$
+# $$\text{loss} = \underbrace{-\,\mathrm{mean}\,\log \pi(a_t \mid o_t)\, A_t}_{\text{policy}} \;+\; w\, \underbrace{\mathrm{mean}\,(R_t - V(o_t))^2}_{\text{value}} \;-\; \beta\, \underbrace{\mathrm{mean}\, H(\pi(\cdot \mid o_t))}_{\text{entropy}}$$
 #
-# All three are means over the rollout's $T \cdot N$ steps. (The paper adds up. If one part is added up and another averaged, the weights between them depend on the length of the rollout, and no β of one program is worth
-# anything in another.)
+# All three are means over the rollout's $T \cdot N$ steps. (The paper adds up. If one part is added up and another averaged, β means something else for each length of the rollout, and is of no use in another program.)
 #
 # You have the first two: `actor_critic_loss(logits, values, actions, returns, value_weight)` from chapter 01 returns a `Loss` with the fields `total`, `policy`, `value` and `entropy`. `total` is what is
-# differentiated, the others are for looking at. A `Loss` cannot be changed, but `loss._replace(total=…, entropy=…)` gives a new one.
+# differentiated. The others are for looking at: they are what stands over the braces, without the weights. A `Loss` cannot be changed, but `loss._replace(total=…, entropy=…)` gives a new one.
 #
 # *On paper:* one step, $\pi = (0.9, 0.1)$, $a = 1$, $R = 3$, $V = 2$, $w = \beta = 0.5$. Then $A = 1$, and the loss is $2.30259 + 0.5 \cdot 1 - 0.5 \cdot 0.32508 = 2.64005$.
 
@@ -374,7 +379,7 @@ assert after > before + 0.05
 # %% [markdown]
 # ## The trap again
 #
-# The same agent, the same seed, the same world. Only the loss is yours.
+# The same agent as it was at first, the same seed, the same world. What is new is the loss, yours. (And it gets 6000 steps instead of 4000, for an agent with a bonus makes up its mind later.)
 
 # %%
 BETA = 0.07
@@ -405,7 +410,7 @@ plots.strip(
     {"no bonus": without, "β = 0.07": with_bonus},
     below=0.5,
     title="With a bonus that fits, no seed stays in the trap",
-    x_label="probability to leave by the far exit, after 8000 steps",
+    x_label="probability of leaving by the far exit, after 8000 steps",
 )
 plt.show()
 assert (without < 0.5).mean() >= 0.6
@@ -414,7 +419,7 @@ assert (with_bonus < 0.5).mean() <= 0.1
 # %% [markdown]
 # ### How it comes about
 #
-# The course of all 40 runs. Each thin line is a seed. First the entropy:
+# The course of all 40 runs. Each thin line is a seed, a thick one the median. First the entropy:
 
 # %%
 runs = {"no bonus": trap.select(entropy_weight=0.0), "β = 0.07": trap.select(entropy_weight=BETA)}
@@ -431,14 +436,24 @@ medians = [np.median(run.select(steps=1_200).column("entropy")) for run in runs.
 assert medians[0] < 0.05
 assert medians[1] > 0.3
 
+courses = [runs["β = 0.07"].select(seed=seed).column("entropy") for seed in range(20)]
+dived = [course for course in courses if course.min() < 0.05]
+ends = [round(float(course[-1]), 2) for course in dived]
+print(f"β = 0.07: {len(dived)} seeds dive below 0.05; their entropy at the end: {ends}")
+assert 0 < len(dived) < 5
+assert min(ends) > 0.15
+
 # %% [markdown]
-# And the policy, in the one cell where it matters:
+# With the bonus a few lines dive nearly to 0 as well, and come up again, as in the single run above. A likely reason: an agent that has just found the far exit is paid far more than its critic expects, and for a while that pushes
+# harder than the bonus. Then the critic has caught up, a step back turns out to cost little, and the bonus brings the indecision back. The blue lines stay where they are.
+#
+# And the policy, in the one cell where it matters. Without a bonus the lines lie on the edges, six at the top and fourteen at the bottom:
 
 # %%
 plots.learning_curves(
     {name: run.curves("steps", "p_right") for name, run in runs.items()},
     each_seed=True,
-    title="Without a bonus the start goes one way for ever; with it, all turn right",
+    title="Without a bonus one way for ever; with it, all turn right",
     y_label="π(right) in the start cell",
 )
 plt.show()
@@ -459,7 +474,7 @@ assert stuck[2_000] > 0 == stuck[4_000]
 # %% [markdown]
 # ## Too little, enough, too much
 #
-# Was 0.07 a lucky choice? Here are five weights, 20 seeds each. The exact value $J$ of each learned policy stands against the best possible.
+# Was 0.07 a lucky choice? Here are five weights, 20 seeds each. One dot is one seed: the exact value $J$ of its policy. The dots of each weight are sorted by size; the bar is their median.
 
 # %%
 weights = final.levels("entropy_weight")
@@ -477,18 +492,32 @@ ax.set_title("Too little: luck. Enough: all get out. Too much: nobody walks stra
 plt.show()
 
 # %%
-print("β       stuck   median J   median entropy")
+print("β       stuck      far exit       median J   median entropy")
 median = {}
 for b, J in zip(weights, values, strict=True):
     these = final.select(entropy_weight=b)
-    stuck, H = (these.column("p_far") < 0.5).sum(), np.median(these.column("entropy"))
-    median[b] = np.median(J)
-    print(f"{b:<6} {stuck:3} of 20   {median[b]:.3f}      {H:.3f}")
+    p_far, H = these.column("p_far"), np.median(these.column("entropy"))
+    stuck, median[b] = (p_far < 0.5).sum(), np.median(J)
+    print(f"{b:<6} {stuck:3} of 20   {p_far.min():.2f} to {p_far.max():.2f}   ", end="")
+    print(f"{median[b]:.3f}      {H:.3f}")
 
 assert median[BETA] > 1.5 * max(median[0.0], median[0.5])
 assert 0.8 < median[BETA] / V_best[START] < 0.87  # a sixth is lost
 assert values[-1].max() < 0.4
 assert H > 0.6  # of the largest weight
+
+lucky, undecided = (final.select(entropy_weight=b).column("p_far") for b in (0.02, 0.2))
+assert ((lucky < 0.05) | (lucky > 0.95)).all()
+assert 0.25 < undecided.min() < undecided.max() < 0.75
+
+# %% [markdown]
+# The curve over β has a hill, and both sides are steep.
+#
+# - **To the left is luck.** With $\beta = 0.02$ half of the seeds walk straight to the far exit and half sit at the near one. (The median lies between, where no agent is.)
+# - **To the right is indecision.** With $\beta = 0.5$ the policy is little more than a coin: its entropy is close to $\ln 2 = 0.693$, its value hardly above the coin's. It has learned what *we* paid it for. Nobody is trapped there.
+#   Being stuck means something else here: a wanderer mostly leaves by the exit that is near. With $\beta = 0.2$ all seeds end close to the line between stuck and not, and it says little on which side.
+#
+# And look closely at the top of the hill. Nobody with $\beta = 0.07$ reaches the best value. They do leave by the far exit, but they dawdle on the way. What would one step back cost somebody who walks straight?
 
 # %%
 Q = exact.action_values(world, V_best, GAMMA)
@@ -497,13 +526,9 @@ print(f"what a step back costs in cells 2 to 8: {gaps.min():.3f} to {gaps.max():
 assert 0.065 < gaps.min() < gaps.max() < 0.105
 
 # %% [markdown]
-# With $\beta = 0.5$ the policy is a coin that talks: its entropy is close to $\ln 2 = 0.693$, its value hardly above the coin's. It has learned what *we* paid it for. So the curve over β
-# has a hill, and both sides are steep.
+# Not much more than one β, so the bonus buys such a step every now and then. **The bonus changes the question.** The agent no longer looks for the best policy but for the best mixture of reward and indecision.
 #
-# And look closely at the top of the hill. Nobody with $\beta = 0.07$ reaches the best value. They do leave by the far exit, but they dawdle on the way: a step back costs 0.07 to 0.10, not much more than one β, so the
-# bonus buys one every now and then. **The bonus changes the question.** The agent no longer looks for the best policy but for the best mixture of reward and indecision.
-#
-# Who wants the reward alone takes the bonus away once it has done its work. Your free agent goes on without one:
+# Whoever wants the reward alone takes the bonus away once it has done its work. Your agent, which is out of the trap, goes on without one:
 
 # %%
 print(f"Training with {whose(a2c_loss)}.")
@@ -520,8 +545,7 @@ assert value_of_policy(agent) > 0.95 * V_best[START]
 # %% [markdown]
 # ## CartPole
 #
-# Now your loss, the returns of chapter 02, and a world that is not a table. In `CartPole-v1` a cart moves left or right to keep a pole upright. Each step pays 1, and the episode ends when the pole falls, or
-# after 500 steps, by a time limit. So 500 is the best return there is.
+# Now your loss, the returns of chapter 02, and a world that is not a table: CartPole, where each step pays 1 and 500, the time limit, is the best return there is.
 #
 # Two settings need a word. Four CartPoles are played in step, $N = 4$: the losses are means over $T \cdot N$, so nothing in your code notices, and it is quicker. (Chapter 06 makes more of it.) And
 # `value_weight` is 0.01: returns here go up to 100, squared errors into the thousands, and the two losses pull at one torso. The weight was found by trying, for n-step returns.
@@ -538,9 +562,7 @@ with actor_critic.train(balancer, CARTPOLE, config, targets=n_step_returns, loss
 
 evaluation = evaluate(balancer, CARTPOLE, episodes=100, seed=1000)
 print(f"mean return {evaluation}")
-print(
-    f"largest squared error of the critic, mean of a rollout: {max(u.value_loss for u in updates):.0f}"
-)
+print(f"largest value loss of an update: {max(u.value_loss for u in updates):.0f}")
 assert evaluation.mean > 200
 
 # %% [markdown]
@@ -578,7 +600,7 @@ assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean(
 
 # %% [markdown]
 # Be careful with what this shows. **That** CartPole is learned, in at least four of five seeds: yes. That the bonus is the cause: no. A CartPole has no near exit, and one seed more or less, out of five, is luck.
-# The bonus is an insurance against traps, and you cannot see the use of an insurance where nothing burns. What you do see is its price, once you buy too much of it.
+# The bonus is insurance against traps, and you cannot see the use of insurance where nothing burns. What you do see is its price, once you buy too much of it.
 #
 # Why is 0.1 too much here, where a pole that falls may cost 100? Because β is compared with the *gap between two actions*, not with returns. While the pole stands well, either action will do, for the next one can make up for it:
 # the gap is small. An undecided agent makes such small mistakes all the time, until they add up.
@@ -590,11 +612,13 @@ assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean(
 # %% [markdown]
 # ## Reading a run
 #
-# A run goes wrong without an error message. What you have is what it reports. The return says *that* something is wrong, late and not always. Three numbers say *what*; every `Update` carries them.
+# A run goes wrong without an error message. What you have is what it reports. The return says *that* something is wrong, late and not always. Three numbers say *what*. Every `Update`, the trainer's report,
+# carries them.
 #
 # **Entropy**, in nats. Starts at $\log A$, should come down, slowly, and not to nothing at once. It asks: *is the policy deciding?*
 #
-# **Gradient norm**, before it is limited. Should stay in its range, once it has one. It asks: *how hard is the whole thing pushed?*
+# **Gradient norm**: the length of the loss's gradient, all parameters together. The trainer shortens a gradient that is longer than `max_grad_norm`, 0.5, to that length, so that one odd rollout cannot throw the network far; reported is
+# the length before. After the first updates it should neither grow tenfold nor vanish. It asks: *how hard is the network pushed?*
 #
 # **Explained variance**. It asks: *does the critic know anything?* Of all the variation in the returns, how much does the critic foresee?
 #
@@ -648,7 +672,7 @@ print(f"explained variance of the true V: {EV:.2f}")
 assert 0.1 < EV < 0.8
 
 # %% [markdown]
-# Far from 1. The rest is the coin's own luck, which nobody can foresee. So an EV of 0.5 is no fault as long as the policy is undecided. What you look for is a critic that stays near 0 or below *while returns differ*.
+# Far from 1. The rest is the coin's own luck, which nobody can foresee. So an EV far below 1 is no fault as long as the policy is undecided. What you look for is a critic that stays near 0 or below *while returns differ*.
 #
 # Where they do not, EV says little. A policy that has become certain in a world without dice makes every return foreseeable: EV goes to 1, or to NaN when all returns are the same. That is no praise for the critic. And look at
 # the end of your CartPole run:
@@ -660,7 +684,7 @@ print(f"mean return {np.mean(returns):.0f}")
 print(f"explained variance {np.median([update.explained_variance for update in late]):.2f}")
 
 # %% [markdown]
-# If its poles no longer fall, every return is worth about 100, and what is left to explain is the critic's own flutter. A bad EV is a question, not a verdict.
+# If its poles no longer fall, every return $R_t$ is about 100, and what is left to explain is the critic's own flutter. A bad EV is a question, not a verdict.
 #
 # ### Four runs
 #
@@ -680,7 +704,7 @@ panels = plots.signals(
     {run: updates_of(run, seed=2) for run in ("healthy", "A", "B", "C")},
     names=["episode_return", "entropy", "explained_variance", "gradient_norm"],
     lines={"entropy": {"ln 2": math.log(2)}},
-    title="One healthy run, three faults: each shows in one signal",
+    title="One healthy run and three faults: what gives each away?",
 )
 panels[-1].set(yscale="log", ylim=(1e-4, 10))
 plt.show()
@@ -719,9 +743,9 @@ assert C["gradient_norm"] > max(8 * healthy["gradient_norm"], 0.5)
 
 # %% [markdown]
 # **A: the entropy is gone after 400 steps**, though a bonus of 0.07 is supposed to hold it up. Somebody *added* the bonus to the loss. This agent is paid for making up its mind. (Its EV falls out of the picture and
-# becomes NaN, with other seeds it is 1; its gradient goes to zero. All of these are consequences: a policy that is certain leaves nothing to explain and nothing to push.)
+# becomes NaN; with other seeds it is 1. Its gradient goes to zero. These are consequences: a policy that is certain leaves nothing to explain and nothing to push.)
 #
-# **B: the explained variance stays low.** The critic foresees hardly anything. It gets no gradient: the loss was handed `values.detach()`. The actor then works without a baseline worth
+# **B: the explained variance stays low.** The critic foresees hardly anything. (The entropy is low as well. By itself that could be the sign of a run which has found a clear answer.) The critic gets no gradient: the loss was handed `values.detach()`. The actor then works without a baseline worth
 # the name, almost as in chapter 00.
 #
 # **C: the gradient norm is more than ten times that of the healthy run**, and all else is much as usual. The loss is a sum over the rollout's ten steps instead of a mean. Adam divides by the gradient's size, so the run survives. But
@@ -784,7 +808,7 @@ print(f"largest difference between the two: {abs(D - D_times_10).max():.0e}")
 assert abs(D - D_times_10).max() < 0.01
 
 # %% [markdown]
-# Two curves, one on top of the other: the same runs, but for rounding. That is worth more than any stare at the code. **A knob that does nothing is not connected.**
+# Two curves, one on top of the other: the same runs, but for rounding. That is worth more than an hour of staring at the code. **A knob that does nothing is not connected.**
 #
 # Here is D's loss, written out in one function. It raises no error, and each of its four parts has the right value. **Find the fault and mend it.** (How you could have found it without a single run: on paper the entropy's
 # gradient at $\pi = (0.9, 0.1)$ is $(-0.19775, 0.19775)$.)
@@ -843,7 +867,7 @@ assert probability_of_far_exit(agent) > 0.5
 # - **A number to choose.** β has to fit the gaps between action values, in the units of your rewards, and you do not know those gaps beforehand. Both sides of the hill were steep.
 # - **The best policy.** While β is above zero the agent looks for a mixture. In the trap it gave up about a sixth of the best value, until the bonus was taken away.
 # - **Time.** After 400 steps most seeds with the bonus still went left; the last one turned after more than 2000. Who escaped by luck without it had done so by then.
-# - **No guarantee.** Being undecided is a blind search, and a coin needs about $n^2$ steps to wander $n$ cells (chapter 00). What helps at eight cells will hardly help at eighty.
+# - **No guarantee.** Being undecided is a blind search, and a coin needs about $n^2$ steps to wander $n$ cells (in chapter 00 it was 12 steps for 3 cells). What helps at eight cells will hardly help at eighty.
 #
 # In computing it costs next to nothing: log π is there already.
 

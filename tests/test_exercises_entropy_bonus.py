@@ -70,6 +70,13 @@ def negative_entropy_added(logits, values, actions, returns, value_weight=0.5, e
     return loss._replace(total=loss.total + entropy_weight * negative, entropy=-negative)
 
 
+def chapter_01s_own_entropy(
+    logits, values, actions, returns, value_weight=0.5, entropy_weight=0.01
+):
+    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
+    return loss._replace(total=loss.total - entropy_weight * loss.entropy)
+
+
 def through_numpy(returns, values):
     R, V = returns.numpy(), values.numpy()
     with np.errstate(all="ignore"):
@@ -89,6 +96,15 @@ def from_the_definition(returns, values):
     return 1 - variance(returns - values) / variance(returns) if variance(returns) else math.nan
 
 
+def number_by_number(returns, values):
+    R, V = returns.flatten().tolist(), values.flatten().tolist()
+    if min(R) == max(R):
+        return math.nan
+    left, mean = [a - b for a, b in zip(R, V, strict=True)], sum(R) / len(R)
+    mean_left = sum(left) / len(left)
+    return 1 - sum((x - mean_left) ** 2 for x in left) / sum((x - mean) ** 2 for x in R)
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer"),
     [
@@ -101,17 +117,45 @@ def from_the_definition(returns, values):
         ("3.2", in_one_piece),
         ("3.2", sums_divided),
         ("3.2", negative_entropy_added),
+        ("3.2", chapter_01s_own_entropy),
         ("3.3", through_numpy),
         ("3.3", with_unbiased_variances),
         ("3.3", from_the_definition),
+        ("3.3", number_by_number),
         ("3.4", in_one_piece),
         ("3.4", sums_divided),
+        ("3.4", chapter_01s_own_entropy),
         ("3.4", a2c_loss),
     ],
 )
 def test_a_right_answer_in_another_form_is_right(exercise, answer):
     verdict = check(registry.find(exercise), answer)
     assert verdict.kind is Kind.RIGHT, verdict.text
+
+
+def test_a_nan_for_returns_that_vary_a_little_is_wrong():
+    def impatient(returns, values):
+        return math.nan if returns.var() < 1e-3 else from_the_definition(returns, values)
+
+    verdict = check(registry.find("3.3"), impatient)
+    assert verdict.kind is Kind.WRONG
+    assert "vary little" in verdict.text
+
+
+def zero_by_entr(logits):
+    return torch.special.entr(logits.softmax(dim=-1)).sum(dim=-1)
+
+
+def zero_by_nan_to_num(logits):
+    pi = logits.softmax(dim=-1)
+    return -(pi * pi.log()).nan_to_num().sum(dim=-1)
+
+
+@pytest.mark.parametrize("answer", [zero_by_entr, zero_by_nan_to_num])
+def test_an_entropy_that_is_right_with_a_gradient_that_is_nan_is_called_that(answer):
+    verdict = check(registry.find("3.1"), answer)
+    assert verdict.kind is Kind.WRONG
+    assert "gradient is NaN" in " ".join(verdict.text.split())
 
 
 def test_the_bug_hunts_entropy_has_the_right_value_and_no_gradient():

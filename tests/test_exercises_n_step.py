@@ -129,6 +129,17 @@ def only_what_was_cut_is_looked_up(rollout, last_observation, model, gamma):
     )
 
 
+def the_model_is_asked_again_only_at_ends(rollout, last_observation, model, gamma):
+    ends = rollout.terminated | rollout.truncated
+    with torch.no_grad():
+        values = model.values(torch.cat([rollout.observations, last_observation[None]]))
+        next_values = values[1:].clone()
+        next_values[ends] = model.values(rollout.next_observations[ends])
+    return n_step.n_step_returns(
+        rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma
+    )
+
+
 def loop_of_its_own(rollout, last_observation, model, gamma):
     with torch.no_grad():
         R = model.values(rollout.next_observations[-1])
@@ -155,6 +166,7 @@ def loop_of_its_own(rollout, last_observation, model, gamma):
         ("2.3", return_from_recursively),
         ("2.3", return_from_slices),
         ("2.4", only_what_was_cut_is_looked_up),
+        ("2.4", the_model_is_asked_again_only_at_ends),
         ("2.4", loop_of_its_own),
     ],
 )

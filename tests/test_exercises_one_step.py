@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss, nll_loss, one_hot
+from torch.nn.functional import cross_entropy, mse_loss, nll_loss, one_hot
 
 from a3c_lib.actor_critic import Loss
 from a3c_lib.exercises import registry
@@ -27,6 +27,10 @@ def targets_in_a_loop(rewards, next_values, terminated, truncated, gamma):
 
 def targets_in_float64(rewards, next_values, terminated, truncated, gamma):
     return rewards.double() + gamma * (1 - terminated.double()) * next_values.double()
+
+
+def targets_with_the_values_masked_first(rewards, next_values, terminated, truncated, gamma):
+    return torch.add(rewards, next_values.masked_fill(terminated, 0.0), alpha=gamma)
 
 
 class SelectsTheLastAxis(nn.Module):
@@ -93,6 +97,15 @@ def loss_from_torch(logits, values, actions, returns, value_weight=0.5):
     return Loss(total=policy + value * value_weight, policy=policy, value=value, entropy=entropy)
 
 
+def loss_from_cross_entropy(logits, values, actions, returns, value_weight=0.5):
+    surprise = cross_entropy(logits.flatten(0, 1), actions.flatten(), reduction="none")
+    error = returns.detach() - values
+    policy = (error.detach().flatten() * surprise).mean()
+    pi = torch.distributions.Categorical(probs=logits.softmax(dim=-1))
+    value = error.pow(2).mean()
+    return Loss(policy + value_weight * value, policy, value, pi.entropy().mean())
+
+
 def loss_in_float64(logits, values, actions, returns, value_weight=0.5):
     return loss_by_hand(logits.double(), values.double(), actions, returns.double(), value_weight)
 
@@ -120,11 +133,13 @@ def after_without_what_is_never_looked_at(model, rollout, values):
         ("1.1", targets_with_where),
         ("1.1", targets_in_a_loop),
         ("1.1", targets_in_float64),
+        ("1.1", targets_with_the_values_masked_first),
         ("1.2", SelectsTheLastAxis),
         ("1.2", FlattensFirst),
         ("1.2", NamedOutputs),
         ("1.3", loss_by_hand),
         ("1.3", loss_from_torch),
+        ("1.3", loss_from_cross_entropy),
         ("1.3", loss_in_float64),
         ("1.4", after_only_where_needed),
         ("1.4", after_row_by_row),
@@ -157,6 +172,22 @@ def test_a_network_without_its_own_names_is_still_checked_for_a_small_policy_hea
     verdict = check(registry.find("1.2"), LoudPolicy)
     assert not verdict.right
     assert "opinion" in verdict.text
+
+
+def test_a_network_of_other_layers_is_told_the_shapes_of_the_right_ones() -> None:
+    class ValueFromLogits(SelectsTheLastAxis):
+        def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
+            super().__init__(torso, width, num_actions)
+            self.value = nn.Linear(num_actions, 1)
+
+        def values(self, observations: Tensor) -> Tensor:
+            return self.value(self.logits(observations))[..., 0]
+
+    verdict = check(registry.find("1.2"), ValueFromLogits)
+    assert not verdict.right
+    assert "the shapes of its parameters" in " ".join(verdict.text.split())
+    assert "(1,), (1, 3)" in verdict.text
+    assert "(1,), (1, 4)" in verdict.text
 
 
 def test_a_value_head_that_is_not_squeezed_is_named() -> None:

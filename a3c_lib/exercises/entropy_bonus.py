@@ -42,8 +42,25 @@ def softmax_by_hand(logits: Tensor) -> Tensor:
     return -(pi * pi.log()).sum(dim=-1)
 
 
+def zero_put_for_the_infinite(logits: Tensor) -> Tensor:
+    pi = logits.softmax(dim=-1)
+    return -torch.where(pi > 0, pi * pi.log(), 0.0).sum(dim=-1)
+
+
 def logits_for_logarithms(logits: Tensor) -> Tensor:
     return -(logits.softmax(dim=-1) * logits).sum(dim=-1)
+
+
+def logits_for_logarithms_throughout(logits: Tensor) -> Tensor:
+    return -(logits.exp() * logits).sum(dim=-1)
+
+
+def surprises_not_weighted(logits: Tensor) -> Tensor:
+    return -logits.log_softmax(dim=-1).mean(dim=-1)
+
+
+def surprises_added_up(logits: Tensor) -> Tensor:
+    return -logits.log_softmax(dim=-1).sum(dim=-1)
 
 
 def probabilities_detached(logits: Tensor) -> Tensor:
@@ -54,6 +71,11 @@ def probabilities_detached(logits: Tensor) -> Tensor:
 def softmax_over_steps(logits: Tensor) -> Tensor:
     log_pi = logits.log_softmax(dim=0)
     return -(log_pi.exp() * log_pi).sum(dim=-1)
+
+
+def all_over_the_first_axis(logits: Tensor) -> Tensor:
+    log_pi = logits.log_softmax(dim=0)
+    return -(log_pi.exp() * log_pi).sum(dim=0)
 
 
 def _entropy_cases() -> list[Case]:
@@ -170,6 +192,81 @@ def value_weight_not_handed_on(
     return a2c_loss(logits, values, actions, returns, entropy_weight=entropy_weight)
 
 
+def entropy_weight_forgotten(
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float = 0.5,
+    entropy_weight: float = 0.01,
+) -> Loss:
+    del entropy_weight
+    return a2c_loss(logits, values, actions, returns, value_weight, entropy_weight=1.0)
+
+
+def weighted_value_reported(
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float = 0.5,
+    entropy_weight: float = 0.01,
+) -> Loss:
+    loss = a2c_loss(logits, values, actions, returns, value_weight, entropy_weight)
+    return loss._replace(value=value_weight * loss.value)
+
+
+def surprise_of_the_action_taken(
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float = 0.5,
+    entropy_weight: float = 0.01,
+) -> Loss:
+    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
+    log_pi = logits.log_softmax(dim=-1)
+    surprise = -log_pi.gather(-1, actions[..., None]).squeeze(-1).mean()
+    return loss._replace(total=loss.total - entropy_weight * surprise, entropy=surprise)
+
+
+def entropy_paid_as_a_reward(
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float = 0.5,
+    entropy_weight: float = 0.01,
+) -> Loss:
+    H = entropy(logits)
+    return actor_critic_loss(logits, values, actions, returns + entropy_weight * H, value_weight)
+
+
+def all_parts_summed(
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float = 0.5,
+    entropy_weight: float = 0.01,
+) -> Loss:
+    loss = a2c_loss(logits, values, actions, returns, value_weight, entropy_weight)
+    return Loss(*(part * actions.numel() for part in loss))
+
+
+def logarithm_of_a_softmax(
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float = 0.5,
+    entropy_weight: float = 0.01,
+) -> Loss:
+    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
+    bonus = log_of_softmax(logits).mean()
+    return loss._replace(total=loss.total - entropy_weight * bonus, entropy=bonus)
+
+
 def only_the_total(
     logits: Tensor,
     values: Tensor,
@@ -193,6 +290,7 @@ def _loss_cases() -> list[Case]:
     )
     return [
         on_paper,
+        Case("2 steps, certain in one of them", *_certain_once(), 0.5, 0.2),
         Case("3 steps of 2 environments", *_random_rollout(3, 2, 4), 0.3, 0.2),
         Case("5 steps, the default weights", *_random_rollout(5, 1, 2)),
     ]
@@ -210,6 +308,20 @@ def squared_errors_for_a_variance(returns: Tensor, values: Tensor) -> float:
     if variance == 0:
         return math.nan
     return 1 - float((returns - values).square().mean() / variance)
+
+
+def squared_errors_for_an_unbiased_variance(returns: Tensor, values: Tensor) -> float:
+    variance = returns.var()
+    if variance == 0:
+        return math.nan
+    return 1 - float((returns - values).square().mean() / variance)
+
+
+def each_environment_by_itself(returns: Tensor, values: Tensor) -> float:
+    if returns.var(correction=0) == 0:
+        return math.nan
+    left = (returns - values).var(dim=0, correction=0)
+    return 1 - float((left / returns.var(dim=0, correction=0)).mean())
 
 
 def share_of_the_values(returns: Tensor, values: Tensor) -> float:
@@ -256,12 +368,14 @@ def zero_where_there_is_no_answer(returns: Tensor, values: Tensor) -> float:
 def _explained_variance_cases() -> list[Case]:
     R = torch.tensor([1.0, 2.0, 3.0])
     return [
+        # First: of failing cases of one size the first is shown, and this fault hides all others.
+        Case("returns that do not vary", torch.full((3,), 2.0), R),
         Case("a perfect critic", R, R.clone()),
         Case("a critic that says 2 everywhere", R, torch.full((3,), 2.0)),
         Case("a critic that is 1 too high everywhere", R, R + 1),
         Case("a critic that says twice what is right", R, 2 * R),
         Case("a critic that says the opposite", R, -R),
-        Case("returns that do not vary", torch.full((3,), 2.0), R),
+        Case("returns that vary little", 0.01 * R, torch.tensor([0.01, 0.01, 0.02])),
         Case("5 steps of 2 environments", torch.randn(5, 2), torch.randn(5, 2)),
     ]
 
@@ -368,12 +482,20 @@ def _full_loss_cases() -> list[Case]:
         Case("3 steps of 2 environments", *_random_rollout(3, 2, 4), 0.3, 0.2),
         Case("5 steps, the default weights", *_random_rollout(5, 1, 2)),
         Case("2 steps, and all for the bonus", *_random_rollout(2, 1, 2), 0.0, 10.0),
+        Case("2 steps, certain in one of them", *_certain_once(), 0.5, 0.2),
     ]
 
 
 def _random_rollout(T: int, N: int, A: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     logits, values, returns = torch.randn(T, N, A), torch.randn(T, N), torch.randn(T, N)
     return _leaf(logits), _leaf(values), torch.randint(A, (T, N)), _leaf(returns)
+
+
+def _certain_once() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Two steps of one environment. In the first, one π(a) is 0 in floating point."""
+    logits = torch.tensor([[[200.0, 0.0]], [[0.5, -0.5]]])
+    values, returns = torch.tensor([[1.0], [0.5]]), torch.tensor([[2.0], [1.0]])
+    return _leaf(logits), _leaf(values), torch.tensor([[0], [1]]), _leaf(returns)
 
 
 def _leaf(tensor: Tensor) -> Tensor:
@@ -415,6 +537,13 @@ EXERCISES = (
                 "rounding π to 0 first.",
             ),
             Wrong(
+                zero_put_for_the_infinite,
+                "The entropy is right, but where the policy is certain its gradient is NaN. You "
+                "put a 0 in the place of 0 · log 0; on the way back autograd still goes through "
+                "that logarithm, and 0 · ∞ is NaN. Let no infinity arise: `log_softmax` gives log "
+                "π, which is finite.",
+            ),
+            Wrong(
                 softmax_by_hand,
                 "Right, as long as the logits are small. exp(300) is inf in floating point, and "
                 "inf / inf is NaN. `log_softmax` subtracts the largest logit first.",
@@ -425,6 +554,22 @@ EXERCISES = (
                 "is what `log_softmax` makes of them.",
             ),
             Wrong(
+                logits_for_logarithms_throughout,
+                "You took the logits for log π, and their exp() for π. In the example on paper they "
+                "are, but logits may be any numbers, and their exp() need not add up to 1. "
+                "`log_softmax` makes log π of them.",
+            ),
+            Wrong(
+                surprises_not_weighted,
+                "Here every action's surprise −log π(a) counts the same. Entropy is the mean over "
+                "what the policy does: weigh each surprise by π(a), and add up.",
+            ),
+            Wrong(
+                surprises_added_up,
+                "You add up the surprises −log π(a) as they are. Weigh each by π(a), for that is "
+                "how often it is met.",
+            ),
+            Wrong(
                 probabilities_detached,
                 "The entropy is right, but its gradient is zero: you cut π out of the graph, and "
                 "the entropy's gradient flows through π. Nothing here is a constant.",
@@ -432,6 +577,11 @@ EXERCISES = (
             Wrong(
                 softmax_over_steps,
                 "The softmax runs over the first axis. The actions are the last one: dim=-1.",
+            ),
+            Wrong(
+                all_over_the_first_axis,
+                "Softmax and sum run over the first axis. With a single row that is the right "
+                "one; in a batch the actions are the last axis: dim=-1.",
             ),
         ),
         hints=(
@@ -490,6 +640,42 @@ EXERCISES = (
                 "Hand it on.",
             ),
             Wrong(
+                entropy_weight_forgotten,
+                "The bonus is subtracted without its weight. What a nat is worth is "
+                "entropy_weight: multiply by it in `total`.",
+            ),
+            Wrong(
+                weighted_value_reported,
+                "`total` is right. But `value` is to be the mean of (R − V)² itself: a number that "
+                "means the same whatever the weight is. Apply the weight in `total` only.",
+            ),
+            Wrong(
+                surprise_of_the_action_taken,
+                "This is −log π of the action that was taken: the surprise of one action. Entropy "
+                "is the mean over all actions, each weighed by its π. Your `entropy` computes it.",
+            ),
+            Wrong(
+                entropy_paid_as_a_reward,
+                "You pay the entropy as if it were a reward, within the returns. The returns are "
+                "constants, so no gradient of H comes from them, and the critic would learn to "
+                "expect the pay. The bonus is a part of its own: subtract it from `total`.",
+            ),
+            Wrong(
+                all_parts_summed,
+                "These are sums over the rollout's steps. The gradient then grows with T·N. Take "
+                "means.",
+            ),
+            Wrong(
+                logarithm_of_a_softmax,
+                "Right, until the policy is certain somewhere. Then a π(a) is 0 in floating point, "
+                "0 · log 0 is NaN, and so is the whole loss. Take `entropy` from exercise 3.1.",
+            ),
+            Wrong(
+                advantages_attached,
+                "The numbers are right. But the advantage A = R − V is a weight in the policy's "
+                "part, a constant: without its `detach()` that part moves the critic.",
+            ),
+            Wrong(
                 only_the_total,
                 "You return the total alone. The parts are needed too, to be looked at: return "
                 "the Loss, with `total` and `entropy` replaced.",
@@ -526,6 +712,18 @@ EXERCISES = (
                 "You divide the mean squared error by the variance. A critic that is 1 too high "
                 "everywhere has a large squared error, but it explains all that varies: the "
                 "variance of R − V is 0.",
+            ),
+            Wrong(
+                squared_errors_for_an_unbiased_variance,
+                "You divide the mean squared error by the variance, and forgive no critic that is "
+                "too high everywhere: the variance of R − V is wanted. (Besides, `var()` divides "
+                "by one less than the number of its elements. In a quotient of two such variances "
+                "that cancels, here it does not.)",
+            ),
+            Wrong(
+                each_environment_by_itself,
+                "You take the share of each environment and average over them. Var runs over all "
+                "T·N numbers at once: no `dim`.",
             ),
             Wrong(
                 share_of_the_values,
@@ -597,6 +795,11 @@ EXERCISES = (
                 sign_turned_and_connected,
                 "The bonus is connected now, but you also turned its sign, which was right: a loss "
                 "is made small, so the entropy is subtracted.",
+            ),
+            Wrong(
+                logarithm_of_a_softmax,
+                "The bonus is connected now, but with the logarithm of a softmax it is NaN as soon "
+                "as the policy is certain. log_pi was right as it was.",
             ),
             Wrong(
                 bonus_summed_in_full,

@@ -62,6 +62,20 @@ def bootstrap_at_every_step(rewards: Tensor, bootstrap: Tensor, gamma: float) ->
     return rewards + gamma * bootstrap
 
 
+def bootstrap_in_the_last_place(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
+    return torch.cat([stretch_returns(rewards[:-1], bootstrap, gamma), bootstrap[None]])
+
+
+def bootstrap_returned_too(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
+    return torch.cat([stretch_returns(rewards, bootstrap, gamma), bootstrap[None]])
+
+
+def bootstrap_always_discounted_by_all_steps(
+    rewards: Tensor, bootstrap: Tensor, gamma: float
+) -> Tensor:
+    return no_bootstrap(rewards, bootstrap, gamma) + gamma ** len(rewards) * bootstrap
+
+
 def _stretch_cases() -> list[Case]:
     return [
         Case("on paper", torch.tensor([1.0, 2.0, 3.0]), torch.tensor(8.0), 0.5),
@@ -179,6 +193,63 @@ def rollout_forward_in_time(
     return torch.stack(returns)
 
 
+def no_value_where_the_rollout_stops(
+    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    stops = terminated.clone()
+    stops[-1] |= ~truncated[-1]
+    return n_step_returns(rewards, next_values, stops, truncated, gamma)
+
+
+def value_after_every_end(
+    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    no = torch.zeros_like(terminated)
+    return n_step_returns(rewards, next_values, no, terminated | truncated, gamma)
+
+
+def value_and_return_after_a_time_limit(
+    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    returns = []
+    R = next_values[-1]
+    for t in reversed(range(len(rewards))):
+        after = R + next_values[t] * truncated[t]
+        R = rewards[t] + gamma * torch.where(terminated[t], 0.0, after)
+        returns.append(R)
+    return torch.stack(returns[::-1])
+
+
+def mask_the_wrong_way_round(
+    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    return n_step_returns(rewards, next_values, ~terminated, truncated, gamma)
+
+
+def return_replaced_where_an_episode_ends(
+    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    returns = []
+    R = next_values[-1]
+    for t in reversed(range(len(rewards))):
+        R = torch.where(truncated[t], next_values[t], rewards[t] + gamma * R)
+        R = torch.where(terminated[t], 0.0, R)
+        returns.append(R)
+    return torch.stack(returns[::-1])
+
+
+def ends_read_one_step_early(
+    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    returns = []
+    R = next_values[-1]
+    for t in reversed(range(len(rewards))):
+        R = rewards[t] + gamma * R
+        returns.append(R)
+        R = torch.where(terminated[t], 0.0, torch.where(truncated[t], next_values[t], R))
+    return torch.stack(returns[::-1])
+
+
 def _rollout_cases() -> list[Case]:
     def random(T: int, N: int, gamma: float, share: float) -> Arguments:
         terminated, truncated = torch.rand(2, T, N) < share
@@ -214,7 +285,7 @@ def return_from(
     truncated: Tensor,
     gamma: float,
 ) -> Tensor:
-    """Rewards from step t to the first end, each discounted, and what is worth something there.
+    """R_t from its definition: rewards up to the first end, and the value of what comes after it.
     All (T,) → ()."""
     R, discount = torch.zeros(()), 1.0
     for k in range(t, len(rewards)):
@@ -339,7 +410,96 @@ def first_end_of_the_rollout(
 ) -> Tensor:
     last = _first_end(0, terminated, truncated)
     value = 0.0 if terminated[last] else next_values[last]
-    return _direct(t, last, rewards, value, last - t + 1, gamma) if last >= t else rewards[t]
+    return _direct(t, last, rewards, value, last - t + 1, gamma)
+
+
+def end_at_step_t_overlooked(
+    t: int,
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+) -> Tensor:
+    last = min(t + 1, len(rewards) - 1)
+    last = _first_end(last, terminated, truncated)
+    value = 0.0 if terminated[last] else next_values[last]
+    return _direct(t, last, rewards, value, last - t + 1, gamma)
+
+
+def no_end_seen(
+    t: int,
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+) -> Tensor:
+    no = torch.zeros_like(terminated)
+    return return_from(t, rewards, next_values, no, no, gamma)
+
+
+def past_a_time_limit(
+    t: int,
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+) -> Tensor:
+    no = torch.zeros_like(truncated)
+    return return_from(t, rewards, next_values, terminated, no, gamma)
+
+
+def time_limit_asked_first(
+    t: int,
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+) -> Tensor:
+    return return_from(t, rewards, next_values, terminated & ~truncated, truncated, gamma)
+
+
+def flag_of_step_t_asked(
+    t: int,
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+) -> Tensor:
+    last = _first_end(t, terminated, truncated)
+    value = 0.0 if terminated[t] else next_values[last]
+    return _direct(t, last, rewards, value, last - t + 1, gamma)
+
+
+def value_not_discounted(
+    t: int,
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+) -> Tensor:
+    last = _first_end(t, terminated, truncated)
+    value = 0.0 if terminated[last] else next_values[last]
+    return _direct(t, last, rewards, value, 0, gamma)
+
+
+def reward_of_an_end_left_out(
+    t: int,
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+) -> Tensor:
+    last = _first_end(t, terminated, truncated)
+    value = 0.0 if terminated[last] else next_values[last]
+    ended = bool(terminated[last] | truncated[last])
+    return _direct(t, last - ended, rewards, value, last - t + 1, gamma)
 
 
 def _definition_cases() -> list[Case]:
@@ -352,7 +512,9 @@ def _definition_cases() -> list[Case]:
         Case("on paper, no end, from step 2", 2, r, V, no, no, 0.5),
         Case("on paper, terminated at step 1", 0, r, V, flags(3, 1), no, 0.5),
         Case("on paper, terminated at step 0, from step 1", 1, r, V, flags(3, 0), no, 0.5),
+        Case("on paper, terminated at step 1, from step 1", 1, r, V, flags(3, 1), no, 0.5),
         Case("on paper, truncated at step 1", 0, r, V, no, flags(3, 1), 0.5),
+        Case("on paper, truncated at step 1, from step 1", 1, r, V, no, flags(3, 1), 0.5),
         Case("on paper, both flags at step 1", 0, r, V, flags(3, 1), flags(3, 1), 0.5),
         Case("on paper, terminated at the last step", 1, r, V, flags(3, 2), no, 0.5),
     ]
@@ -421,6 +583,21 @@ def time_limit_not_noticed(
 ) -> Tensor:
     no = torch.zeros_like(rollout.truncated)
     return rollout_returns(rollout._replace(truncated=no), last_observation, model, gamma)
+
+
+def value_before_the_cut(
+    rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
+) -> Tensor:
+    cut = rollout.truncated
+    seen = rollout.next_observations.clone()
+    seen[cut] = rollout.observations[cut]
+    return rollout_returns(rollout._replace(next_observations=seen), last_observation, model, gamma)
+
+
+def only_the_last_row_mended(
+    rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
+) -> Tensor:
+    return rollout_returns_with_a_bug(rollout, rollout.next_observations[-1], model, gamma)
 
 
 def _model(*values: float) -> ActorCritic:
@@ -513,6 +690,21 @@ EXERCISES = (
                 "This looks one step ahead at every step, and the value it takes belongs to the "
                 "end of the stretch. What follows step t is the return of step t + 1.",
             ),
+            Wrong(
+                bootstrap_in_the_last_place,
+                "The last place holds the bootstrap itself. The bootstrap is R_T, one step after "
+                "the last; the last return is r_{T−1} + γ · bootstrap.",
+            ),
+            Wrong(
+                bootstrap_returned_too,
+                "The result has one number too many: the bootstrap stands at its end. Asked are "
+                "R_0 … R_{T−1}, one return for each reward; the bootstrap is R_T.",
+            ),
+            Wrong(
+                bootstrap_always_discounted_by_all_steps,
+                "The bootstrap has the factor γ^T in every return. From step t it is T − t steps "
+                "away, so its factor there is γ^(T − t).",
+            ),
         ),
         hints=(
             "Work backwards. The last step's return needs nothing but r, γ and the bootstrap; the "
@@ -573,6 +765,38 @@ EXERCISES = (
                 ends_read_one_step_late,
                 "The flags are read one step late. terminated[t] speaks of the step that r_t was "
                 "paid for; it cuts off R_{t+1} from R_t.",
+            ),
+            Wrong(
+                no_value_where_the_rollout_stops,
+                "Where the rollout stops in the midst of an episode, nothing is said to follow. It "
+                "goes on in the next rollout: the loop begins with R = next_values[-1], not 0.",
+            ),
+            Wrong(
+                value_after_every_end,
+                "A value is added after every end, of both kinds. Where terminated, the world is "
+                "over and nothing follows: 0, whatever next_values[t] says.",
+            ),
+            Wrong(
+                value_and_return_after_a_time_limit,
+                "After a time limit both are added, next_values[t] and the R of step t + 1. That R "
+                "is another episode's: next_values[t] stands in its place, not beside it.",
+            ),
+            Wrong(
+                mask_the_wrong_way_round,
+                "The mask is the wrong way round: what comes after counts only where terminated. "
+                "It is to count everywhere else: ~terminated[t] in a product, and in torch.where "
+                "the first choice is for True.",
+            ),
+            Wrong(
+                return_replaced_where_an_episode_ends,
+                "Where an episode ends, 0 or next_values[t] is put in the place of the whole "
+                "return, and the reward of that step is lost. It is put in the place of what comes "
+                "after: R = r + γ · (0 or next_values[t]).",
+            ),
+            Wrong(
+                ends_read_one_step_early,
+                "The flags are read one step early: those of step t change what step t − 1 gets. "
+                "They say what comes after step t, so use them before R_t is computed.",
             ),
             Wrong(
                 one_end_ends_them_all,
@@ -649,6 +873,41 @@ EXERCISES = (
                 "This looks for the first end of the whole rollout. What counts is the first end "
                 "at or after step t.",
             ),
+            Wrong(
+                end_at_step_t_overlooked,
+                "An end at step t itself is overlooked: the search begins with step t + 1. If the "
+                "episode ends with step t, the sum has one reward, r_t.",
+            ),
+            Wrong(
+                no_end_seen,
+                "This never stops before the end of the rollout. Stop at the first step k ≥ t that "
+                "terminated or truncated; what follows belongs to another episode.",
+            ),
+            Wrong(
+                past_a_time_limit,
+                "This runs on through a time limit, into the next episode. Where truncated, stop "
+                "too, and add the value of what would have followed.",
+            ),
+            Wrong(
+                time_limit_asked_first,
+                "Where both flags are set, this adds a value. Ask `terminated` first: the world "
+                "ended, and nothing comes after.",
+            ),
+            Wrong(
+                flag_of_step_t_asked,
+                "Whether a value is added is decided by terminated[t]. What counts is how the "
+                "episode ended: the flag of the last step in the sum.",
+            ),
+            Wrong(
+                value_not_discounted,
+                "The value is not discounted. It comes after all the rewards of the sum: with n "
+                "rewards its factor is γ^n.",
+            ),
+            Wrong(
+                reward_of_an_end_left_out,
+                "The loop stops before it adds the reward of the step that ends the episode. That "
+                "step was paid: add first, then look at the flags.",
+            ),
         ),
         hints=(
             "Walk forward from t and add up, as you would on paper. At each step ask: is this the "
@@ -692,6 +951,17 @@ EXERCISES = (
                 time_limit_not_noticed,
                 "Now the return runs on through the time limit, into the next episode. The flag "
                 "was right; the value beside it was that of the wrong observation.",
+            ),
+            Wrong(
+                value_before_the_cut,
+                "At a time limit this takes the value of o_t, the observation before the last "
+                "step. What was cut off begins with o_{t+1}, where that step led.",
+            ),
+            Wrong(
+                only_the_last_row_mended,
+                "The last row is right now. Inside the rollout, the row below a time limit is "
+                "still the first one of the next episode. Where else does the rollout keep what "
+                "the world showed last?",
             ),
         ),
         hints=(

@@ -72,6 +72,12 @@ def one_row_too_late(
     return one_step_targets(rewards, next_values.roll(-1, 0), terminated, truncated, gamma)
 
 
+def all_rows_end_with_one(
+    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    return rewards if terminated.any() else rewards + gamma * next_values
+
+
 def returns_to_the_end(
     rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
 ) -> Tensor:
@@ -182,6 +188,22 @@ class CriticCannotTeachTheTorso(TwoHeads):
         return self.policy_head(features), self.value_head(features.detach()).squeeze(-1)
 
 
+class ModuleNotBegun(TwoHeads):
+    def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
+        self.torso = torso
+
+
+class TwoActionsInEveryWorld(TwoHeads):
+    def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
+        super().__init__(torso, width, num_actions=2)
+
+
+class ActorCannotTeachTheTorso(TwoHeads):
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.torso(observations)
+        return self.policy_head(features.detach()), self.value_head(features).squeeze(-1)
+
+
 class AValueForEveryAction(TwoHeads):
     def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
         super().__init__(torso, width, num_actions)
@@ -209,7 +231,7 @@ class MethodsGiveThePair(TwoHeads):
 def _what_it_gives(network: Any, observations: Tensor) -> dict[str, Any]:
     """All that can be seen from outside, with weights that depend on nothing but their shapes."""
     torso = nn.Sequential(nn.Linear(observations.shape[-1], 3), nn.Tanh())
-    made = network(torso, 3, 2)
+    made = network(torso, 3, 4)
     opinions = network(nn.Identity(), 50, 20)(torch.ones(4, 50))[0]
     undecided = bool((opinions - opinions.mean(-1, keepdim=True)).abs().max() < 0.1)
     with torch.no_grad():
@@ -217,7 +239,7 @@ def _what_it_gives(network: Any, observations: Tensor) -> dict[str, Any]:
             parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter) + number)
     logits, values = made(observations)
     return {
-        "the number of its parameters": sum(p.numel() for p in made.parameters()),
+        "the shapes of its parameters": str(sorted(_shape(p) for p in made.parameters()))[1:-1],
         "logits": logits.detach(),
         "values": values.detach(),
         "what logits() gives": made.logits(observations),
@@ -268,6 +290,33 @@ def advantage_not_detached(
     log_pi, entropy = _parts(logits, actions)
     policy = -(log_pi * (returns.detach() - values)).mean()
     value = (returns.detach() - values).square().mean()
+    return Loss(policy + value_weight * value, policy, value, entropy)
+
+
+def advantage_not_detached_nor_its_target(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
+    log_pi, entropy = _parts(logits, actions)
+    policy = -(log_pi * (returns - values)).mean()
+    value = (returns.detach() - values).square().mean()
+    return Loss(policy + value_weight * value, policy, value, entropy)
+
+
+def only_the_value_detached_for_the_actor(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
+    log_pi, entropy = _parts(logits, actions)
+    policy = -(log_pi * (returns - values.detach())).mean()
+    value = (returns.detach() - values).square().mean()
+    return Loss(policy + value_weight * value, policy, value, entropy)
+
+
+def only_the_value_detached_anywhere(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
+    log_pi, entropy = _parts(logits, actions)
+    policy = -(log_pi * (returns - values.detach())).mean()
+    value = (returns - values).square().mean()
     return Loss(policy + value_weight * value, policy, value, entropy)
 
 
@@ -332,6 +381,29 @@ def sums_for_means(
     return Loss(n * right.total, n * right.policy, n * right.value, right.entropy)
 
 
+def value_summed(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
+    right = actor_critic_loss(logits, values, actions, returns, value_weight)
+    summed = actions.numel() * right.value
+    return right._replace(total=right.policy + value_weight * summed, value=summed)
+
+
+def half_twice(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
+    right = actor_critic_loss(logits, values, actions, returns, value_weight)
+    half = 0.5 * right.value
+    return right._replace(total=right.policy + value_weight * half, value=half)
+
+
+def value_weight_always_a_half(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
+    right = actor_critic_loss(logits, values, actions, returns)
+    return right._replace(total=right.policy + 0.5 * right.value)
+
+
 def value_weight_forgotten(
     logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
 ) -> Loss:
@@ -344,6 +416,35 @@ def value_part_weighted_too(
 ) -> Loss:
     right = actor_critic_loss(logits, values, actions, returns, value_weight)
     return right._replace(value=value_weight * right.value)
+
+
+def entropy_in_the_total(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
+    right = actor_critic_loss(logits, values, actions, returns, value_weight)
+    return right._replace(total=right.total - 0.01 * right.entropy)
+
+
+def probabilities_taken_for_logits(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
+    return actor_critic_loss(logits.softmax(dim=-1), values, actions, returns, value_weight)
+
+
+def logits_taken_for_probabilities(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
+    pi = Categorical(logits)
+    policy = -(pi.log_prob(actions) * (returns - values).detach()).mean()
+    value = (returns.detach() - values).square().mean()
+    return Loss(policy + value_weight * value, policy, value, pi.entropy().mean())
+
+
+def parts_cut_from_the_graph(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
+    right = actor_critic_loss(logits, values, actions, returns, value_weight)
+    return Loss(right.total, *(part.detach() for part in right[1:]))
 
 
 def mean_of_all_before_the_square(
@@ -428,6 +529,12 @@ def gradient_into_the_next_row(model: ActorCritic, rollout: Rollout, values: Ten
     with torch.no_grad():
         shown = model.values(rollout.next_observations)
     return torch.where(over, shown, values.roll(-1, dims=0))
+
+
+def gradient_only_where_it_ended(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
+    over = rollout.terminated | rollout.truncated
+    after = values_after(model, rollout, values)
+    return torch.where(over, model.values(rollout.next_observations), after)
 
 
 def nothing_but_after_a_cut(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
@@ -547,6 +654,11 @@ EXERCISES = (
                 "which is the value two steps ahead.",
             ),
             Wrong(
+                all_rows_end_with_one,
+                "One ending anywhere takes γ V(o_{t+1}) from all steps. Each entry has its own flag: "
+                "multiply by the mask ~terminated, or use torch.where.",
+            ),
+            Wrong(
                 returns_to_the_end,
                 "You add up the rewards to the end of the rollout. That is chapter 02; here every "
                 "step looks one step ahead: its own reward, and then the critic.",
@@ -569,9 +681,9 @@ EXERCISES = (
         wrong=(
             Wrong(
                 ValuesKeepAnAxis,
-                "The values have one axis too many: (T, N, 1) for (T, N). Minus returns (T, N) it "
-                "would silently become (T, N, N), and train, badly. Take the last axis away: "
-                ".squeeze(-1).",
+                "The values have one axis too many: (T, N, 1) for (T, N). Minus targets (T, N) that "
+                "is an error at best; where T = N, or N = 1, it trains without a word, every state "
+                "towards everybody's targets. Take the last axis away: .squeeze(-1).",
             ),
             Wrong(
                 SqueezesEveryAxis,
@@ -598,6 +710,22 @@ EXERCISES = (
                 "it too; leave the detach() out.",
             ),
             Wrong(
+                ActorCannotTeachTheTorso,
+                "The logits have no gradient in the torso: only the critic would teach it. Leave the "
+                "detach() out.",
+            ),
+            Wrong(
+                ModuleNotBegun,
+                "PyTorch says: cannot assign module before Module.__init__() call. The first line "
+                "of __init__ is super().__init__(): it makes the place where a module keeps its "
+                "layers.",
+            ),
+            Wrong(
+                TwoActionsInEveryWorld,
+                "The policy head always has 2 outputs. It needs num_actions of them: other worlds "
+                "have more actions than the corridor.",
+            ),
+            Wrong(
                 AValueForEveryAction,
                 "The value head gives a number for every action. V(o) is one number for an "
                 "observation: nn.Linear(width, 1), and then its last axis away.",
@@ -613,8 +741,9 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "In __init__: keep the torso, and make two nn.Linear, both with `width` inputs. Then "
-            "make the policy head small. In forward: features once, then each head on them.",
+            "In __init__: super().__init__() first; keep the torso, and make two nn.Linear, both "
+            "with `width` inputs. Then make the policy head small. In forward: features once, then "
+            "each head on them.",
             "The value head has 1 output, so it gives (*B, 1). squeeze(-1) takes that last axis "
             "away, and no other.",
             "features = self.torso(observations); return self.policy_head(features), "
@@ -632,6 +761,22 @@ EXERCISES = (
                 "The advantage is not detached in the actor's loss, so that the actor's loss moves "
                 "the value head: it makes V worse where that makes the loss smaller. Values and "
                 "numbers all look right; the gradient is not.",
+            ),
+            Wrong(
+                advantage_not_detached_nor_its_target,
+                "The advantage in the actor's loss is not detached. Through it the loss would move V, "
+                "and the targets too, where it has only log π to move. Detach the whole difference: "
+                "(returns - values).detach().",
+            ),
+            Wrong(
+                only_the_value_detached_for_the_actor,
+                "In the actor's loss V is detached, but the target is not: a gradient flows into it. "
+                "Detach the whole difference: (returns - values).detach().",
+            ),
+            Wrong(
+                only_the_value_detached_anywhere,
+                "V is detached for the actor, as it should be; the targets are nowhere. Both losses "
+                "send a gradient into them: returns.detach() in both.",
             ),
             Wrong(
                 nothing_detached,
@@ -669,12 +814,48 @@ EXERCISES = (
                 "scale does not depend on T and N.",
             ),
             Wrong(
+                value_summed,
+                "The critic's loss is a sum, the actor's a mean. With a sum the critic would count "
+                "T · N times as much. Both are means.",
+            ),
+            Wrong(
+                half_twice,
+                "The critic's loss has a factor ½ of its own. value_weight is that factor already: "
+                "Loss.value is the mean of (R − V)² itself.",
+            ),
+            Wrong(
+                value_weight_always_a_half,
+                "The critic's loss always counts one half. value_weight is an argument, and 0.5 only "
+                "its default: use it.",
+            ),
+            Wrong(
                 value_weight_forgotten,
                 "value_weight is not used: the total is policy + value_weight · value.",
             ),
             Wrong(
                 value_part_weighted_too,
                 "Loss.value is to be the mean of (R − V)² itself. Weigh it in the total alone.",
+            ),
+            Wrong(
+                entropy_in_the_total,
+                "The entropy is in the total. Here it is only reported; what it is good for in a "
+                "loss is chapter 03.",
+            ),
+            Wrong(
+                probabilities_taken_for_logits,
+                "A softmax of a softmax: Categorical(logits=…) makes the softmax itself. Hand the "
+                "logits over as they are.",
+            ),
+            Wrong(
+                logits_taken_for_probabilities,
+                "Categorical's first argument is probabilities, and it wants them positive. Write "
+                "Categorical(logits=logits).",
+            ),
+            Wrong(
+                parts_cut_from_the_graph,
+                "The numbers are right, and so is the total. But policy, value and entropy are cut "
+                "from the graph, and this chapter asks for the gradients of the parts too. Return "
+                "them as they are.",
             ),
             Wrong(
                 mean_of_all_before_the_square,
@@ -732,6 +913,11 @@ EXERCISES = (
                 gradient_into_the_next_row,
                 "The numbers are right, but a gradient flows into the rows that you took from "
                 "`values`. They are targets now: values.detach().",
+            ),
+            Wrong(
+                gradient_only_where_it_ended,
+                "The numbers are right, but where an episode was over a gradient flows into the "
+                "model. They are targets too: put that call under torch.no_grad() as well.",
             ),
             Wrong(
                 nothing_but_after_a_cut,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import torch
 from torch import Tensor
+from torch.distributions import Categorical
 
 from a3c_lib.envs import LEFT, RIGHT, Corridor
 from a3c_lib.exercises.cases import Case, Exercise, Wrong
@@ -21,6 +22,7 @@ Choose = Callable[[Any], Any]  # observation → action
 ValueOf = Callable[[Any], float]  # observation → what is still to come from there
 
 MOST_RESETS = 50  # in a check; a loop that never ends is stopped
+AFTER_THE_END = "step() after a step that said terminated: the episode was over, the loop goes on"
 
 # 0.1 A gradient that flows where it should
 
@@ -58,8 +60,8 @@ def not_summed(prediction: Tensor, target: Tensor) -> Tensor:
 def _squared_error_cases() -> list[Case]:
     on_paper = Case("on paper", _leaf([1.0, 2.0]), _leaf([3.0, 2.0]))
     random = [
-        Case(f"{T} random numbers", _leaf(_normal(seed, T)), _leaf(_normal(seed + 10, T)))
-        for seed, T in enumerate([1, 5])
+        Case(label, _leaf(_normal(seed, T)), _leaf(_normal(seed + 10, T)))
+        for seed, (T, label) in enumerate([(1, "one random number"), (5, "5 random numbers")])
     ]
     return [on_paper, *random]
 
@@ -90,6 +92,68 @@ def goes_on_after_a_cut(env: Env, choose: Choose, seed: int) -> tuple[list[float
 def a_cut_is_an_ending(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
     rewards, _ = play_episode(env, choose, seed)
     return rewards, True
+
+
+def stops_only_when_both_flags_are_true(
+    env: Env, choose: Choose, seed: int
+) -> tuple[list[float], bool]:
+    observation, _ = env.reset(seed=seed)
+    rewards = []
+    terminated = truncated = False
+    while not (terminated and truncated):
+        observation, reward, terminated, truncated, _ = env.step(choose(observation))
+        rewards.append(float(reward))
+    return rewards, terminated
+
+
+def goes_on_after_an_ending(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
+    observation, _ = env.reset(seed=seed)
+    rewards, truncated = [], False
+    while not truncated:
+        observation, reward, terminated, truncated, _ = env.step(choose(observation))
+        rewards.append(float(reward))
+    return rewards, terminated
+
+
+def expects_four_things_from_a_step(
+    env: Env, choose: Choose, seed: int
+) -> tuple[list[float], bool]:
+    observation, _ = env.reset(seed=seed)
+    rewards, over = [], False
+    while not over:
+        observation, reward, over, _ = env.step(choose(observation))  # type: ignore[misc]
+        rewards.append(float(reward))
+    return rewards, over
+
+
+def returns_within_the_loop(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
+    observation, _ = env.reset(seed=seed)
+    observation, reward, terminated, _, _ = env.step(choose(observation))
+    return [float(reward)], terminated
+
+
+def acts_at_random(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
+    env.reset(seed=seed)
+    rewards = []
+    terminated = truncated = False
+    while not (terminated or truncated):
+        _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+        rewards.append(float(reward))
+    return rewards, terminated
+
+
+def only_the_rewards(env: Env, choose: Choose, seed: int) -> list[float]:
+    return play_episode(env, choose, seed)[0]
+
+
+def says_truncated(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
+    observation, _ = env.reset(seed=seed)
+    rewards = []
+    terminated = truncated = False
+    while not (terminated or truncated):
+        observation, reward, terminated, truncated, _ = env.step(choose(observation))
+        rewards.append(float(reward))
+    return rewards, truncated
 
 
 def says_whether_it_was_cut(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
@@ -138,6 +202,18 @@ def info_taken_for_the_observation(env: Env, choose: Choose, seed: int) -> tuple
     return rewards, terminated
 
 
+class ForChoose(gym.Space[Any]):
+    """The actions of an environment in which `choose` decides. Whoever draws one is told so."""
+
+    def sample(self, mask: Any = None, probability: Any = None) -> Any:
+        raise RuntimeError(
+            "env.action_space.sample() draws an action at random: ask choose(observation) instead"
+        )
+
+    def contains(self, x: Any) -> bool:
+        return True
+
+
 class Scripted(gym.Env[int, float]):
     """Episodes written down beforehand, played in turn, the last one for ever.
 
@@ -149,6 +225,7 @@ class Scripted(gym.Env[int, float]):
 
     def __init__(self, *episodes: tuple[Sequence[float], int | None]) -> None:
         self.episodes = chain(episodes, repeat(episodes[-1]))
+        self.action_space = ForChoose()
         self.rewards: Sequence[float] = ()
         self.steps = self.resets = 0
 
@@ -164,7 +241,7 @@ class Scripted(gym.Env[int, float]):
 
     def step(self, action: float) -> tuple[int, float, bool, bool, dict[str, Any]]:
         if self.steps == len(self.rewards):
-            raise RuntimeError("step() after the world had ended the episode (terminated)")
+            raise RuntimeError(AFTER_THE_END)
         reward = self.rewards[self.steps] + action
         self.steps += 1
         terminated = self.steps == len(self.rewards)
@@ -178,6 +255,10 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
 
     resets, terminated = 0, False
 
+    def __init__(self, env: Env) -> None:
+        super().__init__(env)
+        self.action_space = ForChoose()
+
     def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
         self.resets, self.terminated = self.resets + 1, False
         if self.resets > MOST_RESETS:
@@ -188,7 +269,7 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         if self.terminated:
-            raise RuntimeError("step() after the world had ended the episode (terminated)")
+            raise RuntimeError(AFTER_THE_END)
         result = super().step(action)
         self.terminated = result[2]
         return result
@@ -198,11 +279,18 @@ def _in_corridor(play: Any, actions: Sequence[int], limit: int) -> Any:
     """Take these actions, whatever is seen, and the last one for ever."""
     plan = chain(actions, repeat(actions[-1]))
     env = Guarded(gym.wrappers.TimeLimit(Corridor(), limit))
-    return play(env, lambda observation: next(plan), 0)
+
+    def choose(observation: Any) -> int:
+        return next(plan)
+
+    return play(env, choose, 0)
 
 
 def _in_script(play: Any, rewards: Sequence[float], limit: int | None, seed: int) -> Any:
-    return play(Scripted((rewards, limit)), lambda observation: 10.0 * observation, seed)
+    def choose(observation: Any) -> Any:
+        return 10.0 * observation
+
+    return play(Scripted((rewards, limit)), choose, seed)
 
 
 def _play_episode_cases() -> list[Case]:
@@ -264,6 +352,38 @@ def own_reward_left_out(rewards: Tensor, gamma: float) -> Tensor:
 
 def only_the_next_reward(rewards: Tensor, gamma: float) -> Tensor:
     return rewards + gamma * torch.cat([rewards[1:], torch.zeros_like(rewards[:1])])
+
+
+def single_terms(rewards: Tensor, gamma: float) -> Tensor:
+    return rewards * gamma ** torch.arange(len(rewards))
+
+
+def stops_before_the_first_step(rewards: Tensor, gamma: float) -> Tensor:
+    returns = discounted_returns(rewards, gamma)
+    returns[0] = 0.0
+    return returns
+
+
+def begins_before_the_last_step(rewards: Tensor, gamma: float) -> Tensor:
+    without_the_last = torch.cat([rewards[:-1], torch.zeros_like(rewards[-1:])])
+    return discounted_returns(without_the_last, gamma)
+
+
+def asks_for_returns_that_are_not_there_yet(rewards: Tensor, gamma: float) -> Tensor:
+    returns = torch.zeros_like(rewards)
+    for t in range(len(rewards) - 1):
+        returns[t] = rewards[t] + gamma * returns[t + 1]
+    return returns
+
+
+def leaves_after_one_round(rewards: Tensor, gamma: float) -> Tensor:
+    returns = torch.zeros_like(rewards)
+    returns[-1] = rewards[-1]
+    return returns
+
+
+def gamma_is_always_0_9(rewards: Tensor, gamma: float) -> Tensor:
+    return discounted_returns(rewards, 0.9)
 
 
 def _discounted_returns_cases() -> list[Case]:
@@ -371,7 +491,7 @@ def _discounted(rewards: Sequence[float], gamma: float, G: float) -> float:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+    return sum(values) / len(values)
 
 
 def nothing_after_a_cut(
@@ -418,6 +538,78 @@ def the_rest_is_not_discounted(
     )
 
 
+def the_rest_is_one_step_too_near(
+    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
+) -> float:
+    played = _episodes(env, choose, episodes, seed)
+    return _mean(
+        [
+            _discounted(p.rewards, gamma, 0.0)
+            + (0.0 if p.terminated else gamma ** (len(p.rewards) - 1) * value_of(p.last))
+            for p in played
+        ]
+    )
+
+
+def the_rest_is_one_step_too_far(
+    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
+) -> float:
+    played = _episodes(env, choose, episodes, seed)
+    return _mean(
+        [
+            _discounted(p.rewards, gamma, 0.0 if p.terminated else gamma * value_of(p.last))
+            for p in played
+        ]
+    )
+
+
+def the_rest_is_discounted_once(
+    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
+) -> float:
+    played = _episodes(env, choose, episodes, seed)
+    return _mean(
+        [
+            _discounted(p.rewards, gamma, 0.0) + (0.0 if p.terminated else gamma * value_of(p.last))
+            for p in played
+        ]
+    )
+
+
+def asks_only_after_an_ending(
+    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
+) -> float:
+    played = _episodes(env, choose, episodes, seed)
+    return _mean(
+        [_discounted(p.rewards, gamma, value_of(p.last) if p.terminated else 0.0) for p in played]
+    )
+
+
+def plays_on_after_the_cut(
+    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
+) -> float:
+    returns = []
+    observation, _ = env.reset(seed=seed)
+    for _ in range(episodes):
+        rewards = []
+        terminated = False
+        while not terminated:
+            observation, reward, terminated, _, _ = env.step(choose(observation))
+            rewards.append(float(reward))
+        returns.append(_discounted(rewards, gamma, 0.0))
+        observation, _ = env.reset()
+    return _mean(returns)
+
+
+def the_same_seed_every_time(
+    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
+) -> float:
+    returns = []
+    for _ in range(episodes):
+        p = next(_episodes(env, choose, 1, seed))
+        returns.append(_discounted(p.rewards, gamma, 0.0 if p.terminated else value_of(p.last)))
+    return _mean(returns)
+
+
 def the_next_episode_is_asked(
     env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
 ) -> float:
@@ -439,6 +631,13 @@ def cut_episodes_are_thrown_away(
 ) -> float:
     played = _episodes(env, choose, episodes, seed)
     return _mean([_discounted(p.rewards, gamma, 0.0) for p in played if p.terminated])
+
+
+def cut_episodes_count_as_nothing(
+    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
+) -> float:
+    played = _episodes(env, choose, episodes, seed)
+    return sum(_discounted(p.rewards, gamma, 0.0) for p in played if p.terminated) / episodes
 
 
 def _average_of_scripted(
@@ -522,6 +721,53 @@ def one_column_too_many(logits: Tensor, actions: Tensor) -> Tensor:
     return log_pi(logits, actions)[:, None]
 
 
+def rows_instead_of_columns(logits: Tensor, actions: Tensor) -> Tensor:
+    return logits.log_softmax(dim=-1)[actions]
+
+
+def the_sign_of_a_cross_entropy(logits: Tensor, actions: Tensor) -> Tensor:
+    return -log_pi(logits, actions)
+
+
+def cross_entropy_as_it_comes(logits: Tensor, actions: Tensor) -> Tensor:
+    return -log_pi(logits, actions).mean()
+
+
+def averaged_over_the_steps(logits: Tensor, actions: Tensor) -> Tensor:
+    return log_pi(logits, actions).mean()
+
+
+def summed_over_the_steps(logits: Tensor, actions: Tensor) -> Tensor:
+    return log_pi(logits, actions).sum()
+
+
+def squeezes_too_much(logits: Tensor, actions: Tensor) -> Tensor:
+    return log_pi(logits, actions).squeeze()
+
+
+def softmax_twice(logits: Tensor, actions: Tensor) -> Tensor:
+    return log_pi(logits.softmax(dim=-1), actions)
+
+
+def logits_taken_for_probabilities(logits: Tensor, actions: Tensor) -> Tensor:
+    taken: Tensor = Categorical(logits).log_prob(actions)
+    return taken
+
+
+def logarithm_of_a_rounded_0(logits: Tensor, actions: Tensor) -> Tensor:
+    return logits.softmax(dim=-1).log()[torch.arange(len(actions)), actions]
+
+
+def exponentials_too_large(logits: Tensor, actions: Tensor) -> Tensor:
+    taken = logits[torch.arange(len(actions)), actions]
+    return taken - logits.exp().sum(dim=-1).log()
+
+
+def distribution_of_rounded_probabilities(logits: Tensor, actions: Tensor) -> Tensor:
+    taken: Tensor = Categorical(probs=logits.softmax(dim=-1)).log_prob(actions)
+    return taken
+
+
 def gradient_cut_off(logits: Tensor, actions: Tensor) -> Tensor:
     return log_pi(logits, actions).detach()
 
@@ -532,7 +778,9 @@ def _log_pi_cases() -> list[Case]:
         Case(f"{T} steps, {A} actions", _leaf(_normal(seed, T, A)), _actions(seed, T, A))
         for seed, (T, A) in enumerate([(2, 2), (5, 2), (3, 4)])
     ]
-    return [on_paper, *random]
+    # Too far apart for float32, whose exponential is 0 at −150 and infinite at 150.
+    apart = Case("logits far apart", _leaf([[0.0, -200.0], [150.0, 0.0]]), torch.tensor([1, 1]))
+    return [on_paper, *random, apart]
 
 
 def _actions(seed: int, T: int, A: int) -> Tensor:
@@ -572,6 +820,24 @@ def one_return_weighs_all(log_probabilities: Tensor, returns: Tensor) -> Tensor:
 
 def returns_left_out(log_probabilities: Tensor, returns: Tensor) -> Tensor:
     return -log_probabilities.sum()
+
+
+def one_number_for_each_step(log_probabilities: Tensor, returns: Tensor) -> Tensor:
+    return -(returns.detach() * log_probabilities)
+
+
+def discounts_again(log_probabilities: Tensor, returns: Tensor) -> Tensor:
+    discounts = 0.9 ** torch.arange(len(returns))
+    return -(discounts * returns.detach() * log_probabilities).sum()
+
+
+def logarithm_twice(log_probabilities: Tensor, returns: Tensor) -> Tensor:
+    return -(returns.detach() * log_probabilities.log()).sum()
+
+
+def returns_normalised(log_probabilities: Tensor, returns: Tensor) -> Tensor:
+    G = returns.detach()
+    return -((G - G.mean()) / (G.std() + 1e-8) * log_probabilities).sum()
 
 
 def _reinforce_loss_cases() -> list[Case]:
@@ -642,6 +908,40 @@ EXERCISES = (
                 goes_on_after_a_cut,
                 "Your loop goes on after a step that said truncated. An episode is over when it is "
                 "terminated or truncated.",
+            ),
+            Wrong(
+                stops_only_when_both_flags_are_true,
+                "Your loop stops only when both flags are True, which is rare. One of them is "
+                "enough: go on while not (terminated or truncated).",
+            ),
+            Wrong(
+                goes_on_after_an_ending,
+                "Your loop goes on after a step that said terminated. An episode is over when it "
+                "is terminated or truncated.",
+            ),
+            Wrong(
+                expects_four_things_from_a_step,
+                "env.step(action) returns five things: observation, reward, terminated, truncated, "
+                "info. Older code knows four, with one flag for both ways to be over.",
+            ),
+            Wrong(
+                returns_within_the_loop,
+                "It plays one step only. Does `return` stand inside the loop? It ends the function.",
+            ),
+            Wrong(
+                acts_at_random,
+                "You draw the actions at random. What decides here is the function that is handed "
+                "in: env.step(choose(observation)).",
+            ),
+            Wrong(
+                only_the_rewards,
+                "The list of rewards alone came back. Return two things: the list, and whether "
+                "the world ended the episode, `return rewards, terminated`.",
+            ),
+            Wrong(
+                says_truncated,
+                "The second value is `truncated`; asked for is `terminated`. Or did you swap the "
+                "two where you take apart what env.step returns? terminated comes first.",
             ),
             Wrong(
                 a_cut_is_an_ending,
@@ -738,6 +1038,35 @@ EXERCISES = (
                 "and belongs to it.",
             ),
             Wrong(
+                single_terms,
+                "These are the single terms γ^t r_t. A return is their sum: G_t adds up all "
+                "rewards from step t on.",
+            ),
+            Wrong(
+                stops_before_the_first_step,
+                "The first return is missing: the loop stops before t = 0. range(T - 1, 0, -1) "
+                "ends at 1; reversed(range(T)) ends at 0.",
+            ),
+            Wrong(
+                begins_before_the_last_step,
+                "The last return is missing, and so the last reward is in none of them. After the "
+                "end nothing is paid, so the last return is the last reward.",
+            ),
+            Wrong(
+                asks_for_returns_that_are_not_there_yet,
+                "You go forwards and use G_{t+1}, which is not computed yet and still 0. Begin at "
+                "the last step and go back.",
+            ),
+            Wrong(
+                leaves_after_one_round,
+                "Only the last return is there. Does `return` stand inside the loop? It ends the "
+                "function in the first round.",
+            ),
+            Wrong(
+                gamma_is_always_0_9,
+                "You compute with 0.9, whatever `gamma` is. Use the argument.",
+            ),
+            Wrong(
                 only_the_next_reward,
                 "Only the next reward comes in. G_t = r_t + γ G_{t+1} has the next *return* in it, "
                 "and so all later rewards.",
@@ -781,6 +1110,36 @@ EXERCISES = (
                 "discounted like them: put it in at the start of the backward loop.",
             ),
             Wrong(
+                the_rest_is_one_step_too_near,
+                "What is still to come has γ^(T−1), like the last reward. It comes one step after "
+                "that: γ^T.",
+            ),
+            Wrong(
+                the_rest_is_one_step_too_far,
+                "What is still to come is discounted once too often, with γ^(T+1). The backward "
+                "loop multiplies by γ once for each of the T steps, and that is all it needs.",
+            ),
+            Wrong(
+                the_rest_is_discounted_once,
+                "What is still to come is multiplied by γ once. It lies T steps after the start "
+                "and has γ^T: put it in before the backward loop, not after.",
+            ),
+            Wrong(
+                asks_only_after_an_ending,
+                "It is the other way round: you ask `value_of` where the world ended and nothing "
+                "is to come, and nowhere else.",
+            ),
+            Wrong(
+                plays_on_after_the_cut,
+                "Now the episode goes on after it was cut, as if there were no limit. The loop was "
+                "right: an episode is over at either flag. The fault is in another line.",
+            ),
+            Wrong(
+                the_same_seed_every_time,
+                "Every episode is reset with the same seed, and so begins with the same random "
+                "numbers. Hand over the seed once; env.reset() alone goes on from there.",
+            ),
+            Wrong(
                 the_next_episode_is_asked,
                 "You ask for the value of the wrong observation: of the first one of the next "
                 "episode. Ask before the reset, at which it takes the last one's place.",
@@ -798,7 +1157,12 @@ EXERCISES = (
             Wrong(
                 cut_episodes_are_thrown_away,
                 "You leave out the episodes that were cut. Those are the slow ones; the average of "
-                "the others is too high.",
+                "the others is too high, and if all were cut there is none.",
+            ),
+            Wrong(
+                cut_episodes_count_as_nothing,
+                "A cut episode adds nothing to the sum, not even what it was paid, but is counted "
+                "when you divide.",
             ),
         ),
         hints=(
@@ -859,6 +1223,63 @@ EXERCISES = (
                 "become (T, T), without an error. squeeze(-1) removes the column.",
             ),
             Wrong(
+                rows_instead_of_columns,
+                "[actions] picks whole rows, those with the numbers of the actions. Pick one "
+                "column from every row: [torch.arange(len(actions)), actions].",
+            ),
+            Wrong(
+                the_sign_of_a_cross_entropy,
+                "The sign is wrong: this is −log π, which is positive. A cross entropy or a "
+                "negative log-likelihood is that; a log-probability is at most 0.",
+            ),
+            Wrong(
+                cross_entropy_as_it_comes,
+                "You return the mean of −log π over the steps, as cross_entropy does by itself. "
+                'Asked for is log π of each step: reduction="none" gives a number a step, and '
+                "the sign has to be turned.",
+            ),
+            Wrong(
+                averaged_over_the_steps,
+                "You return one number, the mean over the steps. Asked for is one for each step, "
+                '(T,). (cross_entropy averages unless you say reduction="none".)',
+            ),
+            Wrong(
+                summed_over_the_steps,
+                "You return one number, the sum over the steps. Asked for is one for each step, "
+                "(T,).",
+            ),
+            Wrong(
+                squeezes_too_much,
+                "Right for several steps. But with one step squeeze() removes the dimension of the "
+                "steps too, and the shape is () instead of (1,): squeeze(-1) removes the last only.",
+            ),
+            Wrong(
+                softmax_twice,
+                "A softmax is taken twice: log_softmax wants the logits themselves.",
+            ),
+            Wrong(
+                logits_taken_for_probabilities,
+                "Categorical takes its first argument for probabilities. These are logits: "
+                "Categorical(logits=logits).",
+            ),
+            Wrong(
+                logarithm_of_a_rounded_0,
+                "Right on paper, but not in a computer: where logits are far apart, the softmax "
+                "rounds a probability to 0, and its logarithm is −inf. log_softmax does both at "
+                "once and stays finite.",
+            ),
+            Wrong(
+                exponentials_too_large,
+                "Right on paper, but not in a computer: the exponential of a large logit is "
+                "infinite, and log π becomes −inf. log_softmax and logsumexp avoid that.",
+            ),
+            Wrong(
+                distribution_of_rounded_probabilities,
+                "Right on paper, but not in a computer: where logits are far apart, the softmax "
+                "rounds a small probability away. Categorical(logits=logits) takes the logits "
+                "themselves.",
+            ),
+            Wrong(
                 gradient_cut_off,
                 "The values are right, but no gradient flows back to the logits: something in "
                 "between detaches them (detach, no_grad, .item(), .numpy() …).",
@@ -880,6 +1301,24 @@ EXERCISES = (
                 makes_good_actions_rarer,
                 "The sign is missing: an optimiser makes a loss *small*, and so would make the "
                 "actions with high returns rarer.",
+            ),
+            Wrong(
+                one_number_for_each_step,
+                "You return one number for each step. A loss is one number: sum over the steps.",
+            ),
+            Wrong(
+                discounts_again,
+                "There is a factor 0.9^t inside. Take the returns as they come: your caller "
+                "multiplies them by γ^t first, or leaves it.",
+            ),
+            Wrong(
+                logarithm_twice,
+                "You take the logarithm of log_probabilities, which are logarithms already.",
+            ),
+            Wrong(
+                returns_normalised,
+                "You normalise the returns. Many programs do, but then the gradient is another "
+                "one (and of a single step nothing is left). Weigh with the returns as they come.",
             ),
             Wrong(
                 mean_over_the_steps,
