@@ -204,6 +204,7 @@ def in_a_process(link: Link, shared: Shared, make_worker: MakeWorker, config: Co
     """One worker, for as long as it takes."""
     worker = make_worker(link.rank, shared)
     try:
+        link.wait_for_all()
         while int(shared.steps.sum()) < config.total_steps and not link.stopped:
             worker.begin()
             link.send(worker.finish())

@@ -36,7 +36,7 @@ from a3c_lib.training import Optimizer, SingleThreadTraining, apply_gradients, g
 class Loss(NamedTuple):
     """A loss and its parts, each a mean over the rollout's T·N steps."""
 
-    total: Tensor  # () the only part that is differentiated
+    total: Tensor  # () what is descended
     policy: Tensor  # () −mean log π(a | o) A
     value: Tensor  # () mean (R − V)²
     entropy: Tensor  # () mean H(π), in nats: positive

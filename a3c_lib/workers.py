@@ -53,6 +53,7 @@ class Switches(NamedTuple):
 
     stop: Tensor  # () not 0: end
     read: Tensor  # (W,) how many messages of each worker have been read
+    ready: Tensor  # (W,) not 0: the worker, or one before it, is ready to work
 
 
 class Link:
@@ -68,6 +69,12 @@ class Link:
     def stopped(self) -> bool:
         """Whether the worker is to end."""
         return self._broken or bool(self._switches.stop)
+
+    def wait_for_all(self) -> None:
+        """Until every worker has come here for the first time, so that all begin together."""
+        self._switches.ready[self.rank] = 1
+        while not self._switches.ready.all() and not self.stopped:
+            time.sleep(0.002)
 
     def send(self, message: Any) -> None:
         """Hand a message to the parent; wait while too many are unread."""
@@ -105,6 +112,7 @@ class Team(Iterator[tuple[int, Any]]):
         self._restarts_left = max_restarts
         self._switches = Switches(
             torch.zeros((), dtype=torch.int64).share_memory_(),
+            torch.zeros(num_workers, dtype=torch.int64).share_memory_(),
             torch.zeros(num_workers, dtype=torch.int64).share_memory_(),
         )
         self._inbox: deque[tuple[int, Any]] = deque()

@@ -1,0 +1,427 @@
+"""Processes: what is reported, what goes wrong, and that nothing is left behind."""
+
+import contextlib
+import gc
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from itertools import islice
+from pathlib import Path
+
+import gymnasium as gym
+import pytest
+import torch
+from scripted import Counting, Paying
+
+from a3c_lib import a3c
+from a3c_lib.networks import ActorCritic
+from a3c_lib.workers import UNREAD, Team, WorkerError
+
+SOON = 5  # seconds
+
+
+def config(**options):
+    return a3c.Config(**{"total_steps": 400, "t_max": 5, "num_workers": 2, **options})
+
+
+def network(env="CartPole-v1", **options):
+    made = gym.make(env) if isinstance(env, str) else env()
+    return ActorCritic.for_env(made, hidden=(8,), seed=0, **options)
+
+
+def endless(**options):
+    return config(total_steps=10**9, **options)
+
+
+def alive(pid):
+    """Whether a process runs. One that has ended but was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def assert_soon(condition):
+    """`condition` becomes true within the time that the book promises."""
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline, "not within 5 seconds"
+        time.sleep(0.01)
+
+
+def assert_all_end(pids):
+    assert pids
+    assert_soon(lambda: not any(map(alive, pids)))
+
+
+def assert_finite(model):
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+# ---- the algorithm in processes ----
+
+
+def test_processes_learn_and_count_every_step():
+    model = network()
+    before = [parameter.clone() for parameter in model.parameters()]
+    with a3c.train(model, "CartPole-v1", config()) as training:
+        pids = list(training.pids.values())
+        history = list(training)
+    assert [update.steps for update in history] == [5 * k for k in range(1, len(history) + 1)]
+    # When the budget is used up, the other worker's rollout is finished.
+    assert 400 <= history[-1].steps <= 405
+    assert training.steps == history[-1].steps
+    assert training.updates == len(history)
+    assert {update.worker for update in history} == {0, 1}
+    assert not any(map(torch.equal, before, model.parameters()))
+    assert_all_end(pids)
+
+
+def test_one_process_is_the_same_worker_that_runs_in_turn():
+    models = []
+    for schedule in "processes", "round-robin":
+        models.append(network())
+        with a3c.train(
+            models[-1], "CartPole-v1", config(num_workers=1, schedule=schedule)
+        ) as training:
+            list(training)
+    assert all(map(torch.equal, models[0].parameters(), models[1].parameters()))
+
+
+@pytest.mark.parametrize("options", [{"lock": True}, {"shared_statistics": False}, {"num_envs": 3}])
+def test_variants_work_in_processes_too(options):
+    model = network()
+    with a3c.train(model, "CartPole-v1", config(**options)) as training:
+        assert list(training)[-1].steps >= 400
+    assert_finite(model)
+
+
+def test_more_workers_than_cores_and_a_budget_smaller_than_a_rollout():
+    many = (os.cpu_count() or 1) + 2
+    with a3c.train(
+        network(), "CartPole-v1", config(num_workers=many, total_steps=3, t_max=20)
+    ) as training:
+        history = list(training)
+    assert history[0].steps == 3
+    assert history[-1].steps <= 3 * many
+
+
+def test_statistics_are_shared_among_processes():
+    with a3c.train(network(), "CartPole-v1", config()) as training:
+        list(training)
+    assert all(g.any() for g in training.shared.optimizer.statistics["g"])
+    with a3c.train(network(), "CartPole-v1", config(shared_statistics=False)) as training:
+        list(training)
+    assert not any(g.any() for g in training.shared.optimizer.statistics["g"])
+
+
+def test_held_but_unread_the_workers_wait():
+    with a3c.train(network(), "CartPole-v1", endless()) as training:
+        next(training)
+
+        def standing():
+            before = int(training.shared.updates.sum())
+            time.sleep(0.2)
+            return before == int(training.shared.updates.sum())
+
+        assert_soon(standing)
+        # Each is in the update after the last that may stay unread, or waits to report it.
+        assert int(training.shared.updates.max()) <= UNREAD + 2
+        list(islice(training, 100))  # and on it goes
+        assert int(training.shared.updates.sum()) > 100
+
+
+def test_what_the_caller_defines_comes_along():
+    class Local(Counting):
+        pass
+
+    class Net(ActorCritic):
+        pass
+
+    def loss(logits, values, actions, returns):
+        return a3c.a2c_loss(logits, values, actions, returns, entropy_weight=0.0)
+
+    model = Net.for_env(Local(), hidden=(4,))
+    with a3c.train(model, lambda: Local(3), config(), loss=loss) as training:
+        assert list(training)[-1].episodes is not None
+
+
+# ---- failures ----
+
+
+class Failing(Counting):
+    def __init__(self, at):
+        super().__init__(length=10**9)
+        self.at = at
+
+    def step(self, action):
+        if self.t == self.at:
+            raise ZeroDivisionError("the world has an end")
+        return super().step(action)
+
+
+def test_an_exception_in_a_workers_environment_reaches_the_parent():
+    model = network(Counting)
+    with a3c.train(model, lambda: Failing(7), endless()) as training:
+        pids = list(training.pids.values())
+        with pytest.raises(WorkerError, match=r"worker [01] failed") as caught:
+            list(training)
+    assert "in step" in str(caught.value)
+    assert "ZeroDivisionError: the world has an end" in str(caught.value)
+    assert_all_end(pids)
+    assert list(training) == []
+
+
+def test_an_exception_in_a_workers_network_reaches_the_parent():
+    class Broken(ActorCritic):
+        def values(self, observations):
+            raise RuntimeError("no value")
+
+    model = Broken.for_env(Counting(), hidden=(4,))
+    with (
+        a3c.train(model, Counting, endless()) as training,
+        pytest.raises(WorkerError, match=r"(?s)worker [01] failed.*RuntimeError: no value"),
+    ):
+        list(training)
+
+
+@pytest.mark.parametrize("reward", [math.nan, math.inf])
+def test_what_is_not_finite_is_never_applied(reward):
+    model = network(Counting)
+    before = [parameter.clone() for parameter in model.parameters()]
+    with a3c.train(model, lambda: Paying(reward), endless()) as training:
+        pids = list(training.pids.values())
+        with pytest.raises(FloatingPointError, match=r"worker [01], after 0 steps: the loss is"):
+            list(training)
+    assert_all_end(pids)
+    assert all(map(torch.equal, before, model.parameters()))
+
+
+def test_what_cannot_be_copied_to_a_worker_is_refused():
+    lock = __import__("threading").Lock()
+    with pytest.raises(TypeError, match=r"copied into another process.*lock"):
+        a3c.train(network(), lambda: lock and Counting(), endless())
+
+
+@pytest.mark.parametrize("moment", ["at once", "after some updates"])
+def test_a_killed_worker_is_noticed_and_named(moment):
+    model = network()
+    with a3c.train(model, "CartPole-v1", endless()) as training:
+        pids = dict(training.pids)
+        if moment == "after some updates":
+            list(islice(training, 20))
+        os.kill(pids[1], signal.SIGKILL)
+        began = time.monotonic()
+        with pytest.raises(WorkerError, match=r"worker 1 was killed by SIGKILL"):
+            list(training)
+        assert moment == "at once" or time.monotonic() - began < SOON
+    assert_all_end(pids.values())
+    assert_finite(model)
+
+
+def test_a_killed_worker_is_replaced_and_the_budget_kept():
+    model = network()
+    with a3c.train(model, "CartPole-v1", config(total_steps=5000, max_restarts=2)) as training:
+        first = dict(training.pids)
+        updates = list(islice(training, 10))
+        os.kill(first[0], signal.SIGKILL)
+        updates += training
+    assert training.steps >= 5000
+    # At most one update was counted, but not reported, by the worker that was killed.
+    assert len(updates) >= training.updates - 1
+    assert_all_end(first.values())
+    assert_finite(model)
+
+
+def test_restarts_are_counted():
+    with a3c.train(network(), "CartPole-v1", endless(max_restarts=1)) as training:
+        next(training)
+        os.kill(training.pids[0], signal.SIGKILL)
+        list(islice(training, 3 * UNREAD))
+        os.kill(training.pids[1], signal.SIGKILL)
+        with pytest.raises(WorkerError, match="worker 1 was killed by SIGKILL"):
+            list(training)
+
+
+def test_a_worker_that_ends_by_itself_is_named():
+    def leave(link, shared):
+        if link.rank == 1:
+            os._exit(3)
+
+    with pytest.raises(WorkerError, match=r"worker 1 ended by itself \(exit code 3\)"):
+        list(Team(leave, None, 2))
+
+
+# ---- endings ----
+
+
+def start_and_forget(how):
+    """End a training in some way.   → its processes"""
+    training = a3c.train(network(), "CartPole-v1", endless())
+    pids = list(training.pids.values())
+    next(training)
+    if how == "close":
+        training.close()
+        training.close()
+    elif how == "with":
+        with training:
+            pass
+    elif how == "with and exception":
+        with contextlib.suppress(KeyError), training:
+            raise KeyError
+    elif how == "break":
+        for _ in training:
+            break
+    return pids  # and the training is forgotten
+
+
+@pytest.mark.parametrize("how", ["close", "with", "with and exception", "break"])
+def test_however_a_training_ends_no_process_is_left(how):
+    pids = start_and_forget(how)
+    gc.collect()
+    assert_all_end(pids)
+
+
+def test_the_model_keeps_what_it_learned_in_memory_of_its_own():
+    model = network()
+    before = [parameter.clone() for parameter in model.parameters()]
+    with a3c.train(model, "CartPole-v1", endless()) as training:
+        assert all(parameter.is_shared() for parameter in model.parameters())
+        list(islice(training, 20))
+    assert not any(parameter.is_shared() for parameter in model.parameters())
+    assert not any(map(torch.equal, before, model.parameters()))
+    assert_finite(model)
+
+
+def script(tmp_path, text):
+    path = tmp_path / "script.py"
+    path.write_text(textwrap.dedent(text))
+    return subprocess.Popen(
+        [sys.executable, path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+
+
+TRAINING = """
+    import gymnasium as gym
+    from a3c_lib import ActorCritic, a3c
+
+    class Mine(gym.Wrapper):
+        pass
+
+    def make():
+        return Mine(gym.make("CartPole-v1"))
+
+    def main():
+        model = ActorCritic.for_env(make())
+        config = a3c.Config(total_steps={steps}, num_workers=2)
+        {with_}a3c.train(model, make, config){as_}
+            print(*training.pids.values(), flush=True)
+            for update in training:
+                {body}
+        print("end")
+
+    if __name__ == "__main__":
+        main()
+    """
+
+
+def training_script(tmp_path, steps=10**9, body="pass"):
+    return script(
+        tmp_path, TRAINING.format(steps=steps, body=body, with_="with ", as_=" as training:")
+    )
+
+
+def first_line(process):
+    return [int(pid) for pid in process.stdout.readline().split()]
+
+
+def test_a_script_trains(tmp_path):
+    process = training_script(tmp_path, steps=500)
+    out, err = process.communicate()
+    assert out.endswith("end\n"), err
+    assert err == ""
+
+
+def test_ctrl_c_in_a_terminal_ends_a_script_and_its_workers(tmp_path):
+    process = training_script(tmp_path)
+    pids = first_line(process)
+    for pid in [process.pid, *pids]:  # a terminal interrupts all of them
+        os.kill(pid, signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode != 0
+    assert err.count("KeyboardInterrupt") == 1, err
+    assert_all_end(pids)
+
+
+def test_no_worker_outlives_a_killed_parent(tmp_path):
+    process = training_script(tmp_path)
+    pids = first_line(process)
+    process.kill()
+    process.communicate()
+    assert_all_end(pids)
+
+
+def test_a_script_that_just_ends_leaves_no_worker(tmp_path):
+    process = training_script(tmp_path, body="raise SystemExit(4)")
+    pids = first_line(process)
+    process.communicate()
+    assert process.returncode == 4
+    assert_all_end(pids)
+
+
+def test_a_training_that_is_never_closed_ends_with_its_script(tmp_path):
+    process = script(
+        tmp_path,
+        """
+        from a3c_lib import ActorCritic, a3c
+        import gymnasium as gym
+
+        if __name__ == "__main__":
+            model = ActorCritic.for_env(gym.make("CartPole-v1"))
+            training = a3c.train(model, "CartPole-v1", a3c.Config(total_steps=10**9))
+            print(*training.pids.values(), flush=True)
+            next(training)
+        """,
+    )
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert err == ""
+    assert_all_end([int(pid) for pid in out.split()])
+
+
+def test_a_script_without_a_guard_is_told_what_to_do(tmp_path):
+    process = script(
+        tmp_path,
+        """
+        from a3c_lib import ActorCritic, a3c
+        import gymnasium as gym
+
+        model = ActorCritic.for_env(gym.make("CartPole-v1"))
+        with a3c.train(model, "CartPole-v1", a3c.Config(total_steps=1000)) as training:
+            list(training)
+        """,
+    )
+    _, err = process.communicate()
+    assert process.returncode != 0
+    last = err[err.rindex("Traceback") :]
+    assert "could not begin" in last
+    assert 'if __name__ == "__main__":' in last
+
+
+def test_nothing_is_left_in_shared_memory():
+    def in_shared_memory():
+        return {path.name for path in Path("/dev/shm").iterdir() if "torch" in path.name}
+
+    before = in_shared_memory()
+    for _ in range(3):
+        with a3c.train(network(), "CartPole-v1", config(total_steps=20)) as training:
+            list(training)
+    assert in_shared_memory() <= before
