@@ -1,11 +1,11 @@
 """Chapter 01: one torso with two heads, the policy's and the value's."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
-import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -74,22 +74,41 @@ def eyes(space: spaces.Space[Any]) -> OneHot | Vector | Picture:
     raise ValueError(f"observations {space} are not supported; {SUPPORTED}")
 
 
-def torso(space: spaces.Space[Any], hidden: Sequence[int]) -> tuple[nn.Sequential, int]:
-    """Eyes, then a layer of each width in `hidden` with a tanh after it.   → module, width of its
-    output."""
-    first = eyes(space)
+# space → a module of observations (*B, *O) → features (*B, width), that has a `width`
+MakeEyes = Callable[[Any], Any]
+
+
+def torso(
+    space: spaces.Space[Any],
+    hidden: Sequence[int],
+    make_eyes: MakeEyes = eyes,
+    activation: type[nn.Module] = nn.Tanh,
+) -> tuple[nn.Sequential, int]:
+    """Eyes, then a layer of each width in `hidden` with an activation after it.   → module, width
+    of its output."""
+    first = make_eyes(space)
     widths = [first.width, *hidden]
     layers: list[nn.Module] = [first]
     for before, after in pairwise(widths):
-        layers += [nn.Linear(before, after), nn.Tanh()]
+        layers += [nn.Linear(before, after), activation()]
     return nn.Sequential(*layers), widths[-1]
+
+
+class HasSpaces(Protocol):
+    """An environment, as far as a network is concerned."""
+
+    @property
+    def observation_space(self) -> spaces.Space[Any]: ...
+    @property
+    def action_space(self) -> spaces.Space[Any]: ...
 
 
 class ActorCritic(nn.Module):
     """π(a | o) and V(o) from one torso, or, with shared=False, from two.
 
-    `hidden` lists the widths of the torso's layers. With hidden=() the heads see the observation
-    itself; if that is Discrete, they are tables.
+    `hidden` lists the widths of the torso's layers, each with an `activation` after it. With
+    hidden=() the heads see the observation itself; if that is Discrete, they are tables. Other
+    eyes than the space's own are made by `make_eyes(space)`.
 
     The policy head starts small, so at first every action is about equally likely. The same seed
     gives the same weights, and torch's random state is left alone. Raises ValueError for spaces
@@ -107,6 +126,8 @@ class ActorCritic(nn.Module):
         action_space: spaces.Space[Any],
         hidden: Sequence[int] = (64, 64),
         shared: bool = True,
+        make_eyes: MakeEyes = eyes,
+        activation: type[nn.Module] = nn.Tanh,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -114,19 +135,21 @@ class ActorCritic(nn.Module):
             raise ValueError(f"actions {action_space} are not supported; {SUPPORTED}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.torso, width = torso(observation_space, hidden)
+            make_torso = partial(torso, observation_space, hidden, make_eyes, activation)
+            self.torso, width = make_torso()
             self.policy_head = nn.Linear(width, int(action_space.n))
             self.value_head = nn.Linear(width, 1)
-            self.value_torso = None if shared else torso(observation_space, hidden)[0]
+            self.value_torso = None if shared else make_torso()[0]
         with torch.no_grad():
             self.policy_head.weight *= 0.01
             self.policy_head.bias.zero_()
             self.value_head.bias.zero_()
 
     @classmethod
-    def for_env(cls, env: gym.Env[Any, Any], **options: Any) -> "ActorCritic":
+    def for_env(cls, env: HasSpaces, **options: Any) -> "ActorCritic":
         """The network that fits an environment's spaces.
 
+        >>> import gymnasium as gym
         >>> ActorCritic.for_env(gym.make("CartPole-v1"), hidden=(32,)).policy_head
         Linear(in_features=32, out_features=2, bias=True)
         """

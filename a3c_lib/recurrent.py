@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import gymnasium as gym
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from a3c_lib.networks import SUPPORTED, torso
+from a3c_lib.networks import SUPPORTED, HasSpaces, MakeEyes, eyes, torso
 from a3c_lib.rollout import Rollout
 
 # A forget gate σ(1) = 0.73 keeps more of the cell, at first, than torch's σ(0) = 0.5: what is to be
@@ -38,6 +37,8 @@ class RecurrentActorCritic(nn.Module):
         action_space: spaces.Space[Any],
         hidden: Sequence[int] = (64,),
         cells: int = 64,
+        make_eyes: MakeEyes = eyes,
+        activation: type[nn.Module] = nn.Tanh,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -47,7 +48,7 @@ class RecurrentActorCritic(nn.Module):
             raise ValueError(f"cells is at least 1; got {cells}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.torso, width = torso(observation_space, hidden)
+            self.torso, width = torso(observation_space, hidden, make_eyes, activation)
             self.lstm = nn.LSTMCell(width, cells)
             self.policy_head = nn.Linear(cells, int(action_space.n))
             self.value_head = nn.Linear(cells, 1)
@@ -60,9 +61,10 @@ class RecurrentActorCritic(nn.Module):
             self.lstm.bias_hh[cells : 2 * cells] = 0.0
 
     @classmethod
-    def for_env(cls, env: gym.Env[Any, Any], **options: Any) -> "RecurrentActorCritic":
+    def for_env(cls, env: HasSpaces, **options: Any) -> "RecurrentActorCritic":
         """The network that fits an environment's spaces.
 
+        >>> import gymnasium as gym
         >>> RecurrentActorCritic.for_env(gym.make("CartPole-v1"), cells=32).lstm
         LSTMCell(64, 32)
         """

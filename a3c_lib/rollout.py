@@ -10,7 +10,7 @@ looks past an end.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium as gym
 import numpy as np
@@ -20,8 +20,17 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-MakeEnv = str | EnvSpec | Callable[[], gym.Env[Any, Any]]
 Envs = VectorEnv[Any, Any, Any]
+
+
+@runtime_checkable
+class MakesEnvs(Protocol):
+    """What makes many environments at once, such as `atari.Game` (chapter 07)."""
+
+    def make_envs(self, num_envs: int) -> Envs: ...
+
+
+MakeEnv = str | EnvSpec | MakesEnvs | Callable[[], gym.Env[Any, Any]]
 State = tuple[Tensor, ...] | None  # of a model with memory, (N, …) each, 0 where an episode begins
 Policy = Callable[[Tensor, Any], tuple[Tensor, Any]]  # (observation, state) → (action, state)
 
@@ -83,6 +92,8 @@ def make_envs(source: MakeEnv, num_envs: int = 1) -> Envs:
     """Copies of an environment as one vector environment, which resets in the step that ends."""
     if num_envs < 1:
         raise ValueError(f"num_envs is at least 1; got {num_envs}")
+    if isinstance(source, MakesEnvs):
+        return source.make_envs(num_envs)
     return SyncVectorEnv(
         [partial(make_env, source)] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP
     )
@@ -213,6 +224,8 @@ def _advance(
     ended, dummy = terminated | truncated, position.resetting
     rewards_so_far = position.rewards_so_far + np.where(dummy, 0, reward)
     steps_so_far = position.steps_so_far + ~dummy
+    # A lost life may be an end to learn from, but is none of the game (chapter 07).
+    over = info.get("game_over", ended)
 
     step = (
         position.observation,
@@ -224,13 +237,13 @@ def _advance(
     )
     episodes = [
         Episode(float(rewards_so_far[i]), int(steps_so_far[i]), int(i))
-        for i in np.flatnonzero(ended)
+        for i in np.flatnonzero(over)
     ]
     position = Position(
         torch.as_tensor(observation),
         _begun_anew(policy_state, torch.as_tensor(ended | dummy)),
-        np.where(ended, 0, rewards_so_far),
-        np.where(ended, 0, steps_so_far),
+        np.where(over, 0, rewards_so_far),
+        np.where(over, 0, steps_so_far),
         ended if _next_step(envs) else np.zeros_like(ended),
     )
     return step, episodes, position

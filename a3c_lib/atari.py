@@ -1,0 +1,274 @@
+"""Chapter 07: Atari 2600 games from pixels.
+
+ale-py's vector environment plays many games in C++, and prepares the pictures there as the DQN
+papers do. `Game` names every choice in it; the functions below it are the same preparation, a
+picture at a time, to look at and to test against.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from ale_py.roms import get_all_rom_ids
+from ale_py.vector_env import AtariVectorEnv
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorWrapper
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from a3c_lib.actor_critic import Targets
+from a3c_lib.networks import ActorCritic
+from a3c_lib.recurrent import RecurrentActorCritic
+from a3c_lib.rollout import Envs
+
+FRAMES_PER_SECOND = 60  # of the console
+
+
+@dataclass(frozen=True)
+class Game:
+    """An Atari game, and how it is shown to the agent. Goes wherever an environment's id does.
+
+    The defaults are those of the DQN and A3C papers, as far as these are known, without sticky
+    actions. Rewards are the game's own: `clipped` limits them where the agent learns, so that what
+    is reported is the score. Raises ValueError for a game ale-py does not have, and for options
+    that make no sense.
+
+    >>> game = Game("pong")
+    >>> envs = game.make_envs(2)
+    >>> envs.reset(seed=0)[0].shape, game.action_space
+    ((2, 4, 84, 84), Discrete(6))
+    """
+
+    name: str  # ale-py's: "pong", "space_invaders", …
+    _: KW_ONLY
+    size: int = 84  # height and width of the pictures that the agent sees
+    stack: int = 4  # the latest pictures that it sees at once
+    frame_skip: int = 4  # frames for which an action is held: one step
+    sticky: float = 0.0  # how likely the console repeats the last action in a frame, instead
+    noop_max: int = 30  # an episode begins after 1 to noop_max frames without an action
+    fire_at_start: bool = True  # press fire, where a game waits for it
+    life_ends: bool = False  # a lost life ends what the agent learns from, not the game
+    max_frames: int = 108_000  # then a game is truncated: half an hour
+    num_threads: int = 1  # of ale-py's; 0 stands for one for every core
+
+    def __post_init__(self) -> None:
+        if self.name not in get_all_rom_ids():
+            raise ValueError(
+                f"a game of ale-py's, such as 'pong' or 'space_invaders'; got {self.name!r}"
+            )
+        for option in "size", "stack", "frame_skip", "max_frames":
+            if getattr(self, option) < 1:
+                raise ValueError(f"{option} is at least 1; got {getattr(self, option)}")
+        for option in "noop_max", "num_threads":
+            if getattr(self, option) < 0:
+                raise ValueError(f"{option} is at least 0; got {getattr(self, option)}")
+        if not 0 <= self.sticky < 1:
+            raise ValueError(f"sticky is a probability in [0, 1); got {self.sticky}")
+
+    def make_envs(self, num_envs: int) -> Envs:
+        """`num_envs` of it, as one vector environment that resets in the step that ends."""
+        return AtariEnvs(self._make(num_envs))
+
+    def make_screens(self, num_envs: int) -> Envs:
+        """The same, but what is seen is the screen, (210, 160, 3): the same seed and actions show
+        the same games to people."""
+        return AtariEnvs(self._make(num_envs, coloured=True))
+
+    def _make(self, num_envs: int, coloured: bool = False) -> AtariVectorEnv:
+        return AtariVectorEnv(
+            self.name,
+            num_envs,
+            img_height=210 if coloured else self.size,
+            img_width=160 if coloured else self.size,
+            grayscale=not coloured,
+            stack_num=1 if coloured else self.stack,
+            frameskip=self.frame_skip,
+            maxpool=self.frame_skip > 1,
+            repeat_action_probability=self.sticky,
+            noop_max=self.noop_max,
+            use_fire_reset=self.fire_at_start,
+            # ale-py's `episodic_life` would begin a new game after each life.
+            life_loss_info=self.life_ends,
+            max_num_frames_per_episode=self.max_frames,
+            reward_clipping=False,
+            num_threads=self.num_threads,
+            autoreset_mode=AutoresetMode.SAME_STEP,
+        )
+
+    @property
+    def observation_space(self) -> spaces.Space[Any]:
+        return _shown_of(self)[0]
+
+    @property
+    def action_space(self) -> spaces.Space[Any]:
+        return spaces.Discrete(len(self.actions))
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """What the actions' numbers stand for.
+
+        >>> Game("pong").actions
+        ('NOOP', 'FIRE', 'RIGHT', 'LEFT', 'RIGHTFIRE', 'LEFTFIRE')
+        """
+        return _shown_of(self)[1]
+
+
+@cache
+def _shown_of(game: Game) -> tuple[spaces.Space[Any], tuple[str, ...]]:
+    """What a game shows, and its actions, which only a game that has begun tells."""
+    envs = game._make(1)
+    return envs.single_observation_space, tuple(action.name for action in envs.ale.get_action_set())
+
+
+class AtariEnvs(VectorWrapper[Any, Any, Any, Any]):
+    """ale-py's environments, with what they lack: any seed, and the end of a game told apart from
+    the end of a life (`info["game_over"]`)."""
+
+    def __init__(self, envs: AtariVectorEnv) -> None:
+        super().__init__(envs)
+        self._frames = np.zeros(envs.num_envs, dtype=np.int64)
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        if isinstance(seed, int):
+            seed %= 2**31 - self.num_envs  # ale-py counts on from it, in 32 bits
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._frames = info["episode_frame_number"]
+        return observation, info
+
+    def step(self, actions: NDArray[np.int64]) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        observation, reward, terminated, truncated, info = self.env.step(actions)
+        ended = terminated | truncated
+        # Where a new game began, its frames are counted anew; where a life was lost, they go on.
+        info["game_over"] = ended & (info["episode_frame_number"] <= self._frames)
+        self._frames = info["episode_frame_number"]
+        if "final_obs" in info:  # ale-py fills in only what a new game replaces
+            lost = (ended & ~info["game_over"]).nonzero()
+            info["final_obs"][lost] = observation[lost]
+        return observation, reward, terminated, truncated, info
+
+
+def luminance(screen: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """How bright each dot is: 0.299 red + 0.587 green + 0.114 blue, rounded.   (H, W, 3) → (H, W).
+
+    >>> luminance(np.array([[[255, 255, 255], [200, 72, 72]]], dtype=np.uint8))
+    array([[255, 110]], dtype=uint8)
+    """
+    brightness: NDArray[np.float64] = np.rint(screen @ np.array([0.299, 0.587, 0.114]))
+    return brightness.astype(np.uint8)
+
+
+def shrunk(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Each new dot is the mean of the area that it covers in the picture, rounded.   (H, W) →
+    (height, width).
+
+    >>> shrunk(np.array([[0, 60, 120]], dtype=np.uint8), 1, 2)
+    array([[ 20, 100]], dtype=uint8)
+    """
+    rows, columns = _shares(picture.shape[0], height), _shares(picture.shape[1], width)
+    means: NDArray[np.float64] = np.rint(rows @ picture @ columns.T)
+    return means.astype(np.uint8)
+
+
+def _shares(before: int, after: int) -> NDArray[np.float64]:
+    """How much of each of `after` equal parts of a line lies in each of `before`.   → (after,
+    before), rows add up to 1."""
+    edges, dots = np.linspace(0, before, after + 1), np.arange(before)
+    begins, ends = edges[:-1, None], edges[1:, None]
+    overlap = np.minimum(ends, dots + 1) - np.maximum(begins, dots)
+    return overlap.clip(0) * (after / before)
+
+
+def clipped(targets: Targets) -> Targets:
+    """`targets` of rewards that are limited to −1 … 1: one learning rate then suits all games.
+    [DQN 2013, section 5]
+
+    >>> from a3c_lib.returns import n_step_returns
+    >>> column = lambda *numbers: torch.tensor(numbers)[:, None]
+    >>> no = column(False, False)
+    >>> clipped(n_step_returns)(column(7.0, -3.0), column(0.0, 0.0), no, no, 1.0).squeeze()
+    tensor([ 0., -1.])
+    """
+    return partial(_clipped, targets)
+
+
+def _clipped(
+    targets: Targets,
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+) -> Tensor:
+    return targets(rewards.clamp(-1, 1), next_values, terminated, truncated, gamma)
+
+
+class PaperEyes(nn.Module):
+    """Pictures (*B, stack, 84, 84) of bytes → features (*B, 2592): the convolutions of the first
+    DQN paper, which A3C took over."""
+
+    def __init__(self, space: spaces.Box) -> None:
+        super().__init__()
+        stack = space.shape[0]
+        self.layers = nn.Sequential(
+            nn.Conv2d(stack, 16, kernel_size=8, stride=4),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, kernel_size=4, stride=2),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
+        self.width = _width(self.layers, space)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return _each(self.layers, pictures)
+
+
+class SmallEyes(nn.Module):
+    """Pictures (*B, stack, 42, 42) of bytes → features (*B, 288): four layers that halve them.
+
+    A quarter of the pixels and two thirds of the work. [the network of OpenAI's universe agent]
+    """
+
+    def __init__(self, space: spaces.Box) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = space.shape[0]
+        for _ in range(4):
+            layers += [nn.Conv2d(channels, 32, kernel_size=3, stride=2, padding=1), nn.ELU()]
+            channels = 32
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.width = _width(self.layers, space)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return _each(self.layers, pictures)
+
+
+def _each(layers: nn.Module, pictures: Tensor) -> Tensor:
+    """Features of pictures in any batch axes; bytes 0 … 255 become 0 … 1."""
+    *batch, stack, height, width = pictures.shape
+    features: Tensor = layers(pictures.reshape(-1, stack, height, width) / 255)
+    return features.reshape(*batch, -1)
+
+
+def _width(layers: nn.Module, space: spaces.Box) -> int:
+    with torch.no_grad():
+        return int(layers(torch.zeros(1, *space.shape)).shape[-1])
+
+
+def paper_network(game: Game, seed: int = 0) -> ActorCritic:
+    """Two convolutions, 256 units, two heads: 0.7 million weights.      [A3C, section 8, "A3C FF"]
+
+    >>> sum(theta.numel() for theta in paper_network(Game("pong")).parameters())
+    677943
+    """
+    return ActorCritic.for_env(
+        game, hidden=(256,), make_eyes=PaperEyes, activation=nn.ReLU, seed=seed
+    )
+
+
+def paper_lstm(game: Game, seed: int = 0) -> RecurrentActorCritic:
+    """The same with 256 LSTM cells between the units and the heads.          [A3C, "A3C LSTM"]"""
+    return RecurrentActorCritic.for_env(
+        game, hidden=(256,), cells=256, make_eyes=PaperEyes, activation=nn.ReLU, seed=seed
+    )
