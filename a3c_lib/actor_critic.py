@@ -252,6 +252,12 @@ class Recent:
     def __init__(self, steps_per_update: int) -> None:
         self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=math.ceil(1000 / steps_per_update))
 
+    def state_dict(self) -> list[tuple[Tensor, Tensor]]:
+        return list(self.pairs)
+
+    def load_state_dict(self, pairs: Sequence[tuple[Tensor, Tensor]], device: torch.device) -> None:
+        self.pairs.extend((returns.to(device), values.to(device)) for returns, values in pairs)
+
     def explained_variance(self, lesson: Lesson) -> float:
         """Of the critic, over what is recent, now that there is one lesson more."""
         self.pairs.append((lesson.returns, lesson.values))
@@ -272,6 +278,11 @@ class ActorCriticTraining(SingleThreadTraining[nn.Module, Update]):
         super().__init__(model, optimizer, envs, config.total_steps, config.seed, resume)
         self.config, self.targets, self.loss = config, targets, loss
         self.recent = Recent(config.t_max * config.num_envs)
+        if resume is not None:
+            self.recent.load_state_dict(resume.get("recent", ()), device_of(model))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "recent": self.recent.state_dict()}
 
     def update(self) -> Update:
         began = self.position
