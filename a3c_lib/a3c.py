@@ -52,11 +52,13 @@ Schedule = Literal["processes", "round-robin"]
 class Config(optim.Config):
     """How A3C trains. `num_envs` and `t_max` are each worker's."""
 
-    num_workers: int = 2  # as many as there are cores is a good number; the paper has 16
-    schedule: Schedule = "processes"  # or "round-robin": in this process, one worker after another
-    shared_statistics: bool = True  # of the optimiser; False: each worker keeps its own
+    num_workers: int = (
+        2  # at least 1; as many as there are cores is a good number; the paper has 16
+    )
+    schedule: Schedule = "processes"  # each worker one, or all in this one, in turn: round-robin
+    shared_statistics: bool = True  # of the optimiser; else each worker keeps its own
     lock: bool = False  # let one worker at a time read or change θ; A3C does without
-    max_restarts: int = 0  # workers that were killed and may be replaced
+    max_restarts: int = 0  # how many workers that were killed are replaced, at least 0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -196,14 +196,16 @@ def _on(device: torch.device, rollout: Rollout) -> Rollout:
 class Config:
     """How an actor-critic trains. The defaults learn CartPole-v1 with n-step returns."""
 
-    total_steps: int = 100_000  # environment steps, all environments together
-    t_max: int = 20  # steps of each environment per update; the paper's 5 suits 16 workers
-    num_envs: int = 1  # environments in step with each other
-    gamma: float = 0.99  # discount per step [A3C]
-    learning_rate: float = 1e-3  # Adam's, at the beginning; found by trying
+    total_steps: int = 100_000  # environment steps, of all environments together, at least 1
+    t_max: int = (
+        20  # steps of each environment per update, at least 1; the paper's 5 is for 16 workers
+    )
+    num_envs: int = 1  # environments in step with each other, at least 1
+    gamma: float = 0.99  # discount per step, in [0, 1] [A3C]
+    learning_rate: float = 1e-3  # at the beginning, above 0; found by trying, for Adam
     anneal: bool = True  # bring the learning rate down to 0, linearly in steps [A3C]
-    max_grad_norm: float = 0.5  # longer gradients are scaled to it [OpenAI's A2C]
-    seed: int = 0
+    max_grad_norm: float = 0.5  # longer gradients are scaled to it; above 0 [OpenAI's A2C]
+    seed: int = 0  # of environments and actions, at least 0
 
     def __post_init__(self) -> None:
         for name in "total_steps", "t_max", "num_envs":
@@ -214,6 +216,8 @@ class Config:
         for name in "learning_rate", "max_grad_norm":
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is positive; got {getattr(self, name)}")
+        if self.seed < 0:
+            raise ValueError(f"seed is at least 0; got {self.seed}")
 
     def rollout_length(self, steps: int) -> int:
         """t_max, or what is left of the budget after `steps` steps, if that is less."""
