@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 FORMAT = "a3c_lib checkpoint 1"
+ARRAY = "numpy.ndarray"  # the key of a dict that stands for an array
 UNFINISHED = ".unfinished"  # what a file is called while it is written
 
 
@@ -39,7 +40,7 @@ def save(path: str | Path, state: Mapping[str, Any]) -> None:
 
 
 def load(path: str | Path) -> dict[str, Any]:
-    """The state in a file that `save` wrote, its tensors on the CPU; arrays are tensors now.
+    """The state in a file that `save` wrote, its tensors on the CPU.
 
     Raises CheckpointError if the file is not there, is damaged, or is something else. What is not
     plain data is refused, not run: an unknown file can do no harm.
@@ -66,7 +67,7 @@ def load(path: str | Path) -> dict[str, Any]:
         ) from None
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no checkpoint of a3c_lib (or of another version of it)")
-    state: dict[str, Any] = checkpoint["state"]
+    state: dict[str, Any] = _with_arrays(checkpoint["state"])
     return state
 
 
@@ -114,7 +115,7 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, Tensor):
         return value.detach().cpu().clone()  # a view would bring with it all that it is a view of
     if isinstance(value, np.ndarray | np.generic):
-        return torch.as_tensor(np.array(value)) if value.ndim else value.item()
+        return {ARRAY: torch.as_tensor(np.array(value))} if value.ndim else value.item()
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, Mapping):
@@ -126,3 +127,16 @@ def _plain(value: Any, where: str) -> Any:
         f"a checkpoint holds numbers, text, None, tensors, arrays, and lists, tuples and dicts of "
         f"them; {where} is a {type(value).__name__}"
     )
+
+
+def _with_arrays(value: Any) -> Any:
+    """What `_plain` was given."""
+    if isinstance(value, dict):
+        if value.keys() == {ARRAY}:
+            return value[ARRAY].numpy()
+        return {key: _with_arrays(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_arrays(each) for each in value]
+    if isinstance(value, tuple):
+        return tuple(map(_with_arrays, value))
+    return value

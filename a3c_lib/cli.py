@@ -49,6 +49,7 @@ from a3c_lib.runs import (
     recorded,
     refuse_existing,
     tensorboard_writer,
+    versions,
 )
 from a3c_lib.training import Training
 from a3c_lib.workers import WorkerError
@@ -320,6 +321,8 @@ def resume(command: Resume) -> int:
                 run.describe()
             how = "exactly where it stopped" if training.restored else "with new episodes"
             print(f"{run.folder} goes on after {steps:,} steps, {how}", flush=True)
+            if run.about.get("versions") != versions():
+                print("It began with other versions (see run.json): the last digits may differ.")
             return _learn(run, training, command.recording, interrupts)
 
 
