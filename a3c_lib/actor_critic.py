@@ -256,16 +256,23 @@ class Recent:
     def __init__(self, steps_per_update: int) -> None:
         self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=math.ceil(1000 / steps_per_update))
 
-    def state_dict(self) -> list[tuple[Tensor, Tensor]]:
-        return list(self.pairs)
+    def state_dict(self) -> dict[str, Any]:
+        """All returns in a row, all values, and how many of them come from each update."""
+        lengths = [len(returns) for returns, _ in self.pairs]
+        returns, values = (torch.cat(part) if part else torch.empty(0) for part in self._columns())
+        return {"returns": returns, "values": values, "lengths": lengths}
 
-    def load_state_dict(self, pairs: Sequence[tuple[Tensor, Tensor]], device: torch.device) -> None:
-        self.pairs.extend((returns.to(device), values.to(device)) for returns, values in pairs)
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        parts = (state[name].to(device).split(state["lengths"]) for name in ("returns", "values"))
+        self.pairs.extend(zip(*parts, strict=True))
 
     def explained_variance(self, lesson: Lesson) -> float:
         """Of the critic, over what is recent, now that there is one lesson more."""
         self.pairs.append((lesson.returns, lesson.values))
-        return explained_variance(*map(torch.cat, zip(*self.pairs, strict=True)))
+        return explained_variance(*map(torch.cat, self._columns()))
+
+    def _columns(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [returns for returns, _ in self.pairs], [values for _, values in self.pairs]
 
 
 class ActorCriticTraining(SingleThreadTraining[nn.Module, Update]):
@@ -282,8 +289,8 @@ class ActorCriticTraining(SingleThreadTraining[nn.Module, Update]):
         super().__init__(model, optimizer, envs, config.total_steps, config.seed, resume)
         self.config, self.targets, self.loss = config, targets, loss
         self.recent = Recent(config.t_max * config.num_envs)
-        if resume is not None:
-            self.recent.load_state_dict(resume.get("recent", ()), device_of(model))
+        if resume is not None and "recent" in resume:
+            self.recent.load_state_dict(resume["recent"], device_of(model))
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "recent": self.recent.state_dict()}

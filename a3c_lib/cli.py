@@ -349,7 +349,8 @@ def _learn(
         print(f"The last checkpoint is as it was. {again}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:  # the second one
-        print(f"\nStopped at once; the last checkpoint is as it was. {again}", file=sys.stderr)
+        again = again.replace("go on", "go on from the last checkpoint")
+        print(f"\nStopped at once. {again}", file=sys.stderr)
         return 128 + signal.SIGINT
     folder = shlex.quote(str(run.folder))
     if interrupts.signal and training.steps < training.total_steps:
