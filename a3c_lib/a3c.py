@@ -52,10 +52,8 @@ Schedule = Literal["processes", "round-robin"]
 class Config(optim.Config):
     """How A3C trains. `num_envs` and `t_max` are each worker's."""
 
-    num_workers: int = (
-        2  # at least 1; as many as there are cores is a good number; the paper has 16
-    )
-    schedule: Schedule = "processes"  # each worker one, or all in this one, in turn: round-robin
+    num_workers: int = 2  # at least 1; as many as there are cores is good; the paper has 16
+    schedule: Schedule = "processes"  # one for each worker; round-robin: in this one, in turn
     shared_statistics: bool = True  # of the optimiser; else each worker keeps its own
     lock: bool = False  # let one worker at a time read or change θ; A3C does without
     max_restarts: int = 0  # how many workers that were killed are replaced, at least 0

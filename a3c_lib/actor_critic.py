@@ -197,9 +197,8 @@ class Config:
     """How an actor-critic trains. The defaults learn CartPole-v1 with n-step returns."""
 
     total_steps: int = 100_000  # environment steps, of all environments together, at least 1
-    t_max: int = (
-        20  # steps of each environment per update, at least 1; the paper's 5 is for 16 workers
-    )
+    # steps of each environment per update, at least 1; the paper's 5 suits 16 workers
+    t_max: int = 20
     num_envs: int = 1  # environments in step with each other, at least 1
     gamma: float = 0.99  # discount per step, in [0, 1] [A3C]
     learning_rate: float = 1e-3  # at the beginning, above 0; found by trying, for Adam

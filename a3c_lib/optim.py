@@ -174,13 +174,9 @@ Kind = Literal["rmsprop", "momentum", "adam"]
 class Config(actor_critic.Config):
     """What A3C and A2C have in common: the weights of the loss, and the optimiser."""
 
-    value_weight: float = (
-        0.5  # of (R − V)² in the loss, at least 0; the paper has none [OpenAI's A2C]
-    )
+    value_weight: float = 0.5  # of (R − V)², at least 0; the paper has none [OpenAI's A2C]
     entropy_weight: float = 0.01  # β, per nat, at least 0 [A3C]
-    optimizer: Kind = (
-        "rmsprop"  # rmsprop is the paper's; momentum is compared in it, adam is not in it
-    )
+    optimizer: Kind = "rmsprop"  # the paper's; momentum is compared in it, adam is not in it
     decay: float = 0.99  # α of RMSProp and momentum, in [0, 1) [A3C]
     epsilon: float = 1e-5  # inside RMSProp's root, above 0; the paper prints none [OpenAI's A2C]
 

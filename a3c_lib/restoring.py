@@ -29,9 +29,10 @@ def world_state(envs: Envs, position: Position) -> State | None:
     """What `restored` needs; None if one of the environments cannot be restored.
 
     >>> from a3c_lib.rollout import make_envs, start
-    >>> envs = make_envs("a3c_lib/TMaze-v0")
-    >>> world_state(envs, start(envs, seed=0))["envs"]  # TimeLimit, two more wrappers, the maze
-    [[{'steps': 0}, {}, {}, {'way': 2, 'cell': 0, 'random': {'bit_generator': 'PCG64', ...}}]]
+    >>> envs = make_envs("a3c_lib/Corridor-v0")
+    >>> (env,) = world_state(envs, start(envs, seed=0))["envs"]
+    >>> list(map(list, env))  # of TimeLimit, of two wrappers that remember nothing, of the corridor
+    [['steps'], [], [], ['state', 'random']]
     >>> envs = make_envs("CartPole-v1")
     >>> world_state(envs, start(envs, seed=0)) is None
     True

@@ -20,6 +20,7 @@ from a3c_lib.runs import CONFIGS, Run
 ROOT = Path(__file__).resolve().parent.parent
 MAZE = "a3c_lib/TMaze-v0"
 SMALL = ["--hidden", "8", "--total-steps", "400", "--t-max", "5"]
+LONG = ["--hidden", "8", "--total-steps", "1000000000"]
 
 
 @pytest.fixture(autouse=True)
@@ -409,8 +410,7 @@ def alive(pid):
 def test_ctrl_c_in_a_terminal_keeps_the_run_and_leaves_no_process(here):
     """Real workers in real processes; a terminal interrupts all of them."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "a3c_lib", "train", "a3c", MAZE, "--run", "run"]
-        + ["--total-steps", "1000000000", "--hidden", "8"],
+        [sys.executable, "-m", "a3c_lib", "train", "a3c", MAZE, "--run", "run", *LONG],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
