@@ -27,7 +27,7 @@ from a3c_lib.training import limited
 class Config(optim.Config):
     """How A2C trains."""
 
-    num_envs: int = 8  # environments in step with each other; OpenAI's A2C has 16
+    num_envs: int = 8  # environments in step with each other, at least 1; OpenAI's A2C has 16
     fast_envs: bool = True  # Gymnasium's own vector environment, where an id has one
     device: str = "cpu"  # where the network computes: "cpu", "cuda", …
 

@@ -6,7 +6,7 @@ where everything can be repeated bit for bit.
 """
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
@@ -22,11 +22,20 @@ from torch import Tensor, nn
 from a3c_lib import optim
 from a3c_lib.actor_critic import Lesson, LossFunction, Recent, Targets, learn
 from a3c_lib.losses import a2c_loss
+from a3c_lib.restoring import (
+    position_from,
+    position_state,
+    restored,
+    rollout_from,
+    rollout_state,
+    world_state,
+)
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import (
     Episode,
     MakeEnv,
     collect,
+    device_of,
     dummy_steps,
     initial_state,
     make_envs,
@@ -43,11 +52,11 @@ Schedule = Literal["processes", "round-robin"]
 class Config(optim.Config):
     """How A3C trains. `num_envs` and `t_max` are each worker's."""
 
-    num_workers: int = 2  # as many as there are cores is a good number; the paper has 16
-    schedule: Schedule = "processes"  # or "round-robin": in this process, one worker after another
-    shared_statistics: bool = True  # of the optimiser; False: each worker keeps its own
+    num_workers: int = 2  # at least 1; as many as there are cores is good; the paper has 16
+    schedule: Schedule = "processes"  # one for each worker; round-robin: in this one, in turn
+    shared_statistics: bool = True  # of the optimiser; else each worker keeps its own
     lock: bool = False  # let one worker at a time read or change θ; A3C does without
-    max_restarts: int = 0  # workers that were killed and may be replaced
+    max_restarts: int = 0  # how many workers that were killed are replaced, at least 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,6 +132,7 @@ class Worker:
         self.envs = make_envs(make_env, config.num_envs)
         self.position = start(self.envs, for_envs, initial_state(model, config.num_envs))
         self.recent = Recent(config.t_max * config.num_envs)
+        self.acting = False  # between `begin` and `finish`
 
     def begin(self) -> None:
         """Copy θ, and act with the copy."""
@@ -133,6 +143,7 @@ class Worker:
         self.began, policy = self.position, sampled(self.model, self.generator)  # type: ignore[arg-type]
         t_max = self.config.rollout_length(steps)
         self.rollout, self.position = collect(self.envs, policy, self.began, t_max)
+        self.acting = True
 
     def finish(self) -> Update:
         """Learn from the rollout, and change θ."""
@@ -151,6 +162,7 @@ class Worker:
         policy_lag = int(shared.updates.sum()) - self.updates_seen
         shared.steps[rank] += lesson.steps  # T ← T + (t − t_start)
         shared.updates[rank] += 1
+        self.acting = False
         return Update(
             steps=lesson.steps,
             updates=1,
@@ -176,28 +188,64 @@ class Worker:
             dummy_steps(self.envs, self.rollout, self.began),
         )
 
+    def state_dict(self) -> dict[str, Any] | None:
+        """All that this worker goes on with, the rollout under way among it; None if its
+        environments cannot be restored."""
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "generator": self.generator.get_state(),
+            "world": world_state(self.envs, self.position),
+            "recent": self.recent.state_dict(),
+            "statistics": None,
+            "under_way": None,
+        }
+        if not self.config.shared_statistics:
+            state["statistics"] = self.optimizer.state_dict()
+        if self.acting:
+            state["under_way"] = {
+                "began": position_state(self.began),
+                "rollout": rollout_state(self.rollout),
+                "updates_seen": self.updates_seen,
+            }
+        return None if state["world"] is None else deepcopy(state)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> bool:
+        """Go on from there, if the environments can.   → whether they can."""
+        position, device = restored(self.envs, state["world"], self.position), device_of(self.model)
+        if position is None:
+            return False
+        self.position = position
+        self.model.load_state_dict(state["model"])
+        self.generator.set_state(state["generator"])
+        self.recent.load_state_dict(state["recent"], device)
+        if not self.config.shared_statistics:
+            self.optimizer.load_state_dict(state["statistics"])
+        self.acting = state["under_way"] is not None
+        if self.acting:
+            under_way = state["under_way"]
+            self.began = position_from(under_way["began"], device)
+            self.rollout = rollout_from(under_way["rollout"])
+            self.updates_seen = under_way["updates_seen"]
+        return True
+
 
 MakeWorker = Callable[[int, Shared], Worker]
 
 
-def in_turn(make_worker: MakeWorker, shared: Shared, config: Config) -> Iterator[Update]:
+def in_turn(workers: Sequence[Worker], shared: Shared, config: Config) -> Iterator[Update]:
     """Workers one after another, each a rollout behind: while one acts, all others learn.
 
     So a gradient is num_workers − 1 updates old when it is applied. Everything can be repeated bit
     for bit.
     """
-    workers = [make_worker(rank, shared) for rank in range(config.num_workers)]
-    try:
-        for worker in workers:
+    for worker in workers:
+        if not worker.acting:  # in a run that goes on, all but one are
             worker.begin()
-        for worker in cycle(workers):
-            yield worker.finish()
-            if int(shared.steps.sum()) >= config.total_steps:
-                return
-            worker.begin()
-    finally:
-        for worker in workers:
-            worker.envs.close()
+    for worker in cycle(workers):
+        yield worker.finish()
+        if int(shared.steps.sum()) >= config.total_steps:
+            return
+        worker.begin()
 
 
 def in_a_process(link: Link, shared: Shared, make_worker: MakeWorker, config: Config) -> None:
@@ -250,6 +298,8 @@ class A3CTraining(Training[nn.Module, Update]):
         self.shared = Shared(list(model.parameters()), optimizer, slots[0], slots[1], lock)
         self._updates: Iterator[Update]
         self._team: Team | None = None
+        self._workers: list[Worker] = []  # in this process
+        self._turn = 0  # whose it is of them
         if self.steps >= self.total_steps:
             self._updates = iter(())
         elif processes:
@@ -257,7 +307,10 @@ class A3CTraining(Training[nn.Module, Update]):
             self._team = Team(body, self.shared, config.num_workers, config.max_restarts)
             self._updates = (update for _, update in self._team)
         else:
-            self._updates = in_turn(make_worker, self.shared, config)
+            self._workers = [make_worker(rank, self.shared) for rank in range(config.num_workers)]
+            self._go_on(resume)
+            order = self._workers[self._turn :] + self._workers[: self._turn]
+            self._updates = in_turn(order, self.shared, config)
 
     @property
     def pids(self) -> dict[int, int]:
@@ -274,6 +327,7 @@ class A3CTraining(Training[nn.Module, Update]):
             raise
         self.steps += update.steps
         self.updates += update.updates
+        self._turn = (update.worker + 1) % self.config.num_workers
         return update._replace(steps=self.steps, updates=self.updates)
 
     def close(self) -> None:
@@ -282,26 +336,42 @@ class A3CTraining(Training[nn.Module, Update]):
         self._closed = True
         if self._team:
             self._team.close()
-        elif isinstance(self._updates, Generator):
-            self._updates.close()
+        for worker in self._workers:
+            worker.envs.close()
         with torch.no_grad():
             for parameter in self.model.parameters():  # back into memory of this process alone
                 parameter.data = parameter.data.clone()
         self.steps, self.updates = int(self.shared.steps.sum()), int(self.shared.updates.sum())
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, optimiser statistics and counters.
+        """Weights, optimiser statistics and counters, and of workers in turn all that they go on
+        with, if their environments can be restored (see `restoring`).
 
-        While processes run it is a snapshot of something that moves: every number is one that
-        stood there, but not all at the same instant. `train(..., resume=state)` goes on from it,
-        with new episodes.
+        `train(..., resume=state)` goes on from it: workers in turn as if they had never stopped,
+        bit for bit, if they can be restored; processes with new episodes. While processes run it
+        is a snapshot of something that moves: every number is one that stood there, but not all at
+        the same instant.
         """
+        workers = [worker.state_dict() for worker in self._workers]
         return {
             "model": deepcopy(self.model.state_dict()),
             "optimizer": self.shared.optimizer.state_dict(),
             "steps": int(self.shared.steps.sum()),
             "updates": int(self.shared.updates.sum()),
+            "workers": None if None in workers else workers,
+            "turn": self._turn,
         }
+
+    def _go_on(self, resume: Mapping[str, Any] | None) -> None:
+        """Put the workers back to where they were, if they are as many and can be restored."""
+        states = resume.get("workers") if resume is not None else None
+        if states and len(states) == len(self._workers):
+            goes_on = [
+                worker.load_state_dict(state)
+                for worker, state in zip(self._workers, states, strict=True)
+            ]
+            self.restored = all(goes_on)
+            self._turn = resume["turn"] if self.restored else 0  # type: ignore[index]
 
 
 def train(

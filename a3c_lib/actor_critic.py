@@ -165,13 +165,15 @@ def learn(
     gamma: float,
     state: State = None,
     dummies: Tensor | None = None,
+    seen: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> Lesson:
     """What a rollout that began with the memory `state` teaches `model`, which is left as it is.
 
-    `dummies` (T, N) are steps to leave out. Raises FloatingPointError if the loss is not finite.
+    `dummies` (T, N) are steps to leave out. `seen` is what `look_back` would give, if it is known
+    already. Raises FloatingPointError if the loss is not finite.
     """
     rollout = _on(device_of(model), rollout)
-    logits, values, next_values = look_back(model, rollout, state, dummies)
+    logits, values, next_values = seen or look_back(model, rollout, state, dummies)
     returns = targets(rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma)
     actions = rollout.actions
     if dummies is not None and dummies.any():
@@ -196,14 +198,15 @@ def _on(device: torch.device, rollout: Rollout) -> Rollout:
 class Config:
     """How an actor-critic trains. The defaults learn CartPole-v1 with n-step returns."""
 
-    total_steps: int = 100_000  # environment steps, all environments together
-    t_max: int = 20  # steps of each environment per update; the paper's 5 suits 16 workers
-    num_envs: int = 1  # environments in step with each other
-    gamma: float = 0.99  # discount per step [A3C]
-    learning_rate: float = 1e-3  # Adam's, at the beginning; found by trying
+    total_steps: int = 100_000  # environment steps, of all environments together, at least 1
+    # steps of each environment per update, at least 1; the paper's 5 suits 16 workers
+    t_max: int = 20
+    num_envs: int = 1  # environments in step with each other, at least 1
+    gamma: float = 0.99  # discount per step, in [0, 1] [A3C]
+    learning_rate: float = 1e-3  # at the beginning, above 0; found by trying, for Adam
     anneal: bool = True  # bring the learning rate down to 0, linearly in steps [A3C]
-    max_grad_norm: float = 0.5  # longer gradients are scaled to it [OpenAI's A2C]
-    seed: int = 0
+    max_grad_norm: float = 0.5  # longer gradients are scaled to it; above 0 [OpenAI's A2C]
+    seed: int = 0  # of environments and actions, at least 0
 
     def __post_init__(self) -> None:
         for name in "total_steps", "t_max", "num_envs":
@@ -214,6 +217,8 @@ class Config:
         for name in "learning_rate", "max_grad_norm":
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is positive; got {getattr(self, name)}")
+        if self.seed < 0:
+            raise ValueError(f"seed is at least 0; got {self.seed}")
 
     def rollout_length(self, steps: int) -> int:
         """t_max, or what is left of the budget after `steps` steps, if that is less."""
@@ -252,10 +257,23 @@ class Recent:
     def __init__(self, steps_per_update: int) -> None:
         self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=math.ceil(1000 / steps_per_update))
 
+    def state_dict(self) -> dict[str, Any]:
+        """All returns in a row, all values, and how many of them come from each update."""
+        lengths = [len(returns) for returns, _ in self.pairs]
+        returns, values = (torch.cat(part) if part else torch.empty(0) for part in self._columns())
+        return {"returns": returns, "values": values, "lengths": lengths}
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        parts = (state[name].to(device).split(state["lengths"]) for name in ("returns", "values"))
+        self.pairs.extend(zip(*parts, strict=True))
+
     def explained_variance(self, lesson: Lesson) -> float:
         """Of the critic, over what is recent, now that there is one lesson more."""
         self.pairs.append((lesson.returns, lesson.values))
-        return explained_variance(*map(torch.cat, zip(*self.pairs, strict=True)))
+        return explained_variance(*map(torch.cat, self._columns()))
+
+    def _columns(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [returns for returns, _ in self.pairs], [values for _, values in self.pairs]
 
 
 class ActorCriticTraining(SingleThreadTraining[nn.Module, Update]):
@@ -272,6 +290,11 @@ class ActorCriticTraining(SingleThreadTraining[nn.Module, Update]):
         super().__init__(model, optimizer, envs, config.total_steps, config.seed, resume)
         self.config, self.targets, self.loss = config, targets, loss
         self.recent = Recent(config.t_max * config.num_envs)
+        if resume is not None and "recent" in resume:
+            self.recent.load_state_dict(resume["recent"], device_of(model))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "recent": self.recent.state_dict()}
 
     def update(self) -> Update:
         began = self.position

@@ -6,8 +6,11 @@ this module registers
 
     a3c_lib/Corridor-v0   a3c_lib/NoisyCorridor-v0   a3c_lib/Trap-v0   a3c_lib/Catch-v0
     a3c_lib/TMaze-v0      a3c_lib/CartPoleWithoutVelocities-v0
+
+Tables, Catch and TMaze can be restored (see `restoring`): they have a `state_dict`.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -161,6 +164,16 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
             image[(y - CELL / 2) ** 2 + (x - centre) ** 2 < (CELL / 3) ** 2] = AGENT
         return image
 
+    def state_dict(self) -> dict[str, Any]:
+        """The state, and that of the dice."""
+        return {"state": self._state, "random": self.np_random.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        if not 0 <= state["state"] < self.mdp.num_states:
+            raise ValueError(f"states are 0 … {self.mdp.num_states - 1}; got {state['state']}")
+        self._state, self.np_random.bit_generator.state = state["state"], state["random"]
+
     def _draw(self, cumulative: NDArray[np.float64]) -> int:
         # The last entry is 1 up to rounding; a dice roll never exceeds it.
         return int(np.searchsorted(cumulative[:-1], self.np_random.random(), side="right"))
@@ -245,6 +258,22 @@ class Catch(gym.Env[NDArray[np.uint8], np.int64]):
         image[self.rows - 1, self._paddle] = AGENT
         return image.repeat(self.PIXELS, axis=0).repeat(self.PIXELS, axis=1)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Where ball and paddle are, and the state of the random generator."""
+        return {
+            "ball": self._ball,
+            "paddle": self._paddle,
+            "random": self.np_random.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        row, column = state["ball"]
+        if not (0 <= row < self.rows and 0 <= column < self.columns):
+            raise ValueError(f"the ball is in {self.rows} × {self.columns}; got {row}, {column}")
+        self._ball, self._paddle = (row, column), state["paddle"]
+        self.np_random.bit_generator.state = state["random"]
+
     def _picture(self) -> NDArray[np.uint8]:
         picture = np.zeros((1, self.rows, self.columns), dtype=np.uint8)
         if self._ball is not None:
@@ -306,6 +335,18 @@ class TMaze(gym.Env[np.int64, np.int64]):
         centre = (self._cell + 0.5) * CELL
         image[(y - 1.5 * CELL) ** 2 + (x - centre) ** 2 < (CELL / 3) ** 2] = AGENT
         return image
+
+    def state_dict(self) -> dict[str, Any]:
+        """The way that was shown, the cell, and the state of the random generator."""
+        random = self.np_random.bit_generator.state
+        return {"way": self._way, "cell": self._cell, "random": random}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        if not 0 <= state["cell"] <= self.length + 1:
+            raise ValueError(f"cells are 0 … {self.length + 1}; got {state['cell']}")
+        self._way, self._cell = state["way"], state["cell"]
+        self.np_random.bit_generator.state = state["random"]
 
     def _seen(self) -> np.int64:
         if self._cell == 0:

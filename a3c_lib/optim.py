@@ -174,11 +174,11 @@ Kind = Literal["rmsprop", "momentum", "adam"]
 class Config(actor_critic.Config):
     """What A3C and A2C have in common: the weights of the loss, and the optimiser."""
 
-    value_weight: float = 0.5  # of (R − V)² in the loss; the paper has none [OpenAI's A2C]
-    entropy_weight: float = 0.01  # β, per nat [A3C]
-    optimizer: Kind = "rmsprop"  # the paper's; "momentum" is compared in it, "adam" is not in it
-    decay: float = 0.99  # α of RMSProp and momentum [A3C]
-    epsilon: float = 1e-5  # inside RMSProp's root; the paper prints none [OpenAI's A2C]
+    value_weight: float = 0.5  # of (R − V)², at least 0; the paper has none [OpenAI's A2C]
+    entropy_weight: float = 0.01  # β, per nat, at least 0 [A3C]
+    optimizer: Kind = "rmsprop"  # the paper's; momentum is compared in it, adam is not in it
+    decay: float = 0.99  # α of RMSProp and momentum, in [0, 1) [A3C]
+    epsilon: float = 1e-5  # inside RMSProp's root, above 0; the paper prints none [OpenAI's A2C]
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -72,10 +72,10 @@ def reinforce_loss(log_probabilities: Tensor, returns: Tensor) -> Tensor:
 class Config:
     """How REINFORCE trains. One update per episode, plain gradient ascent."""
 
-    total_steps: int = 20_000  # environment steps; the last episode is finished
-    gamma: float = 0.9  # discount per step
-    learning_rate: float = 0.1  # step along the gradient
-    seed: int = 0
+    total_steps: int = 20_000  # environment steps, at least 1; the last episode is finished
+    gamma: float = 0.9  # discount per step, in [0, 1]
+    learning_rate: float = 0.1  # step along the gradient, above 0
+    seed: int = 0  # of environments and actions, at least 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.gamma <= 1:
@@ -84,6 +84,8 @@ class Config:
             raise ValueError(f"learning_rate is positive; got {self.learning_rate}")
         if self.total_steps < 1:
             raise ValueError(f"total_steps is at least 1; got {self.total_steps}")
+        if self.seed < 0:
+            raise ValueError(f"seed is at least 0; got {self.seed}")
 
 
 class Update(NamedTuple):

@@ -20,6 +20,7 @@ from numpy.random import SeedSequence
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from a3c_lib.restoring import restored, world_state
 from a3c_lib.rollout import Envs, initial_state, seed_sequence, start
 
 M = TypeVar("M", bound=nn.Module)
@@ -43,6 +44,7 @@ class Training(Iterator[U], Generic[M, U]):
     total_steps: int
     steps: int  # environment steps so far
     updates: int
+    restored: bool = False  # resumed where it stopped, bit for bit; not with new episodes
 
     @abstractmethod
     def close(self) -> None:
@@ -50,7 +52,7 @@ class Training(Iterator[U], Generic[M, U]):
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """What `train(..., resume=state)` goes on from, with new episodes."""
+        """What `train(..., resume=state)` goes on from."""
 
     def __enter__(self) -> Self:
         return self
@@ -85,11 +87,15 @@ class SingleThreadTraining(Training[M, U]):
         self.generator = torch.Generator()
         if resume is not None:
             self._load_state_dict(resume)
-        # Environments cannot be restored in general: new episodes begin, other ones than at step 0.
+        # Where environments cannot be restored, new episodes begin, other ones than at step 0.
         for_envs, for_actions = seeds(seed, self.steps)
         if resume is None:
             self.generator.manual_seed(int(for_actions.generate_state(1)[0]))
         self.position = start(envs, for_envs, initial_state(model, envs.num_envs))
+        if resume is not None:
+            position = restored(envs, resume.get("world"), self.position)
+            self.restored = position is not None
+            self.position = position or self.position
 
     @abstractmethod
     def update(self) -> U:
@@ -109,9 +115,11 @@ class SingleThreadTraining(Training[M, U]):
             self.envs.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, optimiser statistics, counters and the random state of the actions.
+        """Weights, optimiser statistics, counters and the random state of the actions; and where the
+        environments stand, if they can be restored (see `restoring`).
 
-        `train(..., resume=state)` goes on from it, with new episodes.
+        `train(..., resume=state)` then goes on as if it had never stopped, bit for bit; else with
+        new episodes.
         """
         state = {
             "model": self.model.state_dict(),
@@ -119,6 +127,7 @@ class SingleThreadTraining(Training[M, U]):
             "generator": self.generator.get_state(),
             "steps": self.steps,
             "updates": self.updates,
+            "world": world_state(self.envs, self.position),
         }
         return deepcopy(state)  # torch's are views, which training would go on changing
 

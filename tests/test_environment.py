@@ -53,7 +53,7 @@ def test_conda_asks_for_what_the_project_asks_for() -> None:
         r.name = CONDA_NAMES.get(r.name, r.name)
     wanted = project()
     assert needs([*asked.values(), *map(Requirement, pip["pip"])]) == needs(
-        wanted[""] + wanted["book"]
+        wanted[""] + wanted["book"] + wanted["cli"]
     )
 
 

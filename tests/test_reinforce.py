@@ -89,6 +89,7 @@ def test_an_untrained_table_is_fair():
         (lambda: Config(gamma=-0.1), "got -0.1"),
         (lambda: Config(learning_rate=0), "positive; got 0"),
         (lambda: Config(total_steps=0), "at least 1; got 0"),
+        (lambda: Config(seed=-1), "seed is at least 0; got -1"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
     "envs exact rollout training reinforce evaluation networks actor_critic returns losses "
-    "recurrent optim a3c a2c"
+    "recurrent optim a3c a2c restoring"
 )
 
 
@@ -360,6 +360,78 @@ FAULTS = [
         "a2c",
         "limited(gradients, self.config.max_grad_norm)",
         "limited(gradients)",
+    ),
+    Fault(
+        "optimiser's statistics not restored",
+        "training",
+        'self.optimizer.load_state_dict(state["optimizer"])',
+        "pass",
+    ),
+    Fault(
+        "shared statistics not restored",
+        "a3c",
+        "    optimizer.load_state_dict(state[",
+        "    dict(state[",
+    ),
+    Fault(
+        "own statistics not restored",
+        "a3c",
+        'self.optimizer.load_state_dict(state["statistics"])',
+        "pass",
+    ),
+    Fault(
+        "random state of the actions not restored",
+        "training",
+        'self.generator.set_state(state["generator"])',
+        "self.generator.manual_seed(0)",
+    ),
+    Fault(
+        "random state of a worker's actions not restored",
+        "a3c",
+        'self.generator.set_state(state["generator"])',
+        "pass",
+    ),
+    Fault(
+        "dice not restored",
+        "envs",
+        'self.np_random.bit_generator.state = state["state"], state["random"]',
+        '_ = state["state"], state["random"]',
+    ),
+    Fault(
+        "worlds not put back",
+        "restoring",
+        "                _load(layer, state)",
+        "                pass",
+    ),
+    Fault(
+        "a time limit begins anew",
+        "restoring",
+        'layer._elapsed_steps = state["steps"]',
+        "layer._elapsed_steps = 0",
+    ),
+    Fault(
+        "a wrapper's memory overlooked",
+        "restoring",
+        "return all(callable(getattr(type(layer), f",
+        "return True or all(callable(getattr(type(layer), f",
+    ),
+    Fault(
+        "the rollout under way is lost",
+        "a3c",
+        'self.acting = state["under_way"] is not None',
+        "self.acting = False",
+    ),
+    Fault(
+        "another worker's turn",
+        "a3c",
+        'self._turn = resume["turn"] if self.restored else 0',
+        "self._turn = 0",
+    ),
+    Fault(
+        "recent returns are lost",
+        "actor_critic",
+        'self.recent.load_state_dict(resume["recent"], device_of(model))',
+        "pass",
     ),
 ]
 

@@ -51,8 +51,8 @@ install() {
 }
 
 case $goal in
-    lab) extras=book ;;
-    test) extras=book,maker,test ;;
+    lab) extras=book,cli ;;
+    test) extras=book,cli,maker,test ;;
     *) stop "tools/setup.sh installs for lab or for test, not for $goal." ;;
 esac
 echo "Installing the packages into .venv; the first time this takes some minutes"

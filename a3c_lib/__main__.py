@@ -1,0 +1,24 @@
+"""Beside the chapters: `python -m a3c_lib`, which is the command `a3c-lib` too."""
+
+import sys
+
+
+def main() -> int:
+    """Run the command line.   → the exit code."""
+    try:
+        from a3c_lib.cli import main as command
+    except ModuleNotFoundError as error:
+        if error.name not in ("tyro", "tqdm", "matplotlib", "PIL"):
+            raise
+        print(
+            f'a3c-lib: the command line needs {error.name}: pip install "a3c_lib[cli]"',
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:  # importing torch takes a second or two
+        return 130
+    return command()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,532 @@
+"""Beside the chapters: the command line. Train, resume, evaluate, plot, check.
+
+What can be asked for stands in dataclasses, the trainers' own configs among them; tyro makes the
+options and their help from the fields and the comments beside them.
+"""
+
+import contextlib
+import dataclasses
+import io
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal, cast
+
+import gymnasium as gym
+import torch
+import tyro
+from gymnasium.envs.registration import EnvSpec
+from torch import nn
+from tyro.conf import (
+    OmitArgPrefixes,
+    OmitSubcommandPrefixes,
+    Positional,
+    PositionalMetavarFromFieldName,
+    subcommand,
+)
+
+import a3c_lib
+from a3c_lib import a2c, a3c
+from a3c_lib.checkpoints import CheckpointError
+from a3c_lib.evaluation import evaluate
+from a3c_lib.rollout import HasLogits, greedy, initial_state, sampled
+from a3c_lib.runs import (
+    CONFIGS,
+    ActorCriticConfig,
+    AnyConfig,
+    Network,
+    Plan,
+    Run,
+    RunError,
+    find_env,
+    recorded,
+    refuse_existing,
+    tensorboard_writer,
+    versions,
+)
+from a3c_lib.training import Training
+from a3c_lib.workers import WorkerError
+
+PROGRAM = "a3c-lib"
+FAILED, BAD_INPUT = 1, 2  # exit codes; an interrupt's is 128 + the signal's number, 130 for Ctrl-C
+
+
+# What can be asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """What is kept while it trains."""
+
+    # seconds from one checkpoint to the next, at least 0; there is one at the start and one at the
+    # end as well; 0: after every update
+    checkpoint_every: float = 60.0
+    tensorboard: bool = False  # write the metrics for TensorBoard too, if that is installed
+
+    def __post_init__(self) -> None:
+        if not self.checkpoint_every >= 0:
+            raise ValueError(
+                f"checkpoint_every is in seconds, at least 0; got {self.checkpoint_every}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begin:
+    """What every algorithm is told."""
+
+    env: Positional[str]  # id of a Gymnasium environment; of another package's, "module:Id"
+    # folder of the run, which must not exist yet; None: runs/ENV-ALGORITHM-SEED
+    run: Path | None = None
+    network: Network = field(default_factory=Network)  # the network that learns
+    recording: Recording = field(default_factory=Recording)  # what is kept while it trains
+    config: AnyConfig
+
+    @property
+    def algorithm(self) -> str:
+        return next(name for name, kind in CONFIGS.items() if kind is type(self.config))
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is to be."""
+        name = re.sub(r"[^\w.-]+", "_", self.env)
+        return self.run or Path("runs", f"{name}-{self.algorithm}-{self.config.seed}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainA3C(Begin):
+    """A3C: workers that act and learn at the same time, each in a process (chapter 05)."""
+
+    config: a3c.Config = field(default_factory=a3c.Config)  # how it learns
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainA2C(Begin):
+    """A2C: one process, many environments in step with each other (chapter 06)."""
+
+    config: a2c.Config = field(default_factory=a2c.Config)  # how it learns
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainActorCritic(Begin):
+    """Actor-critic: one process, Adam, n-step or one-step targets (chapters 01 to 03)."""
+
+    config: ActorCriticConfig = field(default_factory=ActorCriticConfig)  # how it learns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train an agent, in a new run."""
+
+    begin: (
+        Annotated[TrainA3C, subcommand("a3c")]
+        | Annotated[TrainA2C, subcommand("a2c")]
+        | Annotated[TrainActorCritic, subcommand("actor-critic")]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Go on with a run from its latest checkpoint.
+
+    Workers in turn (--schedule round-robin), a2c and actor-critic go on as if they had never
+    stopped, bit for bit, in environments that can be restored: the book's own Corridor, Trap, Catch
+    and TMaze, and any that has state_dict() and load_state_dict(). In others, and with processes,
+    new episodes begin.
+    """
+
+    run: Positional[Path]  # folder of the run
+    # a new budget, in environment steps, above those taken; None: the run's own
+    total_steps: int | None = None
+    recording: Recording = field(default_factory=Recording)  # what is kept while it trains
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Play episodes with what a run has learned: mean return, with a 95 % interval."""
+
+    run: Positional[Path]  # folder of the run
+    episodes: int = 100  # how many, at least 2
+    actions: Literal["sampled", "greedy"] = "sampled"  # drawn from the policy, or its likeliest
+    seed: int = 0  # of these episodes, at least 0
+    # a file for a film of the agent playing: .png (animated) or .gif, or .mp4 where ffmpeg is
+    # installed
+    film: Path | None = None
+    film_steps: int = 200  # longest film, in environment steps, at least 1
+    fps: float = 20.0  # frames a second in the film, above 0
+
+    def __post_init__(self) -> None:
+        if self.episodes < 2:
+            raise ValueError(f"episodes is at least 2, for an interval; got {self.episodes}")
+        if self.seed < 0:
+            raise ValueError(f"seed is at least 0; got {self.seed}")
+        if self.film_steps < 1:
+            raise ValueError(f"film_steps is at least 1; got {self.film_steps}")
+        if not self.fps > 0:
+            raise ValueError(f"fps is above 0; got {self.fps}")
+        if self.film is not None and self.film.suffix.lower() not in (".png", ".gif", ".mp4"):
+            raise ValueError(f"film is a .png, .gif or .mp4; got {self.film}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """Draw the curves of one run, or compare several; runs that differ in the seed alone are one
+    curve with a band."""
+
+    runs: Positional[tuple[Path, ...]]  # folders of runs, 1 at least
+    out: Path = Path("curves.png")  # the picture: .png, .svg, .pdf
+    signal: str = "episode_return"  # what to compare several runs by: a column of metrics.csv
+    # environment steps that a point is the mean of, at least 0; None: a twentieth of the longest
+    # run
+    window: float | None = None
+    title: str = ""  # above the picture
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise ValueError("runs: name one folder at least")
+        if self.window is not None and not self.window >= 0:
+            raise ValueError(f"window is in steps, at least 0; got {self.window}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Is everything installed that the book needs? A line for each thing, with the remedy."""
+
+
+Command = (
+    Annotated[Train, subcommand("train")]
+    | Annotated[Resume, subcommand("resume")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Plot, subcommand("plot")]
+    | Annotated[Check, subcommand("check")]
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.   → the exit code: 0, 1 if it failed, 2 for bad options, 130 for Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    if list(argv) == ["--version"]:
+        print(f"a3c_lib {a3c_lib.__version__}")
+        return 0
+    try:
+        command = parsed(argv)
+        match command:
+            case Train():
+                return train(command.begin)
+            case Resume():
+                return resume(command)
+            case Evaluate():
+                return play(command)
+            case Plot():
+                return plot(command)
+            case _:
+                from a3c_lib import check
+
+                return int(not check.installation())
+    except BadInput as error:
+        return _complain(error, BAD_INPUT)
+    except (RunError, CheckpointError) as error:
+        return _complain(error, BAD_INPUT)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 128 + signal.SIGINT)
+
+
+class BadInput(Exception):
+    """An option that cannot be. Says which, and what is allowed."""
+
+
+def parsed(argv: Sequence[str]) -> Any:
+    """The command that is asked for. Raises BadInput, in one line; leaves for --help."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                cast(Any, Command),
+                prog=PROGRAM,
+                description="Train actor-critic agents, and look at what they learned.",
+                args=argv,
+                config=(OmitArgPrefixes, OmitSubcommandPrefixes, PositionalMetavarFromFieldName),
+            )
+    except SystemExit as end:
+        if end.code != BAD_INPUT:
+            raise
+        raise BadInput(in_one_line(said.getvalue())) from None
+
+
+def in_one_line(box: str) -> str:
+    """What tyro says in a box of several lines.
+
+    >>> in_one_line('''
+    ... ╭─ Value error ────────────────────────╮
+    ... │ Error parsing config: gamma is a     │
+    ... │ discount in [0, 1]; got 1.5          │
+    ... │ ──────────────────────────────────── │
+    ... │ For full helptext, see a3c-lib -h    │
+    ... ╰──────────────────────────────────────╯''')
+    'gamma is a discount in [0, 1]; got 1.5'
+    """
+    lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    paragraphs = [" ".join(part.split()) for part in re.split(r"─{5,}", "\n".join(lines))]
+    said = re.sub(r"^Error parsing \S+: ", "", paragraphs[0]) or " ".join(box.split())
+    meant = re.search(r"Perhaps you meant: (--[\w-]+)", " ".join(paragraphs[1:]))
+    return said + (f"; perhaps you meant {meant[1]}" if meant else "")
+
+
+# What is done
+
+
+def train(command: Begin) -> int:
+    plan = Plan(command.algorithm, command.env, command.config, command.network)
+    refuse_existing(command.folder)
+    if command.recording.tensorboard:
+        tensorboard_writer()
+    with Interrupts() as interrupts:
+        with _refusing():
+            training = plan.train(plan.make_model())
+        with training:
+            try:
+                run = Run.create(command.folder, plan, training.state_dict())
+            except (OSError, TypeError) as error:
+                raise BadInput(f"{command.folder} cannot be made: {error}") from None
+            print(f"{plan.algorithm} learns {plan.env}; the run is in {run.folder}", flush=True)
+            with run.locked():
+                return _learn(run, training, command.recording, interrupts)
+
+
+def resume(command: Resume) -> int:
+    run = Run.open(command.run)
+    with run.locked(), Interrupts() as interrupts:
+        state = run.load()
+        steps = state["training"]["steps"]
+        if command.total_steps is not None:
+            with _refusing():
+                config = dataclasses.replace(run.plan.config, total_steps=command.total_steps)
+            run = dataclasses.replace(run, plan=run.plan._replace(config=config))
+        if steps >= run.plan.config.total_steps:
+            raise BadInput(
+                f"{run.folder} has taken {steps:,} steps, and its budget is "
+                f"{run.plan.config.total_steps:,}; --total-steps gives it a larger one"
+            )
+        if command.recording.tensorboard:
+            tensorboard_writer()
+        training = run.plan.train(run.plan.make_model(), state["training"])
+        with training:
+            if command.total_steps is not None:
+                run.describe()
+            how = "exactly where it stopped" if training.restored else "with new episodes"
+            print(f"{run.folder} goes on after {steps:,} steps, {how}", flush=True)
+            if run.about.get("versions") != versions():
+                print("It began with other versions (see run.json): the last digits may differ.")
+            return _learn(run, training, command.recording, interrupts)
+
+
+def _learn(
+    run: Run, training: Training[nn.Module, Any], recording: Recording, interrupts: "Interrupts"
+) -> int:
+    from a3c_lib.progress import track  # brings matplotlib
+
+    again = f"To go on: {PROGRAM} resume {shlex.quote(str(run.folder))}"
+    updates = recorded(
+        run,
+        training,
+        track(training),
+        every=recording.checkpoint_every,
+        tensorboard=recording.tensorboard,
+    )
+    try:
+        with contextlib.closing(cast(Any, updates)):
+            for _ in updates:
+                if interrupts.signal:
+                    break
+    except (FloatingPointError, WorkerError, OSError) as error:
+        _complain(error, FAILED)
+        print(f"The last checkpoint is as it was. {again}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:  # the second one
+        again = again.replace("go on", "go on from the last checkpoint")
+        print(f"\nStopped at once. {again}", file=sys.stderr)
+        return 128 + signal.SIGINT
+    folder = shlex.quote(str(run.folder))
+    if interrupts.signal and training.steps < training.total_steps:
+        print(f"Stopped after {training.steps:,} steps, and kept. {again}")
+        return 128 + interrupts.signal
+    print(f"Done: {training.steps:,} steps. To see what it learned: {PROGRAM} evaluate {folder}")
+    return 0
+
+
+def play(command: Evaluate) -> int:
+    run = Run.open(command.run)
+    if command.film is not None:
+        _refuse_film(command.film)
+    model, steps = run.model(), run.load()["training"]["steps"]
+    spec, playing = find_env(run.plan.env), cast(HasLogits, model)
+    result = evaluate(playing, spec, command.episodes, command.seed, command.actions)
+    print(f"{run.folder}, {run.plan.algorithm} after {steps:,} steps of {run.plan.env}")
+    print(f"mean return {result}; 95 % interval {result.low:.2f} to {result.high:.2f}")
+    if command.film is not None:
+        with _refusing():
+            _film(model, spec, command)
+        print(f"film: {command.film}")
+    return 0
+
+
+def _refuse_film(path: Path) -> None:
+    if path.suffix.lower() == ".mp4" and shutil.which("ffmpeg") is None:
+        raise BadInput(
+            f"{path}: a video needs ffmpeg, which is not installed; .png and .gif do not"
+        )
+    if not path.parent.is_dir():
+        raise BadInput(f"{path}: there is no folder {path.parent}")
+
+
+def _film(model: nn.Module, spec: EnvSpec, command: Evaluate) -> None:
+    from a3c_lib.animation import animate, play as frames_of
+
+    assert command.film is not None
+    playing, kind = cast(HasLogits, model), command.film.suffix.lower()
+    generator = torch.Generator().manual_seed(command.seed)
+    policy = sampled(playing, generator) if command.actions == "sampled" else greedy(playing)
+    frames = frames_of(
+        policy,
+        spec,
+        seed=command.seed,
+        max_steps=command.film_steps,
+        policy_state=initial_state(model, 1),
+    )
+    if kind == ".mp4":
+        _video(frames, command.fps, command.film)
+        return
+    animation = animate(frames, command.fps, max_bytes=100 * 2**20)
+    if kind == ".png":
+        animation.save(command.film)
+    else:
+        from PIL import Image
+
+        Image.open(io.BytesIO(animation.png)).save(command.film, save_all=True, loop=0)
+
+
+def _video(frames: Sequence[Any], fps: float, path: Path) -> None:
+    height, width, _ = frames[0].shape
+    options = (
+        "-loglevel error -y -f rawvideo -pixel_format rgb24 "
+        f"-video_size {width}x{height} -framerate {fps} -i - "
+        "-vf pad=ceil(iw/2)*2:ceil(ih/2)*2 -pix_fmt yuv420p"  # H.264 takes even sizes only
+    )
+    made = subprocess.run(
+        ["ffmpeg", *shlex.split(options), str(path)],
+        input=b"".join(frame.tobytes() for frame in frames),
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    if made.returncode != 0:
+        raise ValueError(f"ffmpeg failed: {made.stderr.decode(errors='replace').strip()}")
+
+
+def plot(command: Plot) -> int:
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    from a3c_lib.plots import learning_curves, signals
+
+    runs = [Run.open(folder) for folder in command.runs]
+    histories = [run.metrics() for run in runs]
+    longest = max(history[-1].steps for history in histories)
+    window = longest / 20 if command.window is None else command.window
+    with _refusing():
+        if len(runs) == 1:
+            title = command.title or f"{runs[0].plan.algorithm}, {runs[0].plan.env}"
+            figure: Any = signals(histories[0], window=window, title=title)[0].figure
+        else:
+            curves: dict[str, list[Any]] = {}
+            for label, history in zip(_labels(runs), histories, strict=True):
+                curves.setdefault(label, []).append(_curve(history, command.signal))
+            ax = learning_curves(
+                curves,
+                window=window,
+                title=command.title,
+                y_label=command.signal.replace("_", " "),
+            )
+            figure = ax.figure
+        figure.savefig(command.out)
+        plt.close(figure)
+    print(command.out)
+    return 0
+
+
+def _labels(runs: Sequence[Run]) -> list[str]:
+    """A name for each run; the same for those that differ in the seed alone."""
+    names: dict[str, list[str]] = {}
+    keys = []
+    for run in runs:
+        plan = run.plan.as_json()
+        config, network = {**plan["config"], "seed": None}, {**plan["network"]}
+        keys.append(repr({**plan, "config": config, "network": {**network, "network_seed": None}}))
+        names.setdefault(keys[-1], []).append(run.folder.resolve().name)
+    labels = {}
+    for key, group in names.items():
+        start = re.match(r".*", "".join(_common_start(group)))
+        common = start[0].rstrip("-_ ") if start else ""
+        labels[key] = common if len(group) > 1 and common else group[0]
+    return [labels[key] for key in keys]
+
+
+def _common_start(names: Sequence[str]) -> Iterator[str]:
+    for letters in zip(*names, strict=False):
+        if len(set(letters)) > 1:
+            return
+        yield letters[0]
+
+
+def _curve(history: Sequence[Any], signal_name: str) -> tuple[list[float], list[float]]:
+    if not hasattr(history[0], signal_name):
+        raise ValueError(f"signal is one of {', '.join(vars(history[0]))}; got {signal_name!r}")
+    return [row.steps for row in history], [getattr(row, signal_name) for row in history]
+
+
+class Interrupts:
+    """Ctrl-C, and a request to end, are noted once: what is under way is finished and kept. A
+    second Ctrl-C interrupts."""
+
+    def __init__(self) -> None:
+        self.signal = 0  # which came
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interrupts":
+        for number in signal.SIGINT, signal.SIGTERM:
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """What is bad about the input is said in a line."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError, gym.error.Error) as error:
+        raise BadInput(str(error)) from error
+
+
+def _complain(error: object, code: int) -> int:
+    """Say what was wrong on stderr: in one line, but for a worker's traceback.   → the code."""
+    said = str(error)
+    if not isinstance(error, WorkerError):
+        said = " ".join(said.split())
+    print(f"{PROGRAM}: {said}", file=sys.stderr)
+    return code

@@ -1,0 +1,446 @@
+"""Beside the chapters: a run is a folder, which can go on, be evaluated and be plotted.
+
+    run.json        what is trained, how, with which versions
+    metrics.csv     a row for every update
+    checkpoint.pt   the latest state; from the beginning on there is one
+
+The folder appears as a whole, with its first checkpoint, before training begins; so a run that is
+killed, at whatever moment, can be resumed.
+"""
+
+import csv
+import dataclasses
+import importlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal, NamedTuple
+
+import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
+from torch import nn
+
+from a3c_lib import a2c, a3c, actor_critic, checkpoints, optim
+from a3c_lib.actor_critic import one_step_targets
+from a3c_lib.checkpoints import CheckpointError
+from a3c_lib.losses import a2c_loss
+from a3c_lib.networks import ActorCritic
+from a3c_lib.recurrent import RecurrentActorCritic
+from a3c_lib.returns import n_step_returns
+from a3c_lib.training import Training
+
+RUN, METRICS, CHECKPOINT, LOCK = "run.json", "metrics.csv", "checkpoint.pt", "lock"
+TARGETS = {"n-step": n_step_returns, "one-step": one_step_targets}
+
+
+class RunError(ValueError):
+    """A run cannot be begun, resumed or read. Says which one, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorCriticConfig(actor_critic.Config):
+    """How one thread trains, with Adam."""
+
+    targets: Literal["n-step", "one-step"] = "n-step"  # what the critic is to predict
+    value_weight: float = optim.Config.value_weight  # of (R − V)² in the loss, at least 0
+    entropy_weight: float = optim.Config.entropy_weight  # β, per nat, at least 0; 0: no bonus
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.targets not in TARGETS:
+            raise ValueError(f"targets is 'n-step' or 'one-step'; got {self.targets!r}")
+        for name in "value_weight", "entropy_weight":
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is at least 0; got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The network that learns."""
+
+    # widths of its layers, each at least 1; None: 64 64, or 64 before an LSTM
+    hidden: tuple[int, ...] | None = None
+    recurrent: bool = False  # with memory: an LSTM between those layers and the two heads
+    cells: int = 64  # of the LSTM, at least 1
+    network_seed: int | None = None  # of the first weights, at least 0; None: the run's seed
+
+    def __post_init__(self) -> None:
+        if any(width < 1 for width in self.hidden or ()):
+            raise ValueError(f"hidden are widths, each at least 1; got {self.hidden}")
+        if self.cells < 1:
+            raise ValueError(f"cells is at least 1; got {self.cells}")
+        if self.network_seed is not None and self.network_seed < 0:
+            raise ValueError(f"network_seed is at least 0; got {self.network_seed}")
+
+    def make(self, env: gym.Env[Any, Any], seed: int) -> nn.Module:
+        """The network for an environment. Raises ValueError for spaces that are not supported."""
+        options: dict[str, Any] = {"seed": seed if self.network_seed is None else self.network_seed}
+        if self.hidden is not None:
+            options["hidden"] = self.hidden
+        if self.recurrent:
+            return RecurrentActorCritic.for_env(env, cells=self.cells, **options)
+        return ActorCritic.for_env(env, **options)
+
+
+AnyConfig = a3c.Config | a2c.Config | ActorCriticConfig
+CONFIGS: dict[str, type[AnyConfig]] = {
+    "a3c": a3c.Config,
+    "a2c": a2c.Config,
+    "actor-critic": ActorCriticConfig,
+}
+
+
+class Plan(NamedTuple):
+    """What is trained, and how."""
+
+    algorithm: str  # a name in CONFIGS
+    env: str  # an id; for one of a package that has to be imported first, "module:Id"
+    config: AnyConfig
+    network: Network
+
+    def make_model(self) -> nn.Module:
+        """The network, with its first weights.
+
+        Raises RunError if there is no such environment, or its spaces are not supported.
+        """
+        spec = find_env(self.env)
+        try:
+            env = gym.make(spec)
+        except Exception as error:  # whatever an environment of somebody else raises
+            raise RunError(f"environment {self.env!r} cannot be made: {_said(error)}") from error
+        try:
+            return self.network.make(env, self.config.seed)
+        except ValueError as error:
+            raise RunError(f"environment {self.env!r}: {error}") from None
+        finally:
+            env.close()
+
+    def train(
+        self, model: nn.Module, resume: Mapping[str, Any] | None = None
+    ) -> Training[nn.Module, Any]:
+        """The trainer. Raises RunError if it cannot go on from `resume`."""
+        config, spec = self.config, find_env(self.env)
+        try:
+            if isinstance(config, a3c.Config):
+                return a3c.train(model, spec, config, resume=resume)
+            if isinstance(config, a2c.Config):
+                return a2c.train(model, spec, config, resume=resume)
+            loss = partial(
+                a2c_loss, value_weight=config.value_weight, entropy_weight=config.entropy_weight
+            )
+            targets = TARGETS[config.targets]
+            return actor_critic.train(
+                model, spec, config, targets=targets, loss=loss, resume=resume
+            )
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
+            if resume is None:
+                raise
+            raise RunError(f"the run cannot go on from its checkpoint: {_said(error)}") from error
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "algorithm": self.algorithm,
+            "env": self.env,
+            "config": dataclasses.asdict(self.config),
+            "network": {
+                **dataclasses.asdict(self.network),
+                "hidden": None if self.network.hidden is None else list(self.network.hidden),
+            },
+        }
+
+    @classmethod
+    def from_json(cls, about: Mapping[str, Any]) -> "Plan":
+        config = CONFIGS[about["algorithm"]](**about["config"])
+        hidden = about["network"]["hidden"]
+        network = {**about["network"], "hidden": None if hidden is None else tuple(hidden)}
+        return cls(about["algorithm"], about["env"], config, Network(**network))
+
+    def checked(self, state: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+        """A checkpoint's content, if it is of this algorithm, environment and network."""
+        ours, theirs = self.as_json(), state.get("plan")
+        if not isinstance(theirs, dict) or not {"training", "seconds"} <= state.keys():
+            raise CheckpointError(f"{path} is no checkpoint of a run")
+        for what in "algorithm", "env", "network":
+            if ours[what] != theirs[what]:
+                raise CheckpointError(
+                    f"{path} is of another {what}, {theirs[what]}; the run has {ours[what]}"
+                )
+        return state
+
+
+def find_env(env_id: str) -> EnvSpec:
+    """What an id stands for; "module:Id" imports the module first. Raises RunError if nothing.
+
+    >>> find_env("a3c_lib.envs:a3c_lib/Catch-v0").id
+    'a3c_lib/Catch-v0'
+    """
+    module, _, name = env_id.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        return gym.spec(name)
+    except ImportError as error:
+        raise RunError(f"environment {env_id!r}: {error}") from None
+    except gym.error.Error as error:
+        hint = "" if module else "; one of another package is asked for as module:Id"
+        raise RunError(f"environment {env_id!r} is unknown: {_said(error)}{hint}") from None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, and what its run.json says."""
+
+    folder: Path
+    plan: Plan
+    about: Mapping[str, Any]  # versions, machine, when it began
+
+    @classmethod
+    def create(cls, folder: Path, plan: Plan, state: Mapping[str, Any]) -> "Run":
+        """Make the folder of a run that is about to begin in `state`; at once, with all in it."""
+        refuse_existing(folder)
+        about = {"started": time.strftime("%Y-%m-%d %H:%M:%S"), "versions": versions()}
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            unfinished.chmod(0o777 & ~_umask())  # mkdtemp's is for the owner alone
+            run = cls(unfinished, plan, about)
+            run.describe()
+            run.save(state, seconds=0.0)
+            unfinished.rename(folder)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        checkpoints.sync_folder(folder.parent)
+        return dataclasses.replace(run, folder=folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """Read what run.json says. Raises RunError if that is not there or not a run's."""
+        path = folder / RUN
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+            plan = Plan.from_json(about)
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunError(f"{folder} is no run: there is no {path}") from None
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path} is damaged, or not a run's: {_said(error)}") from None
+        rest = {key: value for key, value in about.items() if key not in plan.as_json()}
+        return cls(folder, plan, rest)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / CHECKPOINT
+
+    def describe(self) -> None:
+        """Write run.json."""
+        text = json.dumps({**self.plan.as_json(), **self.about}, indent=1, ensure_ascii=False)
+        checkpoints.write_text(self.folder / RUN, text + "\n")
+
+    def save(self, state: Mapping[str, Any], seconds: float) -> None:
+        """Put a training's state in the place of the last one."""
+        content = {"plan": self.plan.as_json(), "training": state, "seconds": seconds}
+        checkpoints.save(self.checkpoint, content)
+
+    def load(self) -> Mapping[str, Any]:
+        """The latest checkpoint: "plan", "training" and "seconds". Raises CheckpointError if it is
+        damaged, or of another run."""
+        return self.plan.checked(checkpoints.load(self.checkpoint), self.checkpoint)
+
+    def model(self) -> nn.Module:
+        """The network as the latest checkpoint has it."""
+        state, model = self.load(), self.plan.make_model()
+        try:
+            model.load_state_dict(state["training"]["model"])
+        except (RuntimeError, KeyError, AttributeError, TypeError) as error:
+            raise CheckpointError(f"{self.checkpoint} is of another network: {error}") from None
+        return model
+
+    def metrics(self) -> list[SimpleNamespace]:
+        """The updates that metrics.csv has rows of, with a column's numbers as attributes."""
+        rows = list(_rows(self.folder / METRICS))
+        if not rows:
+            raise RunError(f"{self.folder} has no updates yet")
+        return [SimpleNamespace(**row) for row in rows]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep others from training in this folder meanwhile. Raises RunError if one does.
+
+        The lock ends with the process that holds it, however that ends.
+        """
+        with (self.folder / LOCK).open("a") as file:
+            try:
+                if sys.platform == "win32":
+                    import msvcrt
+
+                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+                else:
+                    import fcntl
+
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(f"{self.folder} is being trained by another process") from None
+            yield
+
+
+def recorded(
+    run: Run,
+    training: Training[nn.Module, Any],
+    updates: Iterable[Any],
+    *,
+    every: float = 60.0,
+    tensorboard: bool = False,
+) -> Iterator[Any]:
+    """Hand a training's updates through; write a row of each, and a checkpoint `every` so many
+    seconds and at the end, also where the loop is left early.
+
+    After an error in the training the last checkpoint stays as it is. `updates` are the training's,
+    or what wraps them, such as `track(training)`.
+    """
+    seconds = run.load()["seconds"]
+    began = saved = time.monotonic()
+    with _Metrics(run.folder, training.steps, tensorboard) as metrics:
+
+        def save() -> None:
+            metrics.sync()
+            run.save(training.state_dict(), seconds + time.monotonic() - began)
+
+        try:
+            for update in updates:
+                now = time.monotonic()
+                metrics.add(update, seconds + now - began)
+                if now - saved >= every:
+                    save()
+                    saved = time.monotonic()
+                yield update
+        except GeneratorExit:  # the loop is left
+            save()
+            raise
+        save()
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise RunError if a run cannot begin there, because something is there."""
+    if folder.exists() or folder.is_symlink():
+        goes_on = (folder / RUN).exists()
+        raise RunError(
+            f"{folder} exists already; "
+            + (f"resume it, with a3c-lib resume {folder}, or give" if goes_on else "give")
+            + " another folder with --run"
+        )
+
+
+def versions() -> dict[str, str]:
+    """Of what a run's numbers depend on."""
+    packages = "a3c_lib", "torch", "numpy", "gymnasium"
+    found = {"python": platform.python_version(), "system": platform.platform()}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+class _Metrics:
+    """The rows of metrics.csv, from `steps` on, and the same for TensorBoard if that is wanted."""
+
+    def __init__(self, folder: Path, steps: int, tensorboard: bool) -> None:
+        self.path, self.steps = folder / METRICS, steps
+        self.board: Any = None
+        if tensorboard:
+            self.board = tensorboard_writer()(str(folder / "tensorboard"), purge_step=steps + 1)
+
+    def __enter__(self) -> "_Metrics":
+        kept = [row for row in _rows(self.path) if row["steps"] <= self.steps]
+        self.columns = list(kept[0]) if kept else None
+        # Rows of a run that was killed, later than its checkpoint, come again.
+        text = _csv([self.columns] if self.columns else []) + _csv(row.values() for row in kept)
+        checkpoints.write_text(self.path, text)
+        self.file = self.path.open("a", newline="", encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        if self.board is not None:
+            self.board.close()
+
+    def add(self, update: Any, seconds: float) -> None:
+        row = {
+            **update._asdict(),
+            "episodes": len(update.episodes),
+            "episode_return": update.episode_return,
+            "seconds": round(seconds, 3),
+        }
+        if self.columns is None:
+            self.columns = list(row)
+            self.file.write(_csv([self.columns]))
+        self.file.write(_csv([[row[column] for column in self.columns]]))
+        if self.board is not None:
+            for name, value in row.items():
+                if name != "steps" and not math.isnan(value):
+                    self.board.add_scalar(name, value, update.steps)
+
+    def sync(self) -> None:
+        """Bring the rows to the disk: none that a checkpoint counts may be lost."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+
+def tensorboard_writer() -> Callable[..., Any]:
+    """torch's. Raises RunError if TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise RunError("--tensorboard needs a package: pip install tensorboard") from None
+    writer: Callable[..., Any] = SummaryWriter
+    return writer
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole rows of a table of numbers; the last line of a run that was killed may be a part."""
+    if not path.exists():
+        return
+    text = path.read_text(encoding="utf-8")
+    lines = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
+    for line in lines:
+        try:
+            yield {key: _number(value) for key, value in line.items()}
+        except (TypeError, ValueError):
+            raise RunError(f"{path}, line {lines.line_num}, is no row of numbers") from None
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def _csv(rows: Iterable[Iterable[Any]]) -> str:
+    return "".join(",".join(map(str, row)) + "\n" for row in rows)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _said(error: BaseException) -> str:
+    """An exception in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,177 @@
+"""A checkpoint is whole or not there, and loading an unknown file does no harm."""
+
+import os
+import pickle
+from itertools import islice
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from a3c_lib import a3c, checkpoints
+from a3c_lib.checkpoints import CheckpointError, load, save
+from a3c_lib.networks import ActorCritic
+
+STATE = {"weights": torch.arange(6.0).reshape(2, 3), "steps": 3}
+
+
+@pytest.fixture
+def path(tmp_path):
+    save(tmp_path / "c.pt", STATE)
+    return tmp_path / "c.pt"
+
+
+def names(folder):
+    return [each.name for each in folder.iterdir()]
+
+
+# ---- what comes back ----
+
+
+def test_what_was_saved_comes_back(tmp_path):
+    generator = np.random.default_rng(3)
+    state = {
+        "nested": [(1, 2.5, None, True), {"text": "θ′", 7: torch.tensor([True])}],
+        "array": np.arange(4),
+        "number": np.float64(0.1),
+        "generator": generator.bit_generator.state,  # has integers of 128 bits
+        "torch": torch.Generator().manual_seed(5).get_state(),
+    }
+    save(tmp_path / "c.pt", state)
+    again = load(tmp_path / "c.pt")
+    assert again["nested"][0] == (1, 2.5, None, True)
+    assert again["nested"][1]["text"] == "θ′"
+    assert isinstance(again["array"], np.ndarray)
+    assert again["array"].tolist() == [0, 1, 2, 3]
+    assert again["number"] == 0.1
+    other = np.random.default_rng(0)
+    other.bit_generator.state = again["generator"]
+    assert other.random() == generator.random()
+    assert torch.equal(again["torch"], state["torch"])
+    assert names(tmp_path) == ["c.pt"]
+
+
+def test_a_view_is_saved_without_what_it_is_a_view_of(tmp_path):
+    save(tmp_path / "c.pt", {"one": torch.zeros(10**6)[:1]})
+    assert (tmp_path / "c.pt").stat().st_size < 10_000
+
+
+def test_a_run_goes_on_from_a_file_bit_for_bit(tmp_path):
+    env = "a3c_lib/TMaze-v0"
+    config = a3c.Config(total_steps=200, t_max=5, num_workers=3, schedule="round-robin")
+
+    def network():
+        return ActorCritic.for_env(gym.make(env), seed=0, hidden=(8,))
+
+    whole, resumed = network(), network()
+    with a3c.train(whole, env, config) as training:
+        list(training)
+    with a3c.train(network(), env, config) as training:
+        list(islice(training, 10))
+        save(tmp_path / "c.pt", training.state_dict())
+    with a3c.train(resumed, env, config, resume=load(tmp_path / "c.pt")) as training:
+        assert training.restored
+        list(training)
+    assert all(map(torch.equal, whole.parameters(), resumed.parameters()))
+
+
+# ---- whole or not there ----
+
+
+class Unknown:
+    pass
+
+
+def test_what_cannot_be_kept_is_named_and_the_old_file_stays(path):
+    before = path.read_bytes()
+    with pytest.raises(TypeError, match=r"state\['envs'\]\[0\]\['it'\] is a Unknown"):
+        save(path, {"envs": [{"it": Unknown()}]})
+    assert path.read_bytes() == before
+    assert names(path.parent) == ["c.pt"]
+
+
+@pytest.mark.parametrize("where", ["write", "fsync", "replace"])
+def test_a_write_that_fails_leaves_the_old_file(path, monkeypatch, where):
+    def fail(*_):
+        raise OSError("no space left on device")
+
+    if where == "write":
+        monkeypatch.setattr(torch, "save", fail)
+    elif where == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+    else:
+        monkeypatch.setattr(type(path), "replace", fail)
+    with pytest.raises(OSError, match="no space left"):
+        save(path, {"steps": 4})
+    monkeypatch.undo()
+    assert load(path)["steps"] == 3
+    assert names(path.parent) == ["c.pt"]
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_takes_the_old_ones_place(path, monkeypatch):
+    done = []
+    synced, replaced = os.fsync, type(path).replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (done.append("fsync"), synced(fd)))
+    monkeypatch.setattr(
+        type(path), "replace", lambda a, b: (done.append("replace"), replaced(a, b))
+    )
+    save(path, STATE)
+    assert done[:2] == ["fsync", "replace"]
+
+
+# ---- files that are none ----
+
+
+def refused(path, message):
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError, match=message):
+        load(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_breaks_off_is_refused(path):
+    whole = path.read_bytes()
+    for length in 0, 1, 10, len(whole) // 2, len(whole) - 1:
+        path.write_bytes(whole[:length])
+        refused(path, r"c\.pt is damaged, or was never a checkpoint")
+
+
+def test_a_number_that_changed_on_the_disk_is_noticed(path):
+    numbers = STATE["weights"].numpy().tobytes()
+    whole = path.read_bytes()
+    assert whole.count(numbers) == 1
+    path.write_bytes(whole.replace(numbers, numbers[:-1] + b"\x01"))
+    refused(path, "is damaged")
+
+
+@pytest.mark.parametrize("thing", [{"model": {}}, [1, 2], torch.zeros(2), {"format": "mine"}])
+def test_another_file_of_torch_is_refused(path, thing):
+    torch.save(thing, path)
+    refused(path, "is no checkpoint of a3c_lib")
+
+
+def test_text_is_refused_and_so_is_nothing(path):
+    path.write_text("steps,updates\n")
+    refused(path, "was never a checkpoint")
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        load(path.with_name("other.pt"))
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load(path.parent)
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickle_with_code_is_refused_and_not_run(path):
+    harm = path.with_name("harm")
+    torch.save({"format": checkpoints.FORMAT, "state": Evil(harm)}, path)
+    refused(path, "it was refused, and nothing in it was run")
+    path.write_bytes(pickle.dumps(Evil(harm)))
+    refused(path, "was never a checkpoint")
+    assert not harm.exists()

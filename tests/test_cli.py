@@ -1,0 +1,437 @@
+"""The command line. Most tests call main; what is about processes runs one."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import a3c_lib
+from a3c_lib import a2c, a3c, cli, runs
+from a3c_lib.cli import main
+from a3c_lib.runs import CONFIGS, Run
+
+ROOT = Path(__file__).resolve().parent.parent
+MAZE = "a3c_lib/TMaze-v0"
+SMALL = ["--hidden", "8", "--total-steps", "400", "--t-max", "5"]
+LONG = ["--hidden", "8", "--total-steps", "1000000000"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys):
+    assert main(["train", "a2c", MAZE, "--run", "run", *SMALL]) == 0
+    capsys.readouterr()
+    return Path("run")
+
+
+def files(folder="."):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*"))
+
+
+def complaint(capsys):
+    """The one line on stderr."""
+    error = capsys.readouterr().err
+    assert error.startswith("a3c-lib: ")
+    assert error.endswith("\n")
+    assert error.count("\n") == 1, error
+    return error[9:-1]
+
+
+# ---- train ----
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["a3c", "--schedule", "round-robin", "--num-workers", "3"],
+        ["a2c", "--num-envs", "2", "--recurrent", "--cells", "4"],
+        ["actor-critic", "--targets", "one-step", "--entropy-weight", "0"],
+    ],
+    ids=lambda options: options[0],
+)
+def test_every_algorithm_trains_and_is_evaluated(options, capsys):
+    assert main(["train", *options, MAZE, *SMALL, "--seed", "3"]) == 0
+    folder = f"runs/a3c_lib_TMaze-v0-{options[0]}-3"
+    said = capsys.readouterr()
+    assert f"the run is in {folder}" in said.out
+    assert f"Done: 400 steps. To see what it learned: a3c-lib evaluate {folder}" in said.out
+    assert said.err == ""
+    assert Run.open(Path(folder)).load()["training"]["steps"] == 400
+    assert main(["evaluate", folder, "--episodes", "4"]) == 0
+    assert "4 episodes, sampled actions" in capsys.readouterr().out
+
+
+def test_options_reach_the_config_and_the_network(run):
+    options = ["--no-anneal", "--gamma", "0.5", "--optimizer", "adam", "--network-seed", "7"]
+    assert main(["train", "a2c", MAZE, *SMALL, "--run", "deep/er", *options, "--seed", "2"]) == 0
+    plan = Run.open(Path("deep/er")).plan
+    assert plan.config == a2c.Config(
+        total_steps=400, t_max=5, anneal=False, gamma=0.5, optimizer="adam", seed=2
+    )
+    assert plan.network == runs.Network(hidden=(8,), network_seed=7)
+    assert Run.open(run).plan.config.anneal
+
+
+def test_the_command_trains_as_the_library_does(run):
+    plan = Run.open(run).plan
+    model = plan.make_model()
+    with a2c.train(model, MAZE, plan.config) as training:
+        list(training)
+    assert all(map(torch.equal, model.parameters(), Run.open(run).model().parameters()))
+
+
+def test_progress_has_speed_and_time_left(monkeypatch, capsys):
+    monkeypatch.delenv("A3C_LIB_PROGRESS")
+    assert main(["train", "a2c", MAZE, *SMALL]) == 0
+    assert re.search(r"400 of 400 \|#+\| .*steps/s, .* gone, .* left", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("algorithm", CONFIGS)
+def test_help_says_of_every_option_what_it_is(algorithm, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as end:
+        main(["train", algorithm, "--help"])
+    assert end.value.code == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    fields = CONFIGS[algorithm].__dataclass_fields__
+    for name in [*fields, "run", "hidden", "recurrent", "cells", "checkpoint-every"]:
+        option = f"--{name.replace('_', '-')}"
+        found = re.search(rf"{option}( \S+)?(, --no\S+)? (?P<help>[^()]+.*?)\(default: .*?\)", said)
+        assert found, option
+        assert len(found["help"].split()) >= 3, option
+
+
+def test_the_subcommands_have_help(capsys):
+    for command in [], ["train"], ["resume"], ["evaluate"], ["plot"], ["check"]:
+        with pytest.raises(SystemExit) as end:
+            main([*command, "--help"])
+        assert end.value.code == 0
+        assert "usage: a3c-lib" in capsys.readouterr().out
+
+
+def test_the_version_is_said(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"a3c_lib {a3c_lib.__version__}\n"
+
+
+# ---- resume ----
+
+
+def test_a_finished_run_gets_a_larger_budget(run, capsys):
+    assert main(["resume", "run"]) == 2
+    assert complaint(capsys).startswith("run has taken 400 steps, and its budget is 400;")
+    assert main(["resume", "run", "--total-steps", "600"]) == 0
+    said = capsys.readouterr().out
+    assert "run goes on after 400 steps, exactly where it stopped" in said
+    assert "Done: 600 steps" in said
+    assert Run.open(run).plan.config.total_steps == 600
+    assert [row.steps for row in Run.open(run).metrics()][-1] == 600
+
+
+def test_where_new_episodes_begin_it_is_said(capsys):
+    assert main(["train", "a2c", "CartPole-v1", *SMALL, "--run", "cart"]) == 0
+    assert main(["resume", "cart", "--total-steps", "500"]) == 0
+    assert "cart goes on after 400 steps, with new episodes" in capsys.readouterr().out
+
+
+def test_other_versions_are_mentioned(run, capsys):
+    about = run / "run.json"
+    about.write_text(about.read_text().replace(torch.__version__, "1.0"))
+    assert main(["resume", "run", "--total-steps", "500"]) == 0
+    assert "the last digits may differ" in capsys.readouterr().out
+
+
+def test_a_damaged_checkpoint_stays_what_it_is(run, capsys):
+    checkpoint = run / "checkpoint.pt"
+    broken = checkpoint.read_bytes()[:1000]
+    checkpoint.write_bytes(broken)
+    for command in "resume", "evaluate":
+        assert main([command, "run"]) == 2
+        assert "checkpoint.pt is damaged" in complaint(capsys)
+    assert checkpoint.read_bytes() == broken
+
+
+# ---- what is refused ----
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["a2c", "Nowhere-v1"], "environment 'Nowhere-v1' is unknown: Environment `Nowhere`"),
+        (["a2c", "nobodys:Nowhere-v1"], "environment 'nobodys:Nowhere-v1': No module named"),
+        (["a2c", "Pendulum-v1"], "actions Box(-2.0, 2.0, (1,), float32) are not supported"),
+        (["a2c", MAZE, "--gamma", "1.5"], "gamma is a discount in [0, 1]; got 1.5"),
+        (["a3c", MAZE, "--num-workers", "0"], "num_workers is at least 1; got 0"),
+        (["a3c", MAZE, "--schedule", "threads"], "invalid choice 'threads'"),
+        (["a3c", MAZE, "--seed", "-1"], "seed is at least 0; got -1"),
+        (["a2c", MAZE, "--hidden", "0"], "hidden are widths, each at least 1; got (0,)"),
+        (["a2c", MAZE, "--device", "nowhere"], "device 'nowhere' cannot be used here"),
+        (["a2c", MAZE, "--checkpoint-every", "-1"], "checkpoint_every is in seconds, at least 0"),
+        (
+            ["a2c", MAZE, "--gama", "0.5"],
+            "Unrecognized options: --gama, 0.5; perhaps you meant --g",
+        ),
+        (["a2c", MAZE, "--t-max", "many"], "many"),
+        (["a2c"], "Missing from a3c-lib train a2c: ENV"),
+        (["dqn", MAZE], "dqn"),
+        ([], "a3c-lib train"),
+    ],
+    ids=lambda given: " ".join(given)[:40] if isinstance(given, list) else "",
+)
+def test_bad_options_get_one_line_and_leave_nothing(options, message, capsys):
+    assert main(["train", *options]) == 2
+    assert message in complaint(capsys)
+    assert files() == []
+
+
+def test_an_existing_folder_is_left_alone(run, capsys):
+    before = (run / "checkpoint.pt").read_bytes()
+    assert main(["train", "a2c", MAZE, "--run", "run"]) == 2
+    assert "run exists already; resume it, with a3c-lib resume run" in complaint(capsys)
+    assert (run / "checkpoint.pt").read_bytes() == before
+    Path("other").mkdir()
+    assert main(["train", "a2c", MAZE, "--run", "other"]) == 2
+    assert complaint(capsys) == "other exists already; give another folder with --run"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["resume", "nothing"], "nothing is no run: there is no nothing/run.json"),
+        (["resume", "run", "--total-steps", "0"], "total_steps is at least 1; got 0"),
+        (["evaluate", "nothing"], "nothing is no run"),
+        (["evaluate", "run", "--episodes", "1"], "episodes is at least 2, for an interval; got 1"),
+        (["evaluate", "run", "--film", "a.avi"], "film is a .png, .gif or .mp4; got a.avi"),
+        (["evaluate", "run", "--film", "no/a.gif"], "there is no folder no"),
+        (["plot"], "Missing from a3c-lib plot: RUNS"),
+        (["plot", "run", "nothing"], "nothing is no run"),
+        (["plot", "run", "run", "--signal", "x"], "signal is one of steps, updates, "),
+        (["plot", "run", "--out", "a.doc"], "doc"),
+        (["fly"], "fly"),
+        ([], "a3c-lib"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+@pytest.mark.usefixtures("run")
+def test_other_bad_commands_too(command, message, capsys):
+    before = files()
+    assert main(command) == 2
+    assert message in complaint(capsys)
+    assert files() == before
+
+
+def test_tensorboard_that_is_not_installed_is_said_first(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert main(["train", "a2c", MAZE, "--tensorboard"]) == 2
+    assert "pip install tensorboard" in complaint(capsys)
+    assert files() == []
+
+
+def test_without_tyro_the_remedy_is_named(monkeypatch, capsys):
+    from a3c_lib.__main__ import main as command
+
+    monkeypatch.delitem(sys.modules, "a3c_lib.cli")
+    monkeypatch.delattr(a3c_lib, "cli")
+    monkeypatch.setitem(sys.modules, "tyro", None)
+    assert command() == 2
+    assert complaint(capsys) == 'the command line needs tyro: pip install "a3c_lib[cli]"'
+
+
+# ---- evaluate, plot, check ----
+
+
+def test_an_evaluation_has_an_interval(run, capsys):
+    commands = [["--actions", "greedy"], ["--actions", "greedy"], ["--seed", "1"]]
+    said = []
+    for options in commands:
+        assert main(["evaluate", str(run), "--episodes", "20", *options]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    number = r"-?\d+\.\d\d"
+    assert re.search(
+        rf"mean return {number} ± {number} \(20 episodes, greedy actions\); "
+        rf"95 % interval {number} to {number}",
+        said[0],
+    )
+    assert "20 episodes, sampled actions" in said[2]
+
+
+@pytest.mark.parametrize("kind", ["png", "gif"])
+def test_an_agent_is_filmed(run, kind):
+    film = f"film.{kind}"
+    assert main(["evaluate", str(run), "--episodes", "2", "--film", film, "--fps", "10"]) == 0
+    with Image.open(film) as image:
+        assert image.format.lower() == kind
+        assert image.n_frames > 1
+        assert image.info["duration"] >= 100  # ms; of equal pictures one is kept, for longer
+
+
+def test_a_video_goes_through_ffmpeg(run, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["evaluate", str(run), "--episodes", "2", "--film", "a.mp4"]) == 2
+    assert "a video needs ffmpeg" in complaint(capsys)
+    ffmpeg = tmp_path / "ffmpeg"
+    ffmpeg.write_text('#!/bin/sh\necho "$@" > options\nexec /bin/cat > bytes\n')
+    ffmpeg.chmod(0o755)
+    assert main(["evaluate", str(run), "--episodes", "2", "--film", "a.mp4", "--fps", "5"]) == 0
+    options = Path("options").read_text()
+    width, height = map(int, re.search(r"-video_size (\d+)x(\d+) -framerate 5.0", options).groups())
+    assert options.endswith("a.mp4\n")
+    assert Path("bytes").stat().st_size % (3 * width * height) == 0
+    ffmpeg.write_text("#!/bin/sh\necho no such codec >&2\nexit 1\n")
+    assert main(["evaluate", str(run), "--episodes", "2", "--film", "a.mp4"]) == 2
+    assert complaint(capsys) == "ffmpeg failed: no such codec"
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_one_run_is_plotted(run, kind, capsys):
+    assert main(["plot", str(run), "--out", f"one.{kind}"]) == 0
+    assert capsys.readouterr().out == f"one.{kind}\n"
+    assert Path(f"one.{kind}").stat().st_size > 1000
+
+
+def test_several_runs_are_compared_and_seeds_share_a_curve(run, monkeypatch):
+    from a3c_lib import plots
+
+    drawn = []
+    draw = plots.learning_curves
+    monkeypatch.setattr(
+        plots,
+        "learning_curves",
+        lambda curves, **how: (drawn.append(curves), draw(curves, **how))[1],
+    )
+    names = [str(run)]
+    for seed in "1", "2":
+        names.append(f"runs/a3c_lib_TMaze-v0-a2c-{seed}")
+        assert main(["train", "a2c", MAZE, *SMALL, "--seed", seed, "--gamma", "0.9"]) == 0
+    assert main(["plot", *names, "--out", "all.png"]) == 0
+    assert {label: len(seeds) for label, seeds in drawn[0].items()} == {
+        "run": 1,
+        "a3c_lib_TMaze-v0-a2c": 2,
+    }
+    assert main(["plot", *names, "--signal", "entropy", "--out", "all.png"]) == 0
+    assert drawn[1]["run"][0][1] == [row.entropy for row in Run.open(run).metrics()]
+
+
+def test_the_installation_is_checked(monkeypatch):
+    from a3c_lib import check
+
+    for good in True, False:
+        monkeypatch.setattr(check, "installation", lambda good=good: good)
+        assert main(["check"]) == int(not good)
+
+
+# ---- interrupts and failures ----
+
+
+class Interrupting:
+    """Sends a signal to this process at a certain update."""
+
+    def __init__(self, *when):
+        self.when = dict(when)
+
+    def __call__(self, run, training, updates, **options):
+        for count, update in enumerate(runs.recorded(run, training, updates, **options), start=1):
+            if count in self.when:
+                os.kill(os.getpid(), self.when[count])
+            yield update
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("algorithm", ["a2c", "a3c"])
+def test_an_interrupt_keeps_what_was_learned(algorithm, number, code, monkeypatch, capsys):
+    train = ["train", algorithm, MAZE, *SMALL, "--num-envs", "2"]
+    train += ["--schedule", "round-robin"] if algorithm == "a3c" else []
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "recorded", Interrupting((7, number)))
+        assert main([*train, "--run", "a"]) == code
+    said = capsys.readouterr()
+    assert "Stopped after 70 steps, and kept. To go on: a3c-lib resume a\n" in said.out
+    assert said.err == ""
+    assert signal.getsignal(number) is before
+    assert main(["resume", "a"]) == 0
+    assert main([*train, "--run", "b"]) == 0
+    ours, theirs = (Run.open(Path(name)).model().parameters() for name in "ab")
+    assert all(map(torch.equal, ours, theirs))
+
+
+def test_a_second_interrupt_does_not_wait(monkeypatch, capsys):
+    class Slow(Interrupting):
+        def __call__(self, run, training, updates, **options):
+            for update in runs.recorded(run, training, updates, **options):
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+                yield update
+
+    monkeypatch.setattr(cli, "recorded", Slow())
+    assert main(["train", "a2c", MAZE, *SMALL, "--run", "a"]) == 130
+    said = capsys.readouterr().err
+    assert said.strip() == ("Stopped at once. To go on from the last checkpoint: a3c-lib resume a")
+    monkeypatch.undo()
+    assert Run.open(Path("a")).load()["training"]["steps"] in (0, 40)
+
+
+def test_a_training_that_fails_says_so_and_keeps_its_checkpoint(monkeypatch, capsys):
+    def failing(run, training, updates, **options):
+        raise FloatingPointError("worker 1, after 20 steps: the loss is nan")
+
+    monkeypatch.setattr(cli, "recorded", lambda *a, **b: (failing(*a, **b) for _ in [0]))
+    assert main(["train", "a2c", MAZE, *SMALL, "--run", "a"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "a3c-lib: worker 1, after 20 steps: the loss is nan",
+        "The last checkpoint is as it was. To go on: a3c-lib resume a",
+    ]
+    assert Run.open(Path("a")).load()["training"]["steps"] == 0
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_ctrl_c_in_a_terminal_keeps_the_run_and_leaves_no_process(here):
+    """Real workers in real processes; a terminal interrupts all of them."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "a3c_lib", "train", "a3c", MAZE, "--run", "run", *LONG],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+    )
+    metrics = here / "run" / "metrics.csv"
+    deadline = time.monotonic() + 60
+    while not metrics.exists() or metrics.stat().st_size < 2000:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) >= a3c.Config().num_workers
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert err == ""
+    assert re.search(r"Stopped after [\d,]+ steps, and kept. To go on: a3c-lib resume run\n", out)
+    assert not any(alive(pid) for pid in children)
+    run = Run.open(here / "run")
+    state = run.load()["training"]
+    assert state["steps"] >= run.metrics()[-1].steps > 0
+    assert all(weight.isfinite().all() for weight in state["model"].values())

@@ -1,0 +1,355 @@
+"""A run's folder: whatever happens, it can go on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+
+from a3c_lib import a2c, a3c, checkpoints, runs
+from a3c_lib.checkpoints import CheckpointError
+from a3c_lib.runs import ActorCriticConfig, Network, Plan, Run, RunError, find_env, recorded
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = Network(hidden=(8,))
+
+
+def plan(algorithm="a2c", env="a3c_lib/TMaze-v0", network=SMALL, **options):
+    options = {"total_steps": 400, "t_max": 5, **options}
+    if algorithm == "a3c":
+        options = {"schedule": "round-robin", **options}
+    return Plan(algorithm, env, runs.CONFIGS[algorithm](**options), network)
+
+
+def train(planned, folder, stop=10**9, every=0.0):
+    """Begin a run, or go on with it, and leave it after some updates."""
+    if folder.exists():
+        run = Run.open(folder)
+        state = run.load()["training"]
+    else:
+        run, state = None, None
+    with planned.train(planned.make_model(), state) as training:
+        run = run or Run.create(folder, planned, training.state_dict())
+        updates = recorded(run, training, training, every=every)
+        for count, _ in enumerate(updates, start=1):
+            if count == stop:
+                break
+        updates.close()
+    return run
+
+
+def table(run):
+    """metrics.csv without the seconds."""
+    lines = (run.folder / "metrics.csv").read_text().splitlines()
+    assert lines[0].endswith(",seconds")
+    return [line.rpartition(",")[0] for line in lines]
+
+
+def weights(run):
+    return run.load()["training"]["model"]
+
+
+def same(ours, theirs):
+    return ours.keys() == theirs.keys() and all(map(torch.equal, ours.values(), theirs.values()))
+
+
+# ---- what is in the folder ----
+
+
+@pytest.mark.parametrize("algorithm", runs.CONFIGS)
+def test_a_run_that_stops_again_and_again_is_the_uninterrupted_one(tmp_path, algorithm):
+    """Files and all: weights bit for bit, and every row."""
+    planned = plan(algorithm, network=Network(hidden=(8,), recurrent=True, cells=4))
+    whole = train(planned, tmp_path / "whole")
+    for _ in range(4):
+        parts = train(planned, tmp_path / "parts", stop=3)
+    parts = train(planned, tmp_path / "parts")
+    assert same(weights(parts), weights(whole))
+    assert table(parts) == table(whole)
+    assert len(parts.metrics()) == parts.load()["training"]["updates"]
+
+
+def test_a_run_says_what_it_is(tmp_path):
+    planned = plan("actor-critic", targets="one-step", seed=3, entropy_weight=0.0)
+    train(planned, tmp_path / "run", stop=2)
+    run = Run.open(tmp_path / "run")
+    assert run.plan == planned
+    assert isinstance(run.plan.config, ActorCriticConfig)
+    assert run.about["versions"]["torch"]
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "checkpoint.pt",
+        "metrics.csv",
+        "run.json",
+    ]
+
+
+def test_the_first_checkpoint_is_there_before_training_begins(tmp_path):
+    planned = plan()
+    with planned.train(planned.make_model()) as training:
+        run = Run.create(tmp_path / "run", planned, training.state_dict())
+        assert run.load()["training"]["steps"] == 0
+    run = train(planned, tmp_path / "run")
+    assert same(weights(run), weights(train(planned, tmp_path / "other")))
+
+
+def test_a_run_that_cannot_be_made_leaves_nothing(tmp_path):
+    with pytest.raises(TypeError, match="is a object"):
+        Run.create(tmp_path / "run", plan(), {"steps": object()})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_later_than_the_checkpoint_and_half_rows_come_again(tmp_path):
+    planned = plan()
+    run = train(planned, tmp_path / "run", stop=5)
+    metrics = run.folder / "metrics.csv"
+    rows = metrics.read_text()
+    last = rows.splitlines()[-1]
+    metrics.write_text(rows + last.replace("200,", "240,", 1) + "\n" + last[:20])
+    assert table(train(planned, tmp_path / "run")) == table(train(planned, tmp_path / "whole"))
+
+
+def test_a_checkpoint_comes_every_so_many_seconds(tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(Run, "save", lambda self, state, seconds: saved.append(state["updates"]))
+    monkeypatch.setattr(Run, "load", lambda self: {"seconds": 0.0})
+    clock = iter(range(10**6))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    planned = plan("actor-critic", total_steps=100)
+    with planned.train(planned.make_model()) as training:
+        list(recorded(Run(tmp_path, planned, {}), training, training, every=6.0))
+    assert saved == [6, 12, 18, 20]  # the clock ticks once an update; and one at the end
+
+
+def test_after_an_error_the_last_checkpoint_stays(tmp_path):
+    planned = plan()
+    run = train(planned, tmp_path / "run", stop=2)
+    before = run.checkpoint.read_bytes()
+
+    def failing(training):
+        yield next(training)
+        raise FloatingPointError("the loss is nan")
+
+    with planned.train(planned.make_model(), run.load()["training"]) as training:
+        updates = recorded(run, training, failing(training), every=60)
+        with pytest.raises(FloatingPointError):
+            list(updates)
+    assert run.checkpoint.read_bytes() == before
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    run = train(plan(), tmp_path / "run", stop=1)
+    with (
+        run.locked(),
+        pytest.raises(RunError, match="run is being trained by another process"),
+        run.locked(),
+    ):
+        pass
+    with run.locked():
+        pass
+
+
+def test_tensorboard_gets_the_same_numbers(tmp_path, monkeypatch):
+    board = []
+
+    class Writer:
+        def __init__(self, folder, purge_step):
+            board.append((Path(folder).name, purge_step))
+
+        def add_scalar(self, name, value, step):
+            board.append((name, value, step))
+
+        def close(self):
+            board.append("closed")
+
+    monkeypatch.setattr(runs, "tensorboard_writer", lambda: Writer)
+    planned = plan()
+    run = train(planned, tmp_path / "run", stop=2)
+    with planned.train(planned.make_model(), run.load()["training"]) as training:
+        list(recorded(run, training, training, tensorboard=True))
+    assert board[0] == ("tensorboard", 81)
+    assert board[-1] == "closed"
+    entropies = [(step, value) for name, value, step in board[1:-1] if name == "entropy"]
+    assert entropies == [(row.steps, row.entropy) for row in run.metrics()[2:]]
+
+
+# ---- what is refused ----
+
+
+def changed(run, **values):
+    path = run.folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    return Run.open(run.folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"env": "a3c_lib/Catch-v0"}, "is of another env, a3c_lib/TMaze-v0"),
+        ({"network": {**plan().as_json()["network"], "hidden": [9]}}, "is of another network"),
+        ({"algorithm": "a3c", "config": {}}, "is of another algorithm, a2c; the run has a3c"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_refused(tmp_path, values, message):
+    run = changed(train(plan(), tmp_path / "run", stop=2), **values)
+    before = run.checkpoint.read_bytes()
+    with pytest.raises(CheckpointError, match=message):
+        run.load()
+    assert run.checkpoint.read_bytes() == before
+
+
+def test_a_state_that_does_not_fit_is_refused(tmp_path):
+    run = train(plan(), tmp_path / "run", stop=2)
+    state = dict(run.load()["training"])
+    with pytest.raises(RunError, match="cannot go on from its checkpoint: RMSProp has the stat"):
+        run.plan.train(run.plan.make_model(), {**state, "optimizer": {"m": []}})
+    larger = plan(network=Network(hidden=(9,)))
+    with pytest.raises(RunError, match=r"cannot go on from its checkpoint: .* size mismatch"):
+        larger.train(larger.make_model(), state)
+    del state["generator"]
+    with pytest.raises(RunError, match=r"lacks .'generator'"):
+        run.plan.train(run.plan.make_model(), state)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"algorithm": "dqn"}'])
+def test_a_file_that_describes_no_run_is_refused(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(RunError, match=r"run\.json is damaged, or not a run's"):
+        Run.open(tmp_path)
+    with pytest.raises(RunError, match="other is no run"):
+        Run.open(tmp_path / "other")
+
+
+def test_an_unknown_checkpoint_is_no_runs(tmp_path):
+    run = train(plan(), tmp_path / "run", stop=2)
+    checkpoints.save(run.checkpoint, {"weights": torch.zeros(2)})
+    with pytest.raises(CheckpointError, match="is no checkpoint of a run"):
+        run.model()
+
+
+def test_an_environment_of_a_module_is_found(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "somebodys.py").write_text(
+        "import gymnasium\ngymnasium.register('somebodys/Corridor-v3', 'a3c_lib.envs:Corridor')\n"
+    )
+    with pytest.raises(RunError, match=r"is unknown: .* as module:Id"):
+        find_env("somebodys/Corridor-v3")
+    assert find_env("somebodys:somebodys/Corridor-v3").id == "somebodys/Corridor-v3"
+    with pytest.raises(RunError, match="No module named 'nobodys'"):
+        find_env("nobodys:Corridor-v3")
+
+
+@pytest.mark.parametrize("config", [a3c.Config, a2c.Config, ActorCriticConfig])
+def test_bad_values_are_named(config):
+    with pytest.raises(ValueError, match="seed is at least 0; got -1"):
+        config(seed=-1)
+    for bad in {"hidden": (8, 0)}, {"cells": 0}, {"network_seed": -2}:
+        with pytest.raises(ValueError, match=f"{next(iter(bad))} .* at least"):
+            Network(**bad)
+    with pytest.raises(ValueError, match="targets is 'n-step' or 'one-step'; got 'two-step'"):
+        ActorCriticConfig(targets="two-step")
+    with pytest.raises(ValueError, match="entropy_weight is at least 0; got -1"):
+        ActorCriticConfig(entropy_weight=-1)
+
+
+# ---- killed ----
+
+# Imports once; then every line it reads, arguments of the command, is a process of its own.
+FORKING = """
+import json, os, sys
+from a3c_lib import progress
+from a3c_lib.cli import main
+
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os._exit(main(json.loads(line)))
+    print(pid, flush=True)
+    print(os.waitpid(pid, 0)[1], flush=True)
+"""
+
+
+class Processes:
+    """Runs commands, each in a process, and kills them."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", FORKING],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def __call__(self, *arguments, kill_when=None):
+        """The status with which the command ended."""
+        print(json.dumps(arguments), file=self.process.stdin, flush=True)
+        pid = int(self.process.stdout.readline())
+        if kill_when is not None:
+            kill_when()
+            os.kill(pid, signal.SIGKILL)
+        return int(self.process.stdout.readline())
+
+
+def moment(folder, learned, within):
+    """Waits so many seconds from now, or from when there is another checkpoint than now."""
+    before = checkpoint_number(folder)
+
+    def wait():
+        deadline = time.monotonic() + 60
+        while learned and checkpoint_number(folder) == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        time.sleep(within)
+
+    return wait
+
+
+def checkpoint_number(folder):
+    """Another one for every checkpoint."""
+    path = folder / "checkpoint.pt"
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes, to be quick")
+@pytest.mark.parametrize("algorithm", ["a2c", "a3c"])
+def test_a_run_that_is_killed_again_and_again_is_the_uninterrupted_one(tmp_path, algorithm):
+    """SIGKILL at random moments: each time the checkpoint can be read, and the run goes on."""
+    random = Random(algorithm)
+    options = {"total_steps": 3000, "t_max": 15}
+    options |= {"num_envs": 1} if algorithm == "a2c" else {"schedule": "round-robin"}
+    folder, planned = tmp_path / "run", plan(algorithm, **options)
+    begin = ["train", algorithm, planned.env, "--run", str(folder), "--hidden", "8"]
+    for name, value in options.items():
+        begin += [f"--{name.replace('_', '-')}", str(value)]
+    steps = []
+    with Processes() as command:
+        for kill in range(6):
+            arguments = ["resume", str(folder)] if folder.exists() else begin
+            # At any moment, the first ones among them; and where it has gone on for sure.
+            when = moment(folder, learned=kill % 2 == 1, within=random.uniform(0, 0.1))
+            ended = command(*arguments, "--checkpoint-every=0", kill_when=when)
+            assert ended == signal.SIGKILL
+            if folder.exists():
+                steps.append(Run.open(folder).load()["training"]["steps"])
+        assert steps == sorted(steps)
+        assert 0 < steps[-1] < 3000
+        assert command("resume", str(folder)) == 0
+    whole = train(planned, tmp_path / "whole", every=60)
+    assert same(weights(Run.open(folder)), weights(whole))
+    assert table(Run.open(folder)) == table(whole)
