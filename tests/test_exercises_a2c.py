@@ -1,0 +1,191 @@
+"""Right answers to chapter 06's exercises in other forms, and what its cases tell apart."""
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from scripted import Counting
+from torch.distributions import Categorical
+
+from a3c_lib.actor_critic import Loss, look_back
+from a3c_lib.exercises import a2c as exercises, registry
+from a3c_lib.exercises.checking import Kind, check
+from a3c_lib.losses import a2c_loss
+from a3c_lib.networks import ActorCritic
+from a3c_lib.returns import n_step_returns
+from a3c_lib.rollout import collect, dummy_steps, sampled, start
+
+# 6.1
+
+
+def reshaped(observations, actions, returns):
+    T, N = actions.shape
+    rows = observations.reshape(T * N, *observations.shape[2:])
+    return rows, actions.reshape(-1), returns.reshape(-1)
+
+
+def environment_by_environment_throughout(observations, actions, returns):
+    return (
+        observations.transpose(0, 1).flatten(0, 1),
+        actions.T.flatten(),
+        returns.T.flatten(),
+    )
+
+
+def step_by_step(observations, actions, returns):
+    T, N = actions.shape
+    places = [(t, n) for t in range(T) for n in range(N)]
+    return tuple(
+        torch.stack([part[t, n] for t, n in places]) for part in (observations, actions, returns)
+    )
+
+
+def concatenated(observations, actions, returns):
+    return tuple(torch.cat(list(part)) for part in (observations, actions, returns))
+
+
+# 6.2
+
+
+def with_einsum(gradients, steps):
+    shares = torch.tensor(steps) / sum(steps)
+    return [
+        torch.einsum("n,n...->...", shares, torch.stack(parts))
+        for parts in zip(*gradients, strict=True)
+    ]
+
+
+def in_a_loop(gradients, steps):
+    total = [torch.zeros_like(part, dtype=torch.float64) for part in gradients[0]]
+    for parts, m in zip(gradients, steps, strict=True):
+        for so_far, part in zip(total, parts, strict=True):
+            so_far.add_(m / sum(steps) * part)
+    return tuple(total)
+
+
+# 6.3
+
+
+def row_by_row(terminated, truncated, resetting):
+    mask = torch.zeros_like(terminated)
+    before = resetting
+    for t in range(len(terminated)):
+        mask[t] = before
+        before = terminated[t] | truncated[t]
+    return mask
+
+
+def rolled_and_mended(terminated, truncated, resetting):
+    mask = (terminated + truncated).roll(1, 0)
+    mask[0] = resetting
+    return mask
+
+
+def through_numpy(terminated, truncated, resetting):
+    ended = np.logical_or(terminated.numpy(), truncated.numpy())
+    return torch.from_numpy(np.concatenate([resetting.numpy()[None], ended[:-1]]))
+
+
+# 6.4
+
+
+def by_the_library(model, rollout, dummies, gamma, entropy_weight):
+    logits, values, next_values = look_back(model, rollout)
+    ends = rollout.terminated, rollout.truncated
+    returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
+    real = ~dummies
+    parts = logits[real], values[real], rollout.actions[real], returns[real]
+    return a2c_loss(*parts, entropy_weight=entropy_weight)
+
+
+def with_a_mask(model, rollout, dummies, gamma, entropy_weight):
+    logits, values, next_values = look_back(model, rollout)
+    ends = rollout.terminated, rollout.truncated
+    returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
+    weights = (~dummies) / (~dummies).sum()
+    pi = Categorical(logits=logits)
+    advantages = (returns - values).detach()
+    policy = -(weights * pi.log_prob(rollout.actions) * advantages).sum()
+    value = (weights * (returns - values) ** 2).sum()
+    bonus = (weights * pi.entropy()).sum()
+    return Loss(policy + 0.5 * value - entropy_weight * bonus, policy, value, bonus)
+
+
+def the_other_factor_made_a_column(model, rollout, dummies, gamma, entropy_weight):
+    def policy(taken, advantages):
+        return -(taken[:, None] * advantages[:, None]).mean()
+
+    return exercises._with_policy(policy, model, rollout, dummies, gamma, entropy_weight)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("6.1", reshaped),
+        ("6.1", environment_by_environment_throughout),
+        ("6.1", step_by_step),
+        ("6.1", concatenated),
+        ("6.2", with_einsum),
+        ("6.2", in_a_loop),
+        ("6.3", row_by_row),
+        ("6.3", rolled_and_mended),
+        ("6.3", through_numpy),
+        ("6.4", by_the_library),
+        ("6.4", with_a_mask),
+        ("6.4", the_other_factor_made_a_column),
+    ],
+)
+def test_a_right_answer_in_another_form_passes(exercise, answer):
+    verdict = check(registry.find(exercise), answer)
+    assert verdict.right, verdict.text
+
+
+def rows_put_into_disorder(observations, actions, returns):
+    rows = exercises.one_batch(observations, actions, returns)
+    return tuple(part.roll(k, dims=0) for k, part in enumerate(rows))
+
+
+def two_values_only(observations, actions, returns):
+    return exercises.one_batch(observations, actions, returns)[:2]
+
+
+def nothing(observations, actions, returns):
+    observations.sum()
+
+
+@pytest.mark.parametrize("answer", [rows_put_into_disorder, two_values_only, nothing])
+def test_a_batch_without_a_named_mistake_is_still_wrong(answer):
+    verdict = check(registry.find("6.1"), answer)
+    assert verdict.kind is Kind.WRONG, verdict.text
+
+
+def test_the_mask_is_the_trainers():
+    """The package's, of rollouts that begin everywhere, also with a dummy."""
+    envs = SyncVectorEnv(
+        [lambda n=n: Counting(n) for n in (1, 2, 3)], autoreset_mode=AutoresetMode.NEXT_STEP
+    )
+    model = ActorCritic.for_env(Counting(), hidden=(4,))
+    policy, began = sampled(model, torch.Generator().manual_seed(0)), start(envs, 0)
+    for _ in range(5):
+        rollout, position = collect(envs, policy, began, t_max=2)
+        resetting = torch.as_tensor(began.resetting)
+        mask = exercises.dummy_mask(rollout.terminated, rollout.truncated, resetting)
+        assert torch.equal(mask, dummy_steps(envs, rollout, began))
+        began = position
+
+
+def test_the_hunts_reference_is_the_packages_loss():
+    for case in registry.find("6.4").cases():
+        ours, theirs = exercises.batch_loss(*case.args), by_the_library(*case.args)
+        torch.testing.assert_close(tuple(ours), tuple(theirs))
+
+
+def test_the_bug_leaves_the_critic_alone_and_takes_the_pairs_from_the_actor():
+    for case in registry.find("6.4").cases():
+        right, wrong = (
+            f(*case.args) for f in (exercises.batch_loss, exercises.batch_loss_with_a_bug)
+        )
+        assert torch.equal(right.value, wrong.value)
+        assert torch.equal(right.entropy, wrong.entropy)
+        one_step = (~case.args[2]).sum() == 1
+        assert torch.isclose(right.policy, wrong.policy) == one_step, case.label
