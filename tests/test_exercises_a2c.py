@@ -24,14 +24,6 @@ def reshaped(observations, actions, returns):
     return rows, actions.reshape(-1), returns.reshape(-1)
 
 
-def environment_by_environment_throughout(observations, actions, returns):
-    return (
-        observations.transpose(0, 1).flatten(0, 1),
-        actions.T.flatten(),
-        returns.T.flatten(),
-    )
-
-
 def step_by_step(observations, actions, returns):
     T, N = actions.shape
     places = [(t, n) for t in range(T) for n in range(N)]
@@ -89,16 +81,16 @@ def through_numpy(terminated, truncated, resetting):
 # 6.4
 
 
-def by_the_library(model, rollout, dummies, gamma, entropy_weight):
+def by_the_library(model, rollout, dummies, gamma, value_weight, entropy_weight):
     logits, values, next_values = look_back(model, rollout)
     ends = rollout.terminated, rollout.truncated
     returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
     real = ~dummies
     parts = logits[real], values[real], rollout.actions[real], returns[real]
-    return a2c_loss(*parts, entropy_weight=entropy_weight)
+    return a2c_loss(*parts, value_weight, entropy_weight)
 
 
-def with_a_mask(model, rollout, dummies, gamma, entropy_weight):
+def with_a_mask(model, rollout, dummies, gamma, value_weight, entropy_weight):
     logits, values, next_values = look_back(model, rollout)
     ends = rollout.terminated, rollout.truncated
     returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
@@ -108,21 +100,22 @@ def with_a_mask(model, rollout, dummies, gamma, entropy_weight):
     policy = -(weights * pi.log_prob(rollout.actions) * advantages).sum()
     value = (weights * (returns - values) ** 2).sum()
     bonus = (weights * pi.entropy()).sum()
-    return Loss(policy + 0.5 * value - entropy_weight * bonus, policy, value, bonus)
+    return Loss(policy + value_weight * value - entropy_weight * bonus, policy, value, bonus)
 
 
-def the_other_factor_made_a_column(model, rollout, dummies, gamma, entropy_weight):
+def the_other_factor_made_a_column(model, rollout, dummies, gamma, value_weight, entropy_weight):
     def policy(taken, advantages):
         return -(taken[:, None] * advantages[:, None]).mean()
 
-    return exercises._with_policy(policy, model, rollout, dummies, gamma, entropy_weight)
+    return exercises._with_policy(
+        policy, model, rollout, dummies, gamma, value_weight, entropy_weight
+    )
 
 
 @pytest.mark.parametrize(
     ("exercise", "answer"),
     [
         ("6.1", reshaped),
-        ("6.1", environment_by_environment_throughout),
         ("6.1", step_by_step),
         ("6.1", concatenated),
         ("6.2", with_einsum),
