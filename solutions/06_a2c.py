@@ -1,0 +1,744 @@
+# %% [markdown]
+# # 06  A2C
+#
+# **You need** chapters 00 to 03, for actor, critic, n-step returns and the loss; chapter 05 for A3C and RMSProp. The section on memory needs chapter 04.<br>
+# **You will be able to** let many environments learn in one batch, say exactly what that has in common with A3C and what not, spot the steps from which nothing may be learned, and compare two algorithms fairly: at equal steps and at equal seconds.<br>
+# **Time** 70 minutes of reading and writing; the computer works for a minute.
+#
+# A3C's workers wait for nobody. *What if they did?*
+
+# %%
+import time
+from functools import partial
+
+import gymnasium as gym
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import Tensor
+
+from a3c_lib import (
+    ActorCritic,
+    Loss,
+    RecurrentActorCritic,
+    a2c,
+    a2c_loss,
+    a3c,
+    collect,
+    entropy,
+    evaluate,
+    make_envs,
+    n_step_returns,
+    optim,
+    plots,
+    records,
+    sampled,
+    start,
+)
+from a3c_lib.actor_critic import learn, values_after
+from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.progress import track
+from a3c_lib.training import limited, seeds
+
+plt.style.use(plots.STYLE)
+
+# %% [markdown]
+# ## What not waiting costs
+#
+# Here is A3C as chapter 05 left it: two workers, each in a process of its own. We run it twice, with the same seed. **Predict before you run:** are the two networks the same in the end?
+
+# %%
+CARTPOLE = "CartPole-v1"
+
+
+def new_agent(seed: int) -> ActorCritic:
+    return ActorCritic.for_env(gym.make(CARTPOLE), seed=seed)
+
+
+def weights_of(model) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+twice = []
+for run in 1, 2:
+    agent = new_agent(seed=0)
+    config = a3c.Config(total_steps=2_000, t_max=16, num_workers=2, seed=0)
+    with a3c.train(agent, CARTPOLE, config) as training:
+        updates = list(training)
+    late = np.mean([update.policy_lag > 0 for update in updates])
+    print(f"run {run}: {len(updates)} updates, of which {late:.0%} came from an older θ")
+    twice.append(weights_of(agent))
+print(f"largest difference between the two runs: {(twice[0] - twice[1]).abs().max():.4f}")
+
+# %% [markdown]
+# Same program, same seed, other results. Who came first was up to the operating system. Such a run cannot be repeated, so a fault in it cannot be looked at twice. That is the first price of not waiting.
+#
+# The second: many gradients are **stale**. They were computed with parameters that somebody else has changed by the time they are applied.
+#
+# The third is easy to overlook. Each worker asks the network about *one* observation at a time. Most of the time of such a question is overhead: calling functions, allocating memory. What does a question cost, for each observation, if many are asked together?
+
+
+# %%
+def seconds_per_observation(batch: int, repeats: int = 300) -> float:
+    observations = torch.zeros(batch, 4)
+    with torch.no_grad():
+        agent(observations)  # the first call is slower than the others
+        began = time.perf_counter()
+        for _ in range(repeats):
+            agent(observations)
+    return (time.perf_counter() - began) / repeats / batch
+
+
+cost = {batch: seconds_per_observation(batch) for batch in (1, 8, 64, 512)}
+for batch, seconds in cost.items():
+    print(f"{batch:3d} at a time: {seconds / cost[1]:6.1%} of what a single one costs")
+assert cost[64] < cost[1] / 3
+
+# %% [markdown]
+# (These are ratios within one run, on the machine that ran this.) The network is cheap in bulk. So here is the idea of this chapter: let $N$ environments take their steps *together*. One question to the network answers for all of them, one batch teaches, one update follows, and then all go on.
+# Everything happens in a fixed order, so a run can be repeated bit for bit. This is the **synchronous advantage actor-critic, A2C**.
+
+# %% [markdown]
+# ## What waiting costs
+#
+# The other side first. Who acts together waits for the slowest. If an environment's step takes now a short time and now a long one, $N$ of them together take the longest of $N$ times, at each step.
+#
+# For times that are exponentially distributed with mean 1 there is a formula: the mean of the longest of $N$ is $1 + \frac{1}{2} + \ldots + \frac{1}{N}$. One can also wait less often: let each environment take its whole rollout of $T$ steps, and wait for the others only then. Over $T$ steps long and short times cancel. Here are both, simulated; the numbers say how many times as long as a single environment the whole team takes.
+
+# %%
+rng = np.random.default_rng(0)
+T = 16
+print(" N   wait at each step   (formula)   wait once in 16 steps")
+for N in 2, 8, 32:
+    times = rng.exponential(size=(2_000, T, N))
+    each_step = times.max(axis=2).sum(axis=1).mean() / T
+    each_rollout = times.sum(axis=1).max(axis=1).mean() / T
+    formula = sum(1 / n for n in range(1, N + 1))
+    print(f"{N:2d}   {each_step:17.2f}   {formula:9.2f}   {each_rollout:21.2f}")
+    assert abs(each_step - formula) < 0.1
+    assert each_rollout < each_step
+
+# %% [markdown]
+# With 32 environments of such moods, three quarters of the time go in waiting. A3C pays nothing of this. Where all steps take much the same time, as in CartPole and in the other worlds of this book, the formula does not apply, and waiting costs little. So it depends on the world who is faster, and we shall measure it.
+
+# %% [markdown]
+# ## The idea in mathematics
+#
+# All environments act with the same $\theta$. Let environment $n$ have $M_n$ steps in a rollout, and let $L_n(\theta)$ be the mean loss over them: what a worker would have descended. The loss over the whole batch is a mean over *all* steps,
+#
+# $$L(\theta) = \frac{\sum_n M_n\, L_n(\theta)}{\sum_n M_n}, \qquad \text{so} \qquad \nabla L = \frac{\sum_n M_n\, \nabla L_n}{\sum_n M_n}.$$
+#
+# With equally many steps in each, that is the plain mean of what $N$ workers would have sent. Nothing else is new: rollouts $(T, N)$, n-step returns and the loss have been there since chapters 00, 02 and 03, and they never asked how large $N$ is. The difference between the two algorithms is one of *time*:
+#
+# | | A3C | A2C |
+# |---|---|---|
+# | $N$ rollouts give | $N$ updates, one after another | one update |
+# | a gradient is taken at | what θ was when its rollout began | θ itself |
+# | batch of one update | $T$ steps of one environment | $T \cdot N$ steps |
+# | can be repeated | no (in turn: yes) | yes |
+#
+# Look at the first row. For the same number of steps A2C makes $N$ times fewer updates, each from $N$ times as much data. Its gradients are less noisy, so it can take longer steps; and it *must*, or it gets less far. Whoever moves from A3C to A2C and leaves the learning rate as it was will find A2C slow. Keep that in mind for the comparison.
+#
+# ### Exercise 6.1  One batch
+#
+# A rollout of two steps of three environments holds six steps. To learn from them in one batch, the axes $T$ and $N$ become one axis of $T \cdot N$ rows. Row $t \cdot N + n$ shall be step $t$ of environment $n$.
+#
+# | | n = 0 | n = 1 | n = 2 |
+# |---|---|---|---|
+# | t = 0 | row 0 | row 1 | row 2 |
+# | t = 1 | row 3 | row 4 | row 5 |
+#
+# Observations may have more axes than these two, as a picture has. Those stay.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("6.1")
+def one_batch(
+    observations: Tensor, actions: Tensor, returns: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(T, N, *O), (T, N), (T, N) → (T·N, *O), (T·N,), (T·N,): step by step, row t·N + n is
+    what environment n did at step t."""
+    ### BEGIN SOLUTION
+    return observations.flatten(0, 1), actions.flatten(), returns.flatten()
+    ### END SOLUTION
+
+
+# %% [markdown]
+# It looks too easy to be worth an exercise. But this is where the best-hidden faults of A2C programs live. If one of the three is flattened in another order than the others, all shapes fit, nothing is raised, and with one environment or with rollouts of one step the result is even right. It goes wrong only where
+# $T$ and $N$ are both larger than 1, and then each action is praised for what another one did.
+#
+# ### Exercise 6.2  What the workers' gradients come to
+#
+# Now the formula from above. Each environment hands in its gradients: a tuple with one tensor for each parameter of the network. `steps` holds the numbers $M_n$.
+#
+# *On paper:* gradient $(2, 0)$ from 4 steps and $(-1, 3)$ from 2 steps. The mean over all 6 steps is $(4 \cdot (2, 0) + 2 \cdot (-1, 3)) / 6 = (1, 1)$.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("6.2")
+def combined(gradients: list[tuple[Tensor, ...]], steps: list[int]) -> tuple[Tensor, ...]:
+    """The gradient of the mean loss over all steps, from each environment's gradient of the mean
+    loss over its own `steps`."""
+    ### BEGIN SOLUTION
+    return tuple(
+        sum(m * part for m, part in zip(steps, parts, strict=True)) / sum(steps)
+        for parts in zip(*gradients, strict=True)
+    )
+    ### END SOLUTION
+
+
+# %% [markdown]
+# Is it true of a real network? A rollout of 16 steps of 4 CartPoles. Once the whole rollout teaches, as one batch; once each environment alone, as if it were a worker's, and your function puts the four together. (`learn` is chapter 01's: it computes returns, loss and gradients of a rollout.)
+
+# %%
+poles = make_envs(CARTPOLE, num_envs=4)
+policy = sampled(agent, torch.Generator().manual_seed(0))
+rollout, _ = collect(poles, policy, start(poles, seed=0), t_max=16)
+
+
+def column(n: int):
+    """What environment n did: a rollout (T, 1)."""
+    return type(rollout)(*(part[:, n : n + 1] for part in rollout[:-1]), episodes=())
+
+
+def gradients_from(some_rollout) -> tuple[Tensor, ...]:
+    return learn(agent, some_rollout, n_step_returns, a2c_loss, gamma=0.99).gradients
+
+
+in_one_batch = gradients_from(rollout)
+by_workers = combined([gradients_from(column(n)) for n in range(4)], steps=[16] * 4)
+difference = max((a - b).abs().max().item() for a, b in zip(in_one_batch, by_workers, strict=True))
+largest = max(part.abs().max().item() for part in in_one_batch)
+print(f"largest entry {largest:.3f}, largest difference {difference:.0e}")
+assert difference < 1e-4 * largest
+
+# %% [markdown]
+# Equal up to rounding. But one way asked the network about 64 observations at once, and the other asked it four times.
+
+# %% [markdown]
+# ## The decisive test
+#
+# If the two algorithms differ only in who waits for whom, then *one* worker, who has nobody to wait for, must be the same as *one* environment in step with itself. Not roughly the same: every bit of every weight, after 200 updates. The workers' part is played by chapter 05's worker, in this
+# process (`schedule="round-robin"`). Same seed, same settings.
+
+# %%
+COMMON = {"total_steps": 3_200, "t_max": 16, "learning_rate": 0.003, "seed": 7}
+
+
+def asynchronous(workers: int) -> tuple[ActorCritic, list]:
+    model = new_agent(seed=7)
+    config = a3c.Config(num_workers=workers, schedule="round-robin", **COMMON)
+    with a3c.train(model, CARTPOLE, config) as training:
+        return model, list(training)
+
+
+def synchronous(num_envs: int) -> tuple[ActorCritic, list]:
+    model = new_agent(seed=7)
+    config = a2c.Config(num_envs=num_envs, fast_envs=False, **COMMON)
+    with a2c.train(model, CARTPOLE, config) as training:
+        return model, list(training)
+
+
+one_worker, history = asynchronous(workers=1)
+one_environment, other_history = synchronous(num_envs=1)
+moved = (weights_of(one_worker) - weights_of(new_agent(seed=7))).abs().max()
+print(f"{len(history)} updates; the weight that moved most moved by {moved:.2f}")
+assert torch.equal(weights_of(one_worker), weights_of(one_environment))
+assert len(history) == len(other_history) == 200
+assert moved > 0.1
+print("every weight is the same, bit for bit")
+
+# %% [markdown]
+# This is the strongest test of the book. A missing copy of θ, a gradient that is not cleared, an optimiser whose ε has slipped out of the root in one of the two, a returned mean where the other adds up: any of these would break it at the first or second update.
+#
+# And with two? Then the two are different algorithms, and now we can say in which respect:
+
+# %%
+two_workers, history = asynchronous(workers=2)
+two_environments, other_history = synchronous(num_envs=2)
+assert not torch.equal(weights_of(two_workers), weights_of(two_environments))
+print(f"two workers:      {len(history)} updates, policy lag {history[-1].policy_lag}")
+print(f"two environments: {len(other_history)} updates, policy lag 0 by construction")
+assert len(history) == 2 * len(other_history)
+assert history[-1].policy_lag == 1
+
+# %% [markdown]
+# Half as many updates from the same steps, and no gradient is out of date.
+
+# %% [markdown]
+# ## Fast environments, and a step that is none
+#
+# `make_envs` of chapter 00 keeps $N$ ordinary environments in a list and steps them one after another, in Python. For a few ids Gymnasium has something better: a **vector environment** of its own, in which all $N$ are rows of one array and a step is a few operations of NumPy. `a2c.make_vector_env` takes it where there is one. What does it gain?
+
+# %%
+REPEATS = 300
+
+
+def seconds_per_step(poles) -> float:
+    poles.reset(seed=0)
+    actions = np.zeros(poles.num_envs, dtype=np.int64)
+    began = time.perf_counter()
+    for _ in range(REPEATS):
+        poles.step(actions)
+    return (time.perf_counter() - began) / REPEATS / poles.num_envs
+
+
+for N in 1, 8, 64:
+    one_by_one = seconds_per_step(a2c.make_vector_env(CARTPOLE, N, fast=False))
+    as_an_array = seconds_per_step(a2c.make_vector_env(CARTPOLE, N))
+    print(f"N = {N:2d}: as an array a step takes {as_an_array / one_by_one:4.2f} of the time")
+
+# %% [markdown]
+# With one environment an array is no gain at all; with many it is. But there is a catch. Look at what happens at the end of an episode. We push both poles to the left until one falls, and print that environment's next steps.
+
+# %%
+fast = a2c.make_vector_env(CARTPOLE, 2)
+observation, _ = fast.reset(seed=1)
+fallen = None
+for t in range(14):
+    observation, reward, terminated, truncated, _ = fast.step(np.zeros(2, dtype=np.int64))
+    if fallen is None and terminated.any():
+        fallen, end = int(terminated.argmax()), t
+    if fallen is not None and t <= end + 2:
+        print(
+            f"step {t}: angle {observation[fallen, 2]:+.3f}, reward {reward[fallen]:.0f}, "
+            f"terminated {terminated[fallen]}"
+        )
+        if t == end + 1:
+            assert reward[fallen] == 0
+            assert abs(observation[fallen, 2]) < 0.05
+assert fallen is not None
+
+# %% [markdown]
+# The pole falls. Then comes a step that is paid nothing and ends with the pole upright again. **That step is none.** The environment did not look at the action. It used the step to reset itself. Gymnasium calls this way `NEXT_STEP`: an environment resets in the step *after* the end. Up to now we had `SAME_STEP`: it resets within the step that ends, and
+# each of the rollout's steps is real.
+#
+# Such a **dummy step** stands in the rollout like all others: $o_t$ is the fallen pole, $a_t$ an action that nobody looked at, $r_t = 0$, and $o_{t+1}$ is a new beginning. Whoever learns from it learns two falsehoods. The critic: a fallen pole is worth $0 + \gamma V(\text{new beginning})$, as much as a fresh start. The actor: the action
+# chosen while lying there turned out splendidly. How many are there?
+
+# %%
+wanderer = sampled(new_agent(seed=0), torch.Generator().manual_seed(0))
+poles = a2c.make_vector_env(CARTPOLE, 8)
+rollout, _ = collect(poles, wanderer, start(poles, seed=0), t_max=500)
+ends = (rollout.terminated | rollout.truncated).float().mean().item()
+print(f"untrained: after {ends:.1%} of the steps comes a dummy")
+assert 0.02 < ends < 0.1
+
+# %% [markdown]
+# About one in twenty, and the shorter the episodes the more. In a world whose episodes have one step it is every second one.
+#
+# ### Exercise 6.3  Steps that only reset
+#
+# Mark them. A step is a dummy where the step before it, of the *same* environment, was an end, by `terminated` or by `truncated`. And the first row? Its step before belongs to the rollout before. So whoever collects remembers where it ended, and hands it over as `resetting`.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("6.3")
+def dummy_mask(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
+    """Which steps only reset an environment: the one after each end.   (T, N), (T, N), (N,) → (T,
+    N). `resetting` says where the step before the rollout was an end."""
+    ### BEGIN SOLUTION
+    ended = terminated | truncated
+    return torch.cat([resetting[None], ended[:-1]])
+    ### END SOLUTION
+
+
+# %% [markdown]
+# Every dummy is paid 0, and every real step of CartPole is paid 1. So in this world the mask can be checked on any rollout:
+
+# %%
+position = start(poles, seed=1)
+for _ in range(20):
+    resetting = torch.as_tensor(position.resetting)
+    rollout, position = collect(poles, wanderer, position, t_max=16)
+    dummies = dummy_mask(rollout.terminated, rollout.truncated, resetting)
+    assert torch.equal(dummies, rollout.rewards == 0)
+print("in 20 rollouts the mask is True exactly where nothing was paid")
+
+# %% [markdown]
+# ## A2C on one screen
+#
+# Now all of it is there. Two functions: what a rollout is worth, with your batch and without the dummies, and the loop.
+
+# %%
+GAMMA, VALUE_WEIGHT, ENTROPY_WEIGHT = 0.99, 0.1, 0.01
+
+
+def loss_of_the_batch(model, rollout, dummies) -> Loss:
+    _, values = model(rollout.observations)
+    next_values = values_after(model, rollout, values)  # V(o_{t+1}), of every environment
+    ends = rollout.terminated, rollout.truncated
+    returns = n_step_returns(rollout.rewards, next_values, *ends, GAMMA)
+    observations, actions, returns = one_batch(rollout.observations, rollout.actions, returns)
+    real = ~dummies.flatten()
+    logits, values = model(observations[real])
+    return a2c_loss(logits, values, actions[real], returns[real], VALUE_WEIGHT, ENTROPY_WEIGHT)
+
+
+def train_together(model, loss_of, total_steps, seed, num_envs=8, t_max=16, learning_rate=0.01):
+    """A2C.   → steps, loss and episodes of each update."""
+    poles = a2c.make_vector_env(CARTPOLE, num_envs)
+    for_envs, for_actions = seeds(seed, steps=0)
+    tosses = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
+    policy, optimizer = sampled(model, tosses), optim.RMSProp(model.parameters())
+    position, steps, history = start(poles, for_envs), 0, []
+    while steps < total_steps:
+        resetting = torch.as_tensor(position.resetting)
+        rollout, position = collect(poles, policy, position, t_max)
+        dummies = dummy_mask(rollout.terminated, rollout.truncated, resetting)
+        loss = loss_of(model, rollout, dummies)
+        gradients, _ = limited(torch.autograd.grad(loss.total, optimizer.parameters), 0.5)
+        optimizer.step(gradients, learning_rate * (1 - steps / total_steps))
+        steps += int((~dummies).sum())
+        history.append((steps, loss, rollout.episodes))
+    return history
+
+
+# %%
+print(f"Training with {whose(one_batch, dummy_mask)}.")
+agent = new_agent(seed=0)
+began = time.perf_counter()
+history = train_together(agent, loss_of_the_batch, total_steps=60_000, seed=0)
+print(f"{len(history)} updates, {time.perf_counter() - began:.1f} s")
+evaluation = evaluate(agent, CARTPOLE, seed=1000)
+print(f"mean return of 100 episodes: {evaluation.mean:.0f}")
+assert evaluation.mean > 150
+
+# %% [markdown]
+# The package's trainer does the same, and more besides: it counts, reports, can be stopped and resumed, and takes models with memory. If both are A2C, they must agree. Bit for bit this time they need not: your batch has one axis where the package's has two, and rounding is free to differ. So we compare after a few updates, before small differences have grown.
+
+# %%
+FIRST = 5
+config = a2c.Config(
+    total_steps=60_000,
+    t_max=16,
+    num_envs=8,
+    learning_rate=0.01,
+    value_weight=VALUE_WEIGHT,
+    entropy_weight=ENTROPY_WEIGHT,
+    seed=0,
+)
+with a2c.train(new_agent(seed=0), CARTPOLE, config) as training:
+    for (steps, loss, _), update in zip(history[:FIRST], training, strict=False):
+        print(f"after {steps} steps: {loss.value:.4f} here, {update.value_loss:.4f} there")
+        assert steps == update.steps
+        assert abs(loss.value.item() - update.value_loss) < 1e-3 * update.value_loss
+        assert abs(loss.entropy.item() - update.entropy) < 1e-3
+
+# %% [markdown]
+# ### Exercise 6.4  Bug hunt: praise for everybody alike
+#
+# A colleague found your two functions too long, and wrote the batch's loss in one piece. It runs. On a rollout of one single step it gives the right number. And it learns; see how much:
+
+# %%
+from a3c_lib.exercises.a2c import batch_loss_with_a_bug
+
+
+def weighed(loss_function):
+    """A loss for `train_together`, with this page's constants."""
+
+    def loss_of(model, rollout, dummies):
+        return loss_function(model, rollout, dummies, GAMMA, VALUE_WEIGHT, ENTROPY_WEIGHT)
+
+    return loss_of
+
+
+def mean_return(some_history, updates: int = 100) -> float:
+    """Of the episodes that ended in the last so many updates."""
+    return np.mean([e.episode_return for _, _, ended in some_history[-updates:] for e in ended])
+
+
+colleagues = train_together(new_agent(seed=0), weighed(batch_loss_with_a_bug), 40_000, seed=0)
+yours = history[: len(colleagues)]  # as many updates
+print(f"mean return of the last 100 updates: {mean_return(colleagues):.0f}")
+print(f"and with your batch:                 {mean_return(yours):.0f}")
+assert mean_return(colleagues) < 0.75 * mean_return(yours)
+
+# %% [markdown]
+# It is not dead, it is only poor. Most faults of this kind look like a badly chosen learning rate, and whoever tunes the learning rate will never find them. The critic's part of the loss agrees with yours to the last digit; so does the entropy. **Find the fault and mend it.** One line is wrong.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("6.4")
+def batch_loss(
+    model: ActorCritic,
+    rollout,
+    dummies: Tensor,
+    gamma: float,
+    value_weight: float,
+    entropy_weight: float,
+) -> Loss:
+    """A2C's loss of a rollout, over the steps that are no dummies."""
+    logits, values = model(rollout.observations)
+    next_values = values_after(model, rollout, values)
+    ends = rollout.terminated, rollout.truncated
+    returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
+
+    real = ~dummies
+    log_pi = logits[real].log_softmax(dim=-1)
+    taken = log_pi.gather(-1, rollout.actions[real][:, None]).squeeze(-1)
+    advantages = (returns - values).detach()[real]
+
+    policy = -(taken * advantages).mean()
+    value = (returns[real] - values[real]).square().mean()
+    bonus = entropy(logits[real]).mean()
+    return Loss(policy + value_weight * value - entropy_weight * bonus, policy, value, bonus)
+
+
+# %% tags=["nbval-check-output"]
+hint("6.4")
+
+# %%
+print(f"Training with {whose(batch_loss)}.")
+mended = train_together(new_agent(seed=0), weighed(batch_loss), 40_000, seed=0)
+print(f"the last 100 updates: {mean_return(mended):.0f}; before: {mean_return(colleagues):.0f}")
+assert mean_return(mended) > 1.4 * mean_return(colleagues)
+
+# %% [markdown]
+# This fault has a name, the **silent broadcast**: a column $(M, 1)$ times a row $(M,)$ is a table $(M, M)$. Every action's $\log \pi$ meets every advantage, and the mean of such a table is the product of two means:
+#
+# $$\frac{1}{M^2} \sum_i \sum_j \log \pi(a_i)\, A_j = \Bigl(\frac{1}{M} \sum_i \log \pi(a_i)\Bigr) \Bigl(\frac{1}{M} \sum_j A_j\Bigr).$$
+#
+# All actions of a batch are praised or blamed alike, by its mean advantage. What an action did itself no longer counts; that anything is learned at all is because some rollouts are better than others as a whole. With $M = 1$ nothing is wrong. The fault shows when somebody makes the batch larger. (In this book `a2c_loss` refuses shapes that differ.)
+
+# %% [markdown]
+# ## A3C against A2C at equal steps
+#
+# Which of the two learns more from the same number of steps? A fair comparison needs the same in everything else: eight workers against eight environments, rollouts of 16 steps, the same network, RMSProp and loss, and the same tuning: four learning rates, and in CartPole two weights of the critic's loss, five seeds each. The workers act in turn, so that the runs can be repeated; each gradient is then seven updates old when it is applied. Two worlds: CartPole, 60,000 steps, and chapter
+# 02's Catch, 30,000. Afterwards 100 evaluation episodes with sampled actions.
+#
+# **Write down a guess:** who wins, and whose best learning rate is the larger one?
+
+# %%
+record = records.load("a2c_equal_steps")
+print(record)
+
+outcomes = {}
+for row in record.rows:
+    key = row["world"], row["algorithm"], row["learning_rate"], row["value_weight"]
+    outcomes.setdefault(key, {})[row["seed"]] = row["evaluated"]
+outcomes = {key: sorted(by_seed.values()) for key, by_seed in outcomes.items()}
+
+best = {}
+for world in "CartPole", "Catch":
+    for algorithm in "A2C", "A3C":
+        settings = [key for key in outcomes if key[:2] == (world, algorithm)]
+        best[world, algorithm] = max(settings, key=lambda key: np.mean(outcomes[key]))
+        _, _, rate, weight = best[world, algorithm]
+        seeds_returns = [
+            round(R, 2 if world == "Catch" else 0) for R in outcomes[best[world, algorithm]]
+        ]
+        print(f"{world}, {algorithm}: best with η = {rate:g}, weight {weight:g}: {seeds_returns}")
+
+# %%
+panels = plots.axes(10, 3.2, columns=2)
+for world, ax in zip(("CartPole", "Catch"), panels, strict=True):
+    curves = {}
+    for algorithm in "A2C", "A3C":
+        _, _, rate, weight = best[world, algorithm]
+        runs = record.select(
+            world=world, algorithm=algorithm, learning_rate=rate, value_weight=weight
+        )
+        curves[algorithm] = runs.curves("steps", "episode_return")
+    plots.learning_curves(
+        curves, title=f"{world} at equal steps", y_label="mean of the last 50 episodes", ax=ax
+    )
+plt.show()
+
+# %% [markdown]
+# And all settings, one mark a seed, in CartPole:
+
+# %%
+groups = {
+    f"{algorithm}, η = {rate:g}, weight {weight:g}": returns
+    for (world, algorithm, rate, weight), returns in outcomes.items()
+    if world == "CartPole"
+}
+plots.strip(
+    groups,
+    lines={"the most there is": 500},
+    x_label="evaluated after 60,000 steps",
+    title="CartPole: A3C wants smaller learning rates than A2C",
+    ax=plots.axes(7, 6.5),
+)
+plt.show()
+
+# %% [markdown]
+# TEXT_EQUAL_STEPS
+
+# %% [markdown]
+# ## At equal seconds
+#
+# Steps are what a simulator costs. Seconds are what you wait. Here each algorithm does what suits it: A3C runs two workers in two processes, one for each core of the machine, and A2C runs eight environments in one process, in CartPole those of Gymnasium that are one array. Each has its best setting from above; five seeds each. Seconds count from the first update on; what it takes to start the processes is
+# printed beside it.
+
+# %%
+timed = records.load("a2c_equal_seconds")
+print(timed)
+
+
+def label(row) -> str:
+    return f"{row['algorithm']}, η = {row['learning_rate']:g}"
+
+
+last = {}  # the last row of each run
+for row in timed.rows:
+    last[row["world"], label(row), row["seed"]] = row
+
+speed = {}
+print("world, setting             steps/s   seconds a run   to start   evaluated")
+for world in "CartPole", "Catch":
+    for name in dict.fromkeys(setting for w, setting, _ in last if w == world):
+        runs = [row for key, row in last.items() if key[:2] == (world, name)]
+        rate = np.median([row["steps"] / row["seconds"] for row in runs])
+        speed[world, name] = rate
+        print(
+            f"{world:8} {name:16} {rate:9.0f} {np.median([r['seconds'] for r in runs]):15.1f} "
+            f"{np.median([r['startup'] for r in runs]):10.1f}   "
+            f"{sorted(round(r['evaluated'], 2) for r in runs)}"
+        )
+
+# %%
+panels = plots.axes(10, 3.2, columns=2)
+for world, ax in zip(("CartPole", "Catch"), panels, strict=True):
+    curves = {}
+    for algorithm in "A2C", "A3C":
+        names = {
+            row["learning_rate"] for row in timed.select(world=world, algorithm=algorithm).rows
+        }
+        for rate in sorted(names):
+            runs = timed.select(world=world, algorithm=algorithm, learning_rate=rate)
+            curves[f"{algorithm}, η = {rate:g}"] = runs.curves("seconds", "episode_return")
+    plots.learning_curves(
+        curves,
+        title=f"{world} at equal seconds",
+        x_label="seconds of training",
+        y_label="mean of the last 50 episodes",
+        ax=ax,
+    )
+plt.show()
+
+# %% [markdown]
+# TEXT_EQUAL_SECONDS
+
+# %% [markdown]
+# ## With memory
+#
+# Nothing in A2C asks what the network looks like inside. With chapter 04's LSTM each of the $N$ environments has a memory of its own, $(N, \text{cells})$; it is carried from rollout to rollout, and zeroed for one environment when *its* episode ends, after a dummy step too. The world is chapter 04's T-maze with a short corridor: a sign shows the way, one cell later it is out of sight, and then comes the
+# junction. Without memory half of all turns are right, and the mean return is 0.
+
+# %%
+maze = partial(gym.make, "a3c_lib/TMaze-v0", length=1)
+model = RecurrentActorCritic.for_env(maze(), hidden=(32,), cells=32, seed=1)
+config = a2c.Config(
+    total_steps=60_000, t_max=32, num_envs=16, learning_rate=0.01, entropy_weight=0.02, seed=1
+)
+with a2c.train(model, maze, config) as training:
+    updates = list(track(training))
+print(f"mean return of 100 episodes: {evaluate(model, maze, seed=1001).mean:.2f}")
+
+# %%
+memory = records.load("a2c_recurrent")
+print(memory)
+plots.learning_curves(
+    {
+        network: memory.select(network=network).curves("steps", "episode_return")
+        for network in ("LSTM", "no memory")
+    },
+    lines={"always right": 1.0},
+    title="A2C in a short T-maze: with memory it is learned",
+    y_label="mean of the last 100 episodes",
+)
+plt.show()
+final = {
+    network: [row["evaluated"] for row in memory.select(network=network, steps=100_000).rows]
+    for network in ("LSTM", "no memory")
+}
+print(final)
+assert min(final["LSTM"]) > 0.7
+assert max(final["no memory"]) < 0.4
+
+# %% [markdown]
+# The corridor is short on purpose. With these settings, corridors of three and five cells were tried and not learned: chapter 04 is about what it takes.
+
+# %% [markdown]
+# ## A2C and graphics processors
+#
+# A graphics processor (GPU) is the opposite of the small question: it multiplies large matrices at enormous speed, and takes its time, whatever the size, to be asked and to answer. A3C's workers would each knock with a batch of one. A2C comes with $N$ observations at each step and $T \cdot N$ at each update, so the price of asking is divided among many. With a large network, convolutions over pictures say, and many environments, that is where A2C
+# belongs on a GPU. With CartPole's 64 units there is nothing to gain.
+#
+# `a2c.Config(device="cuda")` moves the network there. Environments, actions and random numbers stay on the CPU; a rollout's tensors are moved once for each update. **None was available where this book was made: A2C was not run on a GPU.** The tests check, without one, that a rollout goes where the network is. If your machine has one, this cell tells:
+
+# %%
+device = "cuda" if torch.cuda.is_available() else "cpu"
+model = new_agent(seed=0)
+for N in 8, 128:
+    config = a2c.Config(total_steps=8_000, t_max=16, num_envs=N, device=device, seed=0)
+    with a2c.train(model, CARTPOLE, config) as training:
+        began = time.perf_counter()
+        steps = list(training)[-1].steps
+        seconds = time.perf_counter() - began
+    print(f"{device}, {N:3d} environments: {steps / seconds:6.0f} steps a second")
+
+# %% [markdown]
+# ## What it cost
+#
+# - **Waiting.** Who acts together waits for the slowest. With steps that take equally long it hardly shows; with 32 environments of exponential moods it was a factor of four.
+# - **Fewer updates.** $N$ times fewer from the same number of steps, each less noisy. The learning rate has to be tuned anew; A3C's does not carry over.
+# - **One core.** A2C as written here runs in one process. Its environments could have processes of their own (Gymnasium's `AsyncVectorEnv`); then every step sends messages, and for worlds as small as ours that costs more than it gains.
+# - **Care with resets.** A dummy step after each end, where the fast environments reset late.
+#
+# What it gains: runs that can be repeated and looked into, gradients that are never stale, the network in bulk.
+
+# %% [markdown]
+# ## Where the paper says it
+#
+# It does not: A2C is not in the paper of 2016. It was described in 2017, by OpenAI, in a note on A2C and ACKTR, and came with a program.
+#
+# | here | source | what differs |
+# |---|---|---|
+# | wait for each actor to finish its stretch, then one update with the mean over all | OpenAI, *ACKTR & A2C*, 2017 | none |
+# | is asynchrony itself a help? | the same note: no evidence was seen that its noise helps | here measured on two small worlds |
+# | A2C is said to do as well as A3C, or better | the same note says both, in different sentences | – |
+# | `num_envs` 8, `t_max` 16 or 32 | OpenAI's program: 5 steps a rollout, learning rate 0.0007 annealed, weight of the value 0.5, of the entropy 0.01, gradients cut at norm 0.5, RMSProp with 0.99 and 0.00001 | a small network and few steps want larger learning rates |
+# | RMSProp with ε inside the root | the paper on A3C; OpenAI's A2C | – |
+# | 16 threads with an environment each | the paper: $t_{max} = 5$ | the batch of A2C is what 16 workers do in one round |
+
+# %% [markdown]
+# ## What to try next
+#
+# 1. More environments: `num_envs=32` with the same learning rate. Does it learn less from the same number of steps? Which learning rate mends that?
+# 2. Shorter rollouts and more environments: `t_max=4, num_envs=32` has the same batch. What happens to the returns, which now look less far?
+# 3. Learn from the dummies: write `@exercise("6.3", run_mine=True)` above a function that returns `torch.zeros_like(terminated)`, and run the page again. How much does it matter in CartPole? In which world would it matter more?
+# 4. Give all environments one seed. `start` gives each its own; what would the batch be worth if they all began alike and the policy were nearly certain?
+
+# %%
+num_envs, t_max, learning_rate, seed = 32, 16, 0.01, 0
+
+model = new_agent(seed)
+config = a2c.Config(
+    total_steps=60_000,
+    t_max=t_max,
+    num_envs=num_envs,
+    learning_rate=learning_rate,
+    value_weight=VALUE_WEIGHT,
+    seed=seed,
+)
+with a2c.train(model, CARTPOLE, config) as training:
+    updates = list(track(training))
+print(f"{len(updates)} updates; {evaluate(model, CARTPOLE, seed=1000).mean:.0f}")
+
+# %% [markdown]
+# ## Summary
+#
+# - A2C: $N$ environments in step with each other, one batch of $T \cdot N$ steps, one update, and on. The losses and returns are A3C's.
+# - Its gradient is the mean of what $N$ workers would send, all taken at the same θ. With one worker and one environment the two algorithms are the same, bit for bit.
+# - Flatten everything in the same order, give both factors the same shape, and learn from no step that only resets.
+# TEXT_SUMMARY
+# - With memory, A2C works as it does without.
+
+# %%
+progress()
+
+# %% [markdown]
+# This is the end of Part I. You have built, from an empty page, the agent of the paper and its synchronous twin. What comes next, past the paper's first half: pictures of Atari games, its other three asynchronous methods, and the tables of results at the size of a laptop.
