@@ -18,7 +18,7 @@ from gymnasium.wrappers import TransformObservation
 from numpy.typing import NDArray
 
 LEFT, RIGHT = 0, 1
-FORWARD, UP, DOWN = 0, 1, 2  # actions in the T-maze
+UP, DOWN = 0, 1  # actions in the T-maze
 UP_SIGN, DOWN_SIGN, CORRIDOR, JUNCTION = 0, 1, 2, 3  # what is seen there
 CELL = 48  # pixels along one side of a corridor's cell
 
@@ -258,9 +258,10 @@ class TMaze(gym.Env[np.int64, np.int64]):
     there.
 
     Observations: UP_SIGN or DOWN_SIGN in the first cell, CORRIDOR in the `length` cells after it,
-    JUNCTION at the end. Actions: FORWARD, UP, DOWN. Whoever turns in the corridor, or walks forward
-    at the junction, stands still. Turning at the junction ends the episode: 1 for the way that the
-    sign showed, −1 for the other. An agent that has forgotten the sign has a mean of 0 at best.
+    JUNCTION at the end. Actions: UP, DOWN. In the corridor every action walks on by one cell, so
+    that the junction always comes length + 1 steps after the sign. There the action is the turn,
+    and ends the episode: 1 for the way that the sign showed, −1 for the other. An agent that has
+    forgotten the sign has a mean of 0, whatever it does.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
@@ -271,7 +272,7 @@ class TMaze(gym.Env[np.int64, np.int64]):
         _check_render_mode(render_mode, self.metadata)
         self.length, self.render_mode = length, render_mode
         self.observation_space = spaces.Discrete(4)
-        self.action_space = spaces.Discrete(3)
+        self.action_space = spaces.Discrete(2)
         self._way: int | None = None  # UP or DOWN
         self._cell = 0
 
@@ -279,20 +280,18 @@ class TMaze(gym.Env[np.int64, np.int64]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.int64, dict[str, Any]]:
         super().reset(seed=seed)
-        self._way, self._cell = int(self.np_random.integers(UP, DOWN + 1)), 0
+        self._way, self._cell = int(self.np_random.integers(2)), 0
         return self._seen(), {}
 
     def step(self, action: np.int64) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
         if self._way is None:
             raise gym.error.ResetNeeded("call reset() before step()")
         if not self.action_space.contains(action):
-            raise ValueError(f"action is 0 (forward), 1 (up) or 2 (down); got {action!r}")
-        at_junction = self._cell == self.length + 1
-        if action == FORWARD:
-            self._cell = min(self._cell + 1, self.length + 1)
-        turned = at_junction and action != FORWARD
-        reward = 0.0 if not turned else 1.0 if action == self._way else -1.0
-        return self._seen(), reward, turned, False, {}
+            raise ValueError(f"action is 0 (up) or 1 (down); got {action!r}")
+        if self._cell <= self.length:
+            self._cell += 1
+            return self._seen(), 0.0, False, False, {}
+        return self._seen(), 1.0 if action == self._way else -1.0, True, False, {}
 
     def render(self) -> NDArray[np.uint8] | None:
         if self.render_mode is None:
@@ -338,7 +337,7 @@ gym.register(
 )
 gym.register("a3c_lib/Trap-v0", "a3c_lib.envs:Trap", max_episode_steps=200)
 gym.register("a3c_lib/Catch-v0", "a3c_lib.envs:Catch")
-gym.register("a3c_lib/TMaze-v0", "a3c_lib.envs:TMaze", max_episode_steps=50)
+gym.register("a3c_lib/TMaze-v0", "a3c_lib.envs:TMaze")
 gym.register(
     "a3c_lib/CartPoleWithoutVelocities-v0",
     "a3c_lib.envs:cartpole_without_velocities",

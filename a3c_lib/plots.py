@@ -492,6 +492,8 @@ def strip(
     ax.set_yticks(range(len(rows)), list(rows))
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
+    if ax.get_xlim()[1] >= 1000:
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
     ax.set_xlabel(x_label)
     entitle(ax, title, "one mark a seed", lift=14 if lines else 0)
     return ax

@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from a3c_lib.networks import SUPPORTED, torso
 from a3c_lib.rollout import Rollout
 
+# A forget gate σ(1) = 0.73 keeps more of the cell, at first, than torch's σ(0) = 0.5: what is to be
+# remembered still arrives when nothing has been learned. [Jozefowicz, Zaremba and Sutskever 2015]
+FORGET_BIAS = 1.0
+
 Memory = tuple[Tensor, Tensor]  # h, the output, and c, the cell: (N, cells) each
 
 
@@ -51,6 +55,9 @@ class RecurrentActorCritic(nn.Module):
             self.policy_head.weight *= 0.01
             self.policy_head.bias.zero_()
             self.value_head.bias.zero_()
+            # torch adds two biases, and orders the gates: input, forget, cell, output.
+            self.lstm.bias_ih[cells : 2 * cells] = FORGET_BIAS
+            self.lstm.bias_hh[cells : 2 * cells] = 0.0
 
     @classmethod
     def for_env(cls, env: gym.Env[Any, Any], **options: Any) -> "RecurrentActorCritic":

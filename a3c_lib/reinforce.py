@@ -101,6 +101,8 @@ class Update(NamedTuple):
 
 
 class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
+    optimizer: torch.optim.Optimizer
+
     def __init__(
         self,
         model: TabularPolicy,
@@ -109,10 +111,8 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
         resume: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = config
-        self.sgd = torch.optim.SGD(model.parameters(), lr=config.learning_rate)
-        super().__init__(
-            model, self.sgd, make_envs(make_env), config.total_steps, config.seed, resume
-        )
+        sgd = torch.optim.SGD(model.parameters(), lr=config.learning_rate)
+        super().__init__(model, sgd, make_envs(make_env), config.total_steps, config.seed, resume)
 
     def update(self) -> Update:
         policy = sampled(self.model, self.generator)
@@ -121,7 +121,7 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
         returns = discounted_returns(rollout.rewards[:, 0], self.config.gamma)
         loss = reinforce_loss(pi.log_prob(rollout.actions[:, 0]), returns)
         parameters = list(self.model.parameters())
-        norm = apply_gradients(self.sgd, parameters, gradients_of(loss, parameters))
+        norm = apply_gradients(self.optimizer, parameters, gradients_of(loss, parameters))
         self.steps += len(rollout.rewards)
         self.updates += 1
         entropy = pi.entropy().mean().item()

@@ -218,11 +218,16 @@ class _Member:
         try:
             self.context.join()
         except ProcessRaisedException as error:
-            Path(self.context.error_files[0]).unlink(missing_ok=True)
             return str(error).split("following error:\n", 1)[-1]
         except ProcessExitedException:
             pass
+        finally:
+            self.forget_traceback()
         return None
+
+    def forget_traceback(self) -> None:
+        """Remove the file in which the process may have left one."""
+        Path(self.context.error_files[0]).unlink(missing_ok=True)
 
 
 def by_value(thing: Any) -> bytes:
@@ -282,6 +287,8 @@ def _end(members: dict[int, _Member], switches: Switches, owner: int) -> None:
         for process in processes:
             process.kill()
         _join(processes, 1.0)
+        for member in members.values():
+            member.forget_traceback()
         members.clear()
 
 

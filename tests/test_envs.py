@@ -7,7 +7,6 @@ from a3c_lib.envs import (
     CORRIDOR,
     DOWN,
     DOWN_SIGN,
-    FORWARD,
     JUNCTION,
     LEFT,
     RIGHT,
@@ -36,7 +35,7 @@ def test_pictures_are_pictures(env_id):
     env = gym.make(env_id, render_mode="rgb_array")
     env.reset(seed=0)
     before = env.render()
-    env.step(FORWARD if env_id == "a3c_lib/TMaze-v0" else env.action_space.n - 1)
+    env.step(env.action_space.n - 1)
     after = env.render()
     assert before.dtype == np.uint8
     assert before.ndim == 3
@@ -175,12 +174,12 @@ def test_a_step_before_the_first_reset_is_refused(env):
 def test_the_t_maze_shows_its_sign_once_and_pays_for_remembering_it(seed, sign, right):
     env = TMaze(length=2)
     assert env.reset(seed=seed) == (sign, {})
-    seen = [env.step(action)[:3] for action in (FORWARD, UP, DOWN, FORWARD, FORWARD, FORWARD)]
-    assert seen == [(CORRIDOR, 0.0, False)] * 4 + [(JUNCTION, 0.0, False)] * 2
-    assert env.step(right)[1:4] == (1.0, True, False)
+    seen = [env.step(action)[:3] for action in (UP, DOWN, UP)]
+    assert seen == [(CORRIDOR, 0.0, False)] * 2 + [(JUNCTION, 0.0, False)]
+    assert env.step(right)[:4] == (JUNCTION, 1.0, True, False)
     env.reset(seed=seed)
     for _ in range(3):
-        env.step(FORWARD)
+        env.step(right)
     assert env.step(UP + DOWN - right)[1:4] == (-1.0, True, False)
 
 

@@ -582,6 +582,10 @@ def test_a_typical_mistake_that_raises_is_known_by_its_error() -> None:
             "such as (T, 1) and (T,)?",
         ),
         (
+            lambda rewards, gamma: torch.cat([returns(rewards, gamma), rewards[:1]]),
+            "the result has shape (3,), expected is (2,).",
+        ),
+        (
             lambda rewards, gamma: returns(rewards, gamma).sum(),
             "the result has shape (), expected is (2,). Is there a sum or a mean too many?",
         ),
@@ -739,6 +743,10 @@ def test_counts_are_compared_exactly() -> None:
             ),
             "a gradient flows from the result into `target`, where none should: is a `detach()` "
             "missing?",
+        ),
+        (
+            lambda prediction, target: loss(prediction, target) + 0 * (target * 0).sum().sqrt(),
+            "the numbers are right, but the gradient of the result with respect to `target` is nan",
         ),
         (
             lambda prediction, target: (

@@ -110,9 +110,14 @@ def test_the_order_of_the_modules_is_the_order_of_the_chapters() -> None:
     assert chapters == sorted(chapters)
 
 
+def holds_exercises(path: Path) -> bool:
+    """Whether a module is a chapter's: it holds its exercises in EXERCISES."""
+    return "\nEXERCISES = " in path.read_text()
+
+
 @pytest.mark.parametrize(
     "path",
-    [p for p in (PACKAGE / "exercises").glob("*.py") if p.stem in EXERCISES.values()],
+    [p for p in (PACKAGE / "exercises").glob("*.py") if holds_exercises(p)],
     ids=lambda path: path.stem,
 )
 def test_a_chapters_exercises_use_only_what_is_built_by_then(path: Path) -> None:
@@ -120,8 +125,9 @@ def test_a_chapters_exercises_use_only_what_is_built_by_then(path: Path) -> None
 
 
 def test_the_engine_of_the_exercises_knows_nothing_of_the_book() -> None:
-    engine = [p for p in (PACKAGE / "exercises").glob("*.py") if p.stem not in EXERCISES.values()]
+    engine = [p for p in (PACKAGE / "exercises").glob("*.py") if not holds_exercises(p)]
     assert engine
+    assert not {path.stem for path in engine} & set(EXERCISES.values())
     for path in engine:
         used = {module.partition(".")[0] for module in modules_used(path.read_text())}
         assert used <= {"exercises"}, path.name

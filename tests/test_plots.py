@@ -394,6 +394,11 @@ def test_a_strip_has_one_mark_a_seed_and_counts_those_below():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["β = 0", "β = 0.1"]
 
 
+def test_large_numbers_under_a_strip_are_grouped():
+    ax = plots.strip({"a": [0.0, 20_000.0]})
+    assert ax.xaxis.get_major_formatter()(20_000) == "20,000"
+
+
 def test_without_a_bound_a_strip_counts_nothing():
     ax = plots.strip({"a": [1.0]}, lines={"half": 0.5})
     assert set(words(ax)) == {"half", "one mark a seed"}

@@ -1,3 +1,4 @@
+import gymnasium as gym
 import pytest
 import torch
 from gymnasium import spaces
@@ -7,6 +8,7 @@ from scripted import Counting
 from a3c_lib.actor_critic import Config, learn, train
 from a3c_lib.evaluation import evaluate
 from a3c_lib.losses import a2c_loss
+from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import (
@@ -198,6 +200,39 @@ def test_training_carries_the_memory_from_rollout_to_rollout():
     (h, c) = training.position.policy_state
     assert h.abs().min() > 0
     assert c.abs().min() > 0
+
+
+def test_at_first_the_forget_gate_keeps_most_of_the_cell():
+    """With everything else at 0, the cell becomes σ(1) c in a step."""
+    lstm = network(cells=3).lstm
+    with torch.no_grad():
+        for name, parameter in lstm.named_parameters():
+            if name.startswith("weight"):
+                parameter.zero_()
+        biases = lstm.bias_ih + lstm.bias_hh
+        assert biases[3:6].tolist() == [1.0] * 3
+        lstm.bias_ih[[0, 1, 2, *range(6, 12)]] = 0
+        lstm.bias_hh[[0, 1, 2, *range(6, 12)]] = 0
+        _, c = lstm(torch.zeros(1, 4), (torch.zeros(1, 3), torch.ones(1, 3)))
+    torch.testing.assert_close(c, torch.full((1, 3), 0.7310586))
+
+
+@pytest.mark.learning
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_seen_six_steps_ago_is_remembered(seed):
+    def share(model):
+        config = Config(total_steps=40_000, t_max=8, num_envs=8, learning_rate=0.01, seed=seed)
+        with train(
+            model, "a3c_lib/TMaze-v0", config, targets=n_step_returns, loss=a2c_loss
+        ) as training:
+            list(training)
+        return evaluate(model, "a3c_lib/TMaze-v0", episodes=200, seed=seed, num_envs=50).mean
+
+    env = gym.make("a3c_lib/TMaze-v0")
+    with_memory = RecurrentActorCritic.for_env(env, hidden=(), cells=32, seed=seed)
+    assert share(with_memory) > 0.8
+    # Chance is 0, and the standard error of 200 episodes .07: five of them.
+    assert abs(share(ActorCritic.for_env(env, hidden=(32,), seed=seed))) < 0.36
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from itertools import islice
@@ -174,6 +175,7 @@ def test_an_exception_in_a_workers_environment_reaches_the_parent():
     assert "ZeroDivisionError: the world has an end" in str(caught.value)
     assert_all_end(pids)
     assert list(training) == []
+    assert not list(Path(tempfile.gettempdir()).glob("pytorch-errorfile-*"))
 
 
 def test_an_exception_in_a_workers_network_reaches_the_parent():

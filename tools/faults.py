@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = "envs exact rollout training reinforce evaluation networks actor_critic returns losses"
+TESTS = (
+    "envs exact rollout training reinforce evaluation networks actor_critic returns losses "
+    "recurrent optim a3c a2c"
+)
 
 
 class Fault(NamedTuple):
@@ -73,7 +76,12 @@ FAULTS = [
         "model.values(rollout.next_observations[unseen])",
         "model.values(rollout.observations[unseen])",
     ),
-    Fault("bootstrap from the state after the reset", "rollout", "if not ended.any():", "if True:"),
+    Fault(
+        "bootstrap from the state after the reset",
+        "rollout",
+        'if "final_obs" not in info:',
+        "if True:",
+    ),
     Fault(
         "bootstrap from the first value of the rollout",
         "returns",
@@ -149,8 +157,8 @@ FAULTS = [
     Fault(
         "the same seed in every environment",
         "rollout",
-        "[int(s) for s in seeds]",
-        "[int(seeds[0]) for s in seeds]",
+        "seed=seeds if one_by_one",
+        "seed=[seeds[0]] * len(seeds) if one_by_one",
     ),
     Fault(
         "environments' seed ignored",
@@ -181,16 +189,16 @@ FAULTS = [
     Fault(
         "the limit of the norm forgotten",
         "training",
-        "theta.grad = d_theta * scale",
-        "theta.grad = d_theta",
+        "tuple(gradient * scale for",
+        "tuple(gradient * 1.0 for",
     ),
     Fault("a bad gradient applied", "training", "if not math.isfinite(norm):", "if False:"),
     Fault("a bad loss followed", "training", "if not loss.isfinite():", "if False:"),
     Fault(
         "learning rate not annealed",
         "actor_critic",
-        "if self.config.anneal else 1.0",
-        "if False else 1.0",
+        "left if self.anneal else",
+        "left if False else",
     ),
     Fault("a state that goes on changing", "training", "return deepcopy(state)", "return state"),
     Fault(
@@ -213,6 +221,146 @@ FAULTS = [
         "alive = torch.as_tensor(mdp.terminal | True)",
     ),
     Fault("slip forgotten", "envs", "+= 1 - slip", "+= 1"),
+    Fault(
+        "memory not zeroed at an end",
+        "rollout",
+        "begins.to(part.device).reshape(-1",
+        "(begins & False).reshape(-1",
+    ),
+    Fault(
+        "memory of all environments zeroed at one's end",
+        "rollout",
+        "begins.to(part.device).reshape(-1",
+        "begins.any().expand(len(begins)).reshape(-1",
+    ),
+    Fault(
+        "no dummy after an end",
+        "rollout",
+        "(envs):\n        return",
+        "(envs) or True:\n        return",
+    ),
+    Fault("dummies one step early", "rollout", "ended[:-1]])", "ended[1:]])"),
+    Fault(
+        "a dummy counts as a step of the next episode",
+        "rollout",
+        "position.steps_so_far + ~dummy",
+        "position.steps_so_far + 1",
+    ),
+    Fault("dummies learned from", "actor_critic", "real = ~dummies", "real = dummies == dummies"),
+    Fault(
+        "memory not handed to the unrolled pass",
+        "actor_critic",
+        "unroll(rollout, state, dummies)",
+        "unroll(rollout, model.initial_state(state[0].shape[0]), dummies)",
+    ),
+    Fault(
+        "memory reset one step late",
+        "recurrent",
+        "begins[1:] = ended[:-1]",
+        "begins[2:] = ended[:-2]",
+    ),
+    Fault(
+        "memory not reset in the unrolled pass",
+        "recurrent",
+        "anew[:, None], 0)",
+        "anew[:, None] & False, 0)",
+    ),
+    Fault(
+        "cell not carried",
+        "recurrent",
+        "state = self.lstm(features, (h, c))",
+        "state = self.lstm(features, (h, 0 * c))",
+    ),
+    Fault(
+        "detached inside the rollout",
+        "recurrent",
+        "memories.append(state)",
+        "memories.append(state); state = (state[0].detach(), state[1].detach())",
+    ),
+    Fault(
+        "not detached between rollouts",
+        "recurrent",
+        "part.detach() for part in state",
+        "part for part in state",
+    ),
+    Fault(
+        "bootstrap without memory",
+        "recurrent",
+        "(h[unseen], c[unseen])",
+        "(0 * h[unseen], 0 * c[unseen])",
+    ),
+    Fault(
+        "bootstrap of environment 0 for all",
+        "recurrent",
+        "self.values(rollout.next_observations[unseen]",
+        "self.values(rollout.next_observations[:, :1].expand_as(rollout.next_observations)[unseen]",
+    ),
+    Fault(
+        "epsilon outside the root", "optim", "(g + self.epsilon).sqrt_()", "g.sqrt() + self.epsilon"
+    ),
+    Fault(
+        "1 - α forgotten",
+        "optim",
+        "d_theta, d_theta, value=1 - self.decay",
+        "d_theta, d_theta, value=1",
+    ),
+    Fault(
+        "square forgotten",
+        "optim",
+        "addcmul_(d_theta, d_theta, value=1 - self",
+        "add_(d_theta, alpha=1 - self",
+    ),
+    Fault("statistics not in shared memory", "optim", "tensor.share_memory_()", "tensor.clone()"),
+    Fault("bias of Adam not corrected", "optim", "(v / (1 - b2**k))", "(v / 1)"),
+    Fault(
+        "statistics of each worker's own",
+        "a3c",
+        "if not config.shared_statistics:",
+        "if True:",
+    ),
+    Fault(
+        "no copy of θ",
+        "a3c",
+        "            _copy(shared.parameters, self.model)",
+        "            pass",
+    ),
+    Fault(
+        "θ overwritten",
+        "a3c",
+        "self.optimizer.step(gradients, learning_rate)",
+        "[theta.data.copy_(own.data - learning_rate * d) for theta, own, d in zip(shared.parameters, self.model.parameters(), gradients)]",
+    ),
+    Fault(
+        "same seed in every worker",
+        "a3c",
+        "int(shared.steps.sum()), rank)",
+        "int(shared.steps.sum()), 0)",
+    ),
+    Fault(
+        "steps counted in slot 0 alone",
+        "a3c",
+        "shared.steps[rank] += lesson.steps",
+        "shared.steps[0] = lesson.steps",
+    ),
+    Fault(
+        "annealed on a worker's own steps",
+        "a3c",
+        "config.annealed(int(shared.steps.sum()))",
+        "config.annealed(int(shared.steps[rank]))",
+    ),
+    Fault("own update counted as lag", "a3c", "- self.updates_seen", "- self.updates_seen + 1"),
+    Fault(
+        "gradient's norm not limited",
+        "a3c",
+        "limited(lesson.gradients, config.max_grad_norm)",
+        "limited(lesson.gradients)",
+    ),
+    Fault(
+        "gradient's norm not limited in A2C",
+        "a2c",
+        "limited(gradients, self.config.max_grad_norm)",
+        "limited(gradients)",
+    ),
 ]
 
 

@@ -293,7 +293,8 @@ def remark_on_gradient(
     """A sentence on the gradient of a place in the result with respect to an input."""
     if tolerance.agree(expected, yours):
         return ""
-    if tolerance.is_zero(expected):
+    gradient = f"the gradient of {place} with respect to `{name}`"
+    if tolerance.is_zero(expected) and yours.isfinite().all():
         return (
             f"a gradient flows from {place} into `{name}`, where none should: is a `detach()` "
             "missing?"
@@ -303,6 +304,5 @@ def remark_on_gradient(
             f"{place} is right, but no gradient flows from it into `{name}`. Is it cut, by "
             "`detach()`, `item()`, `no_grad()` or NumPy?"
         )
-    gradient = f"the gradient of {place} with respect to `{name}`"
     remark = remark_on_numbers(gradient, expected, yours, tolerance)
     return f"the numbers are right, but {remark}"

@@ -40,7 +40,8 @@ broadcast to (3, 3).'
         return f"{remark} Is a sum or a mean missing?"
     if yours.dim() == 0 and expected.numel() > 1:
         return f"{remark} Is there a sum or a mean too many?"
-    if yours.numel() > expected.numel():
+    larger = yours.numel() > expected.numel()
+    if larger and (yours.dim() > expected.dim() or yours.numel() % expected.numel() == 0):
         return f"{remark} Did two shapes broadcast on the way, such as (T, 1) and (T,)?"
     try:
         both = torch.broadcast_shapes(expected.shape, yours.shape)

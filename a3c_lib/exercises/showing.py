@@ -132,6 +132,8 @@ def error_line(error: BaseException) -> str:
         text = f"{text[:LONGEST_ERROR]} …"
     if "a leaf Variable that requires grad" in text:
         text += " It changes an argument in place; build a new tensor instead."
+    if "Boolean value of Tensor with more than one value" in text:
+        text += ". For one answer a number, use a mask or `torch.where` instead of `if`."
     if type(error) is NameError:
         text += ". The check runs at once: what your code uses has to stand above it."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
