@@ -15,6 +15,8 @@ import gymnasium as gym
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
 from torch import Tensor
 
 from a3c_lib import (
@@ -45,7 +47,8 @@ plt.style.use(plots.STYLE)
 # %% [markdown]
 # ## What not waiting costs
 #
-# Here is A3C as chapter 05 left it: two workers, each in a process of its own. We run it twice, with the same seed. **Predict before you run:** are the two networks the same in the end?
+# Here is A3C as chapter 05 left it. A **worker** acts in an environment of its own, with a copy $\theta'$ of the parameters. When its rollout is over, it changes the shared $\theta$ and takes a new copy. Two of them run here, each in a process of its own. We run this twice, with the same seed. **Predict before you run:** are the two networks
+# the same in the end?
 
 # %%
 CARTPOLE = "CartPole-v1"
@@ -73,7 +76,7 @@ print(f"largest difference between the two runs: {(twice[0] - twice[1]).abs().ma
 # %% [markdown]
 # Same program, same seed, other results. Who came first was up to the operating system. Such a run cannot be repeated, so a fault in it cannot be looked at twice. That is the first price of not waiting.
 #
-# The second: many gradients are **stale**. They were computed with parameters that somebody else has changed by the time they are applied.
+# The second: many gradients are **stale**. They were computed with a copy of parameters that somebody else has changed by the time they are applied. The number of changes in between is the gradient's **policy lag**.
 #
 # The third is easy to overlook. Each worker asks the network about *one* observation at a time. Most of the time of such a question is overhead: calling functions, allocating memory. What does a question cost, for each observation, if many are asked together?
 
@@ -135,7 +138,7 @@ for N in 2, 8, 32:
 # | $N$ rollouts give | $N$ updates, one after another | one update |
 # | a gradient is taken at | what θ was when its rollout began | θ itself |
 # | batch of one update | $T$ steps of one environment | $T \cdot N$ steps |
-# | can be repeated | no (in turn: yes) | yes |
+# | can be repeated | no (only if the workers are made to act in turn) | yes |
 #
 # Look at the first row. For the same number of steps A2C makes $N$ times fewer updates, each from $N$ times as much data. Its gradients are less noisy, so it can take longer steps; and it *must*, or it gets less far. Whoever moves from A3C to A2C and leaves the learning rate as it was will find A2C slow. Keep that in mind for the comparison.
 #
@@ -188,7 +191,7 @@ def combined(gradients: list[tuple[Tensor, ...]], steps: list[int]) -> tuple[Ten
 
 
 # %% [markdown]
-# Is it true of a real network? A rollout of 16 steps of 4 CartPoles. Once the whole rollout teaches, as one batch; once each environment alone, as if it were a worker's, and your function puts the four together. (`learn` is chapter 01's: it computes returns, loss and gradients of a rollout.)
+# Is it true of a real network? A rollout of 16 steps of 4 CartPoles. Once the whole rollout teaches, as one batch; once each environment alone, as if it were a worker's, and your function puts the four together. (`learn` is the package's version of chapter 01's: it computes a rollout's returns, its loss and the gradients, and hands them back without changing the network.)
 
 # %%
 poles = make_envs(CARTPOLE, num_envs=4)
@@ -197,7 +200,7 @@ rollout, _ = collect(poles, policy, start(poles, seed=0), t_max=16)
 
 
 def column(n: int):
-    """What environment n did: a rollout (T, 1)."""
+    """What environment n did: a rollout (T, 1)."""  # its last field, the episodes, is not needed
     return type(rollout)(*(part[:, n : n + 1] for part in rollout[:-1]), episodes=())
 
 
@@ -218,23 +221,26 @@ assert difference < 1e-4 * largest
 # %% [markdown]
 # ## The decisive test
 #
-# If the two algorithms differ only in who waits for whom, then *one* worker, who has nobody to wait for, must be the same as *one* environment in step with itself. Not roughly the same: every bit of every weight, after 200 updates. The workers' part is played by chapter 05's worker, in this
-# process (`schedule="round-robin"`). Same seed, same settings.
+# If the two algorithms differ only in who waits for whom, then *one* worker, who has nobody to wait for, must be the same as *one* environment in step with itself. Not roughly the same: every bit of every weight, after 200 updates. With `schedule="round-robin"` chapter 05's workers act in turn, all in this
+# process. Same seed, same settings.
 
 # %%
-COMMON = {"total_steps": 3_200, "t_max": 16, "learning_rate": 0.003, "seed": 7}
+RATE = 0.003
+COMMON = {"total_steps": 3_200, "t_max": 16, "seed": 7}
 
 
 def asynchronous(workers: int) -> tuple[ActorCritic, list]:
     model = new_agent(seed=7)
-    config = a3c.Config(num_workers=workers, schedule="round-robin", **COMMON)
+    config = a3c.Config(num_workers=workers, schedule="round-robin", learning_rate=RATE, **COMMON)
     with a3c.train(model, CARTPOLE, config) as training:
         return model, list(training)
 
 
-def synchronous(num_envs: int) -> tuple[ActorCritic, list]:
+def synchronous(num_envs: int, learning_rate: float = RATE) -> tuple[ActorCritic, list]:
     model = new_agent(seed=7)
-    config = a2c.Config(num_envs=num_envs, fast_envs=False, **COMMON)
+    config = a2c.Config(
+        num_envs=num_envs, fast_envs=False, learning_rate=learning_rate, **COMMON
+    )  # fast_envs: of that below
     with a2c.train(model, CARTPOLE, config) as training:
         return model, list(training)
 
@@ -249,9 +255,17 @@ assert moved > 0.1
 print("every weight is the same, bit for bit")
 
 # %% [markdown]
-# This is the strongest test of the book. A missing copy of θ, a gradient that is not cleared, an optimiser whose ε has slipped out of the root in one of the two, a returned mean where the other adds up: any of these would break it at the first or second update.
-#
-# And with two? Then the two are different algorithms, and now we can say in which respect:
+# This is the strongest test of the book. A worker that forgets to copy θ, that acts with other random numbers, that goes on from the wrong place, a mean here where there is a sum there: any of these would break it at the first or second update. How sharp is it? Let us make the learning rate of one of the two larger by one part in
+# ten million:
+
+# %%
+slightly_faster, _ = synchronous(num_envs=1, learning_rate=RATE * (1 + 1e-7))
+difference = (weights_of(slightly_faster) - weights_of(one_worker)).abs().max()
+print(f"largest difference between two weights: {difference:.0e}")
+assert difference > 0
+
+# %% [markdown]
+# It sees that. And with two? Then the two are different algorithms, and now we can say in which respect:
 
 # %%
 two_workers, history = asynchronous(workers=2)
@@ -313,8 +327,7 @@ assert fallen is not None
 # The pole falls. Then comes a step that is paid nothing and ends with the pole upright again. **That step is none.** The environment did not look at the action. It used the step to reset itself. Gymnasium calls this way `NEXT_STEP`: an environment resets in the step *after* the end. Up to now we had `SAME_STEP`: it resets within the step that ends, and
 # each of the rollout's steps is real.
 #
-# Such a **dummy step** stands in the rollout like all others: $o_t$ is the fallen pole, $a_t$ an action that nobody looked at, $r_t = 0$, and $o_{t+1}$ is a new beginning. Whoever learns from it learns two falsehoods. The critic: a fallen pole is worth $0 + \gamma V(\text{new beginning})$, as much as a fresh start. The actor: the action
-# chosen while lying there turned out splendidly. How many are there?
+# Such a **dummy step** stands in the rollout like all others: $o_t$ is the fallen pole, $a_t$ an action that nobody looked at, $r_t = 0$, and $o_{t+1}$ is a new beginning. Whoever learns from it learns a falsehood: a fallen pole is worth $0 + \gamma V(\text{new beginning})$, almost as much as a fresh start. And the actor is praised or blamed for an action that did nothing. How many such steps are there?
 
 # %%
 wanderer = sampled(new_agent(seed=0), torch.Generator().manual_seed(0))
@@ -378,8 +391,8 @@ for way, returns in late.items():
 assert abs(left_out.mean() - learned_from.mean()) < 30
 
 # %% [markdown]
-# Nothing to be seen. Why not? The falsehood is about the fallen pole, and nobody ever asks what a fallen pole is worth: after a termination a return stops, and no action is chosen in earnest while lying down. The fault costs a twentieth of the batch, and that is all. So why an exercise? Because other worlds are less kind. A *time limit* cuts anywhere, and the last observation is then an ordinary one: the dummy teaches that this ordinary
-# place is worth as much as a fresh start, and that whatever was done there is the reason. And where episodes are short, half of a batch may be dummies. A fault that does no harm in the world you test on is the kind that stays.
+# Nothing to be seen. Why not? The falsehood is about the fallen pole, and nobody ever asks what a fallen pole is worth: after a termination a return stops, and no action is chosen in earnest while lying down. The fault costs a twentieth of the batch, and that is all. So why an exercise? Because other worlds are less kind. We shall see one
+# as soon as there is a trainer. A fault that does no harm in the world you test on is the kind that stays.
 
 # %% [markdown]
 # ## A2C on one screen
@@ -390,41 +403,45 @@ assert abs(left_out.mean() - learned_from.mean()) < 30
 GAMMA, VALUE_WEIGHT, ENTROPY_WEIGHT = 0.99, 0.1, 0.01
 
 
-def loss_of_the_batch(model, rollout, dummies) -> Loss:
+def loss_of_the_batch(model, rollout, dummies, gamma=GAMMA) -> Loss:
     _, values = model(rollout.observations)
     next_values = values_after(model, rollout, values)  # V(o_{t+1}), of every environment
     ends = rollout.terminated, rollout.truncated
-    returns = n_step_returns(rollout.rewards, next_values, *ends, GAMMA)
+    returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
     observations, actions, returns = one_batch(rollout.observations, rollout.actions, returns)
     real = ~dummies.flatten()
     logits, values = model(observations[real])
     return a2c_loss(logits, values, actions[real], returns[real], VALUE_WEIGHT, ENTROPY_WEIGHT)
 
 
-def train_together(model, loss_of, total_steps, seed, num_envs=8, t_max=16, learning_rate=0.01):
+def train_together(model, envs, loss_of, total_steps, seed, t_max=16, learning_rate=0.01):
     """A2C.   → steps, loss and episodes of each update."""
-    poles = a2c.make_vector_env(CARTPOLE, num_envs)
-    for_envs, for_actions = seeds(seed, steps=0)
+    for_envs, for_actions = seeds(seed, steps=0)  # as the package's trainers draw them
     tosses = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
     policy, optimizer = sampled(model, tosses), optim.RMSProp(model.parameters())
-    position, steps, history = start(poles, for_envs), 0, []
+    position, steps, history = start(envs, for_envs), 0, []
     while steps < total_steps:
         resetting = torch.as_tensor(position.resetting)
-        rollout, position = collect(poles, policy, position, t_max)
+        rollout, position = collect(envs, policy, position, t_max)
         dummies = dummy_mask(rollout.terminated, rollout.truncated, resetting)
         loss = loss_of(model, rollout, dummies)
-        gradients, _ = limited(torch.autograd.grad(loss.total, optimizer.parameters), 0.5)
+        gradients = torch.autograd.grad(loss.total, optimizer.parameters)
+        gradients, _ = limited(gradients, max_norm=0.5)  # a longer one is scaled down to 0.5
         optimizer.step(gradients, learning_rate * (1 - steps / total_steps))
         steps += int((~dummies).sum())
         history.append((steps, loss, rollout.episodes))
     return history
 
 
+def poles_as_an_array(num_envs: int = 8):
+    return a2c.make_vector_env(CARTPOLE, num_envs)
+
+
 # %%
 print(f"Training with {whose(one_batch, dummy_mask)}.")
 agent = new_agent(seed=0)
 began = time.perf_counter()
-history = train_together(agent, loss_of_the_batch, total_steps=60_000, seed=0)
+history = train_together(agent, poles_as_an_array(), loss_of_the_batch, 60_000, seed=0)
 print(f"{len(history)} updates, {time.perf_counter() - began:.1f} s")
 evaluation = evaluate(agent, CARTPOLE, seed=1000)
 print(f"mean return of 100 episodes: {evaluation.mean:.0f}")
@@ -452,6 +469,71 @@ with a2c.train(new_agent(seed=0), CARTPOLE, config) as training:
         assert abs(loss.entropy.item() - update.entropy) < 1e-3
 
 # %% [markdown]
+# ### A world that does not forgive
+#
+# Now for the world in which dummies do harm. There is a meadow and a pit. In the meadow, *grazing* pays 0.1 and one stays; *jumping* pays 1, once, and one is in the pit. In the pit nothing pays any more, and there is no way out. After five steps a time limit cuts, wherever one is. With $\gamma = 0.95$ all of it can be solved on paper. A time
+# limit is not an ending (chapter 02), so grazing for ever is worth $0.1 / (1 - 0.95) = 2$, the pit is worth 0, and a jump $1 + 0 = 1$. Grazing is right.
+#
+# And with dummies? Whoever jumps at once has four real steps in the pit, each worth $\gamma V(\text{pit})$, and then a dummy, which leads back to the meadow. The mean of the five is what the critic learns:
+#
+# $$V(\text{pit}) = \tfrac{4}{5}\, \gamma V(\text{pit}) + \tfrac{1}{5}\, \gamma V(\text{meadow}) \quad\Rightarrow\quad V(\text{pit}) = 0.79\, V(\text{meadow}).$$
+#
+# The pit is worth 0, and is taken for four fifths of a meadow. That makes jumping look good.
+
+
+# %%
+class Pit(gym.Env):
+    MEADOW, PIT = 0, 1
+    GRAZE, JUMP = 0, 1
+    observation_space = action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = self.MEADOW
+        return self.place, {}
+
+    def step(self, action):
+        if self.place == self.PIT:
+            return self.PIT, 0.0, False, False, {}
+        self.place = self.PIT if action == self.JUMP else self.MEADOW
+        return self.place, 1.0 if action == self.JUMP else 0.1, False, False, {}
+
+
+def pits_that_reset_late(num_envs: int = 8):
+    return SyncVectorEnv(
+        [lambda: TimeLimit(Pit(), max_episode_steps=5)] * num_envs,
+        autoreset_mode=AutoresetMode.NEXT_STEP,
+    )
+
+
+def learned_in_the_pit(seed: int, mask: bool) -> tuple[float, list[float]]:
+    """Probability of jumping, and what the critic says of meadow and pit."""
+
+    def loss_of(model, rollout, dummies) -> Loss:
+        return loss_of_the_batch(model, rollout, dummies & mask, gamma=0.95)
+
+    model = ActorCritic.for_env(Pit(), hidden=(32,), seed=seed)
+    train_together(model, pits_that_reset_late(), loss_of, 8_000, seed=seed)
+    with torch.no_grad():
+        logits, values = model(torch.tensor([Pit.MEADOW, Pit.PIT]))
+    return logits[Pit.MEADOW].softmax(dim=-1)[Pit.JUMP].item(), values.tolist()
+
+
+print(f"Training with {whose(one_batch, dummy_mask)}.")
+print("dummies        seed   P(jump)   V(meadow)   V(pit)")
+jumps = {}
+for way, mask in {"left out": True, "learned from": False}.items():
+    for seed in range(3):
+        jump, (meadow, pit) = learned_in_the_pit(seed, mask)
+        jumps[way, seed] = jump
+        print(f"{way:14} {seed:4d} {jump:9.3f} {meadow:11.2f} {pit:8.2f}")
+assert max(jumps["left out", seed] for seed in range(3)) < 0.05
+assert min(jumps["learned from", seed] for seed in range(3)) > 0.2
+
+# %% [markdown]
+# With the mask the critic knows what a meadow is worth, and nobody jumps. Without it every seed jumps into a pit, since its critic has seen that from pits one comes back to the meadow.
+
+# %% [markdown]
 # ### Exercise 6.4  Bug hunt: praise for everybody alike
 #
 # A colleague found your two functions too long, and wrote the batch's loss in one piece. It runs. On a rollout of one single step it gives the right number. And it learns; see how much:
@@ -474,7 +556,9 @@ def mean_return(some_history, updates: int = 100) -> float:
     return np.mean([e.episode_return for _, _, ended in some_history[-updates:] for e in ended])
 
 
-colleagues = train_together(new_agent(seed=0), weighed(batch_loss_with_a_bug), 40_000, seed=0)
+colleagues = train_together(
+    new_agent(seed=0), poles_as_an_array(), weighed(batch_loss_with_a_bug), 40_000, seed=0
+)
 yours = history[: len(colleagues)]  # as many updates
 print(f"mean return of the last 100 updates: {mean_return(colleagues):.0f}")
 print(f"and with your batch:                 {mean_return(yours):.0f}")
@@ -516,7 +600,7 @@ hint("6.4")
 
 # %%
 print(f"Training with {whose(batch_loss)}.")
-mended = train_together(new_agent(seed=0), weighed(batch_loss), 40_000, seed=0)
+mended = train_together(new_agent(seed=0), poles_as_an_array(), weighed(batch_loss), 40_000, seed=0)
 print(f"the last 100 updates: {mean_return(mended):.0f}; before: {mean_return(colleagues):.0f}")
 assert mean_return(mended) > 1.4 * mean_return(colleagues)
 
@@ -735,7 +819,7 @@ for N in 8, 128:
 #
 # 1. More environments: `num_envs=32` with the same learning rate. Does it learn less from the same number of steps? Which learning rate mends that?
 # 2. Shorter rollouts and more environments: `t_max=4, num_envs=32` has the same batch. What happens to the returns, which now look less far?
-# 3. Learn from the dummies: write `@exercise("6.3", run_mine=True)` above a function that returns `torch.zeros_like(terminated)`, and run the page again. How much does it matter in CartPole? In which world would it matter more?
+# 3. Let the pit's time limit be 50 steps instead of 5. Compute $V(\text{pit})$ on paper first: do the dummies still mislead?
 # 4. Give all environments one seed. `start` gives each its own; what would the batch be worth if they all began alike and the policy were nearly certain?
 
 # %%
