@@ -27,7 +27,7 @@ SETTINGS = [
         ("CartPole", "A3C", 0.003, 0.01),
         ("CartPole", "A3C", 0.01, 0.1),
         ("Catch", "A2C", 0.03, 0.5),
-        ("Catch", "A3C", 0.003, 0.5),
+        ("Catch", "A3C", 0.01, 0.5),
     )
 ]
 SEEDS = range(5)
