@@ -379,7 +379,7 @@ late = {
 plots.strip(
     late,
     x_label="mean return of the last 100 updates",
-    title="CartPole: the dummies make no difference that twenty seeds would show",
+    title="CartPole: twenty seeds show no difference",
 )
 plt.show()
 for way, returns in late.items():
@@ -437,13 +437,21 @@ def poles_as_an_array(num_envs: int = 8):
 
 # %%
 print(f"Training with {whose(one_batch, dummy_mask)}.")
-agent = new_agent(seed=0)
+histories, returns = [], []
 began = time.perf_counter()
-history = train_together(agent, poles_as_an_array(), loss_of_the_batch, 60_000, seed=0)
-print(f"{len(history)} updates, {time.perf_counter() - began:.1f} s")
-evaluation = evaluate(agent, CARTPOLE, seed=1000)
-print(f"mean return of 100 episodes: {evaluation.mean:.0f}")
-assert evaluation.mean > 150
+for seed in range(3):
+    agent = new_agent(seed)
+    histories.append(
+        train_together(agent, poles_as_an_array(), loss_of_the_batch, 60_000, seed=seed)
+    )
+    returns.append(evaluate(agent, CARTPOLE, seed=1000 + seed).mean)
+    print(f"seed {seed}: {len(histories[-1])} updates, then a mean return of {returns[-1]:.0f}")
+print(f"{time.perf_counter() - began:.0f} s altogether")
+assert np.mean(returns) > 150
+history = histories[0]
+
+# %% [markdown]
+# (A random policy gets about 20. These agents have not finished: with 200,000 steps, which take ten seconds each, all five seeds of a record further down get above 450.)
 
 # %% [markdown]
 # The package's trainer does the same, and more besides: it counts, reports, can be stopped and resumed, and takes models with memory. If both are A2C, they must agree. Bit for bit this time they need not: your batch has one axis where the package's has two, and rounding is free to differ. So we compare after a few updates, before small differences have grown.
@@ -636,8 +644,10 @@ for ax, case in zip(panels, (("CartPole", 0.01), ("CartPole", 0.1), ("Catch", 0.
         for rate, runs in zip(rates, by_rate.values(), strict=True):
             ax.scatter([rate] * len(runs), runs, s=14, color=line.get_color(), clip_on=False)
     ax.set(xscale="log", xlabel="learning rate η", title=f"{case[0]}, critic's weight {case[1]:g}")
+    ax.set_xticks([*by_rate], [f"{rate:g}" for rate in by_rate])
+    ax.minorticks_off()
 panels[0].set(ylabel="return after training")
-panels[0].legend()
+panels[2].legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
@@ -654,7 +664,8 @@ for world in "CartPole", "Catch":
             if (w, a) == (world, algorithm)
         )
         best[world, algorithm] = mean, rate, weight
-        seeds_returns = [round(R, 2 if world == "Catch" else 0) for R in runs]
+        digits = 2 if world == "Catch" else 0
+        seeds_returns = "  ".join(f"{R:.{digits}f}" for R in runs)
         print(
             f"{world:8} {algorithm}: η = {rate:<5g} weight {weight:<4g} mean {mean:6.2f}  {seeds_returns}"
         )
@@ -734,17 +745,26 @@ for (world, name), runs in by_setting.items():
     when = "  ".join(f"{t:4.1f}" if t < np.inf else "   –" for t in arrived[world, name])
     print(f"{world:9} {name:14} {speed[world, name]:8.0f} {startup:8.1f} s   {when}")
 
+# %% [markdown]
+# Drawn is, for each algorithm, the setting with the better mean evaluation.
+
 # %%
+drawn = {  # world, algorithm → the better setting
+    (world, name[:3]): name
+    for (world, name), runs in sorted(
+        by_setting.items(),
+        key=lambda item: np.mean([rows[-1]["evaluated"] for rows in item[1].values()]),
+    )
+}
 panels = plots.axes(10, 3.6, columns=2)
 for world, ax in zip(ENOUGH, panels, strict=True):
     plots.learning_curves(
         {
-            name: [
+            drawn[world, algorithm]: [
                 ([r["seconds"] for r in rows], [r["episode_return"] for r in rows])
-                for rows in runs.values()
+                for rows in by_setting[world, drawn[world, algorithm]].values()
             ]
-            for (w, name), runs in by_setting.items()
-            if w == world
+            for algorithm in ("A2C", "A3C")
         },
         title=f"{world} at equal seconds",
         x_label="seconds of training",
@@ -754,8 +774,6 @@ for world, ax in zip(ENOUGH, panels, strict=True):
 plt.show()
 
 # %% [markdown]
-# The middle line is the median of five seeds, the band goes from the lowest to the highest.
-#
 # A2C takes three times as many steps a second, on half of the cores. It asks its network about eight observations at once, moves eight poles with a few operations, and makes one update where A3C makes eight. So after the same ten seconds it has learned more in CartPole: with η = 0.01 each of its five seeds is near 500. In Catch both are there within a few seconds, A2C mostly
 # within one.
 
@@ -764,8 +782,8 @@ print("evaluated at the end, seed by seed")
 evaluated = {}
 for (world, name), runs in by_setting.items():
     evaluated[world, name] = sorted(rows[-1]["evaluated"] for rows in runs.values())
-    shown = [round(R, 2 if world == "Catch" else 0) for R in evaluated[world, name]]
-    print(f"{world:9} {name:14} {shown}")
+    digits = 2 if world == "Catch" else 0
+    print(f"{world:9} {name:14}", "  ".join(f"{R:.{digits}f}" for R in evaluated[world, name]))
 
 assert speed["CartPole", "A2C, η = 0.01"] > 2 * speed["CartPole", "A3C, η = 0.01"]
 assert speed["Catch", "A2C, η = 0.03"] > 2 * speed["Catch", "A3C, η = 0.01"]
@@ -807,7 +825,7 @@ plots.learning_curves(
         for network in ("LSTM", "no memory")
     },
     lines={"always right": 1.0},
-    title="A2C in the T-maze: with memory it is learned, without it is not",
+    title="A2C with memory learns the T-maze",
     y_label="mean of the last 100 episodes",
 )
 plt.show()
@@ -832,7 +850,7 @@ assert max(final["no memory"]) < 0.4
 device = "cuda" if torch.cuda.is_available() else "cpu"
 model = new_agent(seed=0)
 for N in 8, 128:
-    config = a2c.Config(total_steps=8_000, t_max=16, num_envs=N, device=device, seed=0)
+    config = a2c.Config(total_steps=1_000 * N, t_max=16, num_envs=N, device=device, seed=0)
     with a2c.train(model, CARTPOLE, config) as training:
         began = time.perf_counter()
         steps = list(training)[-1].steps
