@@ -540,7 +540,7 @@ assert min(jumps["learned from", seed] for seed in range(3)) > 0.2
 # With the mask the critic knows that a meadow is worth 2, and nobody jumps. (Of the pit it knows little, since it has hardly been there.) Without the mask the pit is thought to be worth nearly as much as a meadow, as computed, and every seed jumps at about four steps in ten: hardly an episode does not end in the pit.
 
 # %% [markdown]
-# ### Exercise 6.4  Bug hunt: praise for everybody alike
+# ### Exercise 6.4  Bug hunt: a poor actor
 #
 # A colleague found your two functions too long, and wrote the batch's loss in one piece. It runs. On a rollout of one single step it gives the right number. And it learns; see how much:
 

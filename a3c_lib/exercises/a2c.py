@@ -224,6 +224,19 @@ def only_where_both_ends_meet(terminated: Tensor, truncated: Tensor, resetting: 
     return torch.cat([resetting[None], ended[:-1]])
 
 
+def only_where_one_of_the_two(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
+    ended = terminated ^ truncated
+    return torch.cat([resetting[None], ended[:-1]])
+
+
+def ends_themselves_and_resetting(
+    terminated: Tensor, truncated: Tensor, resetting: Tensor
+) -> Tensor:
+    ended = terminated | truncated
+    ended[0] |= resetting
+    return ended
+
+
 def only_where_a_rollout_begins(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
     return torch.cat([resetting[None], torch.zeros_like(terminated[:-1])])
 
@@ -271,7 +284,7 @@ def _dummy_cases() -> list[Case]:
     ]
 
 
-# 6.4 An actor that learns nothing
+# 6.4 A poor actor
 
 
 def batch_loss(
@@ -675,6 +688,16 @@ EXERCISES = (
                 "make the environment reset.",
             ),
             Wrong(
+                only_where_one_of_the_two,
+                "A step may be terminated and truncated at once: the pole falls in the very last step "
+                "that the time limit allows. That is an end as well.",
+            ),
+            Wrong(
+                ends_themselves_and_resetting,
+                "The first row knows of `resetting`, but the ends stand in their own rows. They are "
+                "real steps; the dummy is the step after each.",
+            ),
+            Wrong(
                 only_where_a_rollout_begins,
                 "Only the first row is looked at. Within the rollout, too, a dummy follows each end.",
             ),
@@ -704,7 +727,7 @@ EXERCISES = (
     ),
     Exercise(
         id="6.4",
-        title="bug hunt: an actor that learns nothing",
+        title="bug hunt: a poor actor",
         reference=batch_loss,
         cases=_hunt_cases,
         start=batch_loss_with_a_bug,
