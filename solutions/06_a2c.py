@@ -39,6 +39,7 @@ from a3c_lib import (
 from a3c_lib.actor_critic import learn, values_after
 from a3c_lib.exercises import exercise, hint, progress, whose
 from a3c_lib.progress import track
+from a3c_lib.rollout import Rollout
 from a3c_lib.training import limited, seeds
 
 plt.style.use(plots.STYLE)
@@ -197,12 +198,12 @@ policy = sampled(agent, torch.Generator().manual_seed(0))
 rollout, _ = collect(poles, policy, start(poles, seed=0), t_max=16)
 
 
-def column(n: int):
-    """What environment n did: a rollout (T, 1)."""  # its last field, the episodes, is not needed
-    return type(rollout)(*(part[:, n : n + 1] for part in rollout[:-1]), episodes=())
+def column(n: int) -> Rollout:
+    """What environment n did: a rollout (T, 1)."""
+    return Rollout(*(part[:, n : n + 1] for part in rollout[:-1]), episodes=())
 
 
-def gradients_from(some_rollout) -> tuple[Tensor, ...]:
+def gradients_from(some_rollout: Rollout) -> tuple[Tensor, ...]:
     return learn(agent, some_rollout, n_step_returns, a2c_loss, gamma=0.99).gradients
 
 
@@ -578,7 +579,7 @@ assert mean_return(colleagues) < 0.75 * mean_return(yours)
 @exercise("6.4")
 def batch_loss(
     model: ActorCritic,
-    rollout,
+    rollout: Rollout,
     dummies: Tensor,
     gamma: float,
     value_weight: float,
