@@ -15,14 +15,6 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, sampled, start
 
-
-@pytest.fixture(autouse=True)
-def _found():
-    """The exercises can be found here already; in the book, when the chapter is there."""
-    with registry.added(*exercises.EXERCISES):
-        yield
-
-
 # 6.1
 
 

@@ -212,6 +212,31 @@ def rolled_round(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Te
     return (terminated | truncated).roll(1, dims=0)
 
 
+def resetting_below_instead_of_on_top(
+    terminated: Tensor, truncated: Tensor, resetting: Tensor
+) -> Tensor:
+    ended = terminated | truncated
+    return torch.cat([ended[:-1], resetting[None]])
+
+
+def only_where_both_ends_meet(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
+    ended = terminated & truncated
+    return torch.cat([resetting[None], ended[:-1]])
+
+
+def only_where_one_of_the_two(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
+    ended = terminated ^ truncated
+    return torch.cat([resetting[None], ended[:-1]])
+
+
+def ends_themselves_and_resetting(
+    terminated: Tensor, truncated: Tensor, resetting: Tensor
+) -> Tensor:
+    ended = terminated | truncated
+    ended[0] |= resetting
+    return ended
+
+
 def only_where_a_rollout_begins(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
     return torch.cat([resetting[None], torch.zeros_like(terminated[:-1])])
 
@@ -241,6 +266,12 @@ def _dummy_cases() -> list[Case]:
         Case("no end", none, none, ~begins & begins),
         Case("terminated at step 1", flags(4, 2, (1, 0)), none, ~begins & begins),
         Case("truncated at step 1", none, flags(4, 2, (1, 1)), ~begins & begins),
+        Case(
+            "terminated and truncated at once",
+            flags(4, 2, (2, 0)),
+            flags(4, 2, (2, 0)),
+            ~begins & begins,
+        ),
         Case("an end just before the rollout", none, none, begins),
         Case("an end at the last step", flags(4, 2, (3, 1)), none, ~begins & begins),
         Case("one step, after an end", flags(1, 2, (0, 1)), flags(1, 2), begins),
@@ -253,7 +284,7 @@ def _dummy_cases() -> list[Case]:
     ]
 
 
-# 6.4 An actor that learns nothing
+# 6.4 A poor actor
 
 
 def batch_loss(
@@ -647,6 +678,26 @@ EXERCISES = (
                 "rollout; this one's first row is `resetting`.",
             ),
             Wrong(
+                resetting_below_instead_of_on_top,
+                "`resetting` stands below the others here, so no row has moved. What happened before "
+                "the rollout comes first: row 0 is `resetting`, row 1 is the end of step 0, and so on.",
+            ),
+            Wrong(
+                only_where_both_ends_meet,
+                "`&` asks for an end that is terminated *and* truncated. One of the two is enough to "
+                "make the environment reset.",
+            ),
+            Wrong(
+                only_where_one_of_the_two,
+                "A step may be terminated and truncated at once: the pole falls in the very last step "
+                "that the time limit allows. That is an end as well.",
+            ),
+            Wrong(
+                ends_themselves_and_resetting,
+                "The first row knows of `resetting`, but the ends stand in their own rows. They are "
+                "real steps; the dummy is the step after each.",
+            ),
+            Wrong(
                 only_where_a_rollout_begins,
                 "Only the first row is looked at. Within the rollout, too, a dummy follows each end.",
             ),
@@ -676,7 +727,7 @@ EXERCISES = (
     ),
     Exercise(
         id="6.4",
-        title="bug hunt: an actor that learns nothing",
+        title="bug hunt: a poor actor",
         reference=batch_loss,
         cases=_hunt_cases,
         start=batch_loss_with_a_bug,

@@ -1,0 +1,47 @@
+"""A2C works with a network that has memory: in the T-maze, whose sign is shown 6 steps before the
+turn, A2C with an LSTM turns the right way nearly always, and A2C without memory stays at chance.
+
+100,000 steps of 16 environments in step with each other, rollouts of 32 steps. `evaluated` is the
+mean return of 100 episodes with sampled actions: 1 for the right way, −1 for the other.
+"""
+
+from collections import deque
+
+import gymnasium as gym
+
+from a3c_lib import a2c
+from a3c_lib.evaluation import evaluate
+from a3c_lib.networks import ActorCritic
+from a3c_lib.recurrent import RecurrentActorCritic
+
+SETTINGS = [{"network": network} for network in ("LSTM", "no memory")]
+SEEDS = range(5)
+
+MAZE = "a3c_lib/TMaze-v0"
+BUDGET, EVERY = 100_000, 5_000
+
+
+def run(seed: int, network: str) -> list[dict[str, float]]:
+    model: ActorCritic | RecurrentActorCritic
+    if network == "LSTM":
+        model = RecurrentActorCritic.for_env(gym.make(MAZE), hidden=(32,), cells=32, seed=seed)
+    else:
+        model = ActorCritic.for_env(gym.make(MAZE), hidden=(32, 32), seed=seed)
+    config = a2c.Config(
+        total_steps=BUDGET,
+        t_max=32,
+        num_envs=16,
+        learning_rate=0.01,
+        entropy_weight=0.02,
+        seed=seed,
+    )
+    latest: deque[float] = deque(maxlen=100)
+    rows: list[dict[str, float]] = []
+    with a2c.train(model, MAZE, config) as training:
+        for update in training:
+            latest.extend(episode.episode_return for episode in update.episodes)
+            if update.steps // EVERY > len(rows):
+                mean = sum(latest) / len(latest)
+                rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
+    evaluated = evaluate(model, MAZE, episodes=100, seed=1000 + seed).mean
+    return [{**row, "evaluated": evaluated} for row in rows]
