@@ -359,8 +359,8 @@ def _time_cases() -> list[Case]:
     def random(T: int, N: int, F: int, C: int) -> tuple[Step, Tensor, Memory]:
         cell = nn.LSTMCell(F, C)
         with torch.no_grad():
-            for parameter in cell.parameters():
-                parameter *= 2  # so that a step more or less is seen
+            for weights in cell.parameters():
+                weights.mul_(2)  # so that a step more or less is seen
         memory = _leaf(torch.randn(N, C)), _leaf(torch.randn(N, C))
         return cell, _leaf(torch.randn(T, N, F)), memory
 
@@ -506,14 +506,14 @@ def _lesson_cases() -> list[Case]:
     def network() -> RecurrentActorCritic:
         model = RecurrentActorCritic.for_env(TMaze(), hidden=(), cells=3, seed=1)
         with torch.no_grad():
-            for parameter in model.lstm.parameters():
-                parameter *= 2
+            for weights in model.lstm.parameters():
+                weights.mul_(2)
             model.policy_head.weight *= 100
         return model
 
     return [
         Case("a T-maze of 4 steps, rollouts of 3", network(), (2,), 3, probe=_two_lessons),
-        Case("T-mazes of 3 and 6 steps, rollouts of 4", network(), (1, 4), 4, probe=_two_lessons),
+        Case("T-mazes of 3 and 11 steps, rollouts of 4", network(), (1, 9), 4, probe=_two_lessons),
     ]
 
 
