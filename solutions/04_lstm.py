@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from gymnasium.wrappers import TransformReward
+from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor, nn
 
 from a3c_lib import (
@@ -420,9 +421,9 @@ own_past = (episode[:, None] == episode[None]).tril()
 assert ((hears > 0) == own_past).all()
 
 # %% [markdown]
-# A triangle for each episode: a step hears of itself and of what came before it, as far back as the episode goes. If you had detached inside the loop, only the diagonal would be left. If you had not begun anew, one large triangle.
+# (The colours go by the square root, so that small numbers can be seen.) A triangle for each episode: a step hears of itself and of what came before it, as far back as the episode goes. If you had detached inside the loop, only the diagonal would be left. If you had not begun anew, one large triangle.
 #
-# (The darker diagonal and the paler corners are the fading that this is all about: what lies further back counts less, at first.)
+# The dark diagonal and the pale corners are the fading that an untaught cell cannot help: what lies further back counts less.
 
 # %% [markdown]
 # ## The T-maze, remembered
@@ -494,11 +495,12 @@ def memories(model):
 _, c = memories(agent)
 order = (c[-1, 0] - c[-1, 1]).argsort(descending=True)
 limit = c.abs().max().item()
+colours = LinearSegmentedColormap.from_list("cells", [plots.ORANGE, "white", plots.BLUE])
 
 panels = plots.axes(9, 4.2, columns=3)
 shown = {"sign up": c[:, 0], "sign down": c[:, 1], "difference": c[:, 0] - c[:, 1]}
 for ax, (name, entries) in zip(panels, shown.items(), strict=True):
-    picture = ax.imshow(entries[:, order].T, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
+    picture = ax.imshow(entries[:, order].T, cmap=colours, vmin=-limit, vmax=limit, aspect="auto")
     ax.set(title=name, xlabel="step", xticks=range(7))
     ax.grid(visible=False)
 panels[0].set_ylabel("entry of the cell c")
@@ -528,7 +530,7 @@ assert distance[0][6] < distance[0][0] / 2
 assert distance[1][6] > 3 * distance[1][0]
 
 # %% [markdown]
-# The untaught cell notes something as well, any cell does, and forgets it at the rate of the table above: about 0.73 a step.
+# The untaught cell notes something as well, any cell does, and forgets it at about the rate of the table above.
 #
 # Is that note what the agent acts on, or does it only look like it? Exchange it. Three steps into the corridor the agent that saw *up* gets the memory of the one that saw *down*, and the other way round. From there on both see what they would have seen anyway.
 
@@ -898,11 +900,11 @@ assert sizes[1] > 3 * sizes[0]
 # | here | paper | what differs |
 # |---|---|---|
 # | torso, LSTM, two heads | "A3C LSTM": 256 LSTM cells after the last hidden layer | ours has 32 or 64 |
-# | rollouts of 7, 8 or 16 steps | $t_{max} = 5$ for the Atari games | the gradient through time is cut after five steps there; how far the agents of the paper remember is not reported |
+# | rollouts of 7, 8 or 16 steps | $t_{max} = 5$ for the Atari games | a gradient through time reaches no further than a rollout; how far back the paper's agents remember is not reported |
 # | | Table 1, 57 games, human starts: A3C LSTM has mean 623.0 % and median 112.6 % of a human's score | A3C without memory, trained as long, four days: mean 496.8 %, median 116.6 %. The mean is higher, the median a little lower: a memory helps much in some games and not in the typical one |
 # | carried, anew, cut | the paper does not spell it out | programs made from it disagree, see below |
 #
-# The paper's continuous tasks have an LSTM of 128 cells too, and the maze game *Labyrinth*, in which every episode has a new maze, was played by an A3C LSTM alone.
+# The paper's continuous tasks have an LSTM of 128 cells too, and the maze game *Labyrinth*, in which every episode has a new maze, was played by an A3C LSTM.
 #
 # The four rules have been broken in public. Whether and when to reset the memory at an episode's end was asked, or got wrong, in several programs (baby-a3c, issue 10; Mava, issue 1006; pytorch-a2c-ppo-acktr-gail, issue 206). muupan/async-rl has an argument of its own, `keep_same_state`, so that the bootstrap does not advance the memory. And that taking single steps is backpropagation
 # through time all the same, as long as nothing is detached in between, had to be explained under pytorch-a3c, issue 76.
