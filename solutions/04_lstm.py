@@ -657,7 +657,7 @@ assert sum(lost[T] for T in (3, 4, 5, 6)) > lost[8] == 0
 
 # %% [markdown]
 # With $T = 8$ the difference has grown a hundredfold after 8000 steps. With $T = 3$ it first *falls*, below what the untaught network brought to the turn. The weights are moved by what the last two steps before the turn can teach, and by the noise of rewards that an agent which cannot yet tell the signs apart gets at random; nothing in that
-# speaks for the difference, and in most seeds it goes under. Where it does not, it can be picked up late: see the two blue lines that leave the ground. With more steps there might be more of them; we have not looked. And three runs with $T = 5$ or 6 *had* solved the maze and lost it: what no gradient holds in place, the next steps may move.
+# speaks for the difference, and in most seeds it goes under. Where it does not, it can be picked up late: see the two blue lines that rise in the end. With more steps there might be more of them; we have not looked. And three runs with $T = 5$ or 6 *had* solved the maze and lost it: what no gradient holds in place, the next steps may move.
 #
 # So a truncated gradient is not the end of all memory, and no guarantee of any. If you know how far back what matters lies, make the rollout longer than that.
 
