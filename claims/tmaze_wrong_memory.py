@@ -1,6 +1,7 @@
 """Three agents in the T-maze act alike, with a memory that is carried from rollout to rollout, and
 learn from their rollouts with different ones: the memory with which the rollout began, zeros, or
-the memory with which it ended. The two wrong ones raise no error, and learn in some seeds.
+the memory with which it ended. The two wrong ones raise no error, and learn in some seeds; with the memory of its end none of ten
+seeds reaches 0.95, with that of its beginning at least seven do.
 """
 
 import torch

@@ -297,7 +297,7 @@ for n in range(3):
         f"environment {n}: episodes end after steps {(ends[:, n].nonzero().flatten() + 1).tolist()}"
     )
 assert all(map(torch.equal, state, position.policy_state))
-print("largest entry of each carried cell:", state[1].abs().amax(dim=1).round(decimals=2).tolist())
+print("largest entry of each carried cell:", [f"{x:.2f}" for x in state[1].abs().amax(dim=1)])
 assert [bool(row.any()) for row in state[1]] == [False, True, True]
 
 # %% [markdown]
@@ -450,7 +450,7 @@ plots.signals(
 plt.show()
 
 # %% [markdown]
-# Ten seeds of each, 40,000 steps, on record:
+# The way there need not be smooth: this seed could do it once already, lost it, and found it again. Ten seeds of each, 40,000 steps, on record:
 
 # %%
 tmaze = records.load("tmaze_memory")
@@ -494,7 +494,7 @@ def memories(model):
 
 _, c = memories(agent)
 order = (c[-1, 0] - c[-1, 1]).argsort(descending=True)
-limit = c.abs().max().item()
+limit = (c[:, 0] - c[:, 1]).abs().max().item()
 colours = LinearSegmentedColormap.from_list("cells", [plots.ORANGE, "white", plots.BLUE])
 
 panels = plots.axes(9, 4.2, columns=3)
@@ -504,6 +504,7 @@ for ax, (name, entries) in zip(panels, shown.items(), strict=True):
     ax.set(title=name, xlabel="step", xticks=range(7))
     ax.grid(visible=False)
 panels[0].set_ylabel("entry of the cell c")
+panels[0].figure.suptitle("The note grows on its way", x=0.01, ha="left", fontweight="bold")
 plt.colorbar(picture, ax=panels)
 plt.show()
 
@@ -677,13 +678,18 @@ plots.strip(
     {"in a hurry": in_a_hurry, "as it should be": as_it_should},
     below=0.95,
     called="below 0.95",
-    title="A mistake that some seeds forgive",
+    title="Most seeds half forgive it",
     x_label="mean return after 40,000 steps, exactly",
 )
 plt.show()
+assert (in_a_hurry < 0.95).all()
+assert (in_a_hurry > 0.7).sum() >= 5
+assert (as_it_should >= 0.95).sum() >= 7
 
 # %% [markdown]
-# Whoever ran one seed, and got a lucky one, would have kept this code.
+# Two seeds in a hurry learn nothing, and none reaches 0.95; but most of them turn rightly most of the time. Whoever ran one of those would have kept the code, and begun to tune the learning rate.
+#
+# (Look at the lower row, too. These ten runs have other random numbers than the ten further above, with $T = 8$ as well; there all ten solved the maze, here eight. Eighteen of twenty is what we know of this setting.)
 #
 # ### Exercise 4.4  Bug hunt: somebody else's memory
 #
@@ -735,8 +741,8 @@ assert difference[:4].max() > 0.5  # of the last one, the end's
 assert difference[4:].max() < 1e-6
 
 # %% [markdown]
-# Four steps of an episode were left when the rollout began. At its turn, in step 3 of the rollout, the network looks back with a memory of the *next* episode's sign, and believes that it meant to turn the other way, in about half of the environments. From the first end on both are the same, since the memory begins anew. So the mistake spoils the episodes that a rollout cuts in two, and leaves the whole ones alone. With
-# rollouts of eight steps and episodes of seven, one episode in four is whole: enough for a seed with some luck.
+# Four steps of an episode were left when the rollout began. In these the network looks back with a memory of the *next* episode's sign. Where the two signs differ, it believes that it meant to turn the other way. From the first end on there is no difference, since the memory begins anew. So the mistake spoils the episodes that a rollout cuts in two, and leaves the whole ones alone. With
+# rollouts of eight steps and episodes of seven, one episode in four is whole: enough to learn most of it from.
 #
 # Is it mended? One training by hand, with your function in it:
 
@@ -754,6 +760,10 @@ for steps in range(0, total_steps, T * N):
     apply_gradients(adam, parameters, gradients_of(loss.total, parameters), max_norm=0.5)
 print(f"mean return, exactly: {mean_return(mended):.3f}")
 assert mean_return(mended) > 0.8
+
+zeros = ends_of.select(memory="zeros").column("score")
+print(f"looking back with zeros, on record: {(zeros >= 0.94).sum()} of 10 seeds above 0.94")
+assert 3 < (zeros >= 0.94).sum() < 10
 
 # %% [markdown]
 # ## CartPole without velocities
@@ -861,10 +871,14 @@ for ax, (name, x) in zip(panels, readers.items(), strict=True):
         ylim=(-2, 2),
     )
 panels[0].set_ylabel("read from it")
+title = "The pole's angular velocity, read from …, and the share that is explained"
+panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
 plt.show()
+assert explained["what is seen"] < 0.3
+assert explained["taught memory"] > 0.6
 
 # %% [markdown]
-# READOUT TEXT
+# From the two numbers that are seen at one moment, nothing can be read of how fast the pole turns. From the memory nearly all of it can. But look at the middle before you praise the training: an untaught LSTM, which mixes what it sees with what it saw, holds a good part of it as well. (The same was at work in the T-maze with short rollouts.) Training made it clearer, in this one seed, and taught the heads to use it.
 
 # %% [markdown]
 # ## What it cost
@@ -941,7 +955,7 @@ print("mean return", evaluate(other, make, episodes=200, seed=1000))
 # %% [markdown]
 # ## Summary
 #
-# - A policy that sees only the present cannot act on the past: in the T-maze its mean return is exactly 0, whatever it learns. An LSTM reached at least 0.95 in all ten seeds.
+# - A policy that sees only the present cannot act on the past: in the T-maze its mean return is exactly 0, whatever it learns. An LSTM reached at least 0.95 in all ten seeds of one record, and in eight of ten of another.
 # - The **cell** is kept by a share $f$ and added to, $c' = f c + i g$; the output is what is shown of it, $h' = o \tanh(c')$. With a forget bias of 1, at first 0.73 of the cell is left after a step.
 # - Memory is **carried** from rollout to rollout, begins **anew** with each episode, for each environment alone, is **cut** off the gradient where a rollout begins and nowhere else, and is **asked without being advanced**.
 # - Acting and learning compute the same thing twice. Compare them: the network has to give an action the probability with which it was drawn.
