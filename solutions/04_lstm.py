@@ -305,7 +305,7 @@ assert [bool(row.any()) for row in state[1]] == [False, True, True]
 #
 # ## Through time
 #
-# The policy acted step by step, and without gradients. To learn, the network goes through the rollout once more, with them. Several rollouts' worth of environments in one batch, each with its ends at other places: a flag `begins[t]` says for each environment whether $o_t$ is the first observation of an episode.
+# The policy acted step by step, and without gradients. To learn, the network goes through the rollout once more, with them. All $N$ environments go through it in one batch, each with its ends at other places: a flag `begins[t]` says for each environment whether $o_t$ is the first observation of an episode.
 #
 # ### Exercise 4.3  Through time
 #
@@ -595,7 +595,7 @@ assert max(solved[2], solved[3], solved[4]) < 5 < solved[6]
 assert min(solved[7], solved[8], solved[16]) >= 9
 
 # %% [markdown]
-# The shorter the rollout, the fewer seeds: with two or three steps hardly one, with five about half. But look at $T = 6$. Its gradient never reaches the sign either, and most of its seeds solve the maze. Two questions, then.
+# The shorter the rollout, the fewer seeds: with two or three steps one or two of ten, with five one half. But look at $T = 6$. Its gradient never reaches the sign either, and most of its seeds solve the maze. Two questions, then.
 #
 # **Why does anybody succeed, if nothing says what to write at the sign?** Because only the *gradient* is cut. The memory itself is carried from rollout to rollout (rule 1), and even an untaught cell writes something different for each sign, and carries some of it to the turn: you saw it, the grey line. What has to be
 # written is there by chance. What is left to learn is to keep it, to make it larger, and to read it, and the last $T - 1$ steps before the turn can teach that. **The weights are the same in every step**: who has learned to keep and to enlarge in the last steps of the corridor does so in the first ones as well. The more steps of the corridor a rollout holds together with the turn, the more
@@ -800,7 +800,7 @@ assert last.select(agent="LSTM").column("greedy").min() > 400
 # %% [markdown]
 # All five seeds with a memory are far above all five without. None of the five reaches 500 with sampled actions, and most do with greedy ones: they were not undecided about much, but a coin is tossed 500 times.
 #
-# One seed live, with your parts, and half of the steps:
+# One seed live, with your parts, and less than half of the steps:
 
 
 # %%
@@ -907,7 +907,7 @@ assert sizes[1] > 3 * sizes[0]
 # %% [markdown]
 # - **A number that matters more.** $T$ was a matter of bias and variance. Now it is also how far back a lesson can reach, and you do not know beforehand how far back what matters lies.
 # - **Accounting.** Four rules, and breaking one raises no error. You have four tests: the carried memory itself, stepwise against unrolled, two rollouts against one, and which input hears of which output.
-# - **A memory that is a little old.** After an update the weights are new, and the memory that is carried was written with the old ones. Nobody corrects that; with small steps it does not seem to matter.
+# - **A memory that is a little old.** After an update the weights are new, and the memory that is carried was written with the old ones. Nobody corrects that; the runs above learned all the same.
 #
 # A memory is no free gift to a world that needs none: it is more to learn and slower. Where two observations in a row tell all, as in CartPole, one could as well show the agent two observations.
 
@@ -919,13 +919,13 @@ assert sizes[1] > 3 * sizes[0]
 # | here | paper | what differs |
 # |---|---|---|
 # | torso, LSTM, two heads | "A3C LSTM": 256 LSTM cells after the last hidden layer | ours has 32 or 64 |
-# | rollouts of 7, 8 or 16 steps | $t_{max} = 5$ for the Atari games | a gradient through time reaches no further than a rollout; how far back the paper's agents remember is not reported |
-# | | Table 1, 57 games, human starts: A3C LSTM has mean 623.0 % and median 112.6 % of a human's score | A3C without memory, trained as long, four days: mean 496.8 %, median 116.6 %. The mean is higher, the median a little lower: a memory helps much in some games and not in the typical one |
-# | carried, anew, cut | the paper does not spell it out | programs made from it disagree, see below |
+# | rollouts of 7, 8 or 16 steps | $t_{max} = 5$ for the Atari games | a gradient through time reaches no further than a rollout |
+# | | Table 1, 57 games, human starts: A3C LSTM has mean 623.0 % and median 112.6 % of a human's score | A3C without memory, trained as long, four days: mean 496.8 %, median 116.6 %. The mean is higher, the median a little lower |
+# | carried, anew, cut, asked | – | programs made from the paper had trouble with it, see below |
 #
 # The paper's continuous tasks have an LSTM of 128 cells too, and the maze game *Labyrinth*, in which every episode has a new maze, was played by an A3C LSTM.
 #
-# The four rules have been broken in public. Whether and when to reset the memory at an episode's end was asked, or got wrong, in several programs (baby-a3c, issue 10; Mava, issue 1006; pytorch-a2c-ppo-acktr-gail, issue 206). muupan/async-rl has an argument of its own, `keep_same_state`, so that the bootstrap does not advance the memory. And that taking single steps is backpropagation
+# These rules have been asked about, and broken, in public. Whether and when to reset the memory at an episode's end was asked, or got wrong, in several programs (baby-a3c, issue 10; Mava, issue 1006; pytorch-a2c-ppo-acktr-gail, issue 206). muupan/async-rl has an argument of its own, `keep_same_state`, so that the bootstrap does not advance the memory. And that taking single steps is backpropagation
 # through time all the same, as long as nothing is detached in between, had to be explained under pytorch-a3c, issue 76.
 
 # %% [markdown]
@@ -959,7 +959,7 @@ print("mean return", evaluate(other, make, episodes=200, seed=1000))
 # - The **cell** is kept by a share $f$ and added to, $c' = f c + i g$; the output is what is shown of it, $h' = o \tanh(c')$. With a forget bias of 1, at first 0.73 of the cell is left after a step.
 # - Memory is **carried** from rollout to rollout, begins **anew** with each episode, for each environment alone, is **cut** off the gradient where a rollout begins and nowhere else, and is **asked without being advanced**.
 # - Acting and learning compute the same thing twice. Compare them: the network has to give an action the probability with which it was drawn.
-# - A rollout that does not reach back to what mattered cannot teach to write it down. Only the gradient is cut, though, and the weights are the same in every step: one step too short, most seeds still learned; much too short, hardly any.
+# - A rollout that does not reach back to what mattered cannot teach to write it down. Only the gradient is cut, though, and the weights are the same in every step: one step too short, most seeds still learned; much too short, few.
 # - A memory can be looked at, exchanged and read out.
 
 # %%
