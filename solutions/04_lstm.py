@@ -408,7 +408,7 @@ hears = torch.stack(
 )
 
 ax = plots.axes(4.6, 3.9)
-ax.imshow(hears.sqrt(), cmap="Blues")
+ax.imshow(hears.sqrt().numpy(), cmap="Blues")
 ax.set(
     xlabel="what was seen at step …", ylabel="output of step …", xticks=range(12), yticks=range(12)
 )
@@ -500,7 +500,9 @@ colours = LinearSegmentedColormap.from_list("cells", [plots.ORANGE, "white", plo
 panels = plots.axes(9, 4.2, columns=3)
 shown = {"sign up": c[:, 0], "sign down": c[:, 1], "difference": c[:, 0] - c[:, 1]}
 for ax, (name, entries) in zip(panels, shown.items(), strict=True):
-    picture = ax.imshow(entries[:, order].T, cmap=colours, vmin=-limit, vmax=limit, aspect="auto")
+    picture = ax.imshow(
+        entries[:, order].T.numpy(), cmap=colours, vmin=-limit, vmax=limit, aspect="auto"
+    )
     ax.set(title=name, xlabel="step", xticks=range(7))
     ax.grid(visible=False)
 panels[0].set_ylabel("entry of the cell c")
