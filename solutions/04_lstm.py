@@ -1,0 +1,971 @@
+# %% [markdown]
+# # 04  LSTM
+#
+# **You need** chapters 00 to 03: rollouts of several environments, actor and critic, n-step returns, the loss with its entropy bonus.<br>
+# **You will be able to** give an agent a memory; say where it is carried on, where it begins anew and where its gradient is cut, and test each; look into it; and say what a rollout that is too short cannot teach.<br>
+# **Time** 75 minutes of reading and writing; the computer works for a minute.
+#
+# Every agent so far decided by what it saw at that moment. *What if the thing that matters was shown a while ago?*
+
+# %%
+import math
+from functools import partial
+
+import gymnasium as gym
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from gymnasium.wrappers import TransformReward
+from matplotlib.colors import LinearSegmentedColormap
+from torch import Tensor, nn
+
+from a3c_lib import (
+    ActorCritic,
+    a2c_loss,
+    actor_critic,
+    animation,
+    collect,
+    envs,
+    evaluate,
+    greedy,
+    make_envs,
+    n_step_returns,
+    plots,
+    records,
+    sampled,
+    start,
+)
+from a3c_lib.actor_critic import Loss
+from a3c_lib.envs import CORRIDOR, DOWN_SIGN, JUNCTION, UP, UP_SIGN
+from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.progress import track
+from a3c_lib.recurrent import RecurrentActorCritic
+from a3c_lib.rollout import Envs, Policy, Position, initial_state
+from a3c_lib.training import apply_gradients, gradients_of
+
+plt.style.use(plots.STYLE)
+
+# %% [markdown]
+# ## A sign that is shown once
+#
+# The **T-maze** is a corridor with a junction at its end. In the first cell hangs a sign that says *up* or *down*, each with probability one half. The agent then walks six steps to the junction, turns up or down there, and is paid 1 if it
+# turned as the sign said and −1 if not. It walks by itself: in the corridor its actions change nothing. An episode has seven steps, and only the last one counts.
+
+# %%
+TMAZE = "a3c_lib/TMaze-v0"
+
+maze = gym.make(TMAZE, render_mode="rgb_array")
+pictures, titles, seen = [], [], {}
+for seed in 1, 0:
+    observation, _ = maze.reset(seed=seed)
+    seen[seed] = [int(observation)]
+    pictures.append(maze.render())
+    for _ in range(6):
+        observation, *_ = maze.step(0)
+        seen[seed].append(int(observation))
+    pictures.append(maze.render())
+    titles += [f"step 0: sees {seen[seed][0]}", f"step 6: sees {seen[seed][6]}"]
+
+plots.frames(
+    pictures, titles, columns=2, title="Green pays 1, orange −1; the agent sees no colours"
+)
+plt.show()
+print("0 is the sign up, 1 the sign down, 2 the corridor, 3 the junction")
+for observations in seen.values():
+    print("an episode's observations:", observations)
+assert list(seen.values()) == [
+    [UP_SIGN, *[CORRIDOR] * 5, JUNCTION],
+    [DOWN_SIGN, *[CORRIDOR] * 5, JUNCTION],
+]
+
+# %% [markdown]
+# We see the colours; the agent sees one of four numbers. From step 1 on the two episodes look the same to it.
+#
+# **Predict before you run:** what mean return will chapter 03's agent reach here?
+#
+# No episodes need to be played to find out. Let $p_{up}$ be the probability of turning up after the sign *up*, and $p_{down}$ the probability of turning *up* after the sign *down*. After the first sign the mean return is
+# $2 p_{up} - 1$, after the second one $1 - 2 p_{down}$. Half of each:
+#
+# $$\text{mean return} = p_{up} - p_{down}.$$
+#
+# So all that counts is how differently the agent behaves at the junction after the two signs. We lay the two episodes side by side as two environments, $(T, N) = (7, 2)$, and ask the network.
+
+# %%
+EPISODE = torch.tensor([[UP_SIGN, DOWN_SIGN], *[[CORRIDOR] * 2] * 5, [JUNCTION] * 2])
+NO_ENDS = torch.zeros(EPISODE.shape, dtype=torch.bool)
+
+
+@torch.no_grad()
+def turns_up(model):
+    """π(up) at the junction, after the sign up and after the sign down.   → (2,)"""
+    if isinstance(model, ActorCritic):
+        logits, _ = model(EPISODE)
+    else:
+        logits, _, _ = model(EPISODE, model.initial_state(2), NO_ENDS)
+    return logits[-1].softmax(dim=-1)[:, UP]
+
+
+def mean_return(model):
+    p = turns_up(model)
+    return (p[0] - p[1]).item()
+
+
+def learn(model, total_steps, t_max=8, seed=0):
+    """Train in the T-maze with what chapters 01 to 03 built.   → the updates."""
+    config = actor_critic.Config(
+        total_steps=total_steps, t_max=t_max, num_envs=8, learning_rate=0.01, seed=seed
+    )
+    with actor_critic.train(
+        model, TMAZE, config, targets=n_step_returns, loss=a2c_loss
+    ) as training:
+        return list(track(training))
+
+
+forgetful = ActorCritic.for_env(gym.make(TMAZE), hidden=(32,), seed=0)
+forgetful_history = learn(forgetful, total_steps=16_000)
+print("π(up) after the two signs:", [round(p, 3) for p in turns_up(forgetful).tolist()])
+print("mean return, exactly:", mean_return(forgetful))
+print("mean return, played: ", evaluate(forgetful, TMAZE, episodes=400, seed=1000))
+assert mean_return(forgetful) == 0
+assert abs(evaluate(forgetful, TMAZE, episodes=400, seed=1000).mean) < 0.25
+
+# %% [markdown]
+# Zero, and not because it has learned too little: its policy is a function of what it sees, the junction looks the same after both signs, so the two probabilities are one number. No training, no reward and no larger network of this kind can change that. (Its
+# exact return is 0; the one that was played differs from 0 by luck.)
+
+# %% [markdown]
+# ## The idea: hand something on
+#
+# The policy has to depend on all that was seen in the episode, $\pi(a \mid o_0, \ldots, o_t)$. Nobody wants to hand the whole past to the network at each step. So let the network write itself a note: a vector that it computes from the note
+# before and from what it sees now, and hands on,
+#
+# $$m_t = \mathrm{step}(o_t, m_{t-1}), \qquad \pi(a \mid m_t), \quad V(m_t), \qquad m_{-1} = 0.$$
+#
+# The note is called the **memory**, or the state of the network; a network that has one is *recurrent*. If the same weights take every step, they can be trained like any others: lay the steps of an episode behind each other, and you have one deep network with a
+# layer for each step. To differentiate it is called **backpropagation through time**.
+#
+# What should the step be? The simplest is a layer, $m_t = \tanh(W o_t + U m_{t-1})$. Its trouble: each step sends the whole memory through $U$ and the tanh. What was written six steps ago has been transformed six times, and so has the gradient on its way back. If each step shrinks it by
+# one half, one part in 64 is left.
+#
+# The **LSTM** (*long short-term memory*, Hochreiter and Schmidhuber 1997; its forget gate is from Gers, Schmidhuber and Cummins, 2000) keeps a second vector beside its output: the **cell** $c$, which is not transformed at all, only multiplied by a number from 0 to 1 and added to:
+#
+# $$c' = f \, c + i \, g, \qquad h' = o \, \tanh(c').$$
+#
+# All products are taken entry by entry. $f$, $i$ and $o$ are **gates**: shares from 0 to 1, one for each entry. The *forget gate* $f$ says which share of the cell is kept (it would better be called the keep gate), the *input gate* $i$ which share of the *candidate* $g$ is written to it, the *output gate* $o$ which share of it is shown. $h'$ is the output, which the two heads read. All four are layers that see the observation, or the torso's features $x$ of it,
+# and the output of the step before:
+#
+# $$f = \sigma(W_f x + U_f h + b_f), \quad i = \sigma(W_i x + U_i h + b_i), \quad o = \sigma(W_o x + U_o h + b_o), \quad g = \tanh(W_g x + U_g h + b_g),$$
+#
+# where $\sigma(z) = 1 / (1 + e^{-z})$ is the sigmoid. The memory is the pair $(h, c)$. On the way straight along the cell, $\partial c' / \partial c = f$: where $f$ is near 1, both the note and its gradient survive.
+#
+# ### Exercise 4.1  One step of the cell
+#
+# For $N$ environments, $F$ features and $C$ entries in the cell. The weights of the four gates lie in one tensor each, $C$ rows for $i$, then $C$ for $f$, then $g$, then $o$: torch's order. Return the pair, $h'$ first.
+#
+# *On paper:* one environment, one feature $x = 1$, one cell. The weights for $x$ are $\ln 3 \cdot (0, 1, 0.5, 0)$, in that order, those for $h$ and the biases are 0. Then $i = o = \sigma(0) = 0.5$, $f = \sigma(\ln 3) = 0.75$, and
+# $g = \tanh(0.549) = 0.5$. If $c$ was 1, $c' = 0.75 \cdot 1 + 0.5 \cdot 0.5 = 1$, and $h' = 0.5 \tanh(1) = 0.38080$.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("4.1")
+def lstm_step(
+    features: Tensor,
+    state: tuple[Tensor, Tensor],
+    input_weights: Tensor,
+    hidden_weights: Tensor,
+    bias: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """c' = f c + i g,  h' = o tanh(c'), with gates from W x + U h + b.   (N, F), (h, c) → (h', c').
+
+    input_weights (4C, F), hidden_weights (4C, C), bias (4C,): rows for i, f, g, o, C of each.
+    """
+    ### BEGIN SOLUTION
+    h, c = state
+    gates = features @ input_weights.T + h @ hidden_weights.T + bias
+    i, f, g, o = gates.chunk(4, dim=-1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+    ### END SOLUTION
+
+
+# %% [markdown]
+# The same thing twice: torch has such a cell, `nn.LSTMCell`. (It adds two biases, one for $x$ and one for $h$.) And the numbers from above:
+
+# %% tags=["nbval-check-output"]
+h, c = lstm_step(
+    torch.ones(1, 1),
+    (torch.zeros(1, 1), torch.ones(1, 1)),
+    math.log(3) * torch.tensor([[0.0], [1.0], [0.5], [0.0]]),
+    torch.zeros(4, 1),
+    torch.zeros(4),
+)
+print(f"on paper: c' = {c.item():.5f}, h' = {h.item():.5f}")
+assert abs(c.item() - 1) < 1e-5
+assert abs(h.item() - 0.38080) < 1e-5
+
+torch.manual_seed(0)
+cell = nn.LSTMCell(5, 3)
+x, memory = torch.randn(4, 5), (torch.randn(4, 3), torch.randn(4, 3))
+mine = lstm_step(x, memory, cell.weight_ih, cell.weight_hh, cell.bias_ih + cell.bias_hh)
+for a, b in zip(mine, cell(x, memory), strict=True):
+    torch.testing.assert_close(a, b)
+print("lstm_step and nn.LSTMCell agree")
+
+# %% [markdown]
+# How long does an untaught cell keep something? Take one in which all weights are 0, so that nothing is written, $f = \sigma(b_f)$ everywhere. Let it hold a 1, and go six steps:
+
+# %% tags=["nbval-check-output"]
+kept = {}
+for forget_bias in 0.0, 1.0, 3.0:
+    memory = torch.zeros(1, 1), torch.ones(1, 1)
+    bias = torch.tensor([0.0, forget_bias, 0.0, 0.0])
+    for _ in range(6):
+        memory = lstm_step(torch.ones(1, 1), memory, torch.zeros(4, 1), torch.zeros(4, 1), bias)
+    kept[forget_bias] = memory[1].item()
+    print(f"b_f = {forget_bias:.0f}   after six steps {kept[forget_bias]:.3f} are left")
+assert kept[0.0] < 0.02 < 0.1 < kept[1.0] < 0.2 < 0.7 < kept[3.0]
+
+# %% [markdown]
+# With torch's own beginning, $b_f$ around 0, next to nothing: before anything is learned, the cell forgets by half a step. It is a common remedy to begin with $b_f = 1$ (Jozefowicz, Zaremba and Sutskever, 2015), and `RecurrentActorCritic` does.
+
+# %% [markdown]
+# ## Whose memory is it, and until when?
+#
+# The network is chapter 01's with a cell between the torso and the two heads. What is new is not the network. What is new, and where nearly all mistakes are made, is that there is something to keep account of. Four rules:
+#
+# 1. **Carried.** A rollout stops after $T$ steps, mostly in the middle of an episode. The next one goes on with the memory as it was.
+# 2. **Anew.** Where an episode begins, the memory is zero: for that environment, and for no other.
+# 3. **Cut.** A rollout is learned from with the memory with which it *began*, as a constant: no gradient flows into the rollout before. Inside the rollout nothing is cut.
+# 4. **Asked, not advanced.** To ask the critic for $V(o_T)$, the bootstrap, or to evaluate the agent, changes nothing in the memory that is carried.
+#
+# In this book the network keeps no memory of its own. It is handed in and handed back, as `collect` does with everything else that a policy carries along: it lies in `position.policy_state`, a pair $(h, c)$ of shape $(N, C)$ each. Rule 4 then costs
+# nothing: whoever asks gets a new pair, and may drop it.
+#
+# ### Exercise 4.2  An episode begins
+#
+# Rule 2. You get the memory of $N$ environments and a flag for each: does an episode begin here? Return the memory with zeros where it does. The tensors that you were given stay as they are, since the memory with which a rollout began is still needed.
+#
+# *On paper:* $h$ with the rows $(1, 2), (3, 4), (5, 6)$, and an episode begins in the second environment: $(1, 2), (0, 0), (5, 6)$. The same for $c$.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("4.2")
+def begin_anew(state: tuple[Tensor, Tensor], begins: Tensor) -> tuple[Tensor, Tensor]:
+    """The memory with zeros for the environments in which an episode begins.
+
+    h and c (N, C) each, begins (N,) → the same, as new tensors.
+    """
+    ### BEGIN SOLUTION
+    h, c = (part.masked_fill(begins[:, None], 0) for part in state)
+    return h, c
+    ### END SOLUTION
+
+
+# %% [markdown]
+# Now let an untaught network act in three T-mazes of different lengths, so that their episodes end at different times, and write down step by step what its memory should be. At the end of the rollout it has to be what the policy carries. **A memory that leaks often passes a test of returns. Test the memory
+# itself.**
+
+# %%
+worlds = gym.vector.SyncVectorEnv(
+    [partial(envs.TMaze, length) for length in (1, 3, 20)],
+    autoreset_mode=gym.vector.AutoresetMode.SAME_STEP,
+)
+network = RecurrentActorCritic.for_env(gym.make(TMAZE), hidden=(), cells=32, seed=0)
+with torch.no_grad():
+    network.policy_head.weight *= 100  # it begins small, and would hide what we look for
+policy = sampled(network, torch.Generator().manual_seed(0))
+began = start(worlds, 0, initial_state(network, 3))
+rollout, position = collect(worlds, policy, began, t_max=12)
+
+
+@torch.no_grad()
+def stepwise(model, rollout, state):
+    """The way that the policy went, one step at a time.   → logits (T, N, A), memory at the end"""
+    rows = []
+    ended = rollout.terminated | rollout.truncated
+    for observations, over in zip(rollout.observations, ended, strict=True):
+        logits, state = model.logits(observations, state)
+        rows.append(logits)
+        state = begin_anew(state, over)  # what comes next is another episode
+    return torch.stack(rows), state
+
+
+logits, state = stepwise(network, rollout, began.policy_state)
+ends = (rollout.terminated | rollout.truncated).int()
+for n in range(3):
+    print(
+        f"environment {n}: episodes end after steps {(ends[:, n].nonzero().flatten() + 1).tolist()}"
+    )
+assert all(map(torch.equal, state, position.policy_state))
+print("largest entry of each carried cell:", [f"{x:.2f}" for x in state[1].abs().amax(dim=1)])
+assert [bool(row.any()) for row in state[1]] == [False, True, True]
+
+# %% [markdown]
+# In environment 0 an episode ended with the very last step: the next one begins with zeros. The other two are on their way.
+#
+# ## Through time
+#
+# The policy acted step by step, and without gradients. To learn, the network goes through the rollout once more, with them. All $N$ environments go through it in one batch, each with its ends at other places: a flag `begins[t]` says for each environment whether $o_t$ is the first observation of an episode.
+#
+# ### Exercise 4.3  Through time
+#
+# Rules 2 and 3. You get a function `step(x, memory)` that takes one step, the features of the rollout, $(T, N, F)$, the memory with which it began, and `begins`, $(T, N)$. Return the memories *after* each step, $h$ and $c$, $(T, N, C)$ each.
+# Use `begin_anew`. The memory at the beginning is a constant; behind it, nothing is cut.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("4.3")
+def through_time(
+    step, features: Tensor, state: tuple[Tensor, Tensor], begins: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Go through T steps from `state`, which is a constant.   (T, N, F) → h, c (T, N, C), after
+    each step.
+
+    begins (T, N): before such a step, that environment's memory begins anew.
+    """
+    ### BEGIN SOLUTION
+    h, c = state
+    state = h.detach(), c.detach()
+    memories = []
+    for x, anew in zip(features, begins, strict=True):
+        state = step(x, begin_anew(state, anew))
+        memories.append(state)
+    hs, cs = zip(*memories, strict=True)
+    return torch.stack(hs), torch.stack(cs)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# An agent made of your parts. It is the package's network; what goes through time is yours, step by step and altogether. Only for acting it still uses torch's cell, which is quicker.
+
+
+# %%
+class Agent(RecurrentActorCritic):
+    """Torso, LSTM, two heads: learns with your `through_time` and your `lstm_step`."""
+
+    def step(self, features, state):
+        cell = self.lstm
+        bias = cell.bias_ih + cell.bias_hh
+        return lstm_step(features, state, cell.weight_ih, cell.weight_hh, bias)
+
+    def forward(self, observations, state, begins):
+        h, c = through_time(self.step, self.torso(observations), state, begins)
+        return self.policy_head(h), self.value_head(h).squeeze(-1), (h, c)
+
+
+def new_agent(seed):
+    return Agent.for_env(gym.make(TMAZE), hidden=(), cells=32, seed=seed)
+
+
+# %% [markdown]
+# What the trainer calls is `unroll(rollout, state)`. It finds out where episodes begin (after each end), calls `forward`, and asks for the values of what came next. Here it stands beside the way that the policy went. Two computations of the same thing, with six ends inside the rollout: they should agree as
+# far as floating point goes.
+
+# %%
+agent = new_agent(seed=0)  # with the same weights as the network that acted
+with torch.no_grad():
+    agent.policy_head.weight *= 100
+unrolled, values, next_values = agent.unroll(rollout, began.policy_state)
+apart = (unrolled - logits).abs().max().item()
+print(
+    f"{int(ends.sum())} ends inside; largest logit {logits.abs().max():.1f}, largest difference {apart:.0e}"
+)
+assert ends.sum() > 0
+assert apart < 1e-6
+
+# %% [markdown]
+# Rule 1 and rule 3 together have a test as well: two rollouts in a row, of 5 and 7 steps, see what one rollout of 12 steps sees.
+
+# %%
+policy = sampled(agent, torch.Generator().manual_seed(0))
+one, middle = collect(worlds, policy, start(worlds, 0, initial_state(agent, 3)), t_max=5)
+two, last = collect(worlds, policy, middle, t_max=7)
+in_two = [agent.unroll(one, began.policy_state)[0], agent.unroll(two, middle.policy_state)[0]]
+apart = (torch.cat(in_two) - unrolled).abs().max().item()
+print(f"largest difference {apart:.0e}")
+assert apart < 1e-6
+
+# Rule 4: asked twice, it says the same, and what is carried stays as it was.
+before = [part.clone() for part in last.policy_state]
+V = agent.values(last.observation, last.policy_state)
+evaluate(agent, TMAZE, episodes=20)
+assert torch.equal(V, agent.values(last.observation, last.policy_state))
+assert all(map(torch.equal, before, last.policy_state))
+
+# %% [markdown]
+# And the gradient? Ask of every step's output how much it depends on what was seen at every step. Here is environment 1, whose episodes have five steps. **Predict before you run:** which fields of the square are not empty?
+
+# %%
+inputs = agent.torso(rollout.observations).detach().requires_grad_()
+begins = torch.zeros(12, 3, dtype=torch.bool)
+begins[1:] = ends[:-1].bool()
+h, _ = through_time(agent.step, inputs, began.policy_state, begins)
+hears = torch.stack(
+    [
+        torch.autograd.grad(h[t, 1].sum(), inputs, retain_graph=True)[0][:, 1].norm(dim=-1)
+        for t in range(12)
+    ]
+)
+
+ax = plots.axes(4.6, 3.9)
+ax.imshow(hears.sqrt().numpy(), cmap="Blues")
+ax.set(
+    xlabel="what was seen at step …", ylabel="output of step …", xticks=range(12), yticks=range(12)
+)
+ax.grid(visible=False)
+ax.set_title("Each episode hears of its own past alone")
+plt.show()
+
+episode = torch.tensor([0] * 5 + [1] * 5 + [2] * 2)
+own_past = (episode[:, None] == episode[None]).tril()
+assert ((hears > 0) == own_past).all()
+
+# %% [markdown]
+# (The colours go by the square root, so that small numbers can be seen.) A triangle for each episode: a step hears of itself and of what came before it, as far back as the episode goes. If you had detached inside the loop, only the diagonal would be left. If you had not begun anew, one large triangle.
+#
+# The dark diagonal and the pale corners are the fading that an untaught cell cannot help: what lies further back counts less.
+
+# %% [markdown]
+# ## The T-maze, remembered
+#
+# Now train. The trainer is chapter 01's, the returns are chapter 02's, the loss is chapter 03's: they hear nothing of the memory. A rollout of $T = 8$ steps is one step longer than an episode.
+
+# %%
+print(f"Training with {whose(lstm_step, through_time)}.")
+agent = new_agent(seed=0)
+untaught = new_agent(seed=0)  # for a comparison, later
+history = learn(agent, total_steps=24_000)
+
+print("π(up) after the two signs:", [round(p, 3) for p in turns_up(agent).tolist()])
+print(f"mean return, exactly: {mean_return(agent):.3f}")
+print("mean return, played: ", evaluate(agent, TMAZE, episodes=400, seed=1000))
+assert mean_return(agent) > 0.9
+
+# %%
+plots.signals(
+    {"without memory": forgetful_history, "LSTM": history},
+    names=["episode_return", "entropy"],
+    title="One seed: with a memory it turns as the sign said",
+)
+plt.show()
+
+# %% [markdown]
+# The way there need not be smooth: this seed could do it once already, lost it, and found it again. Ten seeds of each, 40,000 steps, on record:
+
+# %%
+tmaze = records.load("tmaze_memory")
+print(tmaze)
+final = tmaze.select(steps=40_000)
+usual = final.select(agent="LSTM", forget_bias=1.0)
+
+
+def scores(T):
+    """Mean returns of ten seeds with rollouts of T steps, exactly."""
+    return usual.select(t_max=T).column("score")
+
+
+plots.strip(
+    {
+        "no memory": final.select(agent="feed-forward").column("played"),
+        "LSTM": usual.select(t_max=8).column("played"),
+    },
+    below=0.95,
+    called="below 0.95",
+    title="With a memory all ten seeds solve it",
+    x_label="mean return of 400 episodes at the end",
+)
+plt.show()
+assert abs(final.select(agent="feed-forward").column("played")).max() < 0.25
+assert (usual.select(t_max=8).column("played") >= 0.95).sum() >= 9
+assert (scores(8) >= 0.95).sum() >= 9
+
+# %% [markdown]
+# ## What it remembers
+#
+# Nothing told the agent *how* to remember. But its memory is there to be looked at. These are the 32 entries of its cell in the course of an episode: after one sign, after the other, and the difference. The entries stand in the order of their difference at the junction.
+
+
+# %%
+@torch.no_grad()
+def memories(model):
+    """h and c after each step, for both signs.   → (7, 2, C) each"""
+    return model(EPISODE, model.initial_state(2), NO_ENDS)[2]
+
+
+_, c = memories(agent)
+order = (c[-1, 0] - c[-1, 1]).argsort(descending=True)
+limit = (c[:, 0] - c[:, 1]).abs().max().item()
+colours = LinearSegmentedColormap.from_list("cells", [plots.ORANGE, "white", plots.BLUE])
+
+panels = plots.axes(9, 4.2, columns=3)
+shown = {"sign up": c[:, 0], "sign down": c[:, 1], "difference": c[:, 0] - c[:, 1]}
+for ax, (name, entries) in zip(panels, shown.items(), strict=True):
+    picture = ax.imshow(
+        entries[:, order].T.numpy(), cmap=colours, vmin=-limit, vmax=limit, aspect="auto"
+    )
+    ax.set(title=name, xlabel="step", xticks=range(7))
+    ax.grid(visible=False)
+panels[0].set_ylabel("entry of the cell c")
+panels[0].figure.suptitle("The note grows on its way", x=0.01, ha="left", fontweight="bold")
+plt.colorbar(picture, ax=panels)
+plt.show()
+
+# %% [markdown]
+# In the first step little is written. Then the difference *grows*, step by step, though nothing new is seen in the corridor: the agent has learned to keep what it has, and to add to it in the same direction. Where one sign drives an entry up, the other one drives it down: the note is written large enough to be read
+# safely at the end. Beside the untaught network of the same seed:
+
+# %%
+left, right = plots.axes(9, 3.0, columns=2)
+for name, model, colour in ("untaught", untaught, plots.GREY), ("taught", agent, plots.BLUE):
+    h, c = memories(model)
+    for ax, part in (left, c), (right, h):
+        ax.plot((part[:, 0] - part[:, 1]).norm(dim=-1), color=colour, marker="o", label=name)
+left.set(xlabel="step", ylabel="distance between the signs", title="Cell c", xticks=range(7))
+right.set(xlabel="step", title="Output h", xticks=range(7))
+left.legend()
+plt.show()
+
+(h_before, c_before), (h_after, c_after) = memories(untaught), memories(agent)
+distance = [(c[:, 0] - c[:, 1]).norm(dim=-1) for c in (c_before, c_after)]
+print("cell, untaught: step 0 {:.2f}, step 6 {:.2f}".format(*distance[0][[0, 6]].tolist()))
+print("cell, taught:   step 0 {:.2f}, step 6 {:.2f}".format(*distance[1][[0, 6]].tolist()))
+assert distance[0][6] < distance[0][0] / 2
+assert distance[1][6] > 3 * distance[1][0]
+
+# %% [markdown]
+# The untaught cell notes something as well, any cell does, and forgets it at about the rate of the table above.
+#
+# Is that note what the agent acts on, or does it only look like it? Exchange it. Three steps into the corridor the agent that saw *up* gets the memory of the one that saw *down*, and the other way round. From there on both see what they would have seen anyway.
+
+# %% tags=["nbval-check-output"]
+with torch.no_grad():
+    _, _, (h, c) = agent(EPISODE[:4], agent.initial_state(2), NO_ENDS[:4])
+    exchanged = h[-1].flip(0), c[-1].flip(0)
+    logits, _, _ = agent(EPISODE[4:], exchanged, NO_ENDS[4:])
+p = logits[-1].softmax(dim=-1)[:, UP]
+print("saw up, remembers down: turns", "up" if p[0] > 0.5 else "down")
+print("saw down, remembers up: turns", "up" if p[1] > 0.5 else "down")
+assert p[0] < 0.1
+assert p[1] > 0.9
+
+# %% [markdown]
+# It turns as it remembers, not as it saw.
+
+# %% [markdown]
+# ## A rollout that is too short
+#
+# Rule 3 cuts the gradient where a rollout begins. That is **truncated** backpropagation through time. In the T-maze six steps lie between the sign and the turn: a rollout of seven steps can hold both, one of six cannot. How much of the turn's gradient arrives at the sign?
+
+
+# %%
+def gradient_at_the_sign(T):
+    """Of log π(up) at the turn, with respect to the sign, if the rollout holds the last T steps."""
+    inputs = agent.torso(EPISODE).requires_grad_()
+    before, within = inputs[: 7 - T], inputs[7 - T :]
+    state = agent.initial_state(2)
+    if T < 7:
+        h, c = through_time(agent.step, before, state, NO_ENDS[: 7 - T])
+        state = h[-1], c[-1]
+    h, _ = through_time(agent.step, within, state, NO_ENDS[7 - T :])
+    log_pi = agent.policy_head(h[-1]).log_softmax(dim=-1)[:, UP].sum()
+    return torch.autograd.grad(log_pi, inputs)[0][0].norm().item()
+
+
+for T in 3, 6, 7:
+    print(f"T = {T}: {gradient_at_the_sign(T):.1e}")
+assert gradient_at_the_sign(6) == 0 < gradient_at_the_sign(7)
+
+# %% [markdown]
+# Exactly nothing, for every rollout that is shorter than seven steps. So nothing ever tells such an agent what to write when it sees the sign. **Write down a guess:** of ten seeds with rollouts of 2, 3, 4, 5, 6 and 7 steps, how many solve the T-maze?
+
+# %%
+lengths = (2, 3, 4, 5, 6, 7, 8, 16)
+plots.strip(
+    {f"T = {T}": scores(T) for T in lengths},
+    below=0.8,
+    called="fail",
+    title="Rollouts much shorter than the gap mostly fail",
+    x_label="mean return after 40,000 steps, exactly",
+)
+plt.show()
+
+print("T    seeds with a mean return of at least 0.8")
+solved = {T: int((scores(T) >= 0.8).sum()) for T in lengths}
+for T in lengths:
+    print(f"{T:<4} {solved[T]} of 10")
+assert max(solved[2], solved[3], solved[4]) < 5 < solved[6]
+assert min(solved[7], solved[8], solved[16]) >= 9
+
+# %% [markdown]
+# The shorter the rollout, the fewer seeds: with two or three steps one or two of ten, with five one half. But look at $T = 6$. Its gradient never reaches the sign either, and most of its seeds solve the maze. Two questions, then.
+#
+# **Why does anybody succeed, if nothing says what to write at the sign?** Because only the *gradient* is cut. The memory itself is carried from rollout to rollout (rule 1), and even an untaught cell writes something different for each sign, and carries some of it to the turn: you saw it, the grey line. What has to be
+# written is there by chance. What is left to learn is to keep it, to make it larger, and to read it, and the last $T - 1$ steps before the turn can teach that. **The weights are the same in every step**: who has learned to keep and to enlarge in the last steps of the corridor does so in the first ones as well. The more steps of the corridor a rollout holds together with the turn, the more
+# of this has a gradient.
+#
+# **Why do most fail, then, if the rollout is much shorter?** You might think: because the untaught cell keeps too little. That can be tested. With a forget bias of 3 nearly everything arrives at the turn, with 0 next to nothing. Ten seeds each:
+
+# %%
+lstm = final.select(agent="LSTM")
+at_first = tmaze.select(agent="LSTM", steps=0)
+print("T   forget bias   distance of the cells at the turn, untaught   seeds that solve it")
+solved_with = {}
+for T, b in (3, 0.0), (3, 1.0), (3, 3.0), (8, 0.0), (8, 1.0):
+    arrives = np.median(at_first.select(t_max=T, forget_bias=b).column("cells_apart"))
+    solves = lstm.select(t_max=T, forget_bias=b).column("score") >= 0.8
+    solved_with[T, b] = int(solves.sum())
+    print(f"{T}   {b:<13.0f} {arrives:<47.2f} {solved_with[T, b]} of 10")
+assert solved_with[3, 3.0] <= solved_with[3, 0.0] < 4
+assert solved_with[8, 0.0] < solved_with[8, 1.0]
+
+# %% [markdown]
+# The guess was wrong. With $T = 3$ and a bias of 3, many times as much of the sign arrives at the turn as with 0, and the maze is not solved more often. (With $T = 8$ the bias of 1 does what it is there for: without it four of ten fail.) So look at what becomes of the difference in the course of training: how far apart are the
+# outputs $h$ at the turn, which is all that the heads get to read?
+
+# %%
+ax = plots.learning_curves(
+    {
+        f"T = {T}": tmaze.select(agent="LSTM", forget_bias=1.0, t_max=T).curves(
+            "steps", "outputs_apart"
+        )
+        for T in (3, 8)
+    },
+    each_seed=True,
+    title="What reaches the heads: with T = 3 it goes under first",
+    y_label="distance of the outputs h at the turn",
+)
+ax.set(yscale="log", ylim=(1e-3, 10))
+plt.show()
+
+
+# %%
+def outputs_apart(T, steps):
+    runs = tmaze.select(agent="LSTM", forget_bias=1.0, t_max=T, steps=steps)
+    return np.median(runs.column("outputs_apart"))
+
+
+for T in 3, 8:
+    course = [f"{outputs_apart(T, steps):.2f}" for steps in (0, 4_000, 8_000, 40_000)]
+    print(f"T = {T}: median distance after 0, 4000, 8000 and 40,000 steps:", ", ".join(course))
+assert outputs_apart(3, 8_000) < outputs_apart(3, 0) / 2
+assert outputs_apart(8, 8_000) > 10 * outputs_apart(8, 0)
+
+lost = {}
+for T in 3, 4, 5, 6, 8:
+    runs = tmaze.select(agent="LSTM", forget_bias=1.0, t_max=T)
+    courses = [runs.select(seed=seed).column("score") for seed in range(10)]
+    lost[T] = sum(bool(x.max() >= 0.8 > x[-1]) for x in courses)
+    print(f"T = {T}: solved at some time, and not at the end: {lost[T]} of 10")
+assert sum(lost[T] for T in (3, 4, 5, 6)) > lost[8] == 0
+
+# %% [markdown]
+# With $T = 8$ the difference has grown a hundredfold after 8000 steps. With $T = 3$ it first *falls*, below what the untaught network brought to the turn. The weights are moved by what the last two steps before the turn can teach, and by the noise of rewards that an agent which cannot yet tell the signs apart gets at random; nothing in that
+# speaks for the difference, and in most seeds it goes under. Where it does not, it can be picked up late: see the two blue lines that rise in the end. With more steps there might be more of them; we have not looked. And three runs with $T = 5$ or 6 *had* solved the maze and lost it: what no gradient holds in place, the next steps may move.
+#
+# So a truncated gradient is not the end of all memory, and no guarantee of any. If you know how far back what matters lies, make the rollout longer than that.
+
+# %% [markdown]
+# ## A memory of somebody else
+#
+# So far the trainer did the accounting. Here is its heart, written out by somebody in a hurry: collect a rollout, look back at it, compute the loss, hand on the position. The trainer's loop then makes a step of Adam. The agent acts with the right memory, no error is raised, every shape is right. Ten seeds, on record:
+
+# %%
+wrong_memory = records.load("tmaze_wrong_memory")
+print(wrong_memory)
+ends_of = wrong_memory.select(steps=40_000)
+in_a_hurry, as_it_should = (
+    ends_of.select(memory=name).column("score") for name in ("end", "beginning")
+)
+plots.strip(
+    {"in a hurry": in_a_hurry, "as it should be": as_it_should},
+    below=0.95,
+    called="below 0.95",
+    title="Most seeds half forgive it",
+    x_label="mean return after 40,000 steps, exactly",
+)
+plt.show()
+assert (in_a_hurry < 0.95).all()
+assert (in_a_hurry > 0.7).sum() >= 5
+assert (as_it_should >= 0.95).sum() >= 7
+
+# %% [markdown]
+# Two seeds in a hurry learn nothing, and none reaches 0.95; but most of them turn rightly most of the time. Whoever ran one of those would have kept the code, and begun to tune the learning rate.
+#
+# (Look at the lower row, too. These ten runs have other random numbers than the ten further above, with $T = 8$ as well; there all ten solved the maze, here eight. Eighteen of twenty is what we know of this setting.)
+#
+# ### Exercise 4.4  Bug hunt: somebody else's memory
+#
+# **Find the fault and mend it.** Think of the four rules. A question that helps: the network has not changed between acting and looking back. So the unrolled pass has to give every action the very probability with which it was drawn. Does it?
+
+
+# %% tags=["nbval-check-output"]
+@exercise("4.4")
+def learn_from(
+    model: RecurrentActorCritic,
+    envs: Envs,
+    policy: Policy,
+    position: Position,
+    t_max: int,
+    gamma: float,
+) -> tuple[Loss, Position]:
+    """Collect a rollout from `position` on.   → what it teaches, the position after it."""
+    state = position.policy_state
+    rollout, position = collect(envs, policy, position, t_max)
+    logits, values, next_values = model.unroll(rollout, state)
+    ends = rollout.terminated, rollout.truncated
+    returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
+    return a2c_loss(logits, values, rollout.actions, returns), position
+
+
+# %% [markdown]
+# `hint("4.4")` helps; called again, it says more.
+
+# %% tags=["nbval-check-output"]
+hint("4.4")
+
+# %% [markdown]
+# Here is the test that finds it, on the agent that you have trained. `collect` hands back the position *after* the rollout. The memory that lies there has seen how the rollout went on, and in an environment whose episode has ended it has seen another episode altogether.
+
+# %%
+worlds = make_envs(TMAZE, 8)
+policy = sampled(agent, torch.Generator().manual_seed(1))
+_, began = collect(worlds, policy, start(worlds, 1, initial_state(agent, 8)), t_max=3)
+rollout, after = collect(worlds, policy, began, t_max=8)
+
+acted = stepwise(agent, rollout, began.policy_state)[0].softmax(dim=-1)[..., UP]
+for name, state in {"beginning": began.policy_state, "end": after.policy_state}.items():
+    with torch.no_grad():
+        looked_back = agent.unroll(rollout, state)[0].softmax(dim=-1)[..., UP]
+    difference = (looked_back - acted).abs().amax(dim=1)
+    print(f"memory of its {name:10} π(up) differs by up to {difference.max():.0e}")
+    print("  step by step:", " ".join(f"{x:.2f}" for x in difference))
+assert difference[:4].max() > 0.5  # of the last one, the end's
+assert difference[4:].max() < 1e-6
+
+# %% [markdown]
+# Four steps of an episode were left when the rollout began. In these the network looks back with a memory of the *next* episode's sign. Where the two signs differ, it believes that it meant to turn the other way. From the first end on there is no difference, since the memory begins anew. So the mistake spoils the episodes that a rollout cuts in two, and leaves the whole ones alone. With
+# rollouts of eight steps and episodes of seven, one episode in four is whole: enough to learn most of it from.
+#
+# Is it mended? One training by hand, with your function in it:
+
+# %%
+print(f"Training with {whose(lstm_step, through_time, learn_from)}.")
+T, N, total_steps, learning_rate = 8, 8, 20_000, 0.01
+mended = new_agent(seed=1)
+parameters = list(mended.parameters())
+adam = torch.optim.Adam(parameters, lr=learning_rate)
+worlds, policy = make_envs(TMAZE, N), sampled(mended, torch.Generator().manual_seed(1))
+position = start(worlds, 1, initial_state(mended, N))
+for steps in range(0, total_steps, T * N):
+    loss, position = learn_from(mended, worlds, policy, position, T, gamma=0.99)
+    adam.param_groups[0]["lr"] = learning_rate * (1 - steps / total_steps)
+    apply_gradients(adam, parameters, gradients_of(loss.total, parameters), max_norm=0.5)
+print(f"mean return, exactly: {mean_return(mended):.3f}")
+assert mean_return(mended) > 0.8
+
+zeros = ends_of.select(memory="zeros").column("score")
+print(f"looking back with zeros, on record: {(zeros >= 0.94).sum()} of 10 seeds above 0.94")
+assert 3 < (zeros >= 0.94).sum() < 10
+
+# %% [markdown]
+# ## CartPole without velocities
+#
+# In the T-maze the memory has to *hold* something. In most worlds it has to *work something out*. CartPole shows four numbers: the cart's place, its velocity, the pole's angle, its angular velocity. Take the two velocities away. A pole that leans to the right by a little may be falling or just coming back, and the right push is a different one. Two observations in a row would tell.
+#
+# One agent has a layer of 64 and 64 LSTM cells, the other two layers of 64. There is one change to the world: rewards are multiplied by 0.05, so that returns are about 5 and not about 100. (Critic and actor share all weights below the heads. With large returns the critic's error drowns the actor's gradient; in chapter 03 a small `value_weight` served that purpose.) Results are given in the usual units.
+
+# %%
+BLIND = "a3c_lib/CartPoleWithoutVelocities-v0"
+cartpole = records.load("cartpole_memory")
+print(cartpole)
+plots.learning_curves(
+    {
+        name: cartpole.select(agent=agent_).curves("steps", "episode_return")
+        for name, agent_ in {"LSTM": "LSTM", "without memory": "feed-forward"}.items()
+    },
+    each_seed=True,
+    lines={"most possible": 500},
+    title="CartPole without velocities: without memory no seed gets far",
+)
+plt.show()
+
+print("mean return of 100 episodes, five seeds")
+last = cartpole.select(steps=200_000)
+for name in "feed-forward", "LSTM":
+    for actions in "sampled", "greedy":
+        row = np.sort(last.select(agent=name).column(actions))
+        print(f"{name:13} {actions:8}", " ".join(f"{x:5.0f}" for x in row))
+best_without = last.select(agent="feed-forward").column("sampled").max()
+assert last.select(agent="LSTM").column("sampled").min() > 3 * best_without
+assert last.select(agent="LSTM").column("greedy").min() > 400
+
+# %% [markdown]
+# All five seeds with a memory are far above all five without. None of the five reaches 500 with sampled actions, and most do with greedy ones: they were not undecided about much, but a coin is tossed 500 times.
+#
+# One seed live, with your parts, and less than half of the steps:
+
+
+# %%
+def scaled_cartpole():
+    return TransformReward(gym.make(BLIND), lambda reward: 0.05 * float(reward))
+
+
+print(f"Training with {whose(lstm_step, through_time)}.")
+balancer = Agent.for_env(scaled_cartpole(), hidden=(64,), cells=64, seed=0)
+new_balancer = Agent.for_env(scaled_cartpole(), hidden=(64,), cells=64, seed=0)
+config = actor_critic.Config(total_steps=80_000, t_max=16, num_envs=8, learning_rate=5e-3, seed=0)
+with actor_critic.train(
+    balancer, scaled_cartpole, config, targets=n_step_returns, loss=a2c_loss
+) as training:
+    updates = list(track(training))
+evaluation = evaluate(balancer, BLIND, episodes=50, seed=1000)
+print("mean return", evaluation)
+assert evaluation.mean > 1.5 * best_without
+
+# %%
+animation.animate(animation.play(greedy(balancer), BLIND, seed=3, max_steps=150), fps=25)
+
+# %% [markdown]
+# Has it worked out the velocities? Ask its memory. We let it play, note its output $h$ at every step and, from behind the scenes, the two velocities that it does not see. Then we look for the *linear* function of $h$ that comes closest to them on one half of the steps, and test it on the other half. The share of their
+# variation that it explains is chapter 03's explained variance. For comparison, the same from the two numbers that are seen, and from the output of an untaught network that looks on.
+
+
+# %%
+@torch.no_grad()
+def look_on(player, *others, steps=3_000):
+    """Play greedily.   → what was seen (T, 2), the velocities (T, 2), outputs h of all (T, C)"""
+    world = gym.make(BLIND)
+    models, rows, over = (player, *others), [], True
+    for _ in range(steps):
+        if over:
+            observation, _ = world.reset(seed=len(rows))
+            memories = [model.initial_state(1) for model in models]
+        seen = torch.as_tensor(observation)[None]
+        velocities = torch.tensor(world.unwrapped.state[1::2], dtype=torch.float32)
+        memories = [model.logits(seen, m)[1] for model, m in zip(models, memories, strict=True)]
+        rows.append((seen[0], velocities, *(h[0] for h, _ in memories)))
+        logits = player.policy_head(memories[0][0])
+        observation, _, terminated, truncated, _ = world.step(int(logits.argmax()))
+        over = terminated or truncated
+    return [torch.stack(column) for column in zip(*rows, strict=True)]
+
+
+def read_out(x, y):
+    """The best linear function of x on the first half.   → y of the second half, and its guess"""
+    x, half = torch.cat([x, torch.ones(len(x), 1)], dim=1).double(), len(x) // 2
+    weights = torch.linalg.lstsq(x[:half], y[:half].double(), driver="gelsd").solution
+    return y[half:].double(), x[half:] @ weights
+
+
+seen, velocities, h_taught, h_untaught = look_on(balancer, new_balancer)
+readers = {"what is seen": seen, "untaught memory": h_untaught, "taught memory": h_taught}
+explained = {}
+panels = plots.axes(9, 3.2, columns=3)
+for ax, (name, x) in zip(panels, readers.items(), strict=True):
+    truth, guess = read_out(x, velocities[:, 1])
+    explained[name] = 1 - ((truth - guess).var() / truth.var()).item()
+    ax.scatter(truth, guess, s=3, color=plots.BLUE, alpha=0.4)
+    ax.axline((0, 0), slope=1, color=plots.GREY, linewidth=1)
+    ax.set(
+        title=f"{name}: {explained[name]:.2f}",
+        xlabel="angular velocity",
+        xlim=(-2, 2),
+        ylim=(-2, 2),
+    )
+panels[0].set_ylabel("read from it")
+title = "The pole's angular velocity, read from …, and the share that is explained"
+panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+plt.show()
+assert explained["what is seen"] < 0.3
+assert explained["taught memory"] > 0.6
+
+# %% [markdown]
+# From the two numbers that are seen at one moment, nothing can be read of how fast the pole turns. From the memory nearly all of it can. But look at the middle before you praise the training: an untaught LSTM, which mixes what it sees with what it saw, holds a good part of it as well. (The same was at work in the T-maze with short rollouts.) Training made it clearer, in this one seed, and taught the heads to use it.
+
+# %% [markdown]
+# ## What it cost
+#
+# - **Time.** A network without memory looks at a whole rollout at once. With one, it must go through it step by step, since each step waits for the one before. That is so for learning as for acting.
+
+# %%
+import time
+
+plain = ActorCritic.for_env(gym.make(BLIND), hidden=(64, 64), seed=0)
+numbers = torch.randn(16, 8, 2)
+no_ends = torch.zeros(16, 8, dtype=torch.bool)
+passes = {
+    "without memory": lambda: plain(numbers),
+    "LSTM": lambda: balancer(numbers, balancer.initial_state(8), no_ends),
+}
+for name, one_pass in passes.items():
+    begin = time.perf_counter()
+    for _ in range(20):
+        one_pass()
+    print(f"{name:15} {(time.perf_counter() - begin) / 20 * 1000:.1f} ms for a rollout (16, 8)")
+sizes = [sum(p.numel() for p in model.parameters()) for model in (plain, balancer)]
+print(f"weights: {sizes[0]:,} without memory, {sizes[1]:,} with")
+assert sizes[1] > 3 * sizes[0]
+
+# %% [markdown]
+# - **A number that matters more.** $T$ was a matter of bias and variance. Now it is also how far back a lesson can reach, and you do not know beforehand how far back what matters lies.
+# - **Accounting.** Four rules, and breaking one raises no error. You have four tests: the carried memory itself, stepwise against unrolled, two rollouts against one, and which input hears of which output.
+# - **A memory that is a little old.** After an update the weights are new, and the memory that is carried was written with the old ones. Nobody corrects that; the runs above learned all the same.
+#
+# A memory is no free gift to a world that needs none: it is more to learn and slower. Where two observations in a row tell all, as in CartPole, one could as well show the agent two observations.
+
+# %% [markdown]
+# ## Where the paper says it
+#
+# *Asynchronous Methods for Deep Reinforcement Learning*, Mnih et al. 2016.
+#
+# | here | paper | what differs |
+# |---|---|---|
+# | torso, LSTM, two heads | "A3C LSTM": 256 LSTM cells after the last hidden layer | ours has 32 or 64 |
+# | rollouts of 7, 8 or 16 steps | $t_{max} = 5$ for the Atari games | a gradient through time reaches no further than a rollout |
+# | | Table 1, 57 games, human starts: A3C LSTM has mean 623.0 % and median 112.6 % of a human's score | A3C without memory, trained as long, four days: mean 496.8 %, median 116.6 %. The mean is higher, the median a little lower |
+# | carried, anew, cut, asked | – | programs made from the paper had trouble with it, see below |
+#
+# The paper's continuous tasks have an LSTM of 128 cells too, and the maze game *Labyrinth*, in which every episode has a new maze, was played by an A3C LSTM.
+#
+# These rules have been asked about, and broken, in public. Whether and when to reset the memory at an episode's end was asked, or got wrong, in several programs (baby-a3c, issue 10; Mava, issue 1006; pytorch-a2c-ppo-acktr-gail, issue 206). muupan/async-rl has an argument of its own, `keep_same_state`, so that the bootstrap does not advance the memory. And that taking single steps is backpropagation
+# through time all the same, as long as nothing is detached in between, had to be explained under pytorch-a3c, issue 76.
+
+# %% [markdown]
+# ## What to try next
+#
+# Change a line and run the cell. It trains one agent in some ten seconds.
+#
+# 1. A corridor of 10 cells and rollouts of 8 steps. Then rollouts of 16.
+# 2. Begin with a forget bias of 0, or of 3. (`agent.lstm.bias_ih[32:64]` are the forget gate's.) Which seeds learn, and how soon?
+# 3. Break a rule: let `begin_anew` return the memory as it is, and run the notebook again from there, with `@exercise("4.2", run_mine=True)`. Which cell notices first? Is the T-maze still solved?
+# 4. Exchange only $h$, or only $c$, in the corridor of the T-maze. Which of the two is the note?
+
+# %%
+length, t_max, forget_bias, seed = 5, 8, 1.0, 2
+
+other = new_agent(seed)
+with torch.no_grad():
+    other.lstm.bias_ih[32:64] = forget_bias
+config = actor_critic.Config(
+    total_steps=16_000, t_max=t_max, num_envs=8, learning_rate=0.01, seed=seed
+)
+make = partial(envs.TMaze, length)
+with actor_critic.train(other, make, config, targets=n_step_returns, loss=a2c_loss) as training:
+    list(track(training))
+print("mean return", evaluate(other, make, episodes=200, seed=1000))
+
+# %% [markdown]
+# ## Summary
+#
+# - A policy that sees only the present cannot act on the past: in the T-maze its mean return is exactly 0, whatever it learns. An LSTM reached at least 0.95 in all ten seeds of one record, and in eight of ten of another.
+# - The **cell** is kept by a share $f$ and added to, $c' = f c + i g$; the output is what is shown of it, $h' = o \tanh(c')$. With a forget bias of 1, at first 0.73 of the cell is left after a step.
+# - Memory is **carried** from rollout to rollout, begins **anew** with each episode, for each environment alone, is **cut** off the gradient where a rollout begins and nowhere else, and is **asked without being advanced**.
+# - Acting and learning compute the same thing twice. Compare them: the network has to give an action the probability with which it was drawn.
+# - A rollout that does not reach back to what mattered cannot teach to write it down. Only the gradient is cut, though, and the weights are the same in every step: one step too short, most seeds still learned; much too short, few.
+# - A memory can be looked at, exchanged and read out.
+
+# %%
+progress()
+
+# %% [markdown]
+# This is as far as the book is written. What comes next: chapter 05 lets many workers learn at the same time, each in its own process, without waiting for one another, which is A3C; and chapter 06 makes them wait, which is A2C. Both take the network of this chapter as readily as any other.
