@@ -926,5 +926,4 @@ print(
 progress()
 
 # %% [markdown]
-# This is as far as the book is written. What comes next: chapter 04 gives the agent a memory, for worlds that do not show all at once; chapter 05 lets many workers learn at the same time, each in its own process, without waiting
-# for one another, which is A3C; and chapter 06 makes them wait, which is A2C. The loss that you wrote here serves in all three.
+# Next, chapter 04: an agent with a memory, for worlds that do not show all at once. The loss that you wrote here serves there, and in chapters 05 and 06 as well, where many workers learn at the same time.

@@ -968,4 +968,4 @@ print("mean return", evaluate(other, make, episodes=200, seed=1000))
 progress()
 
 # %% [markdown]
-# This is as far as the book is written. What comes next: chapter 05 lets many workers learn at the same time, each in its own process, without waiting for one another, which is A3C; and chapter 06 makes them wait, which is A2C. Both take the network of this chapter as readily as any other.
+# Next, chapter 05: many workers that learn at the same time, each in its own process, without waiting for one another. That is A3C, and it takes the network of this chapter as readily as any other.
