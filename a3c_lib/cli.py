@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -33,7 +33,7 @@ from tyro.conf import (
 )
 
 import a3c_lib
-from a3c_lib import a2c, a3c
+from a3c_lib import a2c, a3c, reinforce
 from a3c_lib.checkpoints import CheckpointError
 from a3c_lib.evaluation import evaluate
 from a3c_lib.rollout import HasLogits, greedy, initial_state, sampled
@@ -55,6 +55,7 @@ from a3c_lib.training import Training
 from a3c_lib.workers import WorkerError
 
 PROGRAM = "a3c-lib"
+COMMANDS = "train", "resume", "evaluate", "plot", "check"
 FAILED, BAD_INPUT = 1, 2  # exit codes; an interrupt's is 128 + the signal's number, 130 for Ctrl-C
 
 
@@ -121,13 +122,24 @@ class TrainActorCritic(Begin):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainReinforce(Begin):
+    """REINFORCE: one process, whole episodes, no critic (chapter 00)."""
+
+    config: reinforce.Config = field(default_factory=reinforce.Config)  # how it learns
+
+
+@dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train an agent, in a new run."""
+    """Train an agent, in a new run: train ALGORITHM ENV. `train ALGORITHM --help` lists all options.
+
+    For example: a3c-lib train a2c CartPole-v1 --total-steps 50000 --seed 1
+    """
 
     begin: (
         Annotated[TrainA3C, subcommand("a3c")]
         | Annotated[TrainA2C, subcommand("a2c")]
         | Annotated[TrainActorCritic, subcommand("actor-critic")]
+        | Annotated[TrainReinforce, subcommand("reinforce")]
     )
 
 
@@ -135,14 +147,14 @@ class Train:
 class Resume:
     """Go on with a run from its latest checkpoint.
 
-    Workers in turn (--schedule round-robin), a2c and actor-critic go on as if they had never
-    stopped, bit for bit, in environments that can be restored: the book's own Corridor, Trap, Catch
-    and TMaze, and any that has state_dict() and load_state_dict(). In others, and with processes,
-    new episodes begin.
+    It goes on as if it had never stopped, bit for bit, in environments that can be restored: the
+    book's own Corridor, Trap, Catch and TMaze, and any that has state_dict() and load_state_dict().
+    In others, such as CartPole, and where a3c has processes, new episodes begin; it is said which.
     """
 
     run: Positional[Path]  # folder of the run
-    # a new budget, in environment steps, above those taken; None: the run's own
+    # a new budget, in environment steps, above those taken; a learning rate that comes down then
+    # comes down to 0 at its end; None: the run's own
     total_steps: int | None = None
     recording: Recording = field(default_factory=Recording)  # what is kept while it trains
 
@@ -243,6 +255,9 @@ class BadInput(Exception):
 
 def parsed(argv: Sequence[str]) -> Any:
     """The command that is asked for. Raises BadInput, in one line; leaves for --help."""
+    _known(argv[:1], "command", COMMANDS)
+    if argv[0] == "train":
+        _known(argv[1:2], "algorithm", CONFIGS)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -259,6 +274,13 @@ def parsed(argv: Sequence[str]) -> Any:
         raise BadInput(in_one_line(said.getvalue())) from None
 
 
+def _known(word: Sequence[str], kind: str, names: Iterable[str]) -> None:
+    if not word:
+        raise BadInput(f"which {kind}? There are {', '.join(names)}; --help says more")
+    if not word[0].startswith("-") and word[0] not in names:
+        raise BadInput(f"{kind} is one of {', '.join(names)}; got {word[0]!r}")
+
+
 def in_one_line(box: str) -> str:
     """What tyro says in a box of several lines.
 
@@ -272,10 +294,14 @@ def in_one_line(box: str) -> str:
     'gamma is a discount in [0, 1]; got 1.5'
     """
     lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
-    paragraphs = [" ".join(part.split()) for part in re.split(r"─{5,}", "\n".join(lines))]
-    said = re.sub(r"^Error parsing \S+: ", "", paragraphs[0]) or " ".join(box.split())
-    meant = re.search(r"Perhaps you meant: (--[\w-]+)", " ".join(paragraphs[1:]))
-    return said + (f"; perhaps you meant {meant[1]}" if meant else "")
+    said, _, more = re.sub(r"─{5,}|\n\n", "\0", "\n".join(lines)).partition("\0")
+    said, more = " ".join(said.split()), " ".join(more.split())
+    said = re.sub(r"^Error parsing (--\S+:)?(\S+: )?", r"\1", said) or " ".join(box.split())
+    meant = re.search(r"Perhaps you meant: (--[\w-]+).*?( in a3c-lib .*?) --help", more)
+    if meant is None:
+        return said
+    where = meant[2] if meant[1] in said.split() else ""  # right, but not of this command
+    return f"{said}; perhaps you meant {meant[1]}{where}"
 
 
 # What is done
