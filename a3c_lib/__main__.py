@@ -1,10 +1,14 @@
 """Beside the chapters: `python -m a3c_lib`, which is the command `a3c-lib` too."""
 
+import io
 import sys
 
 
 def main() -> int:
     """Run the command line.   → the exit code."""
+    for stream in sys.stdout, sys.stderr:  # a terminal that has no θ shows a question mark
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         from a3c_lib.cli import main as command
     except ModuleNotFoundError as error:

@@ -293,8 +293,9 @@ def in_one_line(box: str) -> str:
     ... ╰──────────────────────────────────────╯''')
     'gamma is a discount in [0, 1]; got 1.5'
     """
+    box = re.sub(r"\A\s*\w[^\n]*\n -{5,}", "", box)  # its title, where a terminal has no lines
     lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
-    said, _, more = re.sub(r"─{5,}|\n\n", "\0", "\n".join(lines)).partition("\0")
+    said, _, more = re.sub(r"[─-]{5,}|\n\n", "\0", "\n".join(lines).strip()).partition("\0")
     said, more = " ".join(said.split()), " ".join(more.split())
     said = re.sub(r"^Error parsing (--\S+:)?(\S+: )?", r"\1", said) or " ".join(box.split())
     meant = re.search(r"Perhaps you meant: (--[\w-]+).*?( in a3c-lib .*?) --help", more)

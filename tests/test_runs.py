@@ -21,7 +21,7 @@ SMALL = Network(hidden=(8,))
 
 
 def plan(algorithm="a2c", env="a3c_lib/TMaze-v0", network=SMALL, **options):
-    options = {"total_steps": 400, **options}
+    options = {"total_steps": 200, **options}
     if algorithm != "reinforce":
         options = {"t_max": 5, **options}
     if algorithm == "a3c":
@@ -113,7 +113,7 @@ def test_rows_later_than_the_checkpoint_and_half_rows_come_again(tmp_path):
     metrics = run.folder / "metrics.csv"
     rows = metrics.read_text()
     last = rows.splitlines()[-1]
-    metrics.write_text(rows + last.replace("200,", "240,", 1) + "\n" + last[:20])
+    metrics.write_text(rows + last.replace("200,", "201,", 1) + "\n" + last[:20])
     assert table(train(planned, tmp_path / "run")) == table(train(planned, tmp_path / "whole"))
 
 
@@ -263,7 +263,7 @@ def test_bad_values_are_named(config):
 # ---- killed ----
 
 # Imports once; then every line it reads, arguments of the command, is run in a process of its own,
-# which kills itself at one of its calls: of functions of this name, or of any.
+# which kills itself: at a call of the function with that name, or at any call or return.
 FORKING = """
 import json, os, signal, sys
 from a3c_lib import progress
@@ -274,7 +274,7 @@ calls = 0
 def kill_at(last, name):
     def profile(frame, event, _):
         global calls
-        if event.endswith("call") and (name is None or frame.f_code.co_name == name):
+        if event == "call" and frame.f_code.co_qualname == name or name is None:
             calls += 1
             if calls == last:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -317,13 +317,13 @@ class Processes:
         self.process.stdout.close()
 
     def __call__(self, *arguments):
-        """Run a command to its end.   → how many calls it made"""
+        """Run a command to its end.   → how many calls and returns there were"""
         calls, code = self._run(arguments, -1, None).split()
         assert code == "0"
         return int(calls)
 
     def killed(self, *arguments, at, of=None):
-        """Run a command that is killed at a call, if it comes so far.   → whether it did."""
+        """Run a command that is killed at one of them, if it comes so far.   → whether it did."""
         return self._run(arguments, at, of).split()[-1] == str(-signal.SIGKILL)
 
     def _run(self, *command):
@@ -362,7 +362,7 @@ def changed_options(planned):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes, to be quick")
 @pytest.mark.parametrize("algorithm", ["a2c", "a3c"])
 def test_a_run_that_is_killed_is_the_uninterrupted_one(tmp_path, command, algorithm):
-    """SIGKILL at twenty random calls: whichever, the run goes on bit for bit, rows and all."""
+    """SIGKILL at twenty random calls and returns: whichever, the run goes on bit for bit, rows and all."""
     random = Random(algorithm)
     planned = plan(algorithm, total_steps=120, t_max=4, num_envs=3)
     calls = command(*begin_or_resume(tmp_path / "whole", planned))
@@ -387,7 +387,7 @@ def test_a_run_of_processes_that_is_killed_can_be_resumed(tmp_path, command):
     folder, planned = tmp_path / "run", plan("a3c", schedule="processes", total_steps=600)
     steps = [0]
     for row in 7, 3:
-        assert command.killed(*begin_or_resume(folder, planned), at=row, of="add")
+        assert command.killed(*begin_or_resume(folder, planned), at=row, of="_Metrics.add")
         steps.append(Run.open(folder).load()["training"]["steps"])
     command(*begin_or_resume(folder, planned))
     run = Run.open(folder)
