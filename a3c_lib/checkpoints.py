@@ -76,6 +76,11 @@ def load(path: str | Path) -> dict[str, Any]:
             f"{path} holds more than numbers, text and tensors; it was refused, and nothing in it "
             "was run"
         ) from None
+    except (RuntimeError, ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{path} cannot be read by torch {torch.__version__}: {reason}"
+        ) from None
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds a {type(state).__name__}, which is no trainer's state")
     with_arrays: dict[str, Any] = _with_arrays(state)

@@ -100,7 +100,7 @@ def test_the_command_trains_as_the_library_does(run):
 
 
 def test_progress_has_speed_and_time_left(monkeypatch, capsys):
-    monkeypatch.delenv("A3C_LIB_PROGRESS")
+    monkeypatch.delenv("A3C_LIB_PROGRESS", raising=False)
     assert main(["train", "a2c", MAZE, *SMALL]) == 0
     assert re.search(r"400 of 400 \|#+\| .*steps/s, .* gone, .* left", capsys.readouterr().out)
 
