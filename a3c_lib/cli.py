@@ -153,8 +153,8 @@ class Resume:
     """
 
     run: Positional[Path]  # folder of the run
-    # a new budget, in environment steps, above those taken; a learning rate that comes down then
-    # comes down to 0 at its end; None: the run's own
+    # a new budget, in environment steps, above those taken: from now on the learning rate comes
+    # down to 0 at its end; None: the run's own
     total_steps: int | None = None
     recording: Recording = field(default_factory=Recording)  # what is kept while it trains
 
@@ -264,7 +264,8 @@ def parsed(argv: Sequence[str]) -> Any:
             return tyro.cli(
                 cast(Any, Command),
                 prog=PROGRAM,
-                description="Train actor-critic agents, and look at what they learned.",
+                description="Train actor-critic agents, and look at what they learned. "
+                "`a3c-lib COMMAND --help` says more.",
                 args=argv,
                 config=(OmitArgPrefixes, OmitSubcommandPrefixes, PositionalMetavarFromFieldName),
             )

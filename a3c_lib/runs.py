@@ -70,8 +70,8 @@ class ActorCriticConfig(actor_critic.Config):
 class Network:
     """The network that learns."""
 
-    # widths of its layers, each at least 1; None: 64 64, or 64 before an LSTM, or no layers for
-    # reinforce, whose policy is a table then where observations are state numbers
+    # widths of its layers, each at least 1; None: 64 64, before an LSTM 64, for reinforce none at
+    # all, so that its policy is a table where observations are state numbers
     hidden: tuple[int, ...] | None = None
     # with memory: an LSTM between those layers and the two heads; reinforce cannot have one
     recurrent: bool = False
@@ -174,7 +174,7 @@ class Plan(NamedTuple):
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "Plan":
-        config = CONFIGS[about["algorithm"]](**about["config"])
+        config = _config(CONFIGS[about["algorithm"]], about["config"])
         hidden = about["network"]["hidden"]
         network = {**about["network"], "hidden": None if hidden is None else tuple(hidden)}
         return cls(about["algorithm"], about["env"], config, Network(**network))
@@ -193,6 +193,16 @@ class Plan(NamedTuple):
         if not isinstance(training.get("steps"), int):
             raise CheckpointError(f"{path} holds no number of steps; it is no trainer's state")
         return state
+
+
+def _config(kind: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
+    """A run's config; on the CPU, if it trained on a device that cannot be used here."""
+    try:
+        return kind(**values)
+    except ValueError:
+        if values.get("device", "cpu") == "cpu":
+            raise
+        return kind(**{**values, "device": "cpu"})
 
 
 def find_env(env_id: str) -> EnvSpec:

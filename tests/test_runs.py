@@ -228,6 +228,14 @@ def test_a_file_that_describes_no_run_is_refused(tmp_path, content):
         Run.open(tmp_path / "other")
 
 
+def test_a_run_of_a_device_that_is_not_here_goes_on_without_it(tmp_path):
+    run = train(plan(), tmp_path / "run", stop=2)
+    config = run.plan.as_json()["config"]
+    assert changed(run, config={**config, "device": "cuda:99"}).plan == run.plan
+    with pytest.raises(RunError, match=r"damaged, or not a run's: gamma is a discount"):
+        changed(run, config={**config, "device": "cuda:99", "gamma": 2})
+
+
 def test_an_unknown_checkpoint_is_no_runs(tmp_path):
     run = train(plan(), tmp_path / "run", stop=2)
     checkpoints.save(run.checkpoint, {"weights": torch.zeros(2)})
