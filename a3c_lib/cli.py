@@ -490,27 +490,25 @@ def plot(command: Plot) -> int:
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """A name for each run; the same for those that differ in the seed alone."""
-    names: dict[str, list[str]] = {}
-    keys = []
+    """A name for each run; the same for those that differ in the seed alone, and only for them."""
+    groups: dict[str, list[Path]] = {}
     for run in runs:
-        plan = run.plan.as_json()
-        config, network = {**plan["config"], "seed": None}, {**plan["network"]}
-        keys.append(repr({**plan, "config": config, "network": {**network, "network_seed": None}}))
-        names.setdefault(keys[-1], []).append(run.folder.resolve().name)
-    labels = {}
-    for key, group in names.items():
-        start = re.match(r".*", "".join(_common_start(group)))
-        common = start[0].rstrip("-_ ") if start else ""
-        labels[key] = common if len(group) > 1 and common else group[0]
-    return [labels[key] for key in keys]
+        groups.setdefault(_but_for_seeds(run.plan), []).append(run.folder)
+    labels: dict[str, str] = {}
+    for key, folders in groups.items():
+        name = folders[0].resolve().name
+        without_seed = re.sub(r"[-_ ]?\d+$", "", name) if len(folders) > 1 else ""
+        label = without_seed or name
+        labels[key] = label if label not in labels.values() else str(folders[0])
+    return [labels[_but_for_seeds(run.plan)] for run in runs]
 
 
-def _common_start(names: Sequence[str]) -> Iterator[str]:
-    for letters in zip(*names, strict=False):
-        if len(set(letters)) > 1:
-            return
-        yield letters[0]
+def _but_for_seeds(plan: Plan) -> str:
+    about = plan.as_json()
+    return repr(
+        {**about, "config": {**about["config"], "seed": None}}
+        | {"network": {**about["network"], "network_seed": None}}
+    )
 
 
 def _curve(history: Sequence[Any], signal_name: str) -> tuple[list[float], list[float]]:

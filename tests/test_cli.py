@@ -359,6 +359,9 @@ def test_several_runs_are_compared_and_seeds_share_a_curve(run, monkeypatch):
     }
     assert main(["plot", *names, "--signal", "entropy", "--out", "all.png"]) == 0
     assert drawn[1]["run"][0][1] == [row.entropy for row in Run.open(run).metrics()]
+    assert main(["train", "a2c", MAZE, *SMALL, "--gamma", "0.5", "--run", "deeper/run"]) == 0
+    assert main(["plot", str(run), "deeper/run", "--out", "all.png"]) == 0
+    assert list(drawn[2]) == ["run", "deeper/run"]  # not one curve of two seeds
 
 
 def test_the_installation_is_checked(monkeypatch):
