@@ -245,6 +245,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error, BAD_INPUT)
     except (RunError, CheckpointError) as error:
         return _complain(error, BAD_INPUT)
+    except OSError as error:  # a full disk, a folder that may not be written
+        return _complain(error, FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted", 128 + signal.SIGINT)
 
@@ -347,11 +349,18 @@ def resume(command: Resume) -> int:
         with training:
             if command.total_steps is not None:
                 run.describe()
-            how = "exactly where it stopped" if training.restored else "with new episodes"
-            print(f"{run.folder} goes on after {steps:,} steps, {how}", flush=True)
+            print(f"{run.folder} goes on after {steps:,} steps, {_how(training)}", flush=True)
             if run.about.get("versions") != versions():
                 print("It began with other versions (see run.json): the last digits may differ.")
             return _learn(run, training, command.recording, interrupts)
+
+
+def _how(training: Training[nn.Module, Any]) -> str:
+    if training.restored:
+        return "exactly where it stopped"
+    if isinstance(training, a3c.A3CTraining) and training.config.schedule == "processes":
+        return "with new episodes: processes are not put back where they stood"
+    return "with new episodes: its environment cannot be put back where it stood"
 
 
 def _learn(

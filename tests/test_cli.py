@@ -154,7 +154,10 @@ def test_a_finished_run_gets_a_larger_budget(run, capsys):
 def test_where_new_episodes_begin_it_is_said(capsys):
     assert main(["train", "a2c", "CartPole-v1", *SMALL, "--run", "cart"]) == 0
     assert main(["resume", "cart", "--total-steps", "500"]) == 0
-    assert "cart goes on after 400 steps, with new episodes" in capsys.readouterr().out
+    assert (
+        "cart goes on after 400 steps, with new episodes: its environment cannot be put back"
+        in capsys.readouterr().out
+    )
 
 
 def test_other_versions_are_mentioned(run, capsys):
@@ -362,6 +365,18 @@ def test_several_runs_are_compared_and_seeds_share_a_curve(run, monkeypatch):
     assert main(["train", "a2c", MAZE, *SMALL, "--gamma", "0.5", "--run", "deeper/run"]) == 0
     assert main(["plot", str(run), "deeper/run", "--out", "all.png"]) == 0
     assert list(drawn[2]) == ["run", "deeper/run"]  # not one curve of two seeds
+
+
+def test_a_disk_that_cannot_be_written_is_said(run, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Run, "describe", full)
+    assert main(["resume", "run", "--total-steps", "600"]) == 1
+    assert complaint(capsys) == "[Errno 28] No space left on device"
+    assert main(["train", "a2c", MAZE, "--run", "other"]) == 2
+    assert complaint(capsys) == "other cannot be made: [Errno 28] No space left on device"
+    assert not Path("other").exists()
 
 
 def test_the_installation_is_checked(monkeypatch):
