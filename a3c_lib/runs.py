@@ -335,6 +335,15 @@ def recorded(
 
     After an error in the training the last checkpoint stays as it is. `updates` are the training's,
     or what wraps them, such as `track(training)`.
+
+    >>> config, network = a2c.Config(total_steps=80, num_envs=2), Network(hidden=(8,))
+    >>> plan = Plan("a2c", "a3c_lib/TMaze-v0", config, network)
+    >>> with tempfile.TemporaryDirectory() as folder, plan.train(plan.make_model()) as training:
+    ...     run = Run.create(Path(folder, "maze"), plan, training.state_dict())
+    ...     for update in recorded(run, training, training):
+    ...         pass
+    ...     [row.steps for row in run.metrics()]
+    [40, 80]
     """
     seconds, steps = run.load()["seconds"], training.steps
     began = saved = time.monotonic()

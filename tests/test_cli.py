@@ -519,6 +519,32 @@ def test_what_is_wrong_is_found_in_a_box_without_lines():
     assert cli.in_one_line(box) == "Unrecognized options: --x"
 
 
+MINE = """
+import gymnasium
+from a3c_lib.envs import TMaze
+
+class Mine(TMaze):
+    pass
+
+gymnasium.register("somebodys/Mine-v0", Mine)
+"""
+
+
+def test_workers_find_an_environment_of_a_module_in_this_folder(here):
+    (here / "mine.py").write_text(MINE)
+    program = "import sys, a3c_lib.__main__ as command; sys.exit(command.main())"
+    options = ["--num-workers", "1", "--total-steps", "50", "--hidden", "8"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, "train", "a3c", "mine:somebodys/Mine-v0", *options],
+        capture_output=True,
+        text=True,
+        env=PATHS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the run is in runs/mine_somebodys_Mine-v0-a3c-0\n" in done.stdout
+
+
 def test_it_is_a_module_and_a_script():
     done = subprocess.run(
         [sys.executable, "-m", "a3c_lib", "train", "a2c", "Nowhere-v1"],
