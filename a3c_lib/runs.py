@@ -435,6 +435,8 @@ class _Metrics:
         """Bring the rows to the disk: none that a checkpoint counts may be lost."""
         self.file.flush()
         os.fsync(self.file.fileno())
+        if self.board is not None:
+            self.board.flush()
 
 
 def tensorboard_writer() -> Callable[..., Any]:

@@ -204,6 +204,10 @@ def test_anothers_checkpoint_is_refused_and_nothing_is_written(run, env, network
     [
         (["a2c", "Nowhere-v1"], "environment 'Nowhere-v1' is unknown: Environment `Nowhere`"),
         (["a2c", "nobodys:Nowhere-v1"], "environment 'nobodys:Nowhere-v1': No module named"),
+        (
+            ["a2c", "Blackjack-v1"],
+            "observations Tuple(Discrete(32), Discrete(11), Discrete(2)) are",
+        ),
         (["a2c", "Pendulum-v1"], "actions Box(-2.0, 2.0, (1,), float32) are not supported"),
         (["a2c", MAZE, "--gamma", "1.5"], "gamma is a discount in [0, 1]; got 1.5"),
         (["a3c", MAZE, "--num-workers", "0"], "num_workers is at least 1; got 0"),

@@ -167,6 +167,9 @@ def test_tensorboard_gets_the_same_numbers(tmp_path, monkeypatch):
         def add_scalar(self, name, value, step):
             board.append((name, value, step))
 
+        def flush(self):
+            board.append("flushed")
+
         def close(self):
             board.append("closed")
 
@@ -176,8 +179,8 @@ def test_tensorboard_gets_the_same_numbers(tmp_path, monkeypatch):
     with planned.train(planned.make_model(), run.load()["training"]) as training:
         list(recorded(run, training, training, tensorboard=True))
     assert board[0] == ("tensorboard", 81)
-    assert board[-1] == "closed"
-    entropies = [(step, value) for name, value, step in board[1:-1] if name == "entropy"]
+    assert board[-2:] == ["flushed", "closed"]
+    entropies = [(step, value) for name, value, step in board[1:-2] if name == "entropy"]
     assert entropies == [(row.steps, row.entropy) for row in run.metrics()[2:]]
 
 
