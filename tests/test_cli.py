@@ -1,6 +1,7 @@
 """The command line. Most tests call main; what is about processes runs one."""
 
 import importlib
+import io
 import os
 import re
 import shutil
@@ -507,15 +508,15 @@ def test_ctrl_c_in_a_terminal_keeps_the_run_and_leaves_no_process(here):
     assert all(weight.isfinite().all() for weight in state["model"].values())
 
 
-def test_help_is_shown_where_there_are_no_greek_letters():
-    done = subprocess.run(
-        [sys.executable, "-m", "a3c_lib", "train", "a3c", "--help"],
-        capture_output=True,
-        text=True,
-        env={**PATHS, "PYTHONIOENCODING": "ascii"},
-        check=True,
-    )
-    assert "let one worker at a time read or change ?" in done.stdout
+def test_help_is_shown_where_there_are_no_greek_letters(monkeypatch):
+    said = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(said, encoding="ascii"))
+    monkeypatch.setattr(sys, "argv", ["a3c-lib", "train", "a3c", "--help"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit):
+        a3c_lib.__main__.main()
+    sys.stdout.flush()
+    assert b"let one worker at a time read or change ?" in said.getvalue()
 
 
 def test_what_is_wrong_is_found_in_a_box_without_lines():
