@@ -289,6 +289,7 @@ def test_without_tyro_the_remedy_is_named(monkeypatch, capsys):
     monkeypatch.delitem(sys.modules, "a3c_lib.cli")
     monkeypatch.delattr(a3c_lib, "cli")
     monkeypatch.setitem(sys.modules, "tyro", None)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # it gets one entry more
     assert command() == 2
     assert complaint(capsys) == 'the command line needs tyro: pip install "a3c_lib[cli]"'
 
