@@ -70,8 +70,9 @@ def test_a_run_that_stops_again_and_again_is_the_uninterrupted_one(tmp_path, alg
     recurrent = algorithm != "reinforce"
     planned = plan(algorithm, network=Network(hidden=(8,), recurrent=recurrent, cells=4))
     whole = train(planned, tmp_path / "whole")
-    for _ in range(4):
-        parts = train(planned, tmp_path / "parts", stop=3)
+    for times in range(1, 5):
+        parts = train(planned, tmp_path / "parts", stop=3, every=60)
+        assert parts.load()["training"]["updates"] == 3 * times
     parts = train(planned, tmp_path / "parts")
     assert same(weights(parts), weights(whole))
     assert table(parts) == table(whole)
@@ -99,6 +100,18 @@ def test_the_first_checkpoint_is_there_before_training_begins(tmp_path):
         assert run.load()["training"]["steps"] == 0
     run = train(planned, tmp_path / "run")
     assert same(weights(run), weights(train(planned, tmp_path / "other")))
+
+
+def test_a_folder_that_is_there_is_left_alone(tmp_path):
+    run = train(plan(), tmp_path / "run", stop=2)
+    state, before = run.load()["training"], run.checkpoint.read_bytes()
+    with pytest.raises(RunError, match="run exists already; resume it, with a3c-lib resume"):
+        Run.create(run.folder, plan(), state)
+    assert run.checkpoint.read_bytes() == before
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunError, match="empty exists already; give another folder"):
+        Run.create(tmp_path / "empty", plan(), state)
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_a_run_that_cannot_be_made_leaves_nothing(tmp_path):
