@@ -68,7 +68,8 @@ def same(ours, theirs):
 def test_a_run_that_stops_again_and_again_is_the_uninterrupted_one(tmp_path, algorithm):
     """Files and all: weights bit for bit, and every row."""
     recurrent = algorithm != "reinforce"
-    planned = plan(algorithm, network=Network(hidden=(8,), recurrent=recurrent, cells=4))
+    network = Network(hidden=(8,), recurrent=recurrent, cells=4)
+    planned = plan(algorithm, network=network, **{"num_envs": 2} if algorithm == "a2c" else {})
     whole = train(planned, tmp_path / "whole")
     for times in range(1, 5):
         parts = train(planned, tmp_path / "parts", stop=3, every=60)
