@@ -293,7 +293,10 @@ def test_bad_values_are_named(config):
 FORKING = """
 import json, os, signal, sys
 from a3c_lib import progress
-from a3c_lib.cli import main
+from a3c_lib.cli import main, parsed
+
+for arguments in ["train", "a2c", "ENV"], ["train", "a3c", "ENV"], ["resume", "RUN"]:
+    parsed(arguments)  # once for all: the options' help comes out of the sources
 
 calls = 0
 
