@@ -1,10 +1,18 @@
 """Beside the chapters: `python -m a3c_lib`, which is the command `a3c-lib` too."""
 
+import io
 import sys
+from pathlib import Path
 
 
 def main() -> int:
     """Run the command line.   → the exit code."""
+    for stream in sys.stdout, sys.stderr:  # a terminal that has no θ shows a question mark
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    here = str(Path.cwd())
+    if here not in sys.path:  # an environment may be in a module here, whichever way this began
+        sys.path.append(here)
     try:
         from a3c_lib.cli import main as command
     except ModuleNotFoundError as error:

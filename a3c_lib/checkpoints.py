@@ -6,10 +6,11 @@ with a3c.train(model, make_env, config, resume=checkpoints.load("run.pt")) as tr
     ...
 """
 
+import io
 import os
 import pickle
-import zipfile
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-FORMAT = "a3c_lib checkpoint 1"
+# A file is this line, a checksum, and what torch.save writes. The checksum, since a zip file's own
+# does not cover its directory: with a bit changed there, other weights can be read.
+FORMAT = b"a3c_lib checkpoint 1\n"
+HEAD = len(FORMAT) + sha256().digest_size
 ARRAY = "numpy.ndarray"  # the key of a dict that stands for an array
 UNFINISHED = ".unfinished"  # what a file is called while it is written
 
@@ -32,11 +36,17 @@ def save(path: str | Path, state: Mapping[str, Any]) -> None:
     It is written under another name, brought to the disk, and renamed. Raises TypeError, with
     nothing written, if the state holds anything but numbers, text, None, tensors and arrays, and
     lists, tuples and dicts of them.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/run.pt", {"theta": torch.ones(2), "steps": 3})
+    ...     load(f"{folder}/run.pt")
+    {'theta': tensor([1., 1.]), 'steps': 3}
     """
-    path = Path(path)
-    checkpoint = {"format": FORMAT, "state": _plain(state, "state")}
-    with _Replacement(path) as temporary:
-        torch.save(checkpoint, temporary)
+    content = io.BytesIO()
+    torch.save(_plain(state, "state"), content)
+    with _Replacement(Path(path)) as file:
+        file.write(FORMAT + sha256(content.getbuffer()).digest() + content.getbuffer())
 
 
 def load(path: str | Path) -> dict[str, Any]:
@@ -47,28 +57,34 @@ def load(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            whole = archive.testzip() is None
-        if not whole:
-            raise CheckpointError(f"{path} is damaged: what is in it is not what was written")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    if not content.startswith(FORMAT):
+        raise CheckpointError(
+            f"{path} is no checkpoint of a3c_lib (or of another version of it, or damaged)"
+        )
+    digest, content = content[len(FORMAT) : HEAD], content[HEAD:]
+    if sha256(content).digest() != digest:
+        raise CheckpointError(f"{path} is damaged: what is in it is not what was written")
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(
             f"{path} holds more than numbers, text and tensors; it was refused, and nothing in it "
             "was run"
         ) from None
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError, EOFError, NotImplementedError):
+    except (RuntimeError, ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0]
         raise CheckpointError(
-            f"{path} is damaged, or was never a checkpoint: it is no whole file of torch.save"
+            f"{path} cannot be read by torch {torch.__version__}: {reason}"
         ) from None
-    if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is no checkpoint of a3c_lib (or of another version of it)")
-    state: dict[str, Any] = _with_arrays(checkpoint["state"])
-    return state
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} holds a {type(state).__name__}, which is no trainer's state")
+    with_arrays: dict[str, Any] = _with_arrays(state)
+    return with_arrays
 
 
 def write_text(path: Path, text: str) -> None:

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -33,7 +33,7 @@ from tyro.conf import (
 )
 
 import a3c_lib
-from a3c_lib import a2c, a3c
+from a3c_lib import a2c, a3c, reinforce
 from a3c_lib.checkpoints import CheckpointError
 from a3c_lib.evaluation import evaluate
 from a3c_lib.rollout import HasLogits, greedy, initial_state, sampled
@@ -55,6 +55,7 @@ from a3c_lib.training import Training
 from a3c_lib.workers import WorkerError
 
 PROGRAM = "a3c-lib"
+COMMANDS = "train", "resume", "evaluate", "plot", "check"
 FAILED, BAD_INPUT = 1, 2  # exit codes; an interrupt's is 128 + the signal's number, 130 for Ctrl-C
 
 
@@ -121,13 +122,24 @@ class TrainActorCritic(Begin):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainReinforce(Begin):
+    """REINFORCE: one process, whole episodes, no critic (chapter 00)."""
+
+    config: reinforce.Config = field(default_factory=reinforce.Config)  # how it learns
+
+
+@dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train an agent, in a new run."""
+    """Train an agent, in a new run: train ALGORITHM ENV. `train ALGORITHM --help` lists all options.
+
+    For example: a3c-lib train a2c CartPole-v1 --total-steps 50000 --seed 1
+    """
 
     begin: (
         Annotated[TrainA3C, subcommand("a3c")]
         | Annotated[TrainA2C, subcommand("a2c")]
         | Annotated[TrainActorCritic, subcommand("actor-critic")]
+        | Annotated[TrainReinforce, subcommand("reinforce")]
     )
 
 
@@ -135,14 +147,14 @@ class Train:
 class Resume:
     """Go on with a run from its latest checkpoint.
 
-    Workers in turn (--schedule round-robin), a2c and actor-critic go on as if they had never
-    stopped, bit for bit, in environments that can be restored: the book's own Corridor, Trap, Catch
-    and TMaze, and any that has state_dict() and load_state_dict(). In others, and with processes,
-    new episodes begin.
+    It goes on as if it had never stopped, bit for bit, in environments that can be restored: the
+    book's own Corridor, Trap, Catch and TMaze, and any that has state_dict() and load_state_dict().
+    In others, such as CartPole, and where a3c has processes, new episodes begin; it is said which.
     """
 
     run: Positional[Path]  # folder of the run
-    # a new budget, in environment steps, above those taken; None: the run's own
+    # a new budget, in environment steps, above those taken: from now on the learning rate comes
+    # down to 0 at its end; None: the run's own
     total_steps: int | None = None
     recording: Recording = field(default_factory=Recording)  # what is kept while it trains
 
@@ -233,6 +245,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error, BAD_INPUT)
     except (RunError, CheckpointError) as error:
         return _complain(error, BAD_INPUT)
+    except OSError as error:  # a full disk, a folder that may not be written
+        return _complain(error, FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted", 128 + signal.SIGINT)
 
@@ -243,13 +257,17 @@ class BadInput(Exception):
 
 def parsed(argv: Sequence[str]) -> Any:
     """The command that is asked for. Raises BadInput, in one line; leaves for --help."""
+    _known(argv[:1], "command", COMMANDS)
+    if argv[0] == "train":
+        _known(argv[1:2], "algorithm", CONFIGS)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
             return tyro.cli(
                 cast(Any, Command),
                 prog=PROGRAM,
-                description="Train actor-critic agents, and look at what they learned.",
+                description="Train actor-critic agents, and look at what they learned. "
+                "`a3c-lib COMMAND --help` says more.",
                 args=argv,
                 config=(OmitArgPrefixes, OmitSubcommandPrefixes, PositionalMetavarFromFieldName),
             )
@@ -257,6 +275,13 @@ def parsed(argv: Sequence[str]) -> Any:
         if end.code != BAD_INPUT:
             raise
         raise BadInput(in_one_line(said.getvalue())) from None
+
+
+def _known(word: Sequence[str], kind: str, names: Iterable[str]) -> None:
+    if not word:
+        raise BadInput(f"which {kind}? There are {', '.join(names)}; --help says more")
+    if not word[0].startswith("-") and word[0] not in names:
+        raise BadInput(f"{kind} is one of {', '.join(names)}; got {word[0]!r}")
 
 
 def in_one_line(box: str) -> str:
@@ -271,11 +296,16 @@ def in_one_line(box: str) -> str:
     ... ╰──────────────────────────────────────╯''')
     'gamma is a discount in [0, 1]; got 1.5'
     """
+    box = re.sub(r"\A\s*\w[^\n]*\n -{5,}", "", box)  # its title, where a terminal has no lines
     lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
-    paragraphs = [" ".join(part.split()) for part in re.split(r"─{5,}", "\n".join(lines))]
-    said = re.sub(r"^Error parsing \S+: ", "", paragraphs[0]) or " ".join(box.split())
-    meant = re.search(r"Perhaps you meant: (--[\w-]+)", " ".join(paragraphs[1:]))
-    return said + (f"; perhaps you meant {meant[1]}" if meant else "")
+    said, _, more = re.sub(r"[─-]{5,}|\n\n", "\0", "\n".join(lines).strip()).partition("\0")
+    said, more = " ".join(said.split()), " ".join(more.split())
+    said = re.sub(r"^Error parsing (--\S+:)?(\S+: )?", r"\1", said) or " ".join(box.split())
+    meant = re.search(r"Perhaps you meant: (--[\w-]+).*?( in a3c-lib .*?) --help", more)
+    if meant is None:
+        return said
+    where = meant[2] if meant[1] in said.split() else ""  # right, but not of this command
+    return f"{said}; perhaps you meant {meant[1]}{where}"
 
 
 # What is done
@@ -319,11 +349,18 @@ def resume(command: Resume) -> int:
         with training:
             if command.total_steps is not None:
                 run.describe()
-            how = "exactly where it stopped" if training.restored else "with new episodes"
-            print(f"{run.folder} goes on after {steps:,} steps, {how}", flush=True)
+            print(f"{run.folder} goes on after {steps:,} steps, {_how(training)}", flush=True)
             if run.about.get("versions") != versions():
                 print("It began with other versions (see run.json): the last digits may differ.")
             return _learn(run, training, command.recording, interrupts)
+
+
+def _how(training: Training[nn.Module, Any]) -> str:
+    if training.restored:
+        return "exactly where it stopped"
+    if isinstance(training, a3c.A3CTraining) and training.config.schedule == "processes":
+        return "with new episodes: processes are not put back where they stood"
+    return "with new episodes: its environment cannot be put back where it stood"
 
 
 def _learn(
@@ -462,27 +499,25 @@ def plot(command: Plot) -> int:
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """A name for each run; the same for those that differ in the seed alone."""
-    names: dict[str, list[str]] = {}
-    keys = []
+    """A name for each run; the same for those that differ in the seed alone, and only for them."""
+    groups: dict[str, list[Path]] = {}
     for run in runs:
-        plan = run.plan.as_json()
-        config, network = {**plan["config"], "seed": None}, {**plan["network"]}
-        keys.append(repr({**plan, "config": config, "network": {**network, "network_seed": None}}))
-        names.setdefault(keys[-1], []).append(run.folder.resolve().name)
-    labels = {}
-    for key, group in names.items():
-        start = re.match(r".*", "".join(_common_start(group)))
-        common = start[0].rstrip("-_ ") if start else ""
-        labels[key] = common if len(group) > 1 and common else group[0]
-    return [labels[key] for key in keys]
+        groups.setdefault(_but_for_seeds(run.plan), []).append(run.folder)
+    labels: dict[str, str] = {}
+    for key, folders in groups.items():
+        name = folders[0].resolve().name
+        without_seed = re.sub(r"[-_ ]?\d+$", "", name) if len(folders) > 1 else ""
+        label = without_seed or name
+        labels[key] = label if label not in labels.values() else str(folders[0])
+    return [labels[_but_for_seeds(run.plan)] for run in runs]
 
 
-def _common_start(names: Sequence[str]) -> Iterator[str]:
-    for letters in zip(*names, strict=False):
-        if len(set(letters)) > 1:
-            return
-        yield letters[0]
+def _but_for_seeds(plan: Plan) -> str:
+    about = plan.as_json()
+    return repr(
+        {**about, "config": {**about["config"], "seed": None}}
+        | {"network": {**about["network"], "network_seed": None}}
+    )
 
 
 def _curve(history: Sequence[Any], signal_name: str) -> tuple[list[float], list[float]]:

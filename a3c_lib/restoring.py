@@ -53,6 +53,17 @@ def restored(envs: Envs, world: Mapping[str, Any] | None, begun: Position) -> Po
 
     None, with nothing changed, if `world` is None or these are other environments in number or
     kind than it is of. Raises ValueError if an environment cannot make sense of its state.
+
+    >>> from a3c_lib.rollout import make_envs, start
+    >>> envs = make_envs("a3c_lib/TMaze-v0")
+    >>> begun, _ = start(envs, seed=0), envs.step([0])
+    >>> world = world_state(envs, begun)
+    >>> begun_again = start(envs, seed=1)
+    >>> envs.envs[0].unwrapped.state_dict()["cell"]
+    0
+    >>> position = restored(envs, world, begun_again)
+    >>> envs.envs[0].unwrapped.state_dict()["cell"]
+    1
     """
     if world is None or world_state(envs, begun) is None:
         return None

@@ -26,13 +26,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 from torch import nn
 
-from a3c_lib import a2c, a3c, actor_critic, checkpoints, optim
+from a3c_lib import a2c, a3c, actor_critic, checkpoints, optim, reinforce
 from a3c_lib.actor_critic import one_step_targets
 from a3c_lib.checkpoints import CheckpointError
 from a3c_lib.losses import a2c_loss
@@ -70,9 +70,11 @@ class ActorCriticConfig(actor_critic.Config):
 class Network:
     """The network that learns."""
 
-    # widths of its layers, each at least 1; None: 64 64, or 64 before an LSTM
+    # widths of its layers, each at least 1; None: 64 64, before an LSTM 64, for reinforce none at
+    # all, so that its policy is a table where observations are state numbers
     hidden: tuple[int, ...] | None = None
-    recurrent: bool = False  # with memory: an LSTM between those layers and the two heads
+    # with memory: an LSTM between those layers and the two heads; reinforce cannot have one
+    recurrent: bool = False
     cells: int = 64  # of the LSTM, at least 1
     network_seed: int | None = None  # of the first weights, at least 0; None: the run's seed
 
@@ -94,11 +96,12 @@ class Network:
         return ActorCritic.for_env(env, **options)
 
 
-AnyConfig = a3c.Config | a2c.Config | ActorCriticConfig
+AnyConfig = a3c.Config | a2c.Config | ActorCriticConfig | reinforce.Config
 CONFIGS: dict[str, type[AnyConfig]] = {
     "a3c": a3c.Config,
     "a2c": a2c.Config,
     "actor-critic": ActorCriticConfig,
+    "reinforce": reinforce.Config,
 }
 
 
@@ -113,15 +116,21 @@ class Plan(NamedTuple):
     def make_model(self) -> nn.Module:
         """The network, with its first weights.
 
-        Raises RunError if there is no such environment, or its spaces are not supported.
+        Raises RunError if there is no such environment, its spaces are not supported, or the
+        algorithm cannot learn with such a network.
         """
-        spec = find_env(self.env)
+        spec, network = find_env(self.env), self.network
+        if isinstance(self.config, reinforce.Config):
+            if network.recurrent:
+                raise RunError("reinforce has no memory; recurrent is for the other algorithms")
+            if network.hidden is None:
+                network = dataclasses.replace(network, hidden=())
         try:
             env = gym.make(spec)
         except Exception as error:  # whatever an environment of somebody else raises
             raise RunError(f"environment {self.env!r} cannot be made: {_said(error)}") from error
         try:
-            return self.network.make(env, self.config.seed)
+            return network.make(env, self.config.seed)
         except ValueError as error:
             raise RunError(f"environment {self.env!r}: {error}") from None
         finally:
@@ -137,6 +146,9 @@ class Plan(NamedTuple):
                 return a3c.train(model, spec, config, resume=resume)
             if isinstance(config, a2c.Config):
                 return a2c.train(model, spec, config, resume=resume)
+            if isinstance(config, reinforce.Config):  # any network that has logits will do
+                training = reinforce.train(cast(Any, model), spec, config, resume=resume)
+                return cast(Training[nn.Module, Any], training)
             loss = partial(
                 a2c_loss, value_weight=config.value_weight, entropy_weight=config.entropy_weight
             )
@@ -144,7 +156,7 @@ class Plan(NamedTuple):
             return actor_critic.train(
                 model, spec, config, targets=targets, loss=loss, resume=resume
             )
-        except (ValueError, RuntimeError, KeyError, TypeError) as error:
+        except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
             if resume is None:
                 raise
             raise RunError(f"the run cannot go on from its checkpoint: {_said(error)}") from error
@@ -162,7 +174,7 @@ class Plan(NamedTuple):
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "Plan":
-        config = CONFIGS[about["algorithm"]](**about["config"])
+        config = _config(CONFIGS[about["algorithm"]], about["config"])
         hidden = about["network"]["hidden"]
         network = {**about["network"], "hidden": None if hidden is None else tuple(hidden)}
         return cls(about["algorithm"], about["env"], config, Network(**network))
@@ -170,14 +182,27 @@ class Plan(NamedTuple):
     def checked(self, state: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
         """A checkpoint's content, if it is of this algorithm, environment and network."""
         ours, theirs = self.as_json(), state.get("plan")
-        if not isinstance(theirs, dict) or not {"training", "seconds"} <= state.keys():
+        training = state.get("training")
+        if not isinstance(theirs, dict) or not isinstance(training, dict) or "seconds" not in state:
             raise CheckpointError(f"{path} is no checkpoint of a run")
         for what in "algorithm", "env", "network":
-            if ours[what] != theirs[what]:
+            if ours[what] != theirs.get(what):
                 raise CheckpointError(
-                    f"{path} is of another {what}, {theirs[what]}; the run has {ours[what]}"
+                    f"{path} is of another {what}, {theirs.get(what)}; the run has {ours[what]}"
                 )
+        if not isinstance(training.get("steps"), int):
+            raise CheckpointError(f"{path} holds no number of steps; it is no trainer's state")
         return state
+
+
+def _config(kind: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
+    """A run's config; on the CPU, if it trained on a device that cannot be used here."""
+    try:
+        return kind(**values)
+    except ValueError:
+        if values.get("device", "cpu") == "cpu":
+            raise
+        return kind(**{**values, "device": "cpu"})
 
 
 def find_env(env_id: str) -> EnvSpec:
@@ -310,8 +335,17 @@ def recorded(
 
     After an error in the training the last checkpoint stays as it is. `updates` are the training's,
     or what wraps them, such as `track(training)`.
+
+    >>> config, network = a2c.Config(total_steps=80, num_envs=2), Network(hidden=(8,))
+    >>> plan = Plan("a2c", "a3c_lib/TMaze-v0", config, network)
+    >>> with tempfile.TemporaryDirectory() as folder, plan.train(plan.make_model()) as training:
+    ...     run = Run.create(Path(folder, "maze"), plan, training.state_dict())
+    ...     for update in recorded(run, training, training):
+    ...         pass
+    ...     [row.steps for row in run.metrics()]
+    [40, 80]
     """
-    seconds = run.load()["seconds"]
+    seconds, steps = run.load()["seconds"], training.steps
     began = saved = time.monotonic()
     with _Metrics(run.folder, training.steps, tensorboard) as metrics:
 
@@ -321,9 +355,10 @@ def recorded(
 
         try:
             for update in updates:
-                now = time.monotonic()
-                metrics.add(update, seconds + now - began)
-                if now - saved >= every:
+                gone = time.monotonic() - began
+                speed = (update.steps - steps) / gone if gone > 0 else math.nan
+                metrics.add(update, seconds + gone, speed)  # the speed since it began, or went on
+                if began + gone - saved >= every:
                     save()
                     saved = time.monotonic()
                 yield update
@@ -379,12 +414,13 @@ class _Metrics:
         if self.board is not None:
             self.board.close()
 
-    def add(self, update: Any, seconds: float) -> None:
+    def add(self, update: Any, seconds: float, speed: float) -> None:
         row = {
             **update._asdict(),
             "episodes": len(update.episodes),
             "episode_return": update.episode_return,
             "seconds": round(seconds, 3),
+            "steps_per_second": round(speed, 1),
         }
         if self.columns is None:
             self.columns = list(row)
@@ -399,6 +435,8 @@ class _Metrics:
         """Bring the rows to the disk: none that a checkpoint counts may be lost."""
         self.file.flush()
         os.fsync(self.file.fileno())
+        if self.board is not None:
+            self.board.flush()
 
 
 def tensorboard_writer() -> Callable[..., Any]:
@@ -417,6 +455,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         return
     text = path.read_text(encoding="utf-8")
     lines = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
+    if lines.fieldnames is not None and "steps" not in lines.fieldnames:
+        raise RunError(f"{path} is no table of updates: it has no column steps")
     for line in lines:
         try:
             yield {key: _number(value) for key, value in line.items()}

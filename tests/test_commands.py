@@ -133,12 +133,12 @@ def test_the_set_up_asks_for_the_tested_versions_and_is_made_once(
     asked = (project / "asked").read_text().splitlines()
     assert asked == [
         "-m pip install --constraint constraints.txt setuptools",
-        "-m pip install --constraint constraints.txt --no-build-isolation --editable .[book]",
+        "-m pip install --constraint constraints.txt --no-build-isolation --editable .[book,cli]",
     ]
     assert run(["make", f"PYTHON={python}", ".venv/ready-for-lab"], project).returncode == 0
     assert len((project / "asked").read_text().splitlines()) == 2
     assert run(["make", f"PYTHON={python}", ".venv/ready-for-test"], project).returncode == 0
-    assert (project / "asked").read_text().endswith("--editable .[book,maker,test]\n")
+    assert (project / "asked").read_text().endswith("--editable .[book,cli,maker,test]\n")
 
 
 # The update

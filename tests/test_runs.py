@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -21,7 +22,9 @@ SMALL = Network(hidden=(8,))
 
 
 def plan(algorithm="a2c", env="a3c_lib/TMaze-v0", network=SMALL, **options):
-    options = {"total_steps": 400, "t_max": 5, **options}
+    options = {"total_steps": 200, **options}
+    if algorithm != "reinforce":
+        options = {"t_max": 5, **options}
     if algorithm == "a3c":
         options = {"schedule": "round-robin", **options}
     return Plan(algorithm, env, runs.CONFIGS[algorithm](**options), network)
@@ -45,10 +48,10 @@ def train(planned, folder, stop=10**9, every=0.0):
 
 
 def table(run):
-    """metrics.csv without the seconds."""
+    """metrics.csv without what a clock says."""
     lines = (run.folder / "metrics.csv").read_text().splitlines()
-    assert lines[0].endswith(",seconds")
-    return [line.rpartition(",")[0] for line in lines]
+    assert lines[0].endswith(",seconds,steps_per_second")
+    return [line.rsplit(",", 2)[0] for line in lines]
 
 
 def weights(run):
@@ -65,10 +68,13 @@ def same(ours, theirs):
 @pytest.mark.parametrize("algorithm", runs.CONFIGS)
 def test_a_run_that_stops_again_and_again_is_the_uninterrupted_one(tmp_path, algorithm):
     """Files and all: weights bit for bit, and every row."""
-    planned = plan(algorithm, network=Network(hidden=(8,), recurrent=True, cells=4))
+    recurrent = algorithm != "reinforce"
+    network = Network(hidden=(8,), recurrent=recurrent, cells=4)
+    planned = plan(algorithm, network=network, **{"num_envs": 2} if algorithm == "a2c" else {})
     whole = train(planned, tmp_path / "whole")
-    for _ in range(4):
-        parts = train(planned, tmp_path / "parts", stop=3)
+    for times in range(1, 5):
+        parts = train(planned, tmp_path / "parts", stop=3, every=60)
+        assert parts.load()["training"]["updates"] == 3 * times
     parts = train(planned, tmp_path / "parts")
     assert same(weights(parts), weights(whole))
     assert table(parts) == table(whole)
@@ -98,6 +104,18 @@ def test_the_first_checkpoint_is_there_before_training_begins(tmp_path):
     assert same(weights(run), weights(train(planned, tmp_path / "other")))
 
 
+def test_a_folder_that_is_there_is_left_alone(tmp_path):
+    run = train(plan(), tmp_path / "run", stop=2)
+    state, before = run.load()["training"], run.checkpoint.read_bytes()
+    with pytest.raises(RunError, match="run exists already; resume it, with a3c-lib resume"):
+        Run.create(run.folder, plan(), state)
+    assert run.checkpoint.read_bytes() == before
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunError, match="empty exists already; give another folder"):
+        Run.create(tmp_path / "empty", plan(), state)
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
 def test_a_run_that_cannot_be_made_leaves_nothing(tmp_path):
     with pytest.raises(TypeError, match="is a object"):
         Run.create(tmp_path / "run", plan(), {"steps": object()})
@@ -110,7 +128,7 @@ def test_rows_later_than_the_checkpoint_and_half_rows_come_again(tmp_path):
     metrics = run.folder / "metrics.csv"
     rows = metrics.read_text()
     last = rows.splitlines()[-1]
-    metrics.write_text(rows + last.replace("200,", "240,", 1) + "\n" + last[:20])
+    metrics.write_text(rows + last.replace("200,", "201,", 1) + "\n" + last[:20])
     assert table(train(planned, tmp_path / "run")) == table(train(planned, tmp_path / "whole"))
 
 
@@ -164,6 +182,9 @@ def test_tensorboard_gets_the_same_numbers(tmp_path, monkeypatch):
         def add_scalar(self, name, value, step):
             board.append((name, value, step))
 
+        def flush(self):
+            board.append("flushed")
+
         def close(self):
             board.append("closed")
 
@@ -173,8 +194,8 @@ def test_tensorboard_gets_the_same_numbers(tmp_path, monkeypatch):
     with planned.train(planned.make_model(), run.load()["training"]) as training:
         list(recorded(run, training, training, tensorboard=True))
     assert board[0] == ("tensorboard", 81)
-    assert board[-1] == "closed"
-    entropies = [(step, value) for name, value, step in board[1:-1] if name == "entropy"]
+    assert board[-2:] == ["flushed", "closed"]
+    entropies = [(step, value) for name, value, step in board[1:-2] if name == "entropy"]
     assert entropies == [(row.steps, row.entropy) for row in run.metrics()[2:]]
 
 
@@ -225,6 +246,14 @@ def test_a_file_that_describes_no_run_is_refused(tmp_path, content):
         Run.open(tmp_path / "other")
 
 
+def test_a_run_of_a_device_that_is_not_here_goes_on_without_it(tmp_path):
+    run = train(plan(), tmp_path / "run", stop=2)
+    config = run.plan.as_json()["config"]
+    assert changed(run, config={**config, "device": "cuda:99"}).plan == run.plan
+    with pytest.raises(RunError, match=r"damaged, or not a run's: gamma is a discount"):
+        changed(run, config={**config, "device": "cuda:99", "gamma": 2})
+
+
 def test_an_unknown_checkpoint_is_no_runs(tmp_path):
     run = train(plan(), tmp_path / "run", stop=2)
     checkpoints.save(run.checkpoint, {"weights": torch.zeros(2)})
@@ -259,25 +288,45 @@ def test_bad_values_are_named(config):
 
 # ---- killed ----
 
-# Imports once; then every line it reads, arguments of the command, is a process of its own.
+# Imports once; then every line it reads, arguments of the command, is run in a process of its own,
+# which kills itself: at a call of the function with that name, or at any call or return.
 FORKING = """
-import json, os, sys
+import json, os, signal, sys
 from a3c_lib import progress
-from a3c_lib.cli import main
+from a3c_lib.cli import main, parsed
+
+for arguments in ["train", "a2c", "ENV"], ["train", "a3c", "ENV"], ["resume", "RUN"]:
+    parsed(arguments)  # once for all: the options' help comes out of the sources
+
+calls = 0
+
+def kill_at(last, name):
+    def profile(frame, event, _):
+        global calls
+        if event == "call" and frame.f_code.co_qualname == name or name is None:
+            calls += 1
+            if calls == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.setprofile(profile)
 
 for line in sys.stdin:
+    arguments, last, name = json.loads(line)
     pid = os.fork()
     if pid == 0:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os._exit(main(json.loads(line)))
-    print(pid, flush=True)
-    print(os.waitpid(pid, 0)[1], flush=True)
+        out = os.dup(1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        kill_at(last, name)
+        code = main(arguments)
+        sys.setprofile(None)
+        os.write(out, b"%d " % calls)
+        os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    print(code, flush=True)
 """
 
 
 class Processes:
-    """Runs commands, each in a process, and kills them."""
+    """Runs commands, each in a process."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -296,60 +345,84 @@ class Processes:
         self.process.wait()
         self.process.stdout.close()
 
-    def __call__(self, *arguments, kill_when=None):
-        """The status with which the command ended."""
-        print(json.dumps(arguments), file=self.process.stdin, flush=True)
-        pid = int(self.process.stdout.readline())
-        if kill_when is not None:
-            kill_when()
-            os.kill(pid, signal.SIGKILL)
-        return int(self.process.stdout.readline())
+    def __call__(self, *arguments):
+        """Run a command to its end.   → how many calls and returns there were"""
+        calls, code = self._run(arguments, -1, None).split()
+        assert code == "0"
+        return int(calls)
+
+    def killed(self, *arguments, at, of=None):
+        """Run a command that is killed at one of them, if it comes so far.   → whether it did."""
+        return self._run(arguments, at, of).split()[-1] == str(-signal.SIGKILL)
+
+    def _run(self, *command):
+        print(json.dumps(command), file=self.process.stdin, flush=True)
+        return self.process.stdout.readline()
 
 
-def moment(folder, learned, within):
-    """Waits so many seconds from now, or from when there is another checkpoint than now."""
-    before = checkpoint_number(folder)
-
-    def wait():
-        deadline = time.monotonic() + 60
-        while learned and checkpoint_number(folder) == before:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        time.sleep(within)
-
-    return wait
+def unfinished(folder):
+    """Whether there is something to resume. Reads the checkpoint, if there is a run."""
+    if not folder.exists():
+        return True
+    run = Run.open(folder)
+    assert all(weight.isfinite().all() for weight in weights(run).values())
+    return run.load()["training"]["steps"] < run.plan.config.total_steps
 
 
-def checkpoint_number(folder):
-    """Another one for every checkpoint."""
-    path = folder / "checkpoint.pt"
-    return path.stat().st_mtime_ns if path.exists() else None
+@pytest.fixture(scope="module")
+def command():
+    with Processes() as processes:
+        yield processes
+
+
+def begin_or_resume(folder, planned):
+    if folder.exists():
+        return ["resume", str(folder), "--checkpoint-every=0"]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in changed_options(planned)]
+    begin = ["train", planned.algorithm, planned.env, "--run", str(folder), "--hidden", "8"]
+    return [*begin, *options, "--checkpoint-every=0"]
+
+
+def changed_options(planned):
+    given, default = planned.config, type(planned.config)()
+    return [(name, value) for name, value in vars(given).items() if value != getattr(default, name)]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes, to be quick")
 @pytest.mark.parametrize("algorithm", ["a2c", "a3c"])
-def test_a_run_that_is_killed_again_and_again_is_the_uninterrupted_one(tmp_path, algorithm):
-    """SIGKILL at random moments: each time the checkpoint can be read, and the run goes on."""
+def test_a_run_that_is_killed_is_the_uninterrupted_one(tmp_path, command, algorithm):
+    """SIGKILL at twenty random moments: whichever, the run goes on bit for bit, rows and all."""
     random = Random(algorithm)
-    options = {"total_steps": 3000, "t_max": 15}
-    options |= {"num_envs": 1} if algorithm == "a2c" else {"schedule": "round-robin"}
-    folder, planned = tmp_path / "run", plan(algorithm, **options)
-    begin = ["train", algorithm, planned.env, "--run", str(folder), "--hidden", "8"]
-    for name, value in options.items():
-        begin += [f"--{name.replace('_', '-')}", str(value)]
-    steps = []
-    with Processes() as command:
-        for kill in range(6):
-            arguments = ["resume", str(folder)] if folder.exists() else begin
-            # At any moment, the first ones among them; and where it has gone on for sure.
-            when = moment(folder, learned=kill % 2 == 1, within=random.uniform(0, 0.1))
-            ended = command(*arguments, "--checkpoint-every=0", kill_when=when)
-            assert ended == signal.SIGKILL
-            if folder.exists():
-                steps.append(Run.open(folder).load()["training"]["steps"])
-        assert steps == sorted(steps)
-        assert 0 < steps[-1] < 3000
-        assert command("resume", str(folder)) == 0
-    whole = train(planned, tmp_path / "whole", every=60)
-    assert same(weights(Run.open(folder)), weights(whole))
-    assert table(Run.open(folder)) == table(whole)
+    planned = plan(algorithm, total_steps=72, t_max=4, num_envs=3)
+    calls = command(*begin_or_resume(tmp_path / "whole", planned))
+    whole = Run.open(tmp_path / "whole")
+    kills, folders = 0, map(tmp_path.joinpath, map(str, count()))
+    while kills < 20:
+        folder = next(folders)
+        for share in 0.9, 0.5:  # early ones too: of a run that goes on there is less left
+            if unfinished(folder):
+                at = random.randrange(int(calls * share))
+                kills += command.killed(*begin_or_resume(folder, planned), at=at)
+        if unfinished(folder):
+            command(*begin_or_resume(folder, planned))
+        assert same(weights(Run.open(folder)), weights(whole))
+        assert table(Run.open(folder)) == table(whole)
+        assert Run.open(folder).load()["training"]["updates"] == len(table(whole)) - 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks processes, to be quick")
+def test_a_run_of_processes_that_is_killed_can_be_resumed(tmp_path, command):
+    folder, planned = tmp_path / "run", plan("a3c", schedule="processes", total_steps=600)
+    steps = [0]
+    for row in 7, 3:
+        assert command.killed(*begin_or_resume(folder, planned), at=row, of="_Metrics.add")
+        steps.append(Run.open(folder).load()["training"]["steps"])
+    command(*begin_or_resume(folder, planned))
+    run = Run.open(folder)
+    steps.append(run.load()["training"]["steps"])
+    assert steps == sorted(set(steps))
+    assert steps[-1] >= 600
+    assert all(weight.isfinite().all() for weight in weights(run).values())
+    counted = [row.steps for row in run.metrics()]
+    assert counted == sorted(set(counted))
+    assert counted[-1] == steps[-1]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
     "envs exact rollout training reinforce evaluation networks actor_critic returns losses "
-    "recurrent optim a3c a2c restoring"
+    "recurrent optim a3c a2c restoring checkpoints runs"
 )
 
 
@@ -433,6 +433,54 @@ FAULTS = [
         'self.recent.load_state_dict(resume["recent"], device_of(model))',
         "pass",
     ),
+    Fault(
+        "random state not saved",
+        "training",
+        "self.generator.get_state()",
+        "torch.Generator().get_state()",
+    ),
+    Fault(
+        "optimiser's statistics not saved",
+        "optim",
+        "name: [tensor.clone() for",
+        "name: [tensor * 0 for",
+    ),
+    Fault(
+        "checkpoint written in place",
+        "checkpoints",
+        "path.with_name(path.name + UNFINISHED)",
+        "path",
+    ),
+    Fault(
+        "renamed before it is on the disk",
+        "checkpoints",
+        "os.fsync(self.file.fileno())",
+        "pass",
+    ),
+    Fault("code in a checkpoint is run", "checkpoints", "weights_only=True", "weights_only=False"),
+    Fault("damage overlooked", "checkpoints", "sha256(content).digest() != digest", "False"),
+    Fault("rows twice in a resumed run", "runs", 'if row["steps"] <= self.steps', "if True"),
+    Fault("half a row taken for one", "runs", 'text[: text.rfind("\\n") + 1]', "text"),
+    Fault("rows later than the checkpoint", "runs", "metrics.sync()", "pass"),
+    Fault(
+        "no checkpoint where the loop is left",
+        "runs",
+        "# the loop is left\n            save()",
+        "\n            pass",
+    ),
+    Fault("a checkpoint after an error", "runs", "except GeneratorExit:", "except BaseException:"),
+    Fault(
+        "another network's checkpoint taken",
+        "runs",
+        '"algorithm", "env", "network":',
+        '"algorithm", "env":',
+    ),
+    Fault(
+        "a run's folder overwritten",
+        "runs",
+        "if folder.exists() or folder.is_symlink():",
+        "if False:",
+    ),
 ]
 
 
@@ -457,7 +505,8 @@ def outcome(fault: Fault) -> str | None:
             "--tb=no",
             "-p",
             "no:cacheprovider",
-            *(f"tests/test_{n}.py" for n in TESTS.split()),
+            # the module's own tests first
+            *(f"tests/test_{n}.py" for n in sorted(TESTS.split(), key=fault.module.__ne__)),
         ]
         environment = {**os.environ, "PYTHONPATH": folder, "OMP_NUM_THREADS": "1"}
         run = subprocess.run(
