@@ -138,7 +138,9 @@ def test_the_set_up_asks_for_the_tested_versions_and_is_made_once(
     assert run(["make", f"PYTHON={python}", ".venv/ready-for-lab"], project).returncode == 0
     assert len((project / "asked").read_text().splitlines()) == 2
     assert run(["make", f"PYTHON={python}", ".venv/ready-for-test"], project).returncode == 0
-    assert (project / "asked").read_text().endswith("--editable .[book,cli,maker,test]\n")
+    assert (
+        (project / "asked").read_text().endswith("--editable .[book,cli,tensorboard,maker,test]\n")
+    )
 
 
 # The update

@@ -14,7 +14,6 @@ ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAMES = {"pytorch": "torch"}
 # A GPU's own libraries, which torch pins to versions of its own.
 OF_TORCH = ("nvidia-", "cuda-", "triton")
-UNTRIED = {"tensorboard"}  # an extra that no test installs: a stand-in takes its place
 
 Needs = dict[str, tuple[frozenset[str], SpecifierSet]]
 
@@ -23,7 +22,7 @@ def project() -> dict[str, list[Requirement]]:
     """Requirements by extra, the package's own under ''."""
     table = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups = {"": table["dependencies"], **table["optional-dependencies"]}
-    return {e: [Requirement(line) for line in groups[e]] for e in groups if e not in UNTRIED}
+    return {extra: [Requirement(line) for line in lines] for extra, lines in groups.items()}
 
 
 def needs(requirements: Iterable[Requirement]) -> Needs:

@@ -52,7 +52,7 @@ install() {
 
 case $goal in
     lab) extras=book,cli ;;
-    test) extras=book,cli,maker,test ;;
+    test) extras=book,cli,tensorboard,maker,test ;;
     *) stop "tools/setup.sh installs for lab or for test, not for $goal." ;;
 esac
 echo "Installing the packages into .venv; the first time this takes some minutes"
