@@ -15,6 +15,7 @@ MODULES = {  # chapter → the module here that holds its exercises
     1: "one_step",
     2: "n_step",
     3: "entropy_bonus",
+    5: "hogwild",
 }
 
 _added: dict[str, Exercise] = {}
