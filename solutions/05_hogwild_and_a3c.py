@@ -27,7 +27,6 @@ from a3c_lib import (
     a2c_loss,
     a3c,
     collect,
-    envs,
     evaluate,
     make_envs,
     n_step_returns,
@@ -491,7 +490,6 @@ def trained_by(hand_over, updates=500):
     for rank in range(2):
         workers.append(HandingOver(rank, shared, deepcopy(model), Player(rank, 0, 20), 0.003, 1))
         workers[-1].optimizer, workers[-1].hand_over = optimizer, hand_over
-    norms = []
     for k, _ in enumerate(in_turn(workers)):
         if k == updates:
             break
