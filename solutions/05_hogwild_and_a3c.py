@@ -61,6 +61,14 @@ def new_model(seed: int) -> ActorCritic:
     return ActorCritic.for_env(gym.make(CARTPOLE), seed=seed)
 
 
+def loss_of(model, rollout):
+    """Chapter 03's loss of a rollout, with n-step returns."""
+    logits, values, next_values = look_back(model, rollout)
+    ends = rollout.terminated, rollout.truncated
+    returns = n_step_returns(rollout.rewards, next_values, *ends, GAMMA)
+    return LOSS(logits, values, rollout.actions, returns)
+
+
 class Player:
     """Acts in an environment of its own, and says what a rollout teaches."""
 
@@ -78,15 +86,9 @@ class Player:
         self.returns += [episode.episode_return for episode in rollout.episodes]
         return rollout
 
-    def loss(self, model, rollout):
-        logits, values, next_values = look_back(model, rollout)
-        ends = rollout.terminated, rollout.truncated
-        returns = n_step_returns(rollout.rewards, next_values, *ends, GAMMA)
-        return LOSS(logits, values, rollout.actions, returns)
-
     def gradients(self, model, rollout):
         """d loss / d parameters, as values, shortened to a norm of at most 0.5."""
-        total = self.loss(model, rollout).total
+        total = loss_of(model, rollout).total
         return limited(torch.autograd.grad(total, list(model.parameters())), max_norm=0.5)[0]
 
 
@@ -99,7 +101,7 @@ class Player:
 
 # %%
 def critics_gradient(player, model):
-    loss = player.loss(model, player.act(model)).value
+    loss = loss_of(model, player.act(model)).value
     parts = torch.autograd.grad(
         loss, list(model.parameters()), materialize_grads=True, allow_unused=True
     )
@@ -476,7 +478,7 @@ class HandingOver(Worker):
     """A worker that uses `.grad` and one of torch's optimizers."""
 
     def finish(self):
-        loss = self.player.loss(self.model, self.rollout).total
+        loss = loss_of(self.model, self.rollout).total
         self.hand_over(list(self.model.parameters()), self.shared.theta, self.optimizer, loss)
 
 
@@ -783,23 +785,17 @@ assert 2 < typical[4] < 4
 
 # %%
 def touched(model, make_env):
-    """The share of weights that a rollout's gradient changes."""
-    worlds = make_envs(make_env)
+    """The share of the first layer's weights that the gradient of one rollout changes."""
     policy = sampled(model, torch.Generator().manual_seed(0))
+    worlds = make_envs(make_env)
     rollout, _ = collect(worlds, policy, start(worlds, seed=0), t_max=5)
-    logits, values, next_values = look_back(model, rollout)
-    ends = rollout.terminated, rollout.truncated
-    returns = n_step_returns(rollout.rewards, next_values, *ends, GAMMA)
-    total = LOSS(logits, values, rollout.actions, returns).total
-    gradients = torch.autograd.grad(total, list(model.parameters()))
-    return np.mean([(each != 0).double().mean().item() for each in gradients[:1]]), gradients
+    gradient = torch.autograd.grad(loss_of(model, rollout).total, next(model.parameters()))[0]
+    return (gradient != 0).double().mean().item()
 
 
-long = partial(gym.make, "a3c_lib/Trap-v0")
-table = ActorCritic.for_env(long(), hidden=(), seed=0)
-network = new_model(seed=0)
-dense = touched(network, CARTPOLE)[0]
-sparse = touched(table, long)[0]
+TRAP = "a3c_lib/Trap-v0"
+table = ActorCritic.for_env(gym.make(TRAP), hidden=(), seed=0)
+sparse, dense = touched(table, TRAP), touched(new_model(seed=0), CARTPOLE)
 print(f"a table, one row for each of 10 cells: {sparse:.0%} of the policy's weights")
 print(f"our network on CartPole:               {dense:.0%} of the first layer's weights")
 assert dense > 0.95
