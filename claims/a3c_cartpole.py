@@ -19,7 +19,7 @@ from a3c_lib.networks import ActorCritic
 SETTINGS = [{"workers": 2}]
 SEEDS = range(5)
 
-STEPS = 130_000
+STEPS = 150_000
 EVERY = 5_000  # steps from one row to the next
 
 
@@ -31,6 +31,7 @@ def run(seed: int, workers: int) -> list[dict[str, float]]:
         num_workers=workers,
         learning_rate=0.01,
         value_weight=0.05,
+        entropy_weight=0.001,
         seed=seed,
     )
     latest: deque[float] = deque(maxlen=50)

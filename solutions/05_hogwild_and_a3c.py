@@ -792,21 +792,25 @@ assert slots.tolist() == [TIMES, TIMES]
 # %%
 lost = records.load("lost_updates")
 print(lost)
-print("workers   lock    lost of all changes    a common counter    largest lag")
-share = {}
+print("workers   lock    lost of 10,000 changes, run by run    lost of a common counter")
+shares, counters = {}, {}
 for workers in lost.levels("workers"):
     for locked in lost.levels("lock"):
-        these = lost.select(workers=workers, lock=locked)
-        share[workers, locked] = these.column("lost").mean()
-        print(
-            f"{workers:7} {locked!s:>6} {share[workers, locked]:18.4%} "
-            f"{these.column('naive').mean():19.4%} {these.column('lag').max():12}"
-        )
-assert share[1, "False"] == share[2, "True"] == share[4, "True"] == 0
-assert 0 < share[2, "False"] < 0.02
+        runs = [lost.select(workers=workers, lock=locked, seed=seed).rows[0] for seed in range(3)]
+        shares[workers, locked] = [run["lost"] for run in runs]
+        counters[workers, locked] = [run["naive"] for run in runs]
+        each = "  ".join(f"{10_000 * share:7.2f}" for share in shares[workers, locked])
+        print(f"{workers:7} {locked:>6} {each:>30} {max(counters[workers, locked]):22.1%}")
+assert max(max(shares[key]) for key in shares if 1 in key or "True" in key) == 0
+assert 0 < min(shares[2, "False"]) <= max(shares[2, "False"]) < 0.01
+assert max(shares[4, "False"]) < 0.01
+assert max(map(max, counters.values())) < 0.001
 
 # %% [markdown]
-# LOSTTEXT
+# A few of ten thousand changes, with two workers. With four the runs differ a great deal, and on the average it is no more: on two cores, four processes are not four *at the same time*. And the common counter, which nothing protects, has lost nothing at all in these runs.
+# That is what makes races so unpleasant. The same line of code that fails thousands of times above has not failed here once, and nobody can say that it will not tomorrow.
+#
+# So nearly nothing is lost, not because anything protects it, but because the addition is such a small part of a worker's day.
 #
 # ### How old a gradient is
 #
@@ -827,12 +831,17 @@ for ax, workers in zip(panels, lost.levels("workers"), strict=True):
     ax.set_title(f"{workers} worker{'s' * (workers > 1)}: mean {typical[workers]:.2f}", loc="left")
 panels[0].set(ylabel="share of updates")
 plt.show()
+locked = lost.select(workers=4, lock="True")
+mean = (locked.column("lag") * locked.column("count")).sum() / locked.column("count").sum()
+print(f"4 workers with a lock: mean {mean:.2f}; the largest lag without one was {max(lags)}")
 assert typical[1] == 0
+assert abs(mean - typical[4]) < 0.5
 assert 0.5 < typical[2] < 1.5
 assert 2 < typical[4] < 4
 
 # %% [markdown]
-# LAGTEXT
+# With two workers, one update of the other comes in between, nearly always. With four the mean is near 3, so $K - 1$ is a good picture of the mean, and the simulation in turn a fair one. What it does not have is the tail: now and then a worker that has just read θ is put
+# to sleep by the operating system, because there are more workers than cores, and wakes up when many others have passed. With a lock (the record has that, too) the lags are the same. A lock keeps changes from being lost; it does not make gradients fresher.
 
 # %% [markdown]
 # ## What Hogwild! promises, and to whom
