@@ -55,7 +55,7 @@ plt.style.use(plots.STYLE)
 # %%
 CARTPOLE = "CartPole-v1"
 GAMMA = 0.99
-LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.01)
+LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.001)
 
 
 def new_model(seed: int) -> ActorCritic:
@@ -435,6 +435,7 @@ config = a3c.Config(
     schedule="round-robin",
     learning_rate=0.01,
     value_weight=0.05,
+    entropy_weight=0.001,
     seed=1,
 )
 print(f"Training with {whose(Worker, rmsprop_step)}.")
@@ -655,12 +656,14 @@ last = cartpole.select(steps=cartpole.levels("steps")[-1])
 print("seed   seconds   sampled actions   greedy actions")
 for row in last.rows:
     print(f"{row['seed']:4} {row['seconds']:9.1f} {row['sampled']:17.1f} {row['greedy']:16.1f}")
-scores = last.column("greedy")
-assert (scores >= 475).sum() >= 4
+assert (last.column("sampled") >= 475).sum() >= 4
 assert (last.column("seconds") <= 30).all()
 
 # %% [markdown]
-# CARTPOLETEXT
+# Every seed holds the pole for nearly the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds. (The courses go up and down on the way, and calm down as the learning rate does: that is what annealing is for.)
+#
+# Two settings were found by trying, as in chapter 03. `value_weight` is 0.05. And β is 0.001, a tenth of the paper's: with 0.01, and 130,000 steps, only one seed of five reached 475 with sampled actions, while four held the pole for 500 steps when the likeliest action was taken. They knew what was better, and did not
+# care enough. One did not learn it at all.
 
 # %% [markdown]
 # ## What a race can lose
@@ -840,7 +843,7 @@ assert 0.5 < typical[2] < 1.5
 assert 2 < typical[4] < 4
 
 # %% [markdown]
-# With two workers, one update of the other comes in between, nearly always. With four the mean is near 3, so $K - 1$ is a good picture of the mean, and the simulation in turn a fair one. What it does not have is the tail: now and then a worker that has just read θ is put
+# With two workers, one update of the other comes in between, nearly always. With four the mean is a little under 3, so $K - 1$ is a good picture of the mean, and the simulation in turn a fair one. What it does not have is the tail: now and then a worker that has just read θ is put
 # to sleep by the operating system, because there are more workers than cores, and wakes up when many others have passed. With a lock (the record has that, too) the lags are the same. A lock keeps changes from being lost; it does not make gradients fresher.
 
 # %% [markdown]
@@ -947,6 +950,7 @@ config = a3c.Config(
     num_workers=workers,
     learning_rate=0.01,
     value_weight=0.05,
+    entropy_weight=0.001,
     seed=3,
     **options,
 )
