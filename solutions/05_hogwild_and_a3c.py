@@ -662,8 +662,7 @@ assert (last.column("seconds") <= 30).all()
 # %% [markdown]
 # Every seed holds the pole for nearly the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds. (The courses go up and down on the way, and calm down as the learning rate does: that is what annealing is for.)
 #
-# Two settings were found by trying, as in chapter 03. `value_weight` is 0.05. And β is 0.001, a tenth of the paper's: with 0.01, and 130,000 steps, only one seed of five reached 475 with sampled actions, while four held the pole for 500 steps when the likeliest action was taken. They knew what was better, and did not
-# care enough. One did not learn it at all.
+# Two settings were found by trying, as in chapter 03. `value_weight` is 0.05. And β is 0.001, a tenth of the paper's: chapter 03 saw what too large a bonus costs an agent on CartPole that plays with its coin, and in trials that are not on record 0.01 was too large here.
 
 # %% [markdown]
 # ## What a race can lose
@@ -902,10 +901,15 @@ for x, name in enumerate(names):
 ax.set(xlabel="workers", ylabel="steps per second, 1 worker = 1")
 ax.set_title("Two workers on two cores: nearly twice the steps")
 plt.show()
-assert medians["2"] > 1.5
+assert medians["2"] >= 1.8
+assert medians["4"] < medians["2"]
+assert abs(medians["2, lock"] - medians["2"]) < 0.2
 
 # %% [markdown]
-# SPEEDTEXT
+# Two workers take nearly twice the steps of one. Four on two cores take *fewer* than two: they only take the cores from each other. More workers than cores buy nothing but lag. And the lock? It costs next to nothing here. With a network of this size a worker holds it for a
+# moment in several milliseconds. Hogwild!'s famous gain over locking was measured where updates are tiny and come in millions. **In A3C the freedom from locks is not what makes it fast; the freedom from waiting for each other's rollouts is.**
+#
+# Steps per second are not learning per second. What two workers learn from twice the steps, chapter 06 compares with its own agent, at equal steps and at equal seconds.
 
 # %% [markdown]
 # ## What it cost
