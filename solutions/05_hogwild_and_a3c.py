@@ -893,12 +893,12 @@ for seed in speed.levels("seed"):
 names = ["1", "2", "2, lock", "4"]
 medians = {name: float(np.median(ratios[name])) for name in names}
 
-ax = plots.axes(height=2.8)
+ax = plots.axes(height=3.2)
 ax.bar(names, [medians[name] for name in names], color=plots.SKY)
 for x, name in enumerate(names):
     ax.plot([x] * len(ratios[name]), ratios[name], "o", color=plots.BLACK, markersize=4)
     ax.annotate(f"{medians[name]:.2f}", (x, 0.1), ha="center")
-ax.set(xlabel="workers", ylabel="steps per second, 1 worker = 1")
+ax.set(xlabel="workers", ylabel="steps per second, relative")
 ax.set_title("Two workers on two cores: nearly twice the steps")
 plt.show()
 assert medians["2"] >= 1.8
@@ -907,7 +907,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 
 # %% [markdown]
 # Two workers take nearly twice the steps of one. Four on two cores take *fewer* than two: they only take the cores from each other. More workers than cores buy nothing but lag. And the lock? It costs next to nothing here. With a network of this size a worker holds it for a
-# moment in several milliseconds. Hogwild!'s famous gain over locking was measured where updates are tiny and come in millions. **In A3C the freedom from locks is not what makes it fast; the freedom from waiting for each other's rollouts is.**
+# moment in several milliseconds. The Hogwild! paper reports some ten times the speed of locking, on sparse problems with tiny updates. **In A3C the freedom from locks is not what makes it fast; the freedom from waiting for each other's rollouts is.**
 #
 # Steps per second are not learning per second. What two workers learn from twice the steps, chapter 06 compares with its own agent, at equal steps and at equal seconds.
 
@@ -933,7 +933,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # | shared $g$ | shared RMSProp | compared with a $g$ for each thread and with momentum; shared was the most robust. Adam is not in it, though many programs share one (`optimizer="adam"`) |
 # | learning rate on the global count | annealed linearly to 0 | experiments: sampled between 0.0001 and 0.01 |
 # | 2 workers, $t_{max} = 32$ | 16 workers, $t_{max} = 5$ | on 16 cores. For Atari, the paper reports 12.5 times the speed with 16 workers, in time to a fixed score |
-# | decorrelated updates | the reason given for parallel workers | sections 1 and 4, in the place of DQN's replay memory |
+# | decorrelated updates | the reason given for parallel workers | they stand in the place of DQN's replay memory |
 #
 # Hogwild!: Niu, Recht, Ré and Wright 2011. The bug of 5.3 is in ikostrikov/pytorch-a3c (its issue 55 asks about it) and in programs that were written after it, such as MorvanZhou/pytorch-A3C.
 
