@@ -17,7 +17,7 @@ from a3c_lib.networks import ActorCritic
 SETTINGS = [{"workers": workers} for workers in (1, 8)]
 SEEDS = range(5)
 
-STEPS = 40_000
+STEPS = 24_000
 EVERY = 2_000  # steps from one row to the next
 
 
