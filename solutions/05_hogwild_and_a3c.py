@@ -557,7 +557,7 @@ plots.learning_curves(
         for name in ("piling up", "fresh")
     },
     each_seed=True,
-    title="Gradients that pile up: most seeds learn nothing, one learns it all",
+    title="Where gradients pile up, most seeds fail, and one does not",
 )
 plt.show()
 ends = {name: piled.select(gradients=name, steps=40_000) for name in ("piling up", "fresh")}
@@ -567,12 +567,13 @@ for name, end in ends.items():
     late = [row["alignment"] for row in piled.select(gradients=name).rows if row["steps"] > 20_000]
     print(f"{name:10}", " ".join(f"{x:6.0f}" for x in scores), f"{np.mean(late):24.2f}")
     if name == "piling up":
-        assert (scores < 150).sum() >= 3
+        assert (scores < 50).sum() >= 3
+        assert scores.max() > 180
         assert abs(np.mean(late)) < 0.3
 assert (ends["fresh"].column("episode_return") > 180).all()
 
 # %% [markdown]
-# With fresh gradients all five seeds learn. Where they pile up, what arrives in the second half of the run has next to nothing to do with what was meant, and most seeds are no better than at the beginning. But look at the one that is: **it learns as well as any.** So a program with this fault passes for one that "is a bit
+# With fresh gradients all five seeds learn. Where they pile up, what arrives in the second half of the run has next to nothing to do with what was meant, and three seeds end where they began, or below. But look at the best one: **it has learned as well as any.** So a program with this fault passes for one that "is a bit
 # unstable", and somebody turns the learning rate down. Look at gradients, not at returns.
 
 # %% [markdown]
