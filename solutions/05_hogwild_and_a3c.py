@@ -188,7 +188,7 @@ plots.learning_curves(
         for workers in turns.levels("workers")
     },
     each_seed=True,
-    title="At equal steps, eight workers in turn learn no more than one",
+    title="At equal steps, eight workers in turn learn less than one",
 )
 plt.show()
 last = turns.select(steps=turns.levels("steps")[-1])
@@ -196,10 +196,11 @@ print("mean of 100 episodes after 24,000 steps, seed by seed")
 evaluated = {workers: last.select(workers=workers).column("evaluated") for workers in (1, 8)}
 for workers, means in evaluated.items():
     print(f"{workers} worker(s)", " ".join(f"{mean:6.0f}" for mean in means))
-assert np.median(evaluated[8]) < np.median(evaluated[1]) + 50
+assert np.median(evaluated[8]) < np.median(evaluated[1])
 
 # %% [markdown]
-# No gain at all, on this world and with these settings; if anything, a loss. The updates are decorrelated, and nothing comes of it that could be seen in five seeds. (It also had a price: in turn, each gradient is seven updates old when it is applied. We come to that.)
+# Not a gain but a loss, on this world and with these settings. The updates are decorrelated, and nothing good comes of it that could be seen. A likely reason: in turn, each gradient is seven updates old when it is applied, and at this learning rate seven updates are a long way. (The record does not separate the two; the last section of this
+# chapter lets you try.) We come back to the age of gradients.
 #
 # So what does the lone agent of the last chapters fail at? At *time*. It plays, then it computes, then it plays, on one core. The others stand idle, however many you have, and nothing in its code would know what to do with them. That is the failure which this chapter mends.
 
@@ -972,7 +973,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # ## What it cost
 #
 # - **Repeatability.** A run with processes cannot be repeated, not even with the same seed. Whoever hunts a bug goes back to one process, in turn.
-# - **Old gradients.** With $K$ workers a gradient is about $K - 1$ updates old. Two or four do not mind here. Sixteen that learn fast may.
+# - **Old gradients.** With $K$ workers a gradient is about $K - 1$ updates old. Two did not mind here. Eight, at the same learning rate, learned less than one.
 # - **Lost changes.** Few, and measured. But the theorem that would allow them does not apply.
 # - **Machinery.** Processes can be killed, interrupted, forgotten in a notebook. The package's `workers` module is longer than its `a3c`.
 # - **Small batches.** Each worker computes on its own few observations, one at a time, and a processor, let alone a graphics card, is at its best with many at once. That is the thought from which chapter 06 starts.
@@ -1000,7 +1001,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # 1. Give both workers the same seed, in `work`. What happens to the correlation of successive gradients?
 # 2. More workers than cores: `num_workers=8`. Look at `policy_lag`, and at the steps per second.
 # 3. `shared_statistics=False`, `optimizer="momentum"` or `"adam"`, `lock=True`: one word each in `a3c.Config`. (Momentum needs another learning rate.)
-# 4. Which lag still learns? In turn, with 2, 8 and 32 workers, and the same number of steps.
+# 4. Which lag still learns? In turn, with 2, 8 and 32 workers, and the same number of steps. Then lower the learning rate: is it the lag?
 
 # %%
 workers, options = 2, {"schedule": "round-robin", "optimizer": "rmsprop"}
@@ -1030,7 +1031,7 @@ print(
 # - Being **simultaneous** loses something: adding is reading and writing, and who writes last wins. In A3C that is rare. A count that must be exact gets a slot for each worker.
 # - **RMSProp** divides each weight's step by the root of its mean squared gradient, ε inside the root; all workers share $g$. Its first steps are ten times too long.
 # - **Hand gradients over as values.** An idiom that connects `.grad` of two models has piled gradients up since PyTorch 2: 1, 3, 6, 10, 15.
-# - Two workers on two cores take nearly twice the steps per second. They also **decorrelate** successive updates, the critic's above all; at equal steps, eight workers learned no more than one. What is lost is repeatability.
+# - Two workers on two cores take nearly twice the steps per second. They also **decorrelate** successive updates, the critic's above all; at equal steps, eight workers in turn learned less than one. What is lost is repeatability.
 # - Hogwild!'s theorem is about sparse problems. A network is dense. It works here because we measured that it does.
 
 # %%
