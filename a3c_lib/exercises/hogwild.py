@@ -448,11 +448,12 @@ def _worker_cases() -> list[Case]:
 
 # 5.3 A bug hunt: the hand-over of gradients
 
-Parameters = Sequence[nn.Parameter]
-
 
 def hand_over(
-    local: Parameters, shared: Parameters, optimizer: torch.optim.Optimizer, loss: Tensor
+    local: list[nn.Parameter],
+    shared: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
 ) -> None:
     """One step of `optimizer`, whose parameters are `shared`, with the gradient of `loss` in
     `local`."""
@@ -464,7 +465,10 @@ def hand_over(
 
 
 def hand_over_with_a_bug(
-    local: Parameters, shared: Parameters, optimizer: torch.optim.Optimizer, loss: Tensor
+    local: list[nn.Parameter],
+    shared: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
 ) -> None:
     """One step of `optimizer`, whose parameters are `shared`, with the gradient of `loss` in
     `local`."""
@@ -478,7 +482,10 @@ def hand_over_with_a_bug(
 
 
 def local_cleared_in_the_place_of_shared(
-    local: Parameters, shared: Parameters, optimizer: torch.optim.Optimizer, loss: Tensor
+    local: list[nn.Parameter],
+    shared: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
 ) -> None:
     for mine in local:
         mine.grad = None
@@ -491,7 +498,10 @@ def local_cleared_in_the_place_of_shared(
 
 
 def filled_with_zeros_instead(
-    local: Parameters, shared: Parameters, optimizer: torch.optim.Optimizer, loss: Tensor
+    local: list[nn.Parameter],
+    shared: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
 ) -> None:
     optimizer.zero_grad(set_to_none=False)
     loss.backward()
@@ -503,7 +513,10 @@ def filled_with_zeros_instead(
 
 
 def cleared_before_it_is_handed_over(
-    local: Parameters, shared: Parameters, optimizer: torch.optim.Optimizer, loss: Tensor
+    local: list[nn.Parameter],
+    shared: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
 ) -> None:
     optimizer.zero_grad()
     loss.backward()
@@ -515,7 +528,10 @@ def cleared_before_it_is_handed_over(
 
 
 def zeroed_before_it_is_used(
-    local: Parameters, shared: Parameters, optimizer: torch.optim.Optimizer, loss: Tensor
+    local: list[nn.Parameter],
+    shared: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
 ) -> None:
     optimizer.zero_grad()
     for mine in local:
@@ -529,7 +545,10 @@ def zeroed_before_it_is_used(
 
 
 def only_the_first_is_handed_over(
-    local: Parameters, shared: Parameters, optimizer: torch.optim.Optimizer, loss: Tensor
+    local: list[nn.Parameter],
+    shared: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
 ) -> None:
     gradients = torch.autograd.grad(loss, list(local))
     for theirs, gradient in zip(shared, gradients, strict=True):
@@ -540,7 +559,10 @@ def only_the_first_is_handed_over(
 
 
 def added_to_what_is_there(
-    local: Parameters, shared: Parameters, optimizer: torch.optim.Optimizer, loss: Tensor
+    local: list[nn.Parameter],
+    shared: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
 ) -> None:
     gradients = torch.autograd.grad(loss, list(local))
     for theirs, gradient in zip(shared, gradients, strict=True):
