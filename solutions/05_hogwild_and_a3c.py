@@ -3,7 +3,7 @@
 #
 # **You need** chapters 00 to 03: actor, critic, n-step returns and the loss with its bonus. Chapter 04 is not needed.<br>
 # **You will be able to** let several agents learn into one set of parameters at the same time, in one process and in many; say what a missing lock costs and what it does not; and find the bug that the best-known A3C programs have had since PyTorch 2.<br>
-# **Time** 80 minutes of reading and writing; the computer works for a minute and a half.
+# **Time** 80 minutes of reading and writing; the computer works for a minute.
 #
 # So far one agent has lived in one world on one core. *What if several of them learned at once, each in a world of its own, all into the same parameters, and none waited for another?*
 
@@ -213,7 +213,7 @@ assert np.median(evaluated[8]) < np.median(evaluated[1])
 # 2. Act with $\theta'$ for $t_{max}$ steps.
 # 3. Compute the rollout's gradient $\Delta\theta$, at $\theta'$.
 # 4. Change **the shared** $\theta$ by it.
-# 5. Add the rollout's steps to the global count $T$.
+# 5. Add the rollout's steps to the global count $T$. (In this chapter $T$ is that count, as in the paper's listing, and not a rollout's length.)
 #
 # Nobody waits for anybody, nobody asks for permission. That way of sharing is called **Hogwild!**, after a paper of 2011 that showed when it works. Between a worker's step 1 and its step 4 others will have changed θ. So its gradient was computed at
 # parameters that are gone by the time it is applied, and it is applied all the same.
