@@ -643,7 +643,7 @@ def in_processes(workers, model, **settings):
     with torch.no_grad():
         for parameter, theta in zip(trained.parameters(), shared.theta, strict=True):
             parameter.copy_(theta)
-    return trained, episodes, shared.steps
+    return trained, sorted(episodes), shared.steps
 
 
 # %% [markdown]
@@ -673,7 +673,7 @@ plt.show()
 assert smooth.max() > 75
 
 # %% [markdown]
-# Run that cell again and you get another number. A race decides who reads θ when, and no seed settles that. This is the price of asynchrony which you will notice first: **a run cannot be repeated.** It is the reason for the simulation above.
+# Run that cell again and you get another course. A race decides who reads θ when, and no seed settles that. This is the price of asynchrony which you will notice first: **a run cannot be repeated.** It is the reason for the simulation above.
 #
 # The package's own way, and the one to use from now on, is `a3c.train` with `schedule="processes"`, the default. Five seeds with it, on record:
 
