@@ -975,7 +975,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # - **Repeatability.** A run with processes cannot be repeated, not even with the same seed. Whoever hunts a bug goes back to one process, in turn.
 # - **Old gradients.** With $K$ workers a gradient is about $K - 1$ updates old. Two did not mind here. Eight, at the same learning rate, learned less than one.
 # - **Lost changes.** Few, and measured. But the theorem that would allow them does not apply.
-# - **Machinery.** Processes can be killed, interrupted, forgotten in a notebook. The package's `workers` module is longer than its `a3c`.
+# - **Machinery.** Processes can be killed, interrupted, forgotten in a notebook. The package's `workers` module is about as long as its `a3c`.
 # - **Small batches.** Each worker computes on its own few observations, one at a time, and a processor, let alone a graphics card, is at its best with many at once. That is the thought from which chapter 06 starts.
 
 # %% [markdown]
@@ -993,7 +993,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # | 2 workers, $t_{max} = 32$ | 16 workers, $t_{max} = 5$ | on 16 cores. For Atari, the paper reports 12.5 times the speed with 16 workers, in time to a fixed score |
 # | decorrelated updates | the reason given for parallel workers | they stand in the place of DQN's replay memory |
 #
-# Hogwild!: Niu, Recht, Ré and Wright 2011. The bug of 5.3 is in ikostrikov/pytorch-a3c (its issue 55 asks about it) and in programs that were written after it, such as MorvanZhou/pytorch-A3C.
+# Hogwild!: Niu, Recht, Ré and Wright 2011. The idiom of 5.3 is that of ikostrikov/pytorch-a3c (`ensure_shared_grads` in its train.py; its issue 55 asks about it); MorvanZhou/pytorch-A3C has it without the `if`. Both were right when they were written.
 
 # %% [markdown]
 # ## What to try next
