@@ -809,10 +809,10 @@ slots = torch.zeros(2, dtype=torch.int64).share_memory_()
 lock = get_context("spawn").Lock()
 list(Team(add_ones, (tensor, counter, slots, locked, lock), num_workers=2))
 
-print(f"4096 weights, no lock:      {1 - tensor.mean().item() / (2 * TIMES):6.1%} lost")
-print(f"one counter, no lock:       {1 - counter.item() / (2 * TIMES):6.1%} lost")
-print(f"a slot for each, no lock:   {1 - slots.sum().item() / (2 * TIMES):6.1%} lost")
-print(f"4096 weights, with a lock:  {1 - locked.mean().item() / (2 * TIMES // 10):6.1%} lost")
+print(f"4096 weights, no lock:      {1 - tensor.mean().item() / (2 * TIMES):7.2%} lost")
+print(f"one counter, no lock:       {1 - counter.item() / (2 * TIMES):7.2%} lost")
+print(f"a slot for each, no lock:   {1 - slots.sum().item() / (2 * TIMES):7.2%} lost")
+print(f"4096 weights, with a lock:  {1 - locked.mean().item() / (2 * TIMES // 10):7.2%} lost")
 assert slots.tolist() == [TIMES, TIMES]
 assert (locked == 2 * TIMES // 10).all()
 
