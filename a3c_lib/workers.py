@@ -6,6 +6,7 @@ are spawned, on every system: a fork hangs once torch has used its threads.
 """
 
 import atexit
+import math
 import multiprocessing
 import os
 import signal
@@ -33,6 +34,7 @@ from torch.multiprocessing.spawn import (
 import __main__
 
 UNREAD = 16  # messages of a worker that may wait to be read; then the worker waits
+TOGETHER = 0.05  # seconds for which a worker gathers messages: each parcel wakes the parent
 PATIENCE = 2.0  # seconds that workers have to end by themselves when the team is closed
 
 UNGUARDED = """
@@ -62,7 +64,9 @@ class Link:
     def __init__(self, rank: int, pipe: Connection, switches: Switches) -> None:
         self.rank = rank
         self._pipe, self._switches = pipe, switches
-        self._sent = int(switches.read[rank])
+        self._sent = int(switches.read[rank])  # or gathered
+        self._gathered: list[Any] = []
+        self._latest = -math.inf  # parcel, when
         self._broken = False
 
     @property
@@ -77,11 +81,22 @@ class Link:
             time.sleep(0.002)
 
     def send(self, message: Any) -> None:
-        """Hand a message to the parent; wait while too many are unread."""
+        """Hand a message to the parent, with others of the same moment; wait while too many are
+        unread."""
         while self._sent - int(self._switches.read[self.rank]) >= UNREAD and not self.stopped:
+            self.flush()
             time.sleep(0.002)
-        self.tell("message", message)
+        self._gathered.append(message)
         self._sent += 1
+        many = len(self._gathered) >= UNREAD // 2
+        if many or time.monotonic() - self._latest >= TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what was gathered."""
+        if self._gathered:
+            self.tell("messages", self._gathered)
+            self._gathered, self._latest = [], time.monotonic()
 
     def tell(self, kind: str, message: Any = None) -> None:
         try:
@@ -172,8 +187,8 @@ class Team(Iterator[tuple[int, Any]]):
         for rank in {waited_for[ready] for ready in connection.wait(list(waited_for))}:
             member = self._members[rank]
             for kind, message in member.mail():
-                if kind == "message":
-                    self._inbox.append((rank, message))
+                if kind == "messages":
+                    self._inbox.extend((rank, each) for each in message)
                 elif kind == "failed":
                     raise message
                 member.latest = kind
@@ -256,7 +271,10 @@ def _work(
     link.tell("began")
     body = cloudpickle.loads(code)
     try:
-        body(link, shared)
+        try:
+            body(link, shared)
+        finally:
+            link.flush()
     except FloatingPointError as error:
         link.tell("failed", error)
     else:

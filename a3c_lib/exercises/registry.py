@@ -16,6 +16,7 @@ MODULES = {  # chapter → the module here that holds its exercises
     2: "n_step",
     3: "entropy_bonus",
     4: "lstm",
+    5: "hogwild",
     6: "a2c",
 }
 

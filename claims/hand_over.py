@@ -1,0 +1,94 @@
+"""What becomes of A3C on CartPole-v1 when gradients pile up: two workers in turn, with torch's RMSprop, with
+the hand-over of gradients that public programs have ("piling up" since PyTorch 2) and with a right one.
+Whichever way it comes out.
+
+`episode_return` is the mean of the latest 50 episodes; `alignment` the mean cosine between what the
+optimiser got and the rollout's own gradient since the last row.
+"""
+
+from collections import deque
+from copy import deepcopy
+from functools import partial
+from itertools import cycle
+
+import gymnasium as gym
+import torch
+from torch import nn
+
+from a3c_lib.actor_critic import look_back
+from a3c_lib.exercises.hogwild import hand_over, hand_over_with_a_bug
+from a3c_lib.losses import a2c_loss
+from a3c_lib.networks import ActorCritic
+from a3c_lib.returns import n_step_returns
+from a3c_lib.rollout import Rollout, collect, make_envs, sampled, start
+from a3c_lib.training import seeds
+
+SETTINGS = [{"gradients": name} for name in ("piling up", "fresh")]
+SEEDS = range(5)
+
+STEPS, T_MAX, EVERY = 40_000, 20, 2_000
+LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.01)
+
+
+def run(seed: int, gradients: str) -> list[dict[str, float]]:
+    way = {"piling up": hand_over_with_a_bug, "fresh": hand_over}[gradients]
+    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
+    shared = [nn.Parameter(parameter.detach().clone()) for parameter in model.parameters()]
+    optimizer = Noting(shared, lr=0.003, alpha=0.99, eps=0.003)
+    workers = [Worker(rank, seed, deepcopy(model)) for rank in range(2)]
+    rows: list[dict[str, float]] = []
+    latest: deque[float] = deque(maxlen=50)
+    cosines: list[float] = []
+    for worker in workers:
+        worker.act(shared)
+    for count, worker in enumerate(cycle(workers), start=1):
+        latest.extend(episode.episode_return for episode in worker.rollout.episodes)
+        loss = worker.loss()
+        own = torch.autograd.grad(loss, list(worker.model.parameters()), retain_graph=True)
+        way(list(worker.model.parameters()), shared, optimizer, loss)
+        cosines.append(torch.cosine_similarity(flat(own), optimizer.noted, dim=0).item())
+        if count * T_MAX % EVERY == 0:
+            mean = sum(latest) / max(len(latest), 1)
+            alignment = sum(cosines) / len(cosines)
+            rows.append({"steps": count * T_MAX, "episode_return": mean, "alignment": alignment})
+            cosines.clear()
+        if count * T_MAX >= STEPS:
+            return rows
+        worker.act(shared)
+    raise AssertionError("a cycle does not end")
+
+
+class Noting(torch.optim.RMSprop):
+    """Notes the gradient with which it takes a step."""
+
+    def step(self, closure=None):  # type: ignore[no-untyped-def, override]
+        self.noted = flat([p.grad for p in self.param_groups[0]["params"]])
+        return super().step(closure)
+
+
+class Worker:
+    """One worker's environment, and its copy of the parameters."""
+
+    def __init__(self, rank: int, seed: int, model: ActorCritic) -> None:
+        for_envs, for_actions = seeds(seed, 0, rank)
+        generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
+        self.model, self.policy = model, sampled(model, generator)
+        self.envs = make_envs("CartPole-v1")
+        self.position = start(self.envs, for_envs)
+        self.rollout: Rollout
+
+    def act(self, shared: list[nn.Parameter]) -> None:
+        with torch.no_grad():
+            for mine, theirs in zip(self.model.parameters(), shared, strict=True):
+                mine.copy_(theirs)
+        self.rollout, self.position = collect(self.envs, self.policy, self.position, T_MAX)
+
+    def loss(self) -> torch.Tensor:
+        logits, values, next_values = look_back(self.model, self.rollout)
+        ends = self.rollout.terminated, self.rollout.truncated
+        returns = n_step_returns(self.rollout.rewards, next_values, *ends, 0.99)
+        return LOSS(logits, values, self.rollout.actions, returns).total
+
+
+def flat(tensors) -> torch.Tensor:  # type: ignore[no-untyped-def]
+    return torch.cat([each.detach().flatten() for each in tensors]).clone()

@@ -1,0 +1,44 @@
+"""Does it matter for what is learned how many workers there are? A3C on CartPole-v1 with the paper's
+rollouts of 5 steps and 1 or 8 workers, on the same number of steps and with the same settings.
+Whichever way it comes out.
+
+The workers act in turn, so that a run can be repeated: a gradient is as many updates old as there are
+other workers. `episode_return` is the mean of the latest 50 episodes.
+"""
+
+from collections import deque
+
+import gymnasium as gym
+
+from a3c_lib import a3c
+from a3c_lib.evaluation import evaluate
+from a3c_lib.networks import ActorCritic
+
+SETTINGS = [{"workers": workers} for workers in (1, 8)]
+SEEDS = range(5)
+
+STEPS = 24_000
+EVERY = 2_000  # steps from one row to the next
+
+
+def run(seed: int, workers: int) -> list[dict[str, float]]:
+    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
+    config = a3c.Config(
+        total_steps=STEPS,
+        t_max=5,
+        num_workers=workers,
+        schedule="round-robin",
+        learning_rate=0.003,
+        value_weight=0.05,
+        seed=seed,
+    )
+    latest: deque[float] = deque(maxlen=50)
+    rows: list[dict[str, float]] = []
+    with a3c.train(model, "CartPole-v1", config) as training:
+        for update in training:
+            latest.extend(episode.episode_return for episode in update.episodes)
+            if update.steps // EVERY > len(rows):
+                mean = sum(latest) / max(len(latest), 1)
+                rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
+    evaluated = evaluate(model, "CartPole-v1", episodes=100, seed=1000 + seed, num_envs=50).mean
+    return [{**row, "evaluated": evaluated} for row in rows]
