@@ -45,6 +45,12 @@ Each worker imports your script anew. What starts workers must stand under a gua
             ...
 """
 
+UNGUARDED_MODULE = """a worker may not start workers of its own.
+
+A module that each worker imports starts them when it is imported. That belongs under a guard, or
+into a function that nothing calls on import.
+"""
+
 
 class WorkerError(RuntimeError):
     """A worker failed or was killed. Says which one, and why."""
@@ -113,8 +119,11 @@ class Team(Iterator[tuple[int, Any]]):
 
     Exhausted when every worker has finished and all messages are read. A worker that is killed is
     replaced, at most `max_restarts` times in all; the next time, and when a worker raises an
-    exception, all are ended and WorkerError is raised (FloatingPointError as itself).
+    exception, all are ended and WorkerError is raised (FloatingPointError as itself). RuntimeError
+    in a worker, which may have no team of its own.
     """
+
+    in_a_worker = False  # whether this process is one
 
     def __init__(
         self,
@@ -123,6 +132,8 @@ class Team(Iterator[tuple[int, Any]]):
         num_workers: int,
         max_restarts: int = 0,
     ) -> None:
+        if Team.in_a_worker:
+            raise RuntimeError(UNGUARDED_MODULE)
         self._code, self._shared = by_value(body), shared
         self._restarts_left = max_restarts
         self._switches = Switches(
@@ -264,6 +275,7 @@ def _work(
     _: int, rank: int, pipe: Connection, switches: Switches, shared: Any, code: bytes
 ) -> None:
     """What a worker's process does."""
+    Team.in_a_worker = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)

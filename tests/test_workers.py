@@ -428,6 +428,29 @@ def test_a_script_without_a_guard_is_told_what_to_do(tmp_path):
     assert 'if __name__ == "__main__":' in last
 
 
+def test_a_module_that_starts_workers_when_it_is_imported_is_told_so(tmp_path):
+    """Its workers import it, and would start workers, which import it."""
+    (tmp_path / "careless.py").write_text(
+        textwrap.dedent(
+            """
+            from a3c_lib import ActorCritic, a3c
+            import gymnasium as gym
+
+            class Net(ActorCritic):
+                pass
+
+            model = Net.for_env(gym.make("CartPole-v1"))
+            with a3c.train(model, "CartPole-v1", a3c.Config(total_steps=1000)) as training:
+                list(training)
+            """
+        )
+    )
+    process = script(tmp_path, "if __name__ == '__main__': import careless")
+    _, err = process.communicate()
+    assert process.returncode != 0
+    assert "a worker may not start workers of its own" in err
+
+
 def test_nothing_is_left_in_shared_memory():
     def in_shared_memory():
         return {path.name for path in Path("/dev/shm").iterdir() if "torch" in path.name}
