@@ -617,7 +617,7 @@ assert min(solved[7], solved[8], solved[16]) >= 9
 # written is there by chance. What is left to learn is to keep it, to make it larger, and to read it, and the last $T - 1$ steps before the turn can teach that. **The weights are the same in every step**: a network that has learned to keep and to enlarge in the last steps of the corridor does so in the first ones as well. The more steps of the corridor a rollout holds together with the turn, the more
 # of this has a gradient.
 #
-# **Why do most fail, then, if the rollout is much shorter?** You might think: because the untaught cell keeps too little. That can be tested. With a forget bias of 3 nearly everything arrives at the turn, with 0 next to nothing. Ten seeds each:
+# **Why do most fail, then, if the rollout is much shorter?** You might think: because the untaught cell keeps too little. That can be tested. The table further up says: with a forget bias of 3 most of what is written arrives at the turn, with 0 next to nothing. Ten seeds each:
 
 # %%
 lstm = final.select(agent="LSTM")
@@ -681,7 +681,7 @@ assert sum(lost[T] for T in (3, 4, 5, 6)) > lost[8] == 0
 # %% [markdown]
 # ## A memory of somebody else
 #
-# So far the trainer did the accounting. Now somebody in a hurry has written out its heart: collect a rollout, look back at it, compute the loss, hand on the position. (A step of Adam follows.) The code has a fault in it; it stands in the exercise below. The agent acts with the right memory, no error is raised, every shape is right. First see what becomes of it, in ten seeds, on record:
+# So far the trainer did the accounting. Now somebody in a hurry has written out its heart: collect a rollout, look back at it, compute the loss, hand on the position. (A step of Adam follows.) The code stands in the exercise below, and it has a fault. The agent acts with the right memory, no error is raised, every shape is right. First see what becomes of it, in ten seeds, on record:
 
 # %%
 wrong_memory = records.load("tmaze_wrong_memory")
@@ -751,7 +751,7 @@ for name, state in {"beginning": began.policy_state, "end": after.policy_state}.
     with torch.no_grad():
         looked_back = agent.unroll(rollout, state)[0].softmax(dim=-1)[..., UP]
     difference = (looked_back - acted).abs().amax(dim=1)
-    print(f"memory of its {name:10} π(up) differs by up to {difference.max():.0e}")
+    print(f"memory of its {name:10} π(up) differs by up to {difference.max():.2f}")
     print("  step by step:", " ".join(f"{x:.2f}" for x in difference))
 assert difference[:4].max() > 0.5  # the loop's last: with the memory of the end
 assert difference[4:].max() < 1e-6
@@ -793,7 +793,7 @@ assert 3 < (zeros >= 0.94).sum() < 10
 #
 # In the T-maze the memory has to *hold* something. In most worlds it has to *work something out*. CartPole shows four numbers: the cart's place, its velocity, the pole's angle, its angular velocity. Take the two velocities away. A pole that leans to the right by a little may be falling or just coming back, and each asks for another push. Two observations in a row would tell.
 #
-# One agent has a layer of 64 and 64 LSTM cells, the other two layers of 64. There is one change to the world: rewards are multiplied by 0.05, so that returns are about 5 and not about 100. (Critic and actor share all weights below the heads. With large returns the critic's error drowns the actor's gradient; in chapter 03 a small `value_weight` served that purpose.) Results are given in the usual units.
+# One agent has a layer of 64 and an LSTM with 64 entries, the other two layers of 64. There is one change to the world: rewards are multiplied by 0.05, so that returns are about 5 and not about 100. (Critic and actor share all weights below the heads. With large returns the critic's error drowns the actor's gradient; in chapter 03 a small `value_weight` served that purpose.) Results are given in the usual units.
 
 # %%
 BLIND = "a3c_lib/CartPoleWithoutVelocities-v0"
@@ -954,11 +954,11 @@ assert sizes[1] > 3 * sizes[0]
 # %% [markdown]
 # ## What to try next
 #
-# Change a line and run the cell. It trains one agent in some ten seconds.
+# For 1 and 2, change the first line of the cell below and run it. It trains one agent in some ten seconds.
 #
-# 1. A corridor of 10 cells and rollouts of 8 steps. Then rollouts of 16.
-# 2. Begin with a forget bias of 0, or of 3. (`agent.lstm.bias_ih[32:64]` are the forget gate's.) Which seeds learn, and how soon?
-# 3. Break a rule: let your `begin_anew` return the memory as it is, with `@exercise("4.2", run_mine=True)` above it. Your `through_time` calls it, so that needs `@exercise("4.3", run_mine=True)`. Then run the notebook again from there, cell by cell, also where an assert stops it. Which cell notices first? Is the T-maze still solved?
+# 1. A corridor of 10 cells, `length`, and rollouts of 8 steps, `t_max`. Then rollouts of 16.
+# 2. Begin with a forget bias of 0, or of 3. (`bias_ih[32:64]` are the forget gate's biases.) Which seeds learn, and how soon?
+# 3. Break a rule: let your `begin_anew` return the memory as it is, with `@exercise("4.2", run_mine=True)` above it. Your `through_time` calls it, so that needs `@exercise("4.3", run_mine=True)`. Then run the notebook again from there, cell by cell, also where an assert stops it. Which cell below it notices first? Is the T-maze still solved?
 # 4. Exchange only $h$, or only $c$, in the corridor of the T-maze. Which of the two is the note?
 
 # %%
@@ -980,7 +980,7 @@ print("mean return", evaluate(other, make, episodes=200, seed=1000))
 #
 # - A policy that sees only the present cannot act on the past: in the T-maze its mean return is exactly 0, whatever it learns. An LSTM reached at least 0.95 in all ten seeds of one record, and in eight of ten of another.
 # - The **cell** is kept by a share $f$ and added to, $c' = f c + i g$; the output is what is shown of it, $h' = o \tanh(c')$. With a forget bias of 1, at first 0.73 of the cell is left after a step.
-# - Memory is **carried** from rollout to rollout, begins **anew** with each episode, for each environment alone, is **cut** off the gradient where a rollout begins and nowhere else, and is **asked without being advanced**.
+# - Memory is **carried** from rollout to rollout, begins **anew** with each episode, for each environment alone, is **cut** from the gradient where a rollout begins and nowhere else, and is **asked without being advanced**.
 # - Acting and learning compute the same thing twice. Compare them: the network has to give an action the probability with which it was drawn.
 # - A rollout that does not reach back to what mattered cannot teach to write it down. Only the gradient is cut, though, and the weights are the same in every step: one step too short, most seeds still learned; much too short, few.
 # - A memory can be looked at, exchanged and read out.
