@@ -56,7 +56,7 @@ TMAZE = "a3c_lib/TMaze-v0"
 
 maze = gym.make(TMAZE, render_mode="rgb_array")
 pictures, titles, seen = [], [], {}
-for seed in 1, 0:
+for seed, sign in (1, "up"), (0, "down"):
     observation, _ = maze.reset(seed=seed)
     seen[seed] = [int(observation)]
     pictures.append(maze.render())
@@ -64,10 +64,13 @@ for seed in 1, 0:
         observation, *_ = maze.step(0)
         seen[seed].append(int(observation))
     pictures.append(maze.render())
-    titles += [f"step 0: sees {seen[seed][0]}", f"step 6: sees {seen[seed][6]}"]
+    titles += [f"sign {sign}, step {t}: the agent sees {seen[seed][t]}" for t in (0, 6)]
 
 plots.frames(
-    pictures, titles, columns=2, title="Green pays 1, orange −1; the agent sees no colours"
+    pictures,
+    titles,
+    columns=2,
+    title="The agent, blue, at the sign and at the junction: green pays 1, orange −1",
 )
 plt.show()
 print("0 is the sign up, 1 the sign down, 2 the corridor, 3 the junction")
@@ -79,12 +82,12 @@ assert list(seen.values()) == [
 ]
 
 # %% [markdown]
-# We see the colours; the agent sees one of four numbers. From step 1 on the two episodes look the same to it.
+# We see the colours, which say what the sign said; the sign itself is not drawn. The agent sees no colours, only one of four numbers. From step 1 on the two episodes look the same to it.
 #
 # **Predict before you run:** what mean return will chapter 03's agent reach here?
 #
 # No episodes need to be played to find out. Let $p_{up}$ be the probability of turning up after the sign *up*, and $p_{down}$ the probability of turning *up* after the sign *down*. After the first sign the mean return is
-# $2 p_{up} - 1$, after the second one $1 - 2 p_{down}$. Half of each:
+# $p_{up} - (1 - p_{up}) = 2 p_{up} - 1$, after the second one $1 - 2 p_{down}$. Half of each:
 #
 # $$\text{mean return} = p_{up} - p_{down}.$$
 #
@@ -92,7 +95,7 @@ assert list(seen.values()) == [
 
 # %%
 EPISODE = torch.tensor([[UP_SIGN, DOWN_SIGN], *[[CORRIDOR] * 2] * 5, [JUNCTION] * 2])
-NO_ENDS = torch.zeros(EPISODE.shape, dtype=torch.bool)
+NO_ENDS = torch.zeros(EPISODE.shape, dtype=torch.bool)  # for later: nothing ends in between
 
 
 @torch.no_grad()
@@ -100,7 +103,7 @@ def turns_up(model):
     """π(up) at the junction, after the sign up and after the sign down.   → (2,)"""
     if isinstance(model, ActorCritic):
         logits, _ = model(EPISODE)
-    else:
+    else:  # the network of this chapter, further down: it also wants a memory to begin with
         logits, _, _ = model(EPISODE, model.initial_state(2), NO_ENDS)
     return logits[-1].softmax(dim=-1)[:, UP]
 
@@ -141,8 +144,8 @@ assert abs(evaluate(forgetful, TMAZE, episodes=400, seed=1000).mean) < 0.25
 #
 # $$m_t = \mathrm{step}(o_t, m_{t-1}), \qquad \pi(a \mid m_t), \quad V(m_t), \qquad m_{-1} = 0.$$
 #
-# The note is called the **memory**, or the state of the network; a network that has one is *recurrent*. If the same weights take every step, they can be trained like any others: lay the steps of an episode behind each other, and you have one deep network with a
-# layer for each step. To differentiate it is called **backpropagation through time**.
+# The note is called the **memory**, or the state of the network; a network that has one is *recurrent*. If the same weights take every step, they can be trained like any others: lay the steps of an episode one after another, and you have one deep network with a
+# layer for each step. Differentiating through it is called **backpropagation through time**.
 #
 # What should the step be? The simplest is a layer, $m_t = \tanh(W o_t + U m_{t-1})$. Its trouble: each step sends the whole memory through $U$ and the tanh. What was written six steps ago has been transformed six times, and so has the gradient on its way back. If each step shrinks it by
 # one half, one part in 64 is left.
@@ -151,18 +154,20 @@ assert abs(evaluate(forgetful, TMAZE, episodes=400, seed=1000).mean) < 0.25
 #
 # $$c' = f \, c + i \, g, \qquad h' = o \, \tanh(c').$$
 #
-# All products are taken entry by entry. $f$, $i$ and $o$ are **gates**: shares from 0 to 1, one for each entry. The *forget gate* $f$ says which share of the cell is kept (it would better be called the keep gate), the *input gate* $i$ which share of the *candidate* $g$ is written to it, the *output gate* $o$ which share of it is shown. $h'$ is the output, which the two heads read. All four are layers that see the observation, or the torso's features $x$ of it,
-# and the output of the step before:
+# All products are taken entry by entry. $f$, $i$ and $o$ are **gates**: shares from 0 to 1, one for each entry. The *forget gate* $f$ says which share of the cell is kept (it would better be called the keep gate), the *input gate* $i$ which share of the *candidate* $g$ is written to it, the *output gate* $o$ which share of it is shown. $h'$ is the output, which the two heads read. $i$, $f$, $g$ and $o$ are four layers. Each sees $x$, the torso's features of the observation,
+# and $h$, the output of the step before:
 #
-# $$f = \sigma(W_f x + U_f h + b_f), \quad i = \sigma(W_i x + U_i h + b_i), \quad o = \sigma(W_o x + U_o h + b_o), \quad g = \tanh(W_g x + U_g h + b_g),$$
+# $$i = \sigma(W_i x + U_i h + b_i), \quad f = \sigma(W_f x + U_f h + b_f), \quad g = \tanh(W_g x + U_g h + b_g), \quad o = \sigma(W_o x + U_o h + b_o),$$
 #
-# where $\sigma(z) = 1 / (1 + e^{-z})$ is the sigmoid. The memory is the pair $(h, c)$. On the way straight along the cell, $\partial c' / \partial c = f$: where $f$ is near 1, both the note and its gradient survive.
+# where $\sigma(z) = 1 / (1 + e^{-z})$ is the sigmoid. (Mind one letter: $o$ without an index is the gate, and $o_t$ is still what is seen.) The memory is the pair $(h, c)$. On the way straight along the cell, $\partial c' / \partial c = f$: where $f$ is near 1, both the note and its gradient survive.
 #
 # ### Exercise 4.1  One step of the cell
 #
-# For $N$ environments, $F$ features and $C$ entries in the cell. The weights of the four gates lie in one tensor each, $C$ rows for $i$, then $C$ for $f$, then $g$, then $o$: torch's order. Return the pair, $h'$ first.
+# Write one step, for $N$ environments at once: from $x$, called `features`, and the memory `state`, the pair $(h, c)$, to the memory after the step. Return the pair $(h', c')$, $h'$ first. With $F$ features and $C$ entries in the cell, $x$ is $(N, F)$, and $h$ and $c$ are $(N, C)$ each.
 #
-# *On paper:* one environment, one feature $x = 1$, one cell. The weights for $x$ are $\ln 3 \cdot (0, 1, 0.5, 0)$, in that order, those for $h$ and the biases are 0. Then $i = o = \sigma(0) = 0.5$, $f = \sigma(\ln 3) = 0.75$, and
+# The four $W$ lie in one tensor, `input_weights`, one below the other: $C$ rows for $i$, then $C$ for $f$, then $C$ for $g$, then $C$ for $o$. This is torch's order, and that of the formulas above. In the same way the four $U$ make up `hidden_weights`, and the four $b$ `bias`. Nothing in the step is a constant: what is cut, and where, comes later.
+#
+# *On paper:* one environment, one feature $x = 1$, one cell. The weights for $x$ are $\ln 3 \cdot (0, 1, 0.5, 0)$, for $i$, $f$, $g$ and $o$. Those for $h$ are 0, and so are the biases. Then $i = o = \sigma(0) = 0.5$, $f = \sigma(\ln 3) = 0.75$, and
 # $g = \tanh(0.549) = 0.5$. If $c$ was 1, $c' = 0.75 \cdot 1 + 0.5 \cdot 0.5 = 1$, and $h' = 0.5 \tanh(1) = 0.38080$.
 
 
@@ -189,7 +194,7 @@ def lstm_step(
 
 
 # %% [markdown]
-# The same thing twice: torch has such a cell, `nn.LSTMCell`. (It adds two biases, one for $x$ and one for $h$.) And the numbers from above:
+# First the numbers from above. Then a comparison: torch has such a cell, too, `nn.LSTMCell`. (It adds two biases, one for $x$ and one for $h$.)
 
 # %% tags=["nbval-check-output"]
 h, c = lstm_step(
@@ -212,7 +217,7 @@ for a, b in zip(mine, cell(x, memory), strict=True):
 print("lstm_step and nn.LSTMCell agree")
 
 # %% [markdown]
-# How long does an untaught cell keep something? Take one in which all weights are 0, so that nothing is written, $f = \sigma(b_f)$ everywhere. Let it hold a 1, and go six steps:
+# How long does an untaught cell keep something? Take one in which all weights are 0, and all biases but $b_f$. Then $g = 0$, so nothing is written, and $f = \sigma(b_f)$ everywhere. Let it hold a 1, and go six steps:
 
 # %% tags=["nbval-check-output"]
 kept = {}
@@ -226,26 +231,28 @@ for forget_bias in 0.0, 1.0, 3.0:
 assert kept[0.0] < 0.02 < 0.1 < kept[1.0] < 0.2 < 0.7 < kept[3.0]
 
 # %% [markdown]
-# With torch's own beginning, $b_f$ around 0, next to nothing: before anything is learned, the cell forgets by half a step. It is a common remedy to begin with $b_f = 1$ (Jozefowicz, Zaremba and Sutskever, 2015), and `RecurrentActorCritic` does.
+# Torch's own cell begins with $b_f$ around 0, and next to nothing is left: before anything is learned, the cell forgets half of what it holds at every step. It is a common remedy to begin with $b_f = 1$ (Jozefowicz, Zaremba and Sutskever, 2015), and the package's network with an LSTM, `RecurrentActorCritic`, does.
 
 # %% [markdown]
 # ## Whose memory is it, and until when?
 #
-# The network is chapter 01's with a cell between the torso and the two heads. What is new is not the network. What is new, and where nearly all mistakes are made, is that there is something to keep account of. Four rules:
+# The network is chapter 01's with an LSTM between the torso and the two heads. That is the smaller part of the news. The larger one, and where nearly all mistakes are made: there is now something to keep account of. Four rules:
 #
-# 1. **Carried.** A rollout stops after $T$ steps, mostly in the middle of an episode. The next one goes on with the memory as it was.
-# 2. **Anew.** Where an episode begins, the memory is zero: for that environment, and for no other.
-# 3. **Cut.** A rollout is learned from with the memory with which it *began*, as a constant: no gradient flows into the rollout before. Inside the rollout nothing is cut.
-# 4. **Asked, not advanced.** To ask the critic for $V(o_T)$, the bootstrap, or to evaluate the agent, changes nothing in the memory that is carried.
+# 1. **Carried.** A rollout stops after $T$ steps, mostly in the middle of an episode. The next rollout goes on with the memory that was there when it stopped.
+# 2. **Anew.** Where an episode begins, the memory is zero: in the environment where it begins, and in no other.
+# 3. **Cut.** To learn, the network goes through a rollout once more, with gradients. It starts with the memory with which that rollout *began*, and takes it as a constant: no gradient flows into the rollout before. Inside the rollout nothing is detached.
+# 4. **Asked, not advanced.** You may ask the critic for $V(o_T)$, the bootstrap, or evaluate the agent in between. The memory that is carried must not change by that.
 #
-# In this book the network keeps no memory of its own. It is handed in and handed back, as `collect` does with everything else that a policy carries along: it lies in `position.policy_state`, a pair $(h, c)$ of shape $(N, C)$ each. Rule 4 then costs
+# In this book the network keeps no memory of its own. The memory is handed in and handed back. Chapter 00 left a place for it: what acts in `collect` is a function `(observation, state) → (action, state)`, and that `state`, unused so far, is the memory. Between two rollouts it lies in `position.policy_state`, a pair $(h, c)$ of shape $(N, C)$ each. Rule 4 then costs
 # nothing: whoever asks gets a new pair, and may drop it.
 #
 # ### Exercise 4.2  An episode begins
 #
-# Rule 2. You get the memory of $N$ environments and a flag for each: does an episode begin here? Return the memory with zeros where it does. The tensors that you were given stay as they are, since the memory with which a rollout began is still needed.
+# Rule 2. `state` is the memory of $N$ environments, the pair $(h, c)$, one row for each environment. `begins` says True or False for each: does an episode begin here? Return the pair with zeros in the rows where one does, and the other rows as they are.
 #
-# *On paper:* $h$ with the rows $(1, 2), (3, 4), (5, 6)$, and an episode begins in the second environment: $(1, 2), (0, 0), (5, 6)$. The same for $c$.
+# Make new tensors. Those that you were given must stay as they are, since the memory with which a rollout began is still needed. And detach nothing: through the rows that are kept a gradient has to pass.
+#
+# *On paper:* $h$ has the rows $(1, 2), (3, 4), (5, 6)$, and `begins` is (False, True, False). The new $h$ has the rows $(1, 2), (0, 0), (5, 6)$. The same for $c$.
 
 
 # %% tags=["nbval-check-output"]
@@ -262,8 +269,10 @@ def begin_anew(state: tuple[Tensor, Tensor], begins: Tensor) -> tuple[Tensor, Te
 
 
 # %% [markdown]
-# Now let an untaught network act in three T-mazes of different lengths, so that their episodes end at different times, and write down step by step what its memory should be. At the end of the rollout it has to be what the policy carries. **A memory that leaks often passes a test of returns. Test the memory
-# itself.**
+# Now a test. An untaught network acts in three T-mazes of different lengths, so that their episodes end at different times. (`length` counts the cells between the sign and the junction: 5 in the maze above.) The network has no layer in its torso, `hidden=()`: its cell sees the one-hot observation. `cells=32` says that the cell has 32 entries.
+# `logits(observations, state)` takes one step, and returns the logits and the memory after it.
+#
+# `stepwise` goes through the rollout once more and computes, step by step, what the memory should be. At the end it has to be what the policy carries. **A memory that leaks from one episode into the next often does not show in the returns. Test the memory itself.**
 
 # %%
 worlds = gym.vector.SyncVectorEnv(
@@ -293,9 +302,8 @@ def stepwise(model, rollout, state):
 logits, state = stepwise(network, rollout, began.policy_state)
 ends = (rollout.terminated | rollout.truncated).int()
 for n in range(3):
-    print(
-        f"environment {n}: episodes end after steps {(ends[:, n].nonzero().flatten() + 1).tolist()}"
-    )
+    over = (ends[:, n].nonzero().flatten() + 1).tolist()
+    print(f"environment {n}: after how many steps episodes ended: {over}")
 assert all(map(torch.equal, state, position.policy_state))
 print("largest entry of each carried cell:", [f"{x:.2f}" for x in state[1].abs().amax(dim=1)])
 assert [bool(row.any()) for row in state[1]] == [False, True, True]
@@ -305,12 +313,18 @@ assert [bool(row.any()) for row in state[1]] == [False, True, True]
 #
 # ## Through time
 #
-# The policy acted step by step, and without gradients. To learn, the network goes through the rollout once more, with them. All $N$ environments go through it in one batch, each with its ends at other places: a flag `begins[t]` says for each environment whether $o_t$ is the first observation of an episode.
+# The policy acted step by step, and without gradients. To learn, the network goes through the rollout once more, with gradients. All $N$ environments go through it in one batch, and each has its ends at other places: `begins[t, n]` says whether $o_t$ of environment $n$ is the first observation of an episode.
 #
 # ### Exercise 4.3  Through time
 #
-# Rules 2 and 3. You get a function `step(x, memory)` that takes one step, the features of the rollout, $(T, N, F)$, the memory with which it began, and `begins`, $(T, N)$. Return the memories *after* each step, $h$ and $c$, $(T, N, C)$ each.
-# Use `begin_anew`. The memory at the beginning is a constant; behind it, nothing is cut.
+# Rules 2 and 3. You get
+#
+# - `step`, a function: `step(x, memory)` takes one step, from $x$, $(N, F)$, and the pair $(h, c)$ to the next pair;
+# - `features`, $(T, N, F)$: one $x$ for each step;
+# - `state`: the pair with which the rollout began;
+# - `begins`, $(T, N)$. All its rows count, the first one too.
+#
+# Return the memories *after* each step, in two tensors: all $h$, $(T, N, C)$, and all $c$, $(T, N, C)$. Use `begin_anew` before each step. `state` is a constant; from there on nothing is detached.
 
 
 # %% tags=["nbval-check-output"]
@@ -336,7 +350,7 @@ def through_time(
 
 
 # %% [markdown]
-# An agent made of your parts. It is the package's network; what goes through time is yours, step by step and altogether. Only for acting it still uses torch's cell, which is quicker.
+# Now an agent made of your parts. It is the package's network, but it learns with your `through_time`, and that takes its steps with your `lstm_step`. Only for acting it still uses torch's cell, which is quicker.
 
 
 # %%
@@ -358,7 +372,7 @@ def new_agent(seed):
 
 
 # %% [markdown]
-# What the trainer calls is `unroll(rollout, state)`. It finds out where episodes begin (after each end), calls `forward`, and asks for the values of what came next. Here it stands beside the way that the policy went. Two computations of the same thing, with six ends inside the rollout: they should agree as
+# What the trainer calls is `unroll(rollout, state)`. It finds out where episodes begin (after each end), calls `forward`, asks for the values of what came next, and returns logits, values and next values. Here its logits stand beside those of `stepwise`: two computations of the same thing, in a rollout with six ends. They should agree as
 # far as floating point goes.
 
 # %%
@@ -374,7 +388,7 @@ assert ends.sum() > 0
 assert apart < 1e-6
 
 # %% [markdown]
-# Rule 1 and rule 3 together have a test as well: two rollouts in a row, of 5 and 7 steps, see what one rollout of 12 steps sees.
+# There is a test for what is carried (rule 1) and where looking back starts (rule 3), too. With the same seeds, two rollouts in a row, of 5 and 7 steps, must give the same logits as one rollout of 12 steps. The second half of the cell tests rule 4.
 
 # %%
 policy = sampled(agent, torch.Generator().manual_seed(0))
@@ -421,14 +435,14 @@ own_past = (episode[:, None] == episode[None]).tril()
 assert ((hears > 0) == own_past).all()
 
 # %% [markdown]
-# (The colours go by the square root, so that small numbers can be seen.) A triangle for each episode: a step hears of itself and of what came before it, as far back as the episode goes. If you had detached inside the loop, only the diagonal would be left. If you had not begun anew, one large triangle.
+# (The colours go by the square root, so that small numbers can be seen.) A triangle for each episode: a step hears of itself and of what came before it, as far back as the episode goes. If you had detached inside the loop, only the diagonal would be left. If you had not begun anew, there would be one large triangle.
 #
 # The dark diagonal and the pale corners are the fading that an untaught cell cannot help: what lies further back counts less.
 
 # %% [markdown]
 # ## The T-maze, remembered
 #
-# Now train. The trainer is chapter 01's, the returns are chapter 02's, the loss is chapter 03's: they hear nothing of the memory. A rollout of $T = 8$ steps is one step longer than an episode.
+# Now train. The trainer is chapter 01's, the returns are chapter 02's, the loss is chapter 03's: they know nothing of the memory. A rollout of $T = 8$ steps is one step longer than an episode.
 
 # %%
 print(f"Training with {whose(lstm_step, through_time)}.")
@@ -507,12 +521,12 @@ for ax, (name, entries) in zip(panels, shown.items(), strict=True):
     ax.grid(visible=False)
 panels[0].set_ylabel("entry of the cell c")
 panels[0].figure.suptitle("The note grows on its way", x=0.01, ha="left", fontweight="bold")
-plt.colorbar(picture, ax=panels)
+plt.colorbar(picture, ax=panels, label="value, or difference of two")
 plt.show()
 
 # %% [markdown]
-# In the first step little is written. Then the difference *grows*, step by step, though nothing new is seen in the corridor: the agent has learned to keep what it has, and to add to it in the same direction. Where one sign drives an entry up, the other one drives it down: the note is written large enough to be read
-# safely at the end. Beside the untaught network of the same seed:
+# In the first step little is written. Then the difference *grows*, step by step, though nothing new is seen in the corridor: the agent has learned to keep what it has, and to add to it in the same direction. Some entries are driven up by one sign and down by the other, and some answer to one sign alone. In the end the note is large enough to be read
+# safely. Beside the untaught network of the same seed:
 
 # %%
 left, right = plots.axes(9, 3.0, columns=2)
@@ -533,7 +547,7 @@ assert distance[0][6] < distance[0][0] / 2
 assert distance[1][6] > 3 * distance[1][0]
 
 # %% [markdown]
-# The untaught cell notes something as well, any cell does, and forgets it at about the rate of the table above.
+# The untaught cell notes something as well, any cell does. And it forgets it, at a rate not far from that for $b_f = 1$ in the table above.
 #
 # Is that note what the agent acts on, or does it only look like it? Exchange it. Three steps into the corridor the agent that saw *up* gets the memory of the one that saw *down*, and the other way round. From there on both see what they would have seen anyway.
 
@@ -554,7 +568,7 @@ assert p[1] > 0.9
 # %% [markdown]
 # ## A rollout that is too short
 #
-# Rule 3 cuts the gradient where a rollout begins. That is **truncated** backpropagation through time. In the T-maze six steps lie between the sign and the turn: a rollout of seven steps can hold both, one of six cannot. How much of the turn's gradient arrives at the sign?
+# Rule 3 cuts the gradient where a rollout begins. This is called **truncated** backpropagation through time. In the T-maze six steps lie between the sign and the turn: a rollout of seven steps can hold both, one of six cannot. How much of the turn's gradient arrives at the sign?
 
 
 # %%
@@ -597,13 +611,13 @@ assert max(solved[2], solved[3], solved[4]) < 5 < solved[6]
 assert min(solved[7], solved[8], solved[16]) >= 9
 
 # %% [markdown]
-# The shorter the rollout, the fewer seeds: with two or three steps one or two of ten, with five one half. But look at $T = 6$. Its gradient never reaches the sign either, and most of its seeds solve the maze. Two questions, then.
+# By and large, the shorter the rollout, the fewer seeds: with two or three steps one or two of ten, with five half of them. But look at $T = 6$. Its gradient never reaches the sign either, and most of its seeds solve the maze. Two questions, then.
 #
 # **Why does anybody succeed, if nothing says what to write at the sign?** Because only the *gradient* is cut. The memory itself is carried from rollout to rollout (rule 1), and even an untaught cell writes something different for each sign, and carries some of it to the turn: you saw it, the grey line. What has to be
-# written is there by chance. What is left to learn is to keep it, to make it larger, and to read it, and the last $T - 1$ steps before the turn can teach that. **The weights are the same in every step**: who has learned to keep and to enlarge in the last steps of the corridor does so in the first ones as well. The more steps of the corridor a rollout holds together with the turn, the more
+# written is there by chance. What is left to learn is to keep it, to make it larger, and to read it, and the last $T - 1$ steps before the turn can teach that. **The weights are the same in every step**: a network that has learned to keep and to enlarge in the last steps of the corridor does so in the first ones as well. The more steps of the corridor a rollout holds together with the turn, the more
 # of this has a gradient.
 #
-# **Why do most fail, then, if the rollout is much shorter?** You might think: because the untaught cell keeps too little. That can be tested. With a forget bias of 3 nearly everything arrives at the turn, with 0 next to nothing. Ten seeds each:
+# **Why do most fail, then, if the rollout is much shorter?** You might think: because the untaught cell keeps too little. That can be tested. The table further up says: with a forget bias of 3 most of what is written arrives at the turn, with 0 next to nothing. Ten seeds each:
 
 # %%
 lstm = final.select(agent="LSTM")
@@ -619,7 +633,7 @@ assert solved_with[3, 3.0] <= solved_with[3, 0.0] < 4
 assert solved_with[8, 0.0] < solved_with[8, 1.0]
 
 # %% [markdown]
-# The guess was wrong. With $T = 3$ and a bias of 3, many times as much of the sign arrives at the turn as with 0, and the maze is not solved more often. (With $T = 8$ the bias of 1 does what it is there for: without it four of ten fail.) So look at what becomes of the difference in the course of training: how far apart are the
+# That was not it. With $T = 3$ and a bias of 3, many times as much of the sign arrives at the turn as with 0, and the maze is not solved more often. (With $T = 8$ the bias of 1 does what it is there for: with 0 four of ten fail.) So look at what becomes of the difference in the course of training: how far apart are the
 # outputs $h$ at the turn, which is all that the heads get to read?
 
 # %%
@@ -631,7 +645,7 @@ ax = plots.learning_curves(
         for T in (3, 8)
     },
     each_seed=True,
-    title="What reaches the heads: with T = 3 it goes under first",
+    title="What reaches the heads: with T = 3 it first fades",
     y_label="distance of the outputs h at the turn",
 )
 ax.set(yscale="log", ylim=(1e-3, 10))
@@ -659,15 +673,15 @@ for T in 3, 4, 5, 6, 8:
 assert sum(lost[T] for T in (3, 4, 5, 6)) > lost[8] == 0
 
 # %% [markdown]
-# With $T = 8$ the difference has grown a hundredfold after 8000 steps. With $T = 3$ it first *falls*, below what the untaught network brought to the turn. The weights are moved by what the last two steps before the turn can teach, and by the noise of rewards that an agent which cannot yet tell the signs apart gets at random; nothing in that
-# speaks for the difference, and in most seeds it goes under. Where it does not, it can be picked up late: see the two blue lines that rise in the end. With more steps there might be more of them; we have not looked. And three runs with $T = 5$ or 6 *had* solved the maze and lost it: what no gradient holds in place, the next steps may move.
+# With $T = 8$ the difference has grown a hundredfold after 8000 steps. With $T = 3$ it first *falls*, below what the untaught network brought to the turn. (Two blue lines even leave the picture at the bottom; one of them stays there.) A likely reason: the weights are moved by what the last two steps before the turn can teach, and by noise, since an agent that cannot yet tell the signs apart is paid at random. Nothing in that
+# speaks for the difference, and it fades. It can still be picked up later: see the two blue lines that rise in the end. With more steps there might be more of them; we have not looked. And three runs with $T = 5$ or 6 *had* solved the maze and lost it: what no gradient holds in place, the next steps may move.
 #
 # So a truncated gradient is not the end of all memory, and no guarantee of any. If you know how far back what matters lies, make the rollout longer than that.
 
 # %% [markdown]
 # ## A memory of somebody else
 #
-# So far the trainer did the accounting. Here is its heart, written out by somebody in a hurry: collect a rollout, look back at it, compute the loss, hand on the position. The trainer's loop then makes a step of Adam. The agent acts with the right memory, no error is raised, every shape is right. Ten seeds, on record:
+# So far the trainer did the accounting. Now somebody in a hurry has written out its heart: collect a rollout, look back at it, compute the loss, hand on the position. (A step of Adam follows.) The code stands in the exercise below, and it has a fault. The agent acts with the right memory, no error is raised, every shape is right. First see what becomes of it, in ten seeds, on record:
 
 # %%
 wrong_memory = records.load("tmaze_wrong_memory")
@@ -680,7 +694,7 @@ plots.strip(
     {"in a hurry": in_a_hurry, "as it should be": as_it_should},
     below=0.95,
     called="below 0.95",
-    title="Most seeds half forgive it",
+    title="In a hurry: none is right, most are nearly so",
     x_label="mean return after 40,000 steps, exactly",
 )
 plt.show()
@@ -689,13 +703,13 @@ assert (in_a_hurry > 0.7).sum() >= 5
 assert (as_it_should >= 0.95).sum() >= 7
 
 # %% [markdown]
-# Two seeds in a hurry learn nothing, and none reaches 0.95; but most of them turn rightly most of the time. Whoever ran one of those would have kept the code, and begun to tune the learning rate.
+# In a hurry two seeds learn nothing, and none reaches 0.95. But most of them turn as the sign said most of the time. Whoever had run one of those might have kept the code, and begun to tune the learning rate.
 #
 # (Look at the lower row, too. These ten runs have other random numbers than the ten further above, with $T = 8$ as well; there all ten solved the maze, here eight. Eighteen of twenty is what we know of this setting.)
 #
 # ### Exercise 4.4  Bug hunt: somebody else's memory
 #
-# **Find the fault and mend it.** Think of the four rules. A question that helps: the network has not changed between acting and looking back. So the unrolled pass has to give every action the very probability with which it was drawn. Does it?
+# **Find the fault and mend it.** The function is to collect one rollout of `t_max` steps from `position` on, and to return two things: the `Loss` of that rollout, and the position from which the next one goes on. Think of the four rules. A question that helps: the network has not changed between acting and looking back. So the unrolled pass has to give every action the very probability with which it was drawn. Does it?
 
 
 # %% tags=["nbval-check-output"]
@@ -724,7 +738,7 @@ def learn_from(
 hint("4.4")
 
 # %% [markdown]
-# Here is the test that finds it, on the agent that you have trained. `collect` hands back the position *after* the rollout. The memory that lies there has seen how the rollout went on, and in an environment whose episode has ended it has seen another episode altogether.
+# (What follows gives the answer away.) Here is the test that finds it, on the agent that was trained above. `collect` hands back the position *after* the rollout. The memory that lies there has seen how the rollout went on, and in an environment whose episode has ended it has seen another episode altogether.
 
 # %%
 worlds = make_envs(TMAZE, 8)
@@ -737,13 +751,13 @@ for name, state in {"beginning": began.policy_state, "end": after.policy_state}.
     with torch.no_grad():
         looked_back = agent.unroll(rollout, state)[0].softmax(dim=-1)[..., UP]
     difference = (looked_back - acted).abs().amax(dim=1)
-    print(f"memory of its {name:10} π(up) differs by up to {difference.max():.0e}")
+    print(f"memory of its {name:10} π(up) differs by up to {difference.max():.2f}")
     print("  step by step:", " ".join(f"{x:.2f}" for x in difference))
-assert difference[:4].max() > 0.5  # of the last one, the end's
+assert difference[:4].max() > 0.5  # the loop's last: with the memory of the end
 assert difference[4:].max() < 1e-6
 
 # %% [markdown]
-# Four steps of an episode were left when the rollout began. In these the network looks back with a memory of the *next* episode's sign. Where the two signs differ, it believes that it meant to turn the other way. From the first end on there is no difference, since the memory begins anew. So the mistake spoils the episodes that a rollout cuts in two, and leaves the whole ones alone. With
+# Four steps of an episode were left when the rollout began. In these the network looks back with a memory of the *next* episode's sign. Where the two signs differ, it believes that it meant to turn the other way. From the first end on there is no difference, since the memory begins anew. So the mistake spoils what is learned from the second part of an episode that was cut in two, the part with the turn, and leaves whole episodes alone. With
 # rollouts of eight steps and episodes of seven, one episode in four is whole: enough to learn most of it from.
 #
 # Is it mended? One training by hand, with your function in it:
@@ -763,16 +777,23 @@ for steps in range(0, total_steps, T * N):
 print(f"mean return, exactly: {mean_return(mended):.3f}")
 assert mean_return(mended) > 0.8
 
+# %% [markdown]
+# One more way to be wrong is on the same record: to look back from zeros, whatever memory the policy carried. How many of its ten seeds would you suspect, by their scores?
+
+# %%
 zeros = ends_of.select(memory="zeros").column("score")
-print(f"looking back with zeros, on record: {(zeros >= 0.94).sum()} of 10 seeds above 0.94")
+print("looking back from zeros:", " ".join(f"{score:.2f}" for score in np.sort(zeros)))
 assert 3 < (zeros >= 0.94).sum() < 10
+
+# %% [markdown]
+# Three fail, as now and then a seed with the right memory does, and seven end at 0.94 or more. Nobody would suspect those. The comparison of probabilities finds this mistake as surely as the other one.
 
 # %% [markdown]
 # ## CartPole without velocities
 #
-# In the T-maze the memory has to *hold* something. In most worlds it has to *work something out*. CartPole shows four numbers: the cart's place, its velocity, the pole's angle, its angular velocity. Take the two velocities away. A pole that leans to the right by a little may be falling or just coming back, and the right push is a different one. Two observations in a row would tell.
+# In the T-maze the memory has to *hold* something. In most worlds it has to *work something out*. CartPole shows four numbers: the cart's place, its velocity, the pole's angle, its angular velocity. Take the two velocities away. A pole that leans to the right by a little may be falling or just coming back, and each asks for another push. Two observations in a row would tell.
 #
-# One agent has a layer of 64 and 64 LSTM cells, the other two layers of 64. There is one change to the world: rewards are multiplied by 0.05, so that returns are about 5 and not about 100. (Critic and actor share all weights below the heads. With large returns the critic's error drowns the actor's gradient; in chapter 03 a small `value_weight` served that purpose.) Results are given in the usual units.
+# One agent has a layer of 64 and an LSTM with 64 entries, the other two layers of 64. There is one change to the world: rewards are multiplied by 0.05, so that returns are about 5 and not about 100. (Critic and actor share all weights below the heads. With large returns the critic's error drowns the actor's gradient; in chapter 03 a small `value_weight` served that purpose.) Results are given in the usual units.
 
 # %%
 BLIND = "a3c_lib/CartPoleWithoutVelocities-v0"
@@ -800,7 +821,7 @@ assert last.select(agent="LSTM").column("sampled").min() > 3 * best_without
 assert last.select(agent="LSTM").column("greedy").min() > 400
 
 # %% [markdown]
-# All five seeds with a memory are far above all five without. None of the five reaches 500 with sampled actions, and most do with greedy ones: they were not undecided about much, but a coin is tossed 500 times.
+# All five seeds with a memory are far above all five without. None of the five reaches 500 with sampled actions, and most do with greedy ones: what is missing is lost by drawing the actions at random.
 #
 # One seed live, with your parts, and less than half of the steps:
 
@@ -826,8 +847,8 @@ assert evaluation.mean > 1.5 * best_without
 animation.animate(animation.play(greedy(balancer), BLIND, seed=3, max_steps=150), fps=25)
 
 # %% [markdown]
-# Has it worked out the velocities? Ask its memory. We let it play, note its output $h$ at every step and, from behind the scenes, the two velocities that it does not see. Then we look for the *linear* function of $h$ that comes closest to them on one half of the steps, and test it on the other half. The share of their
-# variation that it explains is chapter 03's explained variance. For comparison, the same from the two numbers that are seen, and from the output of an untaught network that looks on.
+# Has it worked out the velocities? Ask its memory. We let it play, note its output $h$ at every step and, from behind the scenes, the two velocities that it does not see. Then we look for the *linear* function of $h$ that comes closest to a velocity on one half of the steps, and test it on the other half. The share of the velocity's
+# variation that it explains is chapter 03's explained variance. The figure shows the pole's angular velocity. For comparison, the same from the two numbers that are seen, and from the output of an untaught network that looks on.
 
 
 # %%
@@ -868,24 +889,24 @@ for ax, (name, x) in zip(panels, readers.items(), strict=True):
     ax.axline((0, 0), slope=1, color=plots.GREY, linewidth=1)
     ax.set(
         title=f"{name}: {explained[name]:.2f}",
-        xlabel="angular velocity",
+        xlabel="true (rad/s)",
         xlim=(-2, 2),
         ylim=(-2, 2),
     )
-panels[0].set_ylabel("read from it")
-title = "The pole's angular velocity, read from …, and the share that is explained"
+panels[0].set_ylabel("read from it (rad/s)")
+title = "The pole's angular velocity, read from … (and the share explained)"
 panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
 plt.show()
 assert explained["what is seen"] < 0.3
 assert explained["taught memory"] > 0.6
 
 # %% [markdown]
-# From the two numbers that are seen at one moment, nothing can be read of how fast the pole turns. From the memory nearly all of it can. But look at the middle before you praise the training: an untaught LSTM, which mixes what it sees with what it saw, holds a good part of it as well. (The same was at work in the T-maze with short rollouts.) Training made it clearer, in this one seed, and taught the heads to use it.
+# From the two numbers that are seen at one moment, hardly anything can be read of how fast the pole turns. From the taught memory most of it can. But look at the middle before you praise the training: an untaught LSTM, which mixes what it sees with what it saw, holds a good part of it as well. (The same was at work in the T-maze with short rollouts.) Training made it clearer, in this one seed, and taught the heads to use it.
 
 # %% [markdown]
 # ## What it cost
 #
-# - **Time.** A network without memory looks at a whole rollout at once. With one, it must go through it step by step, since each step waits for the one before. That is so for learning as for acting.
+# - **Time.** A network without memory looks at a whole rollout at once. With a memory it must go through the rollout step by step when it learns, too, since each step waits for the one before.
 
 # %%
 import time
@@ -911,7 +932,7 @@ assert sizes[1] > 3 * sizes[0]
 # - **Accounting.** Four rules, and breaking one raises no error. You have four tests: the carried memory itself, stepwise against unrolled, two rollouts against one, and which input hears of which output.
 # - **A memory that is a little old.** After an update the weights are new, and the memory that is carried was written with the old ones. Nobody corrects that; the runs above learned all the same.
 #
-# A memory is no free gift to a world that needs none: it is more to learn and slower. Where two observations in a row tell all, as in CartPole, one could as well show the agent two observations.
+# In a world that needs no memory, one is not free: there is more to learn, and it is slower. Where two observations in a row tell all, as in CartPole, one could as well show the agent two observations.
 
 # %% [markdown]
 # ## Where the paper says it
@@ -933,11 +954,11 @@ assert sizes[1] > 3 * sizes[0]
 # %% [markdown]
 # ## What to try next
 #
-# Change a line and run the cell. It trains one agent in some ten seconds.
+# For 1 and 2, change the first line of the cell below and run it. It trains one agent in some ten seconds.
 #
-# 1. A corridor of 10 cells and rollouts of 8 steps. Then rollouts of 16.
-# 2. Begin with a forget bias of 0, or of 3. (`agent.lstm.bias_ih[32:64]` are the forget gate's.) Which seeds learn, and how soon?
-# 3. Break a rule: let `begin_anew` return the memory as it is, and run the notebook again from there, with `@exercise("4.2", run_mine=True)`. Which cell notices first? Is the T-maze still solved?
+# 1. A corridor of 10 cells, `length`, and rollouts of 8 steps, `t_max`. Then rollouts of 16.
+# 2. Begin with a forget bias of 0, or of 3. (`bias_ih[32:64]` are the forget gate's biases.) Which seeds learn, and how soon?
+# 3. Break a rule: let your `begin_anew` return the memory as it is, with `@exercise("4.2", run_mine=True)` above it. Your `through_time` calls it, so that needs `@exercise("4.3", run_mine=True)`. Then run the notebook again from there, cell by cell, also where an assert stops it. Which cell below it notices first? Is the T-maze still solved?
 # 4. Exchange only $h$, or only $c$, in the corridor of the T-maze. Which of the two is the note?
 
 # %%
@@ -959,7 +980,7 @@ print("mean return", evaluate(other, make, episodes=200, seed=1000))
 #
 # - A policy that sees only the present cannot act on the past: in the T-maze its mean return is exactly 0, whatever it learns. An LSTM reached at least 0.95 in all ten seeds of one record, and in eight of ten of another.
 # - The **cell** is kept by a share $f$ and added to, $c' = f c + i g$; the output is what is shown of it, $h' = o \tanh(c')$. With a forget bias of 1, at first 0.73 of the cell is left after a step.
-# - Memory is **carried** from rollout to rollout, begins **anew** with each episode, for each environment alone, is **cut** off the gradient where a rollout begins and nowhere else, and is **asked without being advanced**.
+# - Memory is **carried** from rollout to rollout, begins **anew** with each episode, for each environment alone, is **cut** from the gradient where a rollout begins and nowhere else, and is **asked without being advanced**.
 # - Acting and learning compute the same thing twice. Compare them: the network has to give an action the probability with which it was drawn.
 # - A rollout that does not reach back to what mattered cannot teach to write it down. Only the gradient is cut, though, and the weights are the same in every step: one step too short, most seeds still learned; much too short, few.
 # - A memory can be looked at, exchanged and read out.

@@ -3,9 +3,12 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+import gymnasium as gym
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
 from torch import Tensor, nn
 
 from a3c_lib.actor_critic import Loss
@@ -124,6 +127,26 @@ def output_of_before_ignored(
 ) -> Memory:
     blank = torch.zeros_like(state[0])
     return lstm_step(features, (blank, state[1]), input_weights, hidden_weights, bias)
+
+
+def state_taken_apart_the_wrong_way_round(
+    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
+) -> Memory:
+    c, h = state
+    return lstm_step(features, (h, c), input_weights, hidden_weights, bias)
+
+
+def bias_left_out(
+    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
+) -> Memory:
+    return lstm_step(features, state, input_weights, hidden_weights, torch.zeros_like(bias))
+
+
+def only_the_cell_detached_in_the_step(
+    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
+) -> Memory:
+    h, c = state
+    return lstm_step(features, (h, c.detach()), input_weights, hidden_weights, bias)
 
 
 def memory_detached_in_the_step(
@@ -486,12 +509,32 @@ def bootstrap_advances_the_memory(
     return loss, after._replace(policy_state=advanced)
 
 
+def time_limit_taken_for_an_end(
+    model: RecurrentActorCritic,
+    envs: Envs,
+    policy: Policy,
+    position: Position,
+    t_max: int,
+    gamma: float,
+) -> tuple[Loss, Position]:
+    state = position.policy_state
+    rollout, position = collect(envs, policy, position, t_max)
+    logits, values, next_values = model.unroll(rollout, state)
+    over = rollout.terminated | rollout.truncated
+    returns = n_step_returns(rollout.rewards, next_values, over, over, gamma)
+    return a2c_loss(logits, values, rollout.actions, returns), position
+
+
+def _limited_maze(length: int, limit: int) -> gym.Env[Any, Any]:
+    return TimeLimit(TMaze(length), limit)
+
+
 def _two_lessons(
-    learn: Answer, model: RecurrentActorCritic, lengths: tuple[int, ...], t_max: int
+    learn: Answer, model: RecurrentActorCritic, lengths: tuple[int, ...], t_max: int, limit: int
 ) -> tuple[Loss, tuple[Tensor, ...], Loss, tuple[Tensor, ...]]:
-    """Two rollouts in a row, in T-mazes of these lengths, after two steps that nobody learns
-    from."""
-    mazes = [partial(TMaze, length) for length in lengths]
+    """Two rollouts in a row, in T-mazes of these lengths with a time limit, after two steps that
+    nobody learns from."""
+    mazes = [partial(_limited_maze, length, limit) for length in lengths]
     envs = SyncVectorEnv(mazes, autoreset_mode=AutoresetMode.SAME_STEP)
     policy = sampled(model, torch.Generator().manual_seed(0))
     position = start(envs, 0, initial_state(model, len(lengths)))
@@ -512,8 +555,18 @@ def _lesson_cases() -> list[Case]:
         return model
 
     return [
-        Case("a T-maze of 4 steps, rollouts of 3", network(), (2,), 3, probe=_two_lessons),
-        Case("T-mazes of 3 and 11 steps, rollouts of 4", network(), (1, 9), 4, probe=_two_lessons),
+        Case("a T-maze of 4 steps, rollouts of 3", network(), (2,), 3, 100, probe=_two_lessons),
+        Case(
+            "T-mazes of 3 and 11 steps, rollouts of 4",
+            network(),
+            (1, 9),
+            4,
+            100,
+            probe=_two_lessons,
+        ),
+        Case(
+            "a T-maze of 11 steps with a time limit of 5", network(), (9,), 4, 5, probe=_two_lessons
+        ),
     ]
 
 
@@ -594,6 +647,20 @@ EXERCISES = (
                 output_of_before_ignored,
                 "The gates do not hear of h, the output of the step before. They are computed from "
                 "what is seen now and from h: W x + U h + b.",
+            ),
+            Wrong(
+                state_taken_apart_the_wrong_way_round,
+                "The gates read the cell, and the output is kept in its place: `state` is (h, c), "
+                "the output first. Is it taken apart in that order?",
+            ),
+            Wrong(
+                bias_left_out,
+                "The bias has no effect. The sums are W x + U h + b.",
+            ),
+            Wrong(
+                only_the_cell_detached_in_the_step,
+                "The numbers are right, but the cell is detached. Along the cell the gradient is to "
+                "survive from step to step; where it is cut is not this function's business.",
             ),
             Wrong(
                 memory_detached_in_the_step,
@@ -793,6 +860,11 @@ EXERCISES = (
                 "The lesson is right, but the memory that you hand back has taken in the next "
                 "observation already. The policy will take it in again: asking for a value must not "
                 "advance the memory.",
+            ),
+            Wrong(
+                time_limit_taken_for_an_end,
+                "The memory is right, but a time limit is taken for an end of the world: returns "
+                "must bootstrap from what came next where an episode was truncated.",
             ),
         ),
         hints=(
