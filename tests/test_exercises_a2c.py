@@ -142,11 +142,18 @@ def two_values_only(observations, actions, returns):
     return exercises.one_batch(observations, actions, returns)[:2]
 
 
+def floats_of_whole_numbers(observations, actions, returns):
+    """A network that expects numbers from 0 on could not look them up."""
+    return exercises.one_batch(observations.float(), actions, returns)
+
+
 def nothing(observations, actions, returns):
     observations.sum()
 
 
-@pytest.mark.parametrize("answer", [rows_put_into_disorder, two_values_only, nothing])
+@pytest.mark.parametrize(
+    "answer", [rows_put_into_disorder, two_values_only, floats_of_whole_numbers, nothing]
+)
 def test_a_batch_without_a_named_mistake_is_still_wrong(answer):
     verdict = check(registry.find("6.1"), answer)
     assert verdict.kind is Kind.WRONG, verdict.text
