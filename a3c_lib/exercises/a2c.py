@@ -448,7 +448,7 @@ def first_steps_probabilities_for_all(
 ) -> Loss:
     real = ~dummies
     log_pi = model(rollout.observations)[0][real].log_softmax(dim=-1)
-    first = log_pi.gather(-1, rollout.actions[real][None, :])
+    first: Tensor = log_pi.gather(-1, rollout.actions[real][None, :])
 
     def policy(taken: Tensor, advantages: Tensor) -> Tensor:
         return -(first * advantages).mean()
