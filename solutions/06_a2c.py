@@ -76,7 +76,7 @@ print(f"largest difference between the two runs: {(twice[0] - twice[1]).abs().ma
 # %% [markdown]
 # Same program, same seed, other results. Who came first was up to the operating system. Such a run cannot be repeated, so a fault in it cannot be looked at twice. That is the first price of not waiting.
 #
-# The second: many gradients are **stale**. They were computed with a copy of parameters that somebody else has changed by the time they are applied. The number of changes in between is the gradient's **policy lag**.
+# The second: many gradients are old. They were computed with a copy of parameters that somebody else has changed by the time they are applied; the number of changes in between is chapter 05's **policy lag**. (How many are old depends on what else the machine does. In chapter 05's record of two workers it was nearly all.)
 #
 # The third is easy to overlook. Each worker asks the network about *one* observation at a time. Most of the time of such a question is overhead: calling functions, allocating memory. What does a question cost, for each observation, if many are asked together?
 
@@ -103,9 +103,9 @@ for batch, seconds in cost.items():
 # %% [markdown]
 # ## What waiting costs
 #
-# The other side first. Who acts together waits for the slowest. If an environment's step takes now a short time and now a long one, $N$ of them together take the longest of $N$ times, at each step.
+# The other side first. Those who act together wait for the slowest. If an environment's step takes sometimes a short time and sometimes a long one, $N$ environments together take the longest of $N$ times, at each step.
 #
-# For times that are exponentially distributed with mean 1 there is a formula: the mean of the longest of $N$ is $1 + \frac{1}{2} + \ldots + \frac{1}{N}$. One can also wait less often: let each environment take its whole rollout of $T$ steps, and wait for the others only then. Over $T$ steps long and short times cancel. Here are both, simulated; the numbers say how many times as long as a single environment the whole team takes.
+# For times that are exponentially distributed with mean 1 there is a formula: the mean of the longest of $N$ is $1 + \frac{1}{2} + \ldots + \frac{1}{N}$. One can also wait less often: let each environment take its whole rollout of $T$ steps, and wait for the others only then. Over $T$ steps long and short times cancel. Here are both, simulated. A single environment takes a time of 1 for a step, on the average; the table says what a step of all $N$ together takes.
 
 # %%
 rng = np.random.default_rng(0)
@@ -121,7 +121,7 @@ for N in 2, 8, 32:
     assert each_rollout < each_step
 
 # %% [markdown]
-# With 32 environments of such moods, three quarters of the time go in waiting. A3C pays nothing of this. Where all steps take much the same time, as in CartPole and in the other worlds of this book, the formula does not apply, and waiting costs little. So it depends on the world who is faster, and we shall measure it.
+# With 32 such environments that wait at each step, three quarters of the time is spent waiting. A3C pays nothing of this. Where all steps take much the same time, as in CartPole and in the other worlds of this book, the formula does not apply, and waiting costs little. So it depends on the world which of the two is faster, and we shall measure it.
 
 # %% [markdown]
 # ## The idea in mathematics
@@ -130,7 +130,7 @@ for N in 2, 8, 32:
 #
 # $$L(\theta) = \frac{\sum_n M_n\, L_n(\theta)}{\sum_n M_n}, \qquad \text{so} \qquad \nabla L = \frac{\sum_n M_n\, \nabla L_n}{\sum_n M_n}.$$
 #
-# With equally many steps in each, that is the plain mean of what $N$ workers would have sent. Nothing else is new: rollouts $(T, N)$, n-step returns and the loss have been there since chapters 00, 02 and 03, and they never asked how large $N$ is. The difference between the two algorithms is one of *time*:
+# With equally many steps in each, that is the plain mean of what $N$ workers would have sent. (Usually each $M_n$ is $T$. Later in this chapter some steps will not count, and then they differ.) Nothing else is new: rollouts $(T, N)$, n-step returns and the loss have been there since chapters 00, 02 and 03, and they never asked how large $N$ is. The difference between the two algorithms is one of *time*:
 #
 # | | A3C | A2C |
 # |---|---|---|
@@ -150,7 +150,7 @@ for N in 2, 8, 32:
 # | t = 0 | row 0 | row 1 | row 2 |
 # | t = 1 | row 3 | row 4 | row 5 |
 #
-# Observations may have more axes than these two, as a picture has. Those stay.
+# Observations may have more axes than these two, as a picture has, or no more, where an observation is a single whole number. What axes there are after the first two, stay.
 
 
 # %% tags=["nbval-check-output"]
@@ -237,9 +237,8 @@ def asynchronous(workers: int) -> tuple[ActorCritic, list]:
 
 def synchronous(num_envs: int, learning_rate: float = RATE) -> tuple[ActorCritic, list]:
     model = new_agent(seed=7)
-    config = a2c.Config(
-        num_envs=num_envs, fast_envs=False, learning_rate=learning_rate, **COMMON
-    )  # fast_envs: of that below
+    # fast_envs=False: the same environments as the workers'. What fast ones are, comes below.
+    config = a2c.Config(num_envs=num_envs, fast_envs=False, learning_rate=learning_rate, **COMMON)
     with a2c.train(model, CARTPOLE, config) as training:
         return model, list(training)
 
@@ -264,7 +263,7 @@ print(f"largest difference between two weights: {difference:.0e}")
 assert difference > 0
 
 # %% [markdown]
-# It sees that. And with two? Then the two are different algorithms, and now we can say in which respect:
+# The test sees even that. And with two? Then the two are different algorithms, and now we can say in which respect:
 
 # %%
 two_workers, history = asynchronous(workers=2)
@@ -279,7 +278,7 @@ assert history[-1].policy_lag == 1
 # Half as many updates from the same steps, and no gradient is out of date.
 
 # %% [markdown]
-# ## Fast environments, and a step that is none
+# ## Fast environments, and a step that is no step
 #
 # `make_envs` of chapter 00 keeps $N$ ordinary environments in a list and steps them one after another, in Python. For a few ids Gymnasium has something better: a **vector environment** of its own, in which all $N$ are rows of one array and a step is a few operations of NumPy. `a2c.make_vector_env` takes it where there is one. What does it gain?
 
@@ -302,7 +301,7 @@ for N in 1, 8, 64:
     print(f"N = {N:2d}: as an array a step takes {as_an_array / one_by_one:4.2f} of the time")
 
 # %% [markdown]
-# With one environment an array is no gain at all; with many it is. But there is a catch. Look at what happens at the end of an episode. We push both poles to the left until one falls, and print that environment's next steps.
+# With one environment an array is slower; with many it is much faster. But there is a catch. Look at what happens at the end of an episode. We push both poles to the left until one falls, and print that environment's next steps.
 
 # %%
 fast = a2c.make_vector_env(CARTPOLE, 2)
@@ -323,7 +322,7 @@ for t in range(14):
 assert fallen is not None
 
 # %% [markdown]
-# The pole falls. Then comes a step that is paid nothing and ends with the pole upright again. **That step is none.** The environment did not look at the action. It used the step to reset itself. Gymnasium calls this way `NEXT_STEP`: an environment resets in the step *after* the end. Up to now we had `SAME_STEP`: it resets within the step that ends, and
+# The pole falls. Then comes a step that is paid nothing and ends with the pole upright again. **That step is no step at all.** The environment did not look at the action. It used the step to reset itself. Gymnasium's name for this is `NEXT_STEP`: an environment resets in the step *after* the end. Up to now we had `SAME_STEP`: it resets within the step that ends, and
 # each of the rollout's steps is real.
 #
 # Such a **dummy step** stands in the rollout like all others: $o_t$ is the fallen pole, $a_t$ an action that nobody looked at, $r_t = 0$, and $o_{t+1}$ is a new beginning. Whoever learns from it learns a falsehood: a fallen pole is worth $0 + \gamma V(\text{new beginning})$, almost as much as a fresh start. And the actor is praised or blamed for an action that did nothing. How many such steps are there?
@@ -390,13 +389,15 @@ for way, returns in late.items():
 assert abs(left_out.mean() - learned_from.mean()) < 30
 
 # %% [markdown]
-# Nothing to be seen. Why not? The falsehood is about the fallen pole, and nobody ever asks what a fallen pole is worth: after a termination a return stops, and no action is chosen in earnest while lying down. The fault costs a twentieth of the batch, and that is all. So why an exercise? Because other worlds are less kind. We shall see one
+# Nothing to be seen. (± is twice the standard error of the mean.) Why not? The falsehood is about the fallen pole, and nobody ever asks what a fallen pole is worth: after a termination a return stops, and what is chosen while the pole lies there changes nothing. The fault costs a twentieth of the batch, later less, and that is all. So why an exercise? Because other worlds are less kind. We shall see one
 # as soon as there is a trainer. A fault that does no harm in the world you test on is the kind that stays.
 
 # %% [markdown]
 # ## A2C on one screen
 #
-# Now all of it is there. Two functions: what a rollout is worth, with your batch and without the dummies, and the loop.
+# Now all of it is there. Two functions: the loss of a rollout, with your batch and without the dummies, and the loop. (It is enough to leave out a dummy's own row. No return runs through a dummy, since the step before it was an end.)
+#
+# The loop expects environments that reset late. In `make_envs`' there are no dummies, and your mask would leave out real steps; the package asks the environments first.
 
 # %%
 GAMMA, VALUE_WEIGHT, ENTROPY_WEIGHT = 0.99, 0.1, 0.01
@@ -414,7 +415,7 @@ def loss_of_the_batch(model, rollout, dummies, gamma=GAMMA) -> Loss:
 
 
 def train_together(model, envs, loss_of, total_steps, seed, t_max=16, learning_rate=0.01):
-    """A2C.   → steps, loss and episodes of each update."""
+    """A2C, for environments that reset late.   → steps, loss and episodes of each update."""
     for_envs, for_actions = seeds(seed, steps=0)  # as the package's trainers draw them
     tosses = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
     policy, optimizer = sampled(model, tosses), optim.RMSProp(model.parameters())
@@ -452,10 +453,10 @@ assert np.mean(returns) > 150
 history = histories[0]
 
 # %% [markdown]
-# (A random policy gets about 20. These agents have not finished: with 200,000 steps, which take ten seconds each, all five seeds of a record further down get above 450.)
+# (A random policy gets about 20. These agents have not finished: with 200,000 steps all five seeds of a record further down get above 450. The package's trainer needs ten seconds for each of them, on a machine that does nothing else.)
 
 # %% [markdown]
-# The package's trainer does the same, and more besides: it counts, reports, can be stopped and resumed, and takes models with memory. If both are A2C, they must agree. Bit for bit this time they need not: your batch has one axis where the package's has two, and rounding is free to differ. So we compare after a few updates, before small differences have grown.
+# The package's trainer does the same, and more besides: it counts, reports, can be stopped and resumed, and takes models with memory. If both are A2C, they must agree. Bit for bit this time they need not: your batch has one axis where the package's has two, and rounding is free to differ. So we compare after a few updates, before small differences have grown. (Eight environments and 16 steps make 128. A few steps fewer are counted, as dummies are left out.)
 
 # %%
 FIRST = 5
@@ -481,11 +482,11 @@ with a2c.train(new_agent(seed=0), CARTPOLE, config) as training:
 # Now for the world in which dummies do harm. There is a meadow and a pit. In the meadow, *grazing* pays 0.1 and one stays; *jumping* pays 1, once, and one is in the pit. In the pit nothing pays any more, and there is no way out. After five steps a time limit cuts, wherever one is. With $\gamma = 0.95$ all of it can be solved on paper. A time
 # limit is not an ending (chapter 02), so grazing for ever is worth $0.1 / (1 - 0.95) = 2$, the pit is worth 0, and a jump $1 + 0 = 1$. Grazing is right.
 #
-# And with dummies? Whoever jumps at once has four real steps in the pit, each worth $\gamma V(\text{pit})$, and then a dummy, which leads back to the meadow. The mean of the five is what the critic learns:
+# And with dummies? Let us take one-step returns, for which it is easy. Whoever jumps at once has four real steps in the pit, each with the return $\gamma V(\text{pit})$, and then a dummy, which leads back to the meadow and has the return $\gamma V(\text{meadow})$. The mean of the five is what the critic learns:
 #
 # $$V(\text{pit}) = \tfrac{4}{5}\, \gamma V(\text{pit}) + \tfrac{1}{5}\, \gamma V(\text{meadow}) \quad\Rightarrow\quad V(\text{pit}) = 0.79\, V(\text{meadow}).$$
 #
-# The pit is worth 0, and is taken for four fifths of a meadow. That makes jumping look good.
+# The pit is worth 0, and is taken for four fifths of a meadow. If the meadow is worth 2, a jump then seems to be worth $1 + 0.95 \cdot 0.79 \cdot 2 = 2.5$, which is more than grazing.
 
 
 # %%
@@ -527,23 +528,24 @@ def learned_in_the_pit(seed: int, mask: bool) -> tuple[float, list[float]]:
 
 
 print(f"Training with {whose(one_batch, dummy_mask)}.")
-print("dummies        seed   P(jump)   V(meadow)   V(pit)")
-jumps = {}
+print("dummies        seed   P(jump)   V(meadow)   V(pit)   V(pit) / V(meadow)")
+jumps, shares = {}, {}
 for way, mask in {"left out": True, "learned from": False}.items():
     for seed in range(3):
         jump, (meadow, pit) = learned_in_the_pit(seed, mask)
-        jumps[way, seed] = jump
-        print(f"{way:14} {seed:4d} {jump:9.3f} {meadow:11.2f} {pit:8.2f}")
+        jumps[way, seed], shares[way, seed] = jump, pit / meadow
+        print(f"{way:14} {seed:4d} {jump:9.3f} {meadow:11.2f} {pit:8.2f} {pit / meadow:20.2f}")
 assert max(jumps["left out", seed] for seed in range(3)) < 0.05
 assert min(jumps["learned from", seed] for seed in range(3)) > 0.2
+assert all(0.5 < shares["learned from", seed] < 0.9 for seed in range(3))
 
 # %% [markdown]
-# With the mask the critic knows that a meadow is worth 2, and nobody jumps. (Of the pit it knows little, since it has hardly been there.) Without the mask the pit is thought to be worth nearly as much as a meadow, as computed, and every seed jumps at about four steps in ten: hardly an episode does not end in the pit.
+# With the mask the critic knows that a meadow is worth 2, and nobody jumps. (Of the pit it knows little, since it has hardly been there.) Without the mask the pit is thought to be worth about seven tenths of a meadow, and every seed jumps at about four steps in ten: nearly every episode ends in the pit. (Why not four fifths? These returns look further than one step, and the agent does not always jump at once. Both change the equation a little.)
 
 # %% [markdown]
 # ### Exercise 6.4  Bug hunt: a poor actor
 #
-# A colleague found your two functions too long, and wrote the batch's loss in one piece. It runs. On a rollout of one single step it gives the right number. And it learns; see how much:
+# A colleague found your two functions too long, and wrote the batch's loss in one piece. It runs. For a rollout of a single step it gives the right number. And it learns; see how much:
 
 # %%
 from a3c_lib.exercises.a2c import batch_loss_with_a_bug
@@ -566,7 +568,7 @@ def mean_return(some_history, updates: int = 100) -> float:
 colleagues = train_together(
     new_agent(seed=0), poles_as_an_array(), weighed(batch_loss_with_a_bug), 40_000, seed=0
 )
-yours = history[: len(colleagues)]  # as many updates
+yours = history[: len(colleagues)]  # as many updates, of the 60,000 steps from above
 print(f"mean return of the last 100 updates: {mean_return(colleagues):.0f}")
 print(f"and with your batch:                 {mean_return(yours):.0f}")
 assert mean_return(colleagues) < 0.75 * mean_return(yours)
@@ -616,7 +618,7 @@ assert mean_return(mended) > 1.4 * mean_return(colleagues)
 #
 # $$\frac{1}{M^2} \sum_i \sum_j \log \pi(a_i)\, A_j = \Bigl(\frac{1}{M} \sum_i \log \pi(a_i)\Bigr) \Bigl(\frac{1}{M} \sum_j A_j\Bigr).$$
 #
-# All actions of a batch are praised or blamed alike, by its mean advantage. What an action did itself no longer counts; that anything is learned at all is because some rollouts are better than others as a whole. With $M = 1$ nothing is wrong. The fault shows when somebody makes the batch larger. (In this book `a2c_loss` refuses shapes that differ.)
+# All actions of a batch are praised or blamed alike, by its mean advantage. What an action did itself no longer counts; that anything is learned at all is because some rollouts are better than others as a whole. With $M = 1$ nothing is wrong. The fault shows when somebody makes the batch larger. (The package's `a2c_loss` refuses shapes that differ.)
 
 # %% [markdown]
 # ## A3C against A2C at equal steps
@@ -652,7 +654,7 @@ panels[2].legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# One dot a seed, and a line through the means. Now the best setting of each, by the mean over its seeds:
+# One dot a seed, and a line through the means. (Equal returns lie on one another: the blue dot at the top right of the second panel is five.) Now the best setting of each, by the mean over its seeds:
 
 # %%
 best = {}
@@ -687,9 +689,9 @@ for world, ax in zip(("CartPole", "Catch"), panels, strict=True):
 plt.show()
 
 # %% [markdown]
-# In CartPole A2C is ahead: at its best all five seeds reach 500, the most there is, and A3C's do not. In Catch A3C is ahead by a little: its five seeds are all above 0.95, and one of A2C's stays near 0.5. So **neither wins**. Five seeds in two small worlds do not make a law.
+# In CartPole A2C is ahead: at its best all five seeds reach 500, the most there is, and A3C's do not. In Catch A3C is ahead by a little: its five seeds are all above 0.95, and one of A2C's stays near 0.5. (The curves for Catch seem to say the opposite. They are medians, and A2C's median is the better one; its mean is pulled down by that one seed.) So **neither wins**. Five seeds in two small worlds do not make a law.
 #
-# What both worlds agree on is the learning rate. A2C's best is three to ten times A3C's. With small rates A3C has learned more, or as much: it makes eight updates while A2C makes one. With larger rates it breaks. Nine points are what CartPole pays a policy that has made up its mind and always pushes to one side; how many runs ended like that?
+# What both worlds agree on is the learning rate. A2C's best is three to ten times A3C's. With small rates A3C has learned more, or as much: it makes eight updates while A2C makes one. With larger rates some of its runs break. Nine points are what CartPole pays a policy that has made up its mind and always pushes to one side; how many runs ended like that?
 
 # %%
 broken = dict.fromkeys(("A2C", "A3C"), 0)
@@ -717,7 +719,7 @@ assert broken["A3C"] >= 1.5 * broken["A2C"]
 # ## At equal seconds
 #
 # Steps are what a simulator costs. Seconds are what you wait. Here each algorithm does what suits it: A3C runs two workers in two processes, one for each core of the machine. A2C runs eight environments in one process, on one core; in CartPole they are Gymnasium's, as one array. A3C has as many steps as before, and A2C as many as it takes in about the same time.
-# Each has its best setting from above. Two workers delay each other's gradients less than eight do, so on CartPole A3C gets a second try with a larger learning rate; and A2C, to be fair, a second one too. Five seeds each. Seconds count from the first update on; what it takes to start is printed beside it.
+# Each has its best setting from above. Two workers delay each other's gradients less than eight do, so on CartPole A3C gets a second try, with η = 0.01 and the critic's weight 0.1; and A2C, to be fair, a second one too, with the same two numbers. Five seeds each. Seconds count from the first update on; what it takes to start is printed beside them. "Enough" is a mean return of 400 in CartPole and of 0.8 in Catch over the last 50 episodes, and a dash says that a seed did not get there.
 #
 # **Write down a guess:** A3C has two cores and A2C has one. Who takes more steps a second?
 
@@ -747,7 +749,7 @@ for (world, name), runs in by_setting.items():
     print(f"{world:9} {name:14} {speed[world, name]:8.0f} {startup:8.1f} s   {when}")
 
 # %% [markdown]
-# Drawn is, for each algorithm, the setting with the better mean evaluation.
+# The next figure shows, for each algorithm, the setting with the better mean evaluation after training.
 
 # %%
 drawn = {  # world, algorithm → the better setting
@@ -861,12 +863,12 @@ for N in 8, 128:
 # %% [markdown]
 # ## What it cost
 #
-# - **Waiting.** Who acts together waits for the slowest. With steps that take equally long it hardly shows; with 32 environments of exponential moods it was a factor of four.
+# - **Waiting.** Those who act together wait for the slowest. With steps that take equally long it hardly shows; with 32 environments and exponentially distributed times it was a factor of four.
 # - **Fewer updates.** $N$ times fewer from the same number of steps, each less noisy. The learning rate has to be tuned anew; A3C's does not carry over.
 # - **One core.** A2C as written here runs in one process. Its environments could have processes of their own (Gymnasium's `AsyncVectorEnv`); then every step sends messages to and fro, which can pay only where a step takes long.
 # - **Care with resets.** A dummy step after each end, where the fast environments reset late.
 #
-# What it gains: runs that can be repeated and looked into, gradients that are never stale, the network in bulk.
+# What it gains: runs that can be repeated and looked into, gradients that are never old, the network in bulk.
 
 # %% [markdown]
 # ## Where the paper says it
@@ -875,12 +877,12 @@ for N in 8, 128:
 #
 # | here | source | what differs |
 # |---|---|---|
-# | wait for each actor to finish its stretch, then one update with the mean over all | OpenAI, *ACKTR & A2C*, 2017 | none |
+# | wait for each actor to finish its stretch, then one update with the mean over all | OpenAI, *ACKTR & A2C*, 2017 | nothing |
 # | is asynchrony itself a help? | the same note: no evidence was seen that its noise helps | here measured on two small worlds |
 # | A2C is said to do as well as A3C, or better | the same note says both, in different sentences | – |
 # | `num_envs` 8, `t_max` 16 or 32 | OpenAI's program: 5 steps a rollout, learning rate 0.0007 annealed, weight of the value 0.5, of the entropy 0.01, gradients cut at norm 0.5, RMSProp with 0.99 and 0.00001 | a small network and few steps want larger learning rates |
 # | RMSProp with ε inside the root | the paper on A3C; OpenAI's A2C | – |
-# | 16 threads with an environment each | the paper: $t_{max} = 5$ | one batch of A2C is what $N$ workers do in one round |
+# | $N$ rollouts, one update | the paper on A3C: 16 threads with an environment each, $t_{max} = 5$ | there each rollout is an update of its own |
 
 # %% [markdown]
 # ## What to try next
@@ -888,8 +890,8 @@ for N in 8, 128:
 # 1. More environments: `num_envs=32` with the same learning rate. Does it learn less from the same number of steps? Which learning rate mends that?
 # 2. Shorter rollouts and more environments: `t_max=4, num_envs=32` has the same batch. What happens to the returns, which now look less far?
 # 3. Let the pit's time limit be 50 steps instead of 5. Compute $V(\text{pit})$ on paper first: do the dummies still mislead?
-# 4. `gym.make(maze, length=10)` shows the sign 11 steps before the turn. Is it still learned, and if not, what helps: more steps, a longer rollout, more environments?
-# 5. Give all environments one seed. `start` gives each its own; what would the batch be worth if they all began alike and the policy were nearly certain?
+# 4. With `lambda: gym.make(maze, length=10)` in the place of `maze`, the sign is shown 11 steps before the turn. Is it still learned, and if not, what helps: more steps, a longer rollout, more environments?
+# 5. `start` gives each environment a seed of its own. Suppose that all had the same seed: what would a batch be worth if they all began alike, and the policy were nearly certain?
 
 # %%
 num_envs, t_max, learning_rate, seed = 32, 16, 0.01, 0
@@ -912,8 +914,8 @@ print(f"{len(updates)} updates; {evaluate(model, CARTPOLE, seed=1000).mean:.0f}"
 #
 # - A2C: $N$ environments in step with each other, one batch of $T \cdot N$ steps, one update, and on. The losses and returns are A3C's.
 # - Its gradient is the mean of what $N$ workers would send, all taken at the same θ. With one worker and one environment the two algorithms are the same, bit for bit.
-# - Flatten everything in the same order, give both factors the same shape, and learn from no step that only resets.
-# - At equal steps neither wins: A2C is ahead in CartPole, A3C by a little in Catch. A2C's best learning rate is three to ten times A3C's; what is best for one is bad for the other.
+# - Flatten everything in the same order, give both factors of a product the same shape, and do not learn from a step that only resets.
+# - At equal steps neither wins: A2C is ahead in CartPole, A3C by a little in Catch. A2C's best learning rate is three to ten times A3C's; what is best for one is worse for the other, in CartPole much worse.
 # - At equal seconds A2C wins in CartPole, with one core against two. It takes three times as many steps a second, for the network is cheap in bulk.
 # - With memory, A2C works as it does without.
 

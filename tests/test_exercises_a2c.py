@@ -142,11 +142,18 @@ def two_values_only(observations, actions, returns):
     return exercises.one_batch(observations, actions, returns)[:2]
 
 
+def floats_of_whole_numbers(observations, actions, returns):
+    """A network that expects numbers from 0 on could not look them up."""
+    return exercises.one_batch(observations.float(), actions, returns)
+
+
 def nothing(observations, actions, returns):
     observations.sum()
 
 
-@pytest.mark.parametrize("answer", [rows_put_into_disorder, two_values_only, nothing])
+@pytest.mark.parametrize(
+    "answer", [rows_put_into_disorder, two_values_only, floats_of_whole_numbers, nothing]
+)
 def test_a_batch_without_a_named_mistake_is_still_wrong(answer):
     verdict = check(registry.find("6.1"), answer)
     assert verdict.kind is Kind.WRONG, verdict.text
@@ -167,14 +174,22 @@ def test_the_mask_is_the_trainers():
         began = position
 
 
+def cases_of_the_hunt():
+    """The same in each run: now and then chance makes all of a batch's log π nearly equal, and then
+    the bug changes nothing."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return registry.find("6.4").cases()
+
+
 def test_the_hunts_reference_is_the_packages_loss():
-    for case in registry.find("6.4").cases():
+    for case in cases_of_the_hunt():
         ours, theirs = exercises.batch_loss(*case.args), by_the_library(*case.args)
         torch.testing.assert_close(tuple(ours), tuple(theirs))
 
 
 def test_the_bug_leaves_the_critic_alone_and_takes_the_pairs_from_the_actor():
-    for case in registry.find("6.4").cases():
+    for case in cases_of_the_hunt():
         right, wrong = (
             f(*case.args) for f in (exercises.batch_loss, exercises.batch_loss_with_a_bug)
         )

@@ -64,6 +64,10 @@ def pictures_made_rows(observations: Tensor, actions: Tensor, returns: Tensor) -
     return observations.reshape(rows, -1), actions.flatten(), returns.flatten()
 
 
+def pictures_cut_into_lines(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
+    return observations.reshape(-1, observations.shape[-1]), actions.flatten(), returns.flatten()
+
+
 def environments_left_as_they_are(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
     return observations, actions, returns
 
@@ -83,6 +87,7 @@ def _batch_cases() -> list[Case]:
         first = 100.0 * steps.reshape(T, N, *[1] * len(shape))
         return first + torch.arange(size).reshape(shape), steps % 7, steps + 0.5
 
+    numbers, *others = numbered(2, 3)
     return [
         Case("2 steps of 3 environments", *numbered(2, 3, 1)),
         Case("3 steps of 3 environments", *numbered(3, 3, 4)),
@@ -92,6 +97,7 @@ def _batch_cases() -> list[Case]:
             "2 steps of 3 environments that show pictures",
             *numbered(2, 3, 1, 2, 2),
         ),
+        Case("2 steps of 3 environments that show a whole number", numbers.long(), *others),
     ]
 
 
@@ -129,6 +135,15 @@ def weighted_and_divided_by_environments(
 
 def divided_by_steps_again(gradients: Sequence[Gradients], steps: Sequence[int]) -> Gradients:
     return tuple(part / sum(steps) for part in added_up(gradients, steps))
+
+
+def each_divided_by_its_own_steps(
+    gradients: Sequence[Gradients], steps: Sequence[int]
+) -> Gradients:
+    return tuple(
+        sum(part / m for m, part in zip(steps, parts, strict=True))
+        for parts in zip(*gradients, strict=True)
+    )
 
 
 def fewer_steps_weigh_more(gradients: Sequence[Gradients], steps: Sequence[int]) -> Gradients:
@@ -193,6 +208,40 @@ def one_step_late(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> T
 def one_step_early(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
     ended = terminated | truncated
     return torch.cat([ended[1:], torch.zeros_like(ended[:1])])
+
+
+def rows_moved_up(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
+    ended = terminated | truncated
+    return torch.cat([ended[1:], resetting[None]])
+
+
+def first_end_dropped_instead_of_the_last(
+    terminated: Tensor, truncated: Tensor, resetting: Tensor
+) -> Tensor:
+    ended = terminated | truncated
+    return torch.cat([resetting[None], ended[1:]])
+
+
+def one_row_too_many(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
+    return torch.cat([resetting[None], terminated | truncated])
+
+
+def resetting_in_every_row(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
+    return dummy_mask(terminated, truncated, resetting) | resetting
+
+
+def rolled_round_and_added(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
+    mask = (terminated | truncated).roll(1, dims=0)
+    mask[0] |= resetting
+    return mask
+
+
+def rolled_through_the_environments(
+    terminated: Tensor, truncated: Tensor, resetting: Tensor
+) -> Tensor:
+    mask = (terminated | truncated).roll(1)
+    mask[0] = resetting
+    return mask
 
 
 def only_after_terminations(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
@@ -389,6 +438,24 @@ def a_sum_instead_of_a_mean(
     return _with_policy(policy, model, rollout, dummies, gamma, value_weight, entropy_weight)
 
 
+def first_steps_probabilities_for_all(
+    model: ActorCritic,
+    rollout: Rollout,
+    dummies: Tensor,
+    gamma: float,
+    value_weight: float,
+    entropy_weight: float,
+) -> Loss:
+    real = ~dummies
+    log_pi = model(rollout.observations)[0][real].log_softmax(dim=-1)
+    first: Tensor = log_pi.gather(-1, rollout.actions[real][None, :])
+
+    def policy(taken: Tensor, advantages: Tensor) -> Tensor:
+        return -(first * advantages).mean()
+
+    return _with_policy(policy, model, rollout, dummies, gamma, value_weight, entropy_weight)
+
+
 def advantages_not_cut(
     model: ActorCritic,
     rollout: Rollout,
@@ -551,6 +618,12 @@ EXERCISES = (
                 "it. Only the axes T and N become one: flatten(0, 1).",
             ),
             Wrong(
+                pictures_cut_into_lines,
+                "This keeps the last axis alone. Of a picture that is one line, so each line becomes "
+                "a row of the batch; and an observation that is a single number has no such axis. "
+                "Keep all axes after T and N: flatten(0, 1).",
+            ),
+            Wrong(
                 environments_left_as_they_are,
                 "Nothing is flattened: T and N are still two axes. A batch has one row for each of "
                 "the T·N steps.",
@@ -602,6 +675,12 @@ EXERCISES = (
                 divided_by_steps_again,
                 "The gradients are those of means: each has been divided by its environment's steps "
                 "already. Multiply by them before you add up and divide.",
+            ),
+            Wrong(
+                each_divided_by_its_own_steps,
+                "Each gradient is divided by its own environment's steps. That has been done: each "
+                "is that of a mean. Multiply by those steps instead, and divide by all steps at the "
+                "end.",
             ),
             Wrong(
                 fewer_steps_weigh_more,
@@ -657,6 +736,36 @@ EXERCISES = (
                 one_step_early,
                 "This leaves out the step before an end, which is real. A dummy comes *after* an "
                 "end.",
+            ),
+            Wrong(
+                rows_moved_up,
+                "The rows have moved up: a row holds the end of the step *after* it, and `resetting` "
+                "stands at the bottom. They have to move down, with `resetting` on top.",
+            ),
+            Wrong(
+                first_end_dropped_instead_of_the_last,
+                "`ended[1:]` drops the first step's end, and leaves each other end in its own row. "
+                "Row t is to hold the end of step t − 1: drop the *last* row.",
+            ),
+            Wrong(
+                one_row_too_many,
+                "This has T + 1 rows. The last step's end belongs to the first row of the next "
+                "rollout: leave it out.",
+            ),
+            Wrong(
+                resetting_in_every_row,
+                "`resetting` is in every row here: (N,) broadcasts to (T, N). It speaks of the first "
+                "row only.",
+            ),
+            Wrong(
+                rolled_round_and_added,
+                "`roll` has brought the last row's ends round to the first row, and `|=` leaves them "
+                "there. The first row is `resetting` alone: use `=`.",
+            ),
+            Wrong(
+                rolled_through_the_environments,
+                "Without `dims`, `roll` counts through the whole table: an end moves on to the next "
+                "environment of the same step. Say dims=0.",
             ),
             Wrong(
                 only_after_terminations,
@@ -748,6 +857,12 @@ EXERCISES = (
                 "The pairs are right now, and added up. All three parts are means over the steps.",
             ),
             Wrong(
+                first_steps_probabilities_for_all,
+                "With [None, :] all actions stand in one row, so `gather` looks them all up in the "
+                "*first* step's probabilities. The column was right there; change the shape of what "
+                "`gather` returns.",
+            ),
+            Wrong(
                 advantages_not_cut,
                 "The pairs are right now, but the advantages have lost their `detach()`: the actor's "
                 "loss moves the critic.",
@@ -778,8 +893,8 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "Four parts, and one of them is wrong without an error. What would you print of a "
-            "tensor first?",
+            "A policy's part, a critic's part and an entropy: one of the three is wrong without an "
+            "error. What would you print of a tensor first?",
             "`gather` returns as many axes as it was given indices: print taken.shape and "
             "advantages.shape, then the shape of their product.",
             "(M, 1) times (M,) is (M, M). Give both factors the shape (M,): .squeeze(-1).",
