@@ -300,6 +300,11 @@ def test_a_generator_a_coroutine_and_a_function_are_called_by_name() -> None:
         return returns
 
     assert "a generator, since there is a `yield`" in said(check(RETURNS, generator))
+
+    def expression(rewards, gamma):
+        return (gamma * r for r in rewards)
+
+    assert "put `tuple(...)`" in said(check(RETURNS, expression))
     assert "write `def`, not `async def`" in said(check(RETURNS, coroutine))
     assert "the function `returns` itself" in said(check(RETURNS, function))
 

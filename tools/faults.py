@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
     "envs exact rollout training reinforce evaluation networks actor_critic returns losses "
-    "recurrent optim a3c a2c restoring checkpoints runs"
+    "recurrent optim a3c a2c restoring checkpoints runs atari"
 )
 
 
@@ -481,6 +481,24 @@ FAULTS = [
         "if folder.exists() or folder.is_symlink():",
         "if False:",
     ),
+    Fault("rewards not clipped", "atari", "rewards.clamp(-1, 1)", "rewards"),
+    Fault(
+        "a lost life ends the game",
+        "atari",
+        'ended & (info["episode_frame_number"] <= self._frames)',
+        "ended",
+    ),
+    Fault(
+        "what followed a lost life taken from ale-py",
+        "atari",
+        "observation[lost]",
+        'info["final_obs"][lost]',
+    ),
+    Fault("episodes are lives", "rollout", 'info.get("game_over", ended)', "ended"),
+    Fault("sticky actions forgotten", "atari", "=self.sticky", "=0.0"),
+    Fault("two screens not joined", "atari", "maxpool=self.frame_skip > 1", "maxpool=False"),
+    Fault("other games on the screen", "atari", "noop_max=self.noop_max", "noop_max=30 * coloured"),
+    Fault("bytes not scaled", "atari", " / 255)", " / 1)"),
 ]
 
 

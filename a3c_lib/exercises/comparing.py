@@ -89,6 +89,11 @@ def of_calls(expected: Any, yours: Any) -> Iterator[Difference]:
     """Nothing came back, or something that would still have to run."""
     if yours is None and expected is not None:
         yield Difference("it returned None: is a `return` missing?")
+    elif inspect.isgenerator(yours) and yours.gi_code.co_name == "<genexpr>":
+        yield Difference(
+            "it returned a generator, which has computed nothing yet: put `tuple(...)`, or `[...]`, "
+            "round `... for ... in ...`."
+        )
     elif inspect.isgenerator(yours):
         yield Difference(
             "it returned a generator, since there is a `yield` in it: use `return`, once."
