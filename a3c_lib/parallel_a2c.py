@@ -1,0 +1,332 @@
+"""Chapter 07: A2C on all cores.
+
+A2C's environments are split among workers, each a process with a copy of the network. They act and
+differentiate at the same time; then they meet, add up their gradients, and all take the same step,
+so that the copies stay equal. What is computed is what `a2c` computes, in less time. No gradient is
+stale, unlike in A3C; the price is that once an update all wait for the slowest.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.synchronize import Semaphore
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from a3c_lib import a2c, optim
+from a3c_lib.actor_critic import Lesson, Loss, LossFunction, Recent, Targets, Update, learn
+from a3c_lib.losses import a2c_loss
+from a3c_lib.returns import n_step_returns
+from a3c_lib.rollout import (
+    Episode,
+    MakeEnv,
+    collect,
+    dummy_steps,
+    initial_state,
+    sampled,
+    start,
+)
+from a3c_lib.training import Training, limited, seeds
+from a3c_lib.workers import Link, Team
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(a2c.Config):
+    """How A2C trains on many cores. `num_envs` is that of all workers together."""
+
+    num_workers: int = 2  # at least 1, and a divisor of num_envs; as many as there are cores
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.num_workers < 1 or self.num_envs % self.num_workers:
+            raise ValueError(
+                f"num_workers is at least 1 and divides num_envs, {self.num_envs}; "
+                f"got {self.num_workers}"
+            )
+        if self.device != "cpu":
+            raise ValueError(
+                f"each worker computes on a core: device is 'cpu'; got {self.device!r}"
+            )
+
+
+class Shared(NamedTuple):
+    """What the workers have in shared memory."""
+
+    model: nn.Module  # worker 0's, and the user's
+    optimizer: optim.Optimizer  # worker 0's
+    steps: int  # taken before they begin
+    gradients: Tensor  # (2, W, P): each worker's, of the latest two updates
+    weights: Tensor  # (2, W) how many steps each worker learned from
+    arrivals: list[Semaphore]  # (W,) raised when another worker arrives at the meeting
+
+
+class Part(NamedTuple):
+    """What a worker tells of an update."""
+
+    episodes: tuple[Episode, ...]
+    loss: tuple[float, ...]  # and its parts
+    returns: NDArray[np.float32]  # (M,) of its steps
+    values: NDArray[np.float32]  # (M,)
+    gradient_norm: float  # of all workers' gradient
+    learning_rate: float
+
+
+class Worker:
+    """A share of the environments, and a copy of the network that stays equal to the others'."""
+
+    def __init__(
+        self,
+        link: Link,
+        shared: Shared,
+        make_env: MakeEnv,
+        config: Config,
+        targets: Targets,
+        loss: LossFunction,
+    ) -> None:
+        self.link, self.shared, self.config = link, shared, config
+        self.targets, self.loss = targets, loss
+        self.model, self.optimizer = shared.model, shared.optimizer
+        if link.rank > 0:
+            self.model = deepcopy(shared.model)
+            self.optimizer = config.make_optimizer(self.model.parameters())
+            self.optimizer.load_state_dict(shared.optimizer.state_dict())
+        num_envs = config.num_envs // config.num_workers
+        self.envs = a2c.make_vector_env(make_env, num_envs, config.fast_envs)
+        for_envs, for_actions = seeds(config.seed, shared.steps, link.rank)
+        self.generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
+        self.position = start(self.envs, for_envs, initial_state(self.model, num_envs))
+        self.steps, self.updates = shared.steps, 0
+
+    def update(self) -> Part | None:
+        """Act and differentiate, meet, and take the step that all take.   → None if stopped"""
+        lesson = self._lesson()
+        gradients = self._added_up(lesson)
+        if gradients is None:
+            return None
+        gradients, norm = limited(gradients, self.config.max_grad_norm)
+        learning_rate = self.config.annealed(self.steps)
+        self.optimizer.step(gradients, learning_rate)
+        self.steps += int(self.shared.weights[self.updates % 2].sum())
+        self.updates += 1
+        return Part(
+            lesson.episodes,
+            tuple(part.item() for part in lesson.loss),
+            lesson.returns.numpy(),
+            lesson.values.numpy(),
+            norm,
+            learning_rate,
+        )
+
+    def _lesson(self) -> Lesson:
+        began, t_max = self.position, self.config.rollout_length(self.steps)
+        policy = sampled(self.model, self.generator)  # type: ignore[arg-type]
+        rollout, self.position = collect(self.envs, policy, began, t_max)
+        return learn(
+            self.model,
+            rollout,
+            self.targets,
+            self.loss,
+            self.config.gamma,
+            began.policy_state,
+            dummy_steps(self.envs, rollout, began),
+        )
+
+    def _added_up(self, lesson: Lesson) -> tuple[Tensor, ...] | None:
+        """The gradient of all workers' steps together, a mean over them.   → None if stopped"""
+        # Nobody can be two updates ahead, so two places are enough.
+        gradients, weights = (part[self.updates % 2] for part in self.shared[3:5])
+        torch.cat(
+            [d_theta.flatten() for d_theta in lesson.gradients], out=gradients[self.link.rank]
+        )
+        weights[self.link.rank] = lesson.steps
+        if not self._meet():
+            return None
+        mean = (weights / weights.sum()) @ gradients
+        pieces = mean.split([d_theta.numel() for d_theta in lesson.gradients])
+        return tuple(
+            piece.view_as(d_theta) for piece, d_theta in zip(pieces, lesson.gradients, strict=True)
+        )
+
+    def _meet(self) -> bool:
+        """Wait until every worker has come here as often as this one.   → False if stopped"""
+        own = self.shared.arrivals[self.link.rank]
+        others = [arrivals for arrivals in self.shared.arrivals if arrivals is not own]
+        for arrivals in others:
+            arrivals.release()
+        for _ in others:
+            while not own.acquire(timeout=0.1):
+                if self.link.stopped:
+                    return False
+        return True
+
+
+def in_a_process(link: Link, shared: Shared, config: Config, **options: Any) -> None:
+    """One worker, until the budget is spent."""
+    worker = Worker(link, shared, config=config, **options)
+    try:
+        link.wait_for_all()
+        while worker.steps < config.total_steps and not link.stopped:
+            part = worker.update()
+            if part is not None:
+                link.send(part)
+    finally:
+        worker.envs.close()
+
+
+class ParallelTraining(Training[nn.Module, Update]):
+    """Updates to which every worker has given its part."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        make_env: MakeEnv,
+        config: Config,
+        targets: Targets,
+        loss: LossFunction,
+        resume: Mapping[str, Any] | None,
+    ) -> None:
+        self.model, self.config, self.total_steps = model, config, config.total_steps
+        self.optimizer = config.make_optimizer(list(model.parameters()))
+        self.steps = self.updates = 0
+        if resume is not None:
+            self._load(resume)
+        self._recent = Recent(config.t_max * config.num_envs)
+        self._unread: list[deque[Part]] = [deque() for _ in range(config.num_workers)]
+        self._closed = False
+        self._team: Team | None = None
+        if self.steps < self.total_steps:
+            known = gym.spec(make_env) if isinstance(make_env, str) else make_env
+            body = partial(in_a_process, make_env=known, config=config, targets=targets, loss=loss)
+            self._team = Team(body, self._share(), config.num_workers)
+
+    def _share(self) -> Shared:
+        parameters = sum(theta.numel() for theta in self.model.parameters())
+        workers = self.config.num_workers
+        semaphore = get_context("spawn").Semaphore
+        return Shared(
+            self.model.share_memory(),
+            self.optimizer.share_memory(),
+            self.steps,
+            torch.zeros(2, workers, parameters).share_memory_(),
+            torch.zeros(2, workers).share_memory_(),
+            [semaphore(0) for _ in range(workers)],
+        )
+
+    @property
+    def pids(self) -> dict[int, int]:
+        """Process numbers of the workers that run, by rank."""
+        return self._team.pids if self._team else {}
+
+    def __next__(self) -> Update:
+        if self._closed or self._team is None:
+            raise StopIteration
+        try:
+            parts = self._parts(self._team)
+        except BaseException:  # exhausted, a worker's error, or an interrupt
+            self.close()
+            raise
+        return self._together(parts)
+
+    def _parts(self, team: Team) -> list[Part]:
+        """Of the next update, one a worker."""
+        while not all(self._unread):
+            rank, part = next(team)
+            self._unread[rank].append(part)
+        return [parts.popleft() for parts in self._unread]
+
+    def _together(self, parts: Sequence[Part]) -> Update:
+        lesson = self._joined(parts)
+        self.steps += lesson.steps
+        self.updates += 1
+        return Update(
+            steps=self.steps,
+            updates=self.updates,
+            episodes=lesson.episodes,
+            policy_loss=lesson.loss.policy.item(),
+            value_loss=lesson.loss.value.item(),
+            entropy=lesson.loss.entropy.item(),
+            explained_variance=self._recent.explained_variance(lesson),
+            gradient_norm=parts[0].gradient_norm,
+            learning_rate=parts[0].learning_rate,
+        )
+
+    def _joined(self, parts: Sequence[Part]) -> Lesson:
+        """The parts as one lesson, without its gradients, which the workers have used. Worker 1's
+        environments are counted on from worker 0's, and so on."""
+        each = self.config.num_envs // self.config.num_workers
+        weights = [len(part.returns) for part in parts]
+        means = np.average([part.loss for part in parts], axis=0, weights=weights)
+        return Lesson(
+            gradients=(),
+            loss=Loss(*map(torch.tensor, means)),
+            returns=torch.from_numpy(np.concatenate([part.returns for part in parts])),
+            values=torch.from_numpy(np.concatenate([part.values for part in parts])),
+            episodes=tuple(
+                episode._replace(env=episode.env + rank * each)
+                for rank, part in enumerate(parts)
+                for episode in part.episodes
+            ),
+        )
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._team is None:
+            return
+        self._team.close()
+        with torch.no_grad():
+            for theta in self.model.parameters():  # back into memory of this process alone
+                theta.data = theta.data.clone()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, optimiser statistics and counters; exact when the training is closed.
+
+        While workers run they may be a step ahead of what was read. `train(..., resume=state)` goes
+        on from it, with new episodes.
+        """
+        return {
+            "model": deepcopy(self.model.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "steps": self.steps,
+            "updates": self.updates,
+        }
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        missing = {"model", "optimizer", "steps", "updates"} - state.keys()
+        if missing:
+            raise ValueError(f"resume is a trainer's state_dict(); it lacks {sorted(missing)}")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps, self.updates = state["steps"], state["updates"]
+
+
+def train(
+    model: nn.Module,
+    make_env: MakeEnv,
+    config: Config,
+    *,
+    targets: Targets = n_step_returns,
+    loss: LossFunction | None = None,
+    resume: Mapping[str, Any] | None = None,
+) -> ParallelTraining:
+    """A2C, with its environments split among `num_workers` processes.
+
+    As `a2c.train`; but every worker makes its environments itself, so `make_env` is not a vector
+    environment. Same seed, same number of workers: same run, bit for bit. Raises WorkerError when a
+    worker fails or is killed, and FloatingPointError when a loss or a gradient is not finite; no
+    worker is left then.
+    """
+    if loss is None:
+        loss = partial(
+            a2c_loss, value_weight=config.value_weight, entropy_weight=config.entropy_weight
+        )
+    return ParallelTraining(model, make_env, config, targets, loss, resume)

@@ -1,0 +1,204 @@
+"""A2C split among processes computes what A2C computes."""
+
+import os
+import signal
+
+import gymnasium as gym
+import pytest
+import torch
+from scripted import Counting
+from test_workers import alive, assert_all_end, assert_finite, assert_soon, network
+
+from a3c_lib import a2c, parallel_a2c
+from a3c_lib.a2c import make_vector_env
+from a3c_lib.actor_critic import values_after
+from a3c_lib.losses import a2c_loss
+from a3c_lib.networks import ActorCritic
+from a3c_lib.recurrent import RecurrentActorCritic
+from a3c_lib.returns import n_step_returns
+from a3c_lib.rollout import collect, dummy_steps, sampled, start
+from a3c_lib.training import apply_gradients, seeds
+from a3c_lib.workers import WorkerError
+
+
+def config(**options):
+    return parallel_a2c.Config(
+        **{"total_steps": 400, "t_max": 5, "num_envs": 4, "num_workers": 2, **options}
+    )
+
+
+def flat(model):
+    return torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+
+
+@pytest.mark.parametrize("fast_envs", [False, True])
+@pytest.mark.parametrize("kind", [ActorCritic, RecurrentActorCritic])
+def test_one_worker_is_a2c_bit_for_bit(kind, fast_envs):
+    options = {"total_steps": 1500, "t_max": 5, "num_envs": 4, "fast_envs": fast_envs, "seed": 3}
+    models = [kind.for_env(gym.make("CartPole-v1"), hidden=(8,), seed=0) for _ in range(2)]
+    with a2c.train(models[0], "CartPole-v1", a2c.Config(**options)) as training:
+        history = list(training)
+    with parallel_a2c.train(models[1], "CartPole-v1", config(**options, num_workers=1)) as training:
+        assert list(training) == history
+    assert torch.equal(flat(models[0]), flat(models[1]))
+
+
+@pytest.mark.parametrize("fast_envs", [False, True])
+def test_workers_together_take_the_step_of_all_their_environments(fast_envs):
+    """By hand: the loss over both workers' steps in one batch, and torch's own descent."""
+    number, updates, by_hand = 3, 40, network()
+    options = config(
+        num_workers=number,
+        num_envs=2 * number,
+        total_steps=10**6,
+        optimizer="momentum",
+        decay=0.0,  # plain descent
+        anneal=False,
+        learning_rate=0.05,
+        fast_envs=fast_envs,
+    )
+    model = network()
+    with parallel_a2c.train(model, "CartPole-v1", options) as training:
+        history = [next(training) for _ in range(updates)]
+        steps = history[-1].steps
+    # Workers may have gone on; so the run is made again, as long as it was read.
+    model = network()
+    with parallel_a2c.train(
+        model, "CartPole-v1", config(**{**vars(options), "total_steps": steps})
+    ) as training:
+        assert [u.episodes for u in training] == [u.episodes for u in history]
+
+    parameters = list(by_hand.parameters())
+    descent = torch.optim.SGD(parameters, lr=0.05)
+    shares = []
+    for rank in range(number):
+        for_envs, for_actions = seeds(0, 0, rank)
+        generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
+        envs = make_vector_env("CartPole-v1", 2, fast_envs)
+        shares.append([envs, sampled(by_hand, generator), start(envs, for_envs)])
+    done = 0
+    for update in history:
+        columns = []
+        t_max = min(5, -(-(steps - done) // (2 * number)))
+        for share in shares:
+            envs, policy, began = share
+            rollout, share[2] = collect(envs, policy, began, t_max)
+            real = ~dummy_steps(envs, rollout, began)
+            logits, values = by_hand(rollout.observations)
+            after = values_after(by_hand, rollout, values)
+            returns = n_step_returns(
+                rollout.rewards, after, rollout.terminated, rollout.truncated, 0.99
+            )
+            columns.append([x[real] for x in (logits, values, rollout.actions, returns)])
+        together = [torch.cat(column) for column in zip(*columns, strict=True)]
+        loss = a2c_loss(*together)
+        norm = apply_gradients(
+            descent, parameters, torch.autograd.grad(loss.total, parameters), 0.5
+        )
+        done += len(together[0])
+        assert update.steps == done
+        assert update.gradient_norm == pytest.approx(norm, rel=1e-4)
+        assert update.policy_loss == pytest.approx(loss.policy.item(), rel=1e-3, abs=1e-5)
+        assert update.value_loss == pytest.approx(loss.value.item(), rel=1e-4)
+        assert update.entropy == pytest.approx(loss.entropy.item(), rel=1e-4)
+    torch.testing.assert_close(flat(model), flat(by_hand), rtol=1e-3, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_run():
+    runs = []
+    for seed in 0, 0, 1:
+        model = network()
+        with parallel_a2c.train(model, "CartPole-v1", config(seed=seed)) as training:
+            runs.append((list(training), flat(model)))
+    assert runs[0][0] == runs[1][0] != runs[2][0]
+    assert torch.equal(runs[0][1], runs[1][1])
+
+
+def test_every_environment_is_told_apart():
+    seen = set()
+    with parallel_a2c.train(network(), "CartPole-v1", config(total_steps=2000)) as training:
+        for update in training:
+            seen |= {episode.env for episode in update.episodes}
+    assert seen == {0, 1, 2, 3}
+
+
+def test_it_goes_on_from_its_state():
+    model = network()
+    with parallel_a2c.train(model, "CartPole-v1", config()) as training:
+        list(training)
+    state = training.state_dict()
+    assert (state["steps"], state["updates"]) == (400, 20)
+    other = network()
+    longer = config(total_steps=500)
+    with parallel_a2c.train(other, "CartPole-v1", longer, resume=state) as training:
+        assert [update.steps for update in training] == [420, 440, 460, 480, 500]
+    with pytest.raises(ValueError, match="lacks"):
+        parallel_a2c.train(other, "CartPole-v1", longer, resume={"model": {}})
+
+
+def test_a_budget_that_is_spent_and_one_smaller_than_a_rollout():
+    with parallel_a2c.train(network(), "CartPole-v1", config(total_steps=3, t_max=20)) as training:
+        assert [update.steps for update in training] == [4]
+    state = training.state_dict()
+    with parallel_a2c.train(
+        network(), "CartPole-v1", config(total_steps=4), resume=state
+    ) as training:
+        assert list(training) == []
+        assert training.pids == {}
+
+
+class Broken(Counting):
+    """Pays what is no number, late."""
+
+    def step(self, action):
+        observation, _, terminated, truncated, info = super().step(action)
+        return observation, float("nan"), terminated, truncated, info
+
+
+def test_what_is_not_finite_is_never_applied():
+    model = network(Broken)
+    before = flat(model).clone()
+    with (
+        pytest.raises(FloatingPointError, match="loss is nan"),
+        parallel_a2c.train(model, Broken, config()) as training,
+    ):
+        list(training)
+    assert torch.equal(flat(model), before)
+    assert training.pids == {}
+
+
+def test_a_killed_worker_is_noticed_and_the_others_end():
+    model = network()
+    with parallel_a2c.train(model, "CartPole-v1", config(total_steps=10**9)) as training:
+        pids = list(training.pids.values())
+        next(training)
+        os.kill(pids[1], signal.SIGKILL)
+        with pytest.raises(WorkerError, match="worker 1 was killed by SIGKILL"):
+            list(training)
+    assert_all_end(pids)
+    assert_finite(model)
+
+
+def test_closed_in_the_middle_no_process_is_left_and_the_model_is_ones_own():
+    model = network()
+    with parallel_a2c.train(model, "CartPole-v1", config(total_steps=10**9)) as training:
+        pids = list(training.pids.values())
+        next(training)
+        assert all(map(alive, pids))
+    assert_soon(lambda: not any(map(alive, pids)))
+    assert list(training) == []
+    assert_finite(model)
+    assert not any(theta.is_shared() for theta in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"num_workers": 0}, "got 0"),
+        ({"num_workers": 3}, "divides num_envs, 4; got 3"),
+        ({"device": "meta"}, "got 'meta'"),
+    ],
+)
+def test_options_that_make_no_sense(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        config(**wrong)
