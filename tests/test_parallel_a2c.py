@@ -21,10 +21,11 @@ from a3c_lib.training import apply_gradients, seeds
 from a3c_lib.workers import WorkerError
 
 
+SMALL = {"total_steps": 400, "t_max": 5, "num_envs": 4, "num_workers": 2, "fast_envs": False}
+
+
 def config(**options):
-    return parallel_a2c.Config(
-        **{"total_steps": 400, "t_max": 5, "num_envs": 4, "num_workers": 2, **options}
-    )
+    return parallel_a2c.Config(**{**SMALL, **options})
 
 
 def flat(model):
