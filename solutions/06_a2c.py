@@ -777,7 +777,7 @@ for world, ax in zip(ENOUGH, panels, strict=True):
 plt.show()
 
 # %% [markdown]
-# A2C takes three times as many steps a second, on half of the cores. It asks its network about eight observations at once, moves eight poles with a few operations, and makes one update where A3C makes eight. So after the same ten seconds it has learned more in CartPole: with η = 0.01 each of its five seeds is near 500. In Catch both are there within a few seconds, A2C mostly
+# A2C takes three times as many steps a second, on half of the cores. It asks its network about eight observations at once, moves eight poles with a few operations, and makes one update where A3C makes eight. So after the same ten seconds it has learned more in CartPole: with η = 0.01 each of its five seeds is near 500, and of A3C's not all are. (Processes do not repeat: measured again, A3C's five seeds end at other numbers between 300 and 500.) In Catch both are there within a few seconds, A2C mostly
 # within one.
 
 # %%
@@ -791,7 +791,10 @@ for (world, name), runs in by_setting.items():
 assert speed["CartPole", "A2C, η = 0.01"] > 2 * speed["CartPole", "A3C, η = 0.01"]
 assert speed["Catch", "A2C, η = 0.03"] > 2 * speed["Catch", "A3C, η = 0.01"]
 assert min(evaluated["CartPole", "A2C, η = 0.01"]) > 450
-assert np.mean(evaluated["CartPole", "A3C, η = 0.01"]) < 450
+best_of_a2c = np.mean(evaluated["CartPole", "A2C, η = 0.01"])
+assert all(
+    np.mean(evaluated["CartPole", f"A3C, η = {rate}"]) < best_of_a2c for rate in (0.003, 0.01)
+)
 assert min(evaluated["CartPole", "A2C, η = 0.03"]) < 15
 
 # %% [markdown]
