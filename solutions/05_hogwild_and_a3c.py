@@ -835,12 +835,12 @@ for workers in ones.levels("workers"):
 several = ones.select(workers=4)
 assert ones.select(workers=2).column("tensor").min() > 0
 assert ones.column("tensor").max() < 0.05
-assert several.column("counter").max() > 0.02
+assert several.column("counter").max() > 0
 assert ones.column("slots").max() == ones.column("locked").max() == 0
 
 # %% [markdown]
-# Less than one might fear: even with nothing else to do, processes spend most of their time between two additions and not in one. But the runs differ a great deal, and in one of them four processes, on two cores, lost far more counts than in all others. An explanation that fits is the schedule in which A *sleeps* between reading and writing:
-# the operating system takes the core from A at a bad moment, and when A wakes up it writes an old number over all that the others have counted in the meantime.
+# Less than one might fear: even with nothing else to do, processes spend most of their time between two additions and not in one. But the runs differ a great deal, since all depends on the moment. The worst moment is the schedule in which A *sleeps* between reading and writing:
+# the operating system takes the core from A, and when A wakes up it writes an old number over all that the others have counted in the meantime.
 #
 # With the lock nothing is lost, and with a slot for each nothing is lost *without* one. So a count that must be exact gets slots. You have had them since 5.2.
 #
