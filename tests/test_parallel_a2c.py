@@ -20,7 +20,6 @@ from a3c_lib.rollout import collect, dummy_steps, sampled, start
 from a3c_lib.training import apply_gradients, seeds
 from a3c_lib.workers import WorkerError
 
-
 SMALL = {"total_steps": 400, "t_max": 5, "num_envs": 4, "num_workers": 2, "fast_envs": False}
 
 
