@@ -667,13 +667,12 @@ ax.plot(steps, returns, ".", color=plots.SKY, markersize=3, label="an episode")
 smooth = plots.moving_mean(steps, returns, window=4_000)
 ax.plot(steps, smooth, color=plots.BLUE, label="mean over 4,000 steps")
 ax.set(xlabel="environment steps, both workers together", ylabel="return")
-ax.set_title("Two processes, one θ, no lock: CartPole is learned")
+ax.set_title("Two processes, one θ, no lock: this run of the cell")
 ax.legend()
 plt.show()
-assert smooth.max() > 75
 
 # %% [markdown]
-# Run that cell again and you get another course. A race decides who reads θ when, and no seed settles that. This is the price of asynchrony which you will notice first: **a run cannot be repeated.** It is the reason for the simulation above.
+# Run that cell again and you get another course, mostly one that climbs. One run of it, with the same seed, ended with episodes of nine steps: it had fallen at the start and never got up. A race decides who reads θ when, and no seed settles that. This is the price of asynchrony which you will notice first: **a run cannot be repeated.** It is the reason for the simulation above.
 #
 # The package's own way, and the one to use from now on, is `a3c.train` with `schedule="processes"`, the default. Five seeds with it, on record:
 
