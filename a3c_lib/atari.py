@@ -23,8 +23,6 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.rollout import Envs
 
-FRAMES_PER_SECOND = 60  # of the console
-
 
 @dataclass(frozen=True)
 class Game:
@@ -50,7 +48,7 @@ class Game:
     noop_max: int = 30  # an episode begins after 1 to noop_max frames without an action
     fire_at_start: bool = True  # press fire, where a game waits for it
     life_ends: bool = False  # a lost life ends what the agent learns from, not the game
-    max_frames: int = 108_000  # then a game is truncated: half an hour
+    max_frames: int = 108_000  # then a game is truncated: half an hour, at 60 frames a second
     num_threads: int = 1  # of ale-py's; 0 stands for one for every core
 
     def __post_init__(self) -> None:
@@ -227,7 +225,8 @@ class PaperEyes(nn.Module):
 class SmallEyes(nn.Module):
     """Pictures (*B, stack, 42, 42) of bytes → features (*B, 288): four layers that halve them.
 
-    A quarter of the pixels and two thirds of the work. [the network of OpenAI's universe agent]
+    With four pictures a step, a quarter of the pixels and 0.7 of the multiplications of
+    `PaperEyes` with 256 units behind them. [the network of OpenAI's universe agent]
     """
 
     def __init__(self, space: spaces.Box) -> None:

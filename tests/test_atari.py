@@ -211,12 +211,17 @@ def test_rewards_are_clipped_for_the_critic_and_not_in_what_is_reported():
     returns = clipped(n_step_returns)(rewards, after, no, no, 0.5)
     # from the end: 0.5 + 0.5·1 = 1, −1 + 0.5·1 = −0.5, 1 + 0.5·(−0.5) = 0.75
     assert returns.squeeze().tolist() == [0.75, -0.5, 1.0]
-    game = Game("breakout", max_frames=400)
+
+
+def test_what_is_reported_is_the_score():
+    """An invader is worth 5 to 30 points: clipped, no score would be above the number of hits."""
+    game = Game("space_invaders", max_frames=400)
     model = paper_network(game)
     config = a2c.Config(total_steps=2000, num_envs=8, t_max=5)
     with a2c.train(model, game, config, targets=clipped(n_step_returns)) as training:
-        returns = [e.episode_return for update in training for e in update.episodes]
-    assert len(returns) > 5
+        scores = [e.episode_return for update in training for e in update.episodes]
+    assert max(scores) >= 15
+    assert all(score % 5 == 0 for score in scores)
 
 
 # Networks
