@@ -141,7 +141,8 @@ class Worker:
         with shared.lock:
             _copy(shared.parameters, self.model)  # θ′ ← θ
         self.began, policy = self.position, sampled(self.model, self.generator)  # type: ignore[arg-type]
-        t_max = self.config.rollout_length(steps)
+        # Another worker may have spent the budget since this one looked whether there is any left.
+        t_max = max(1, self.config.rollout_length(steps))
         self.rollout, self.position = collect(self.envs, policy, self.began, t_max)
         self.acting = True
 

@@ -146,6 +146,14 @@ def test_a_worker_acts_with_what_was_shared_when_it_began():
     assert not any(map(torch.equal, copies, shared.parameters))
 
 
+def test_a_worker_whose_budget_others_spend_just_then_takes_one_step():
+    shared = shared_by(2)
+    worker = worker_of(shared)
+    shared.steps[1] = worker.config.total_steps
+    worker.begin()
+    assert worker.finish().steps == 1
+
+
 def test_a_written_schedule_of_two_workers_loses_nothing():
     """A reads, B reads, A applies, B applies: both changes are there."""
     config = in_turn(optimizer="momentum", decay=0.0, anneal=False, learning_rate=1.0)

@@ -313,6 +313,12 @@ FAULTS = [
     Fault("statistics not in shared memory", "optim", "tensor.share_memory_()", "tensor.clone()"),
     Fault("bias of Adam not corrected", "optim", "(v / (1 - b2**k))", "(v / 1)"),
     Fault(
+        "no step left when others have spent the budget",
+        "a3c",
+        "max(1, self.config.rollout_length(steps))",
+        "self.config.rollout_length(steps)",
+    ),
+    Fault(
         "statistics of each worker's own",
         "a3c",
         "if not config.shared_statistics:",
