@@ -75,16 +75,14 @@ class WithOneVector(Worker):
     def begin(self):
         vector = torch.cat([each.flatten() for each in self.shared.theta])
         vector_to_parameters(vector, self.model.parameters())
-        self.what_happened = self.player.act(self.model)
+        self.rollout = self.player.act(self.model)
 
     def finish(self):
-        d_theta = self.player.gradients(self.model, self.what_happened)
+        d_theta = self.player.gradients(self.model, self.rollout)
         T = self.shared.steps.sum().item()
         left = max(0.0, (self.total_steps - T) / self.total_steps)
         hogwild.rmsprop_step(self.shared.theta, self.shared.g, d_theta, left * self.learning_rate)
-        self.shared.steps[self.rank] = self.shared.steps[self.rank] + len(
-            self.what_happened.rewards
-        )
+        self.shared.steps[self.rank] = self.shared.steps[self.rank] + len(self.rollout.rewards)
 
 
 class WithThePackagesOptimizer(Worker):

@@ -143,6 +143,54 @@ def gradient_squared_in_place(
 
 
 @_each
+def gradient_divided_in_place(
+    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
+) -> None:
+    g.mul_(decay).add_((1 - decay) * d**2)
+    theta.sub_(rate * d.div_((g + epsilon).sqrt()))
+
+
+@_each
+def root_left_in_the_statistics(
+    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
+) -> None:
+    g.mul_(decay).add_((1 - decay) * d**2)
+    theta.sub_(rate * d / g.add_(epsilon).sqrt_())
+
+
+@_each
+def epsilon_left_in_the_statistics(
+    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
+) -> None:
+    g.mul_(decay).add_((1 - decay) * d**2)
+    theta.sub_(rate * d / g.add_(epsilon).sqrt())
+
+
+def new_tensors_in_the_lists(
+    theta: list[Tensor],
+    g: list[Tensor],
+    gradients: Sequence[Tensor],
+    learning_rate: float,
+    decay: float = 0.99,
+    epsilon: float = 1e-5,
+) -> None:
+    for k, gradient in enumerate(gradients):
+        g[k] = decay * g[k] + (1 - decay) * gradient**2
+        theta[k] = theta[k] - learning_rate * gradient / (g[k] + epsilon).sqrt()
+
+
+def only_the_first_tensor(
+    theta: Sequence[Tensor],
+    g: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    learning_rate: float,
+    decay: float = 0.99,
+    epsilon: float = 1e-5,
+) -> None:
+    rmsprop_step(theta[:1], g[:1], gradients[:1], learning_rate, decay, epsilon)
+
+
+@_each
 def divided_as_adam_does(
     theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
 ) -> None:
@@ -280,6 +328,13 @@ class HoldsTheSharedTensors(Worker):
         self.rollout = self.player.act(self.model)
 
 
+class CopiesWithGradients(Worker):
+    def begin(self) -> None:
+        for mine, theirs in zip(self.model.parameters(), self.shared.theta, strict=True):
+            mine.copy_(theirs)
+        self.rollout = self.player.act(self.model)
+
+
 class CopiesTheWrongWay(Worker):
     def begin(self) -> None:
         for mine, theirs in zip(self.model.parameters(), self.shared.theta, strict=True):
@@ -291,6 +346,24 @@ class CopiesAgainBeforeItLearns(Worker):
     def finish(self) -> None:
         for mine, theirs in zip(self.model.parameters(), self.shared.theta, strict=True):
             mine.data.copy_(theirs)
+        super().finish()
+
+
+class KeepsItUnderAnotherName(Worker):
+    def begin(self) -> None:
+        super().begin()
+        self.kept = self.rollout
+        del self.rollout
+
+    def finish(self) -> None:
+        self.rollout = self.kept
+        super().finish()
+        del self.rollout
+
+
+class ActsOnceMore(Worker):
+    def finish(self) -> None:
+        self.rollout = self.player.act(self.model)
         super().finish()
 
 
@@ -324,6 +397,22 @@ class AnnealsOnItsOwnSteps(Worker):
         self._count()
 
 
+class ReadsTheCountBeforeItActs(Worker):
+    def begin(self) -> None:
+        self.T = int(self.shared.steps.sum())
+        super().begin()
+
+    def finish(self) -> None:
+        self._apply(self.shared.theta, self.shared.g, self.T)
+        self._count()
+
+
+class ReadsTheCountAfterItActs(ReadsTheCountBeforeItActs):
+    def begin(self) -> None:
+        super().begin()
+        self.T = int(self.shared.steps.sum())
+
+
 class NeverAnneals(Worker):
     def finish(self) -> None:
         self._apply(self.shared.theta, self.shared.g, 0)
@@ -349,6 +438,18 @@ class CountsUpdates(Worker):
     def finish(self) -> None:
         self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
         self.shared.steps[self.rank] += 1
+
+
+class CountsRewards(Worker):
+    def finish(self) -> None:
+        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
+        self.shared.steps[self.rank] += int(self.rollout.rewards.sum())
+
+
+class CountsOnlyTheLatest(Worker):
+    def finish(self) -> None:
+        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
+        self.shared.steps[self.rank] = self.rollout.rewards.numel()
 
 
 class CountsInEverySlot(Worker):
@@ -382,7 +483,7 @@ class _Scripted:
                 theta.add_(self.others)
             self.acted.append(_flat(model.parameters()))
         self.shared.steps[-1] += 3 * (self.others != 0)
-        return SimpleNamespace(rewards=torch.zeros(self.length, 1))
+        return SimpleNamespace(rewards=torch.full((self.length, 1), 2.0))
 
     def gradients(self, model: nn.Module, rollout: Any) -> list[Tensor]:
         return [2 * each.detach() + 1 for each in model.parameters()]
@@ -416,9 +517,12 @@ def _at_work(
         workers[name] = Worker(
             (rank + number) % 3, shared, model, players[name], learning_rate=0.1, total_steps=60
         )
+    kept = []
     for step in schedule:
         name, what = step.split()
         getattr(workers[name], {"begins": "begin", "finishes": "finish"}[what])()
+        if what == "begins":
+            kept.append(getattr(workers[name], "rollout", None) is not None)
     half = len(views) // 2
     acted = [each for name in sorted(players) for each in players[name].acted]
     return {
@@ -426,6 +530,7 @@ def _at_work(
         "θ, as other workers see it": torch.cat(views[:half]).clone(),
         "g, as other workers see it": torch.cat(views[half:]).clone(),
         "the step counts": shared.steps.clone(),
+        "is there a self.rollout after `begin`?": torch.tensor(kept),
     }
 
 
@@ -570,6 +675,32 @@ def added_to_what_is_there(
     optimizer.step()
 
 
+def copied_into_nothing(
+    local: list[nn.Parameter],
+    shared: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
+) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    for mine, theirs in zip(local, shared, strict=True):
+        theirs.grad.copy_(mine.grad)  # type: ignore[union-attr, arg-type]
+    optimizer.step()
+
+
+def parameters_handed_over_too(
+    local: list[nn.Parameter],
+    shared: list[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    loss: Tensor,
+) -> None:
+    gradients = torch.autograd.grad(loss, list(local))
+    for mine, theirs, gradient in zip(local, shared, gradients, strict=True):
+        theirs.data = mine.data.clone()
+        theirs.grad = gradient
+    optimizer.step()
+
+
 class _Noting(torch.optim.SGD):
     """Notes the gradients with which it takes its steps; NaN where there is none."""
 
@@ -590,19 +721,20 @@ def _arriving(
     gradients: Sequence[float],
     sizes: list[int],
 ) -> dict[str, Tensor]:
-    """What reaches the optimiser when workers, in one process, hand over gradients in turn."""
+    """What reaches the optimiser when workers, in one process, hand over gradients in turn. Each
+    copies θ when it has handed over, so that others have changed θ when its next turn comes."""
     shared = [nn.Parameter(torch.zeros(size)) for size in sizes]
     locals_ = {w: [nn.Parameter(torch.zeros(size)) for size in sizes] for w in sorted(set(workers))}
     optimizer = _Noting(shared)
     for worker, gradient in zip(workers, gradients, strict=True):
         local = locals_[worker]
-        with torch.no_grad():
-            for mine, theirs in zip(local, shared, strict=True):
-                mine.copy_(theirs)
         loss = sum(
             ((k + 1) * gradient * mine.sum() for k, mine in enumerate(local)), torch.zeros(())
         )
         answer(local, shared, optimizer, loss)
+        with torch.no_grad():
+            for mine, theirs in zip(local, shared, strict=True):
+                mine.copy_(theirs)
     noted = torch.stack(optimizer.noted) if optimizer.noted else torch.zeros(0, sum(sizes))
     return {"the gradients that reach the optimizer": noted, "θ in the end": _flat(shared)}
 
@@ -630,8 +762,8 @@ def replay(
 ) -> float:
     """θ after a schedule of steps such as ("A", "reads") and ("A", "writes").
 
-    Who reads notes θ as it stands; who writes puts what it noted, plus its change, in the place of
-    θ.
+    A worker that reads θ makes a note of it. When it writes, it puts its latest note, plus its change,
+    in the place of θ.
     """
     noted = {}
     for worker, what in schedule:
@@ -761,8 +893,16 @@ EXERCISES = (
             ),
             Wrong(
                 parameters_moved_elsewhere,
-                "`.data = …` puts other memory behind your name for θ. The other workers look at the "
-                "old memory, where nothing changes. Write into it: sub_, or theta[:] = ….",
+                "g is right, but your θ is no longer the shared one: `.data = …` puts other memory "
+                "behind it, and `theta[k] = …` puts a new tensor into your list. The other workers "
+                "look at the old memory, where nothing changes. Write into it: sub_, or `-=`.",
+            ),
+            Wrong(
+                new_tensors_in_the_lists,
+                "Your own θ is right, and what the other workers see does not change: `theta[k] = …` "
+                "puts a new tensor into your list, and `.data = …` other memory behind a tensor. "
+                "Write into the tensor that is there: theta[k].sub_(…), or `theta[k] -= …`. The same "
+                "for g.",
             ),
             Wrong(
                 everything_kept_to_itself,
@@ -801,6 +941,26 @@ EXERCISES = (
                 "`square_` and `pow_` change them. Leave what is handed over alone.",
             ),
             Wrong(
+                gradient_divided_in_place,
+                "θ and g are right, but the gradients that you were given are divided afterwards: "
+                "`div_` and `/=` change them. Only θ and g are written in place.",
+            ),
+            Wrong(
+                root_left_in_the_statistics,
+                "The root stays in g: `sqrt_` writes it there, and the next average starts from it. g "
+                "keeps the average of the squares; √(g + ε) is a new tensor for this step alone.",
+            ),
+            Wrong(
+                epsilon_left_in_the_statistics,
+                "ε stays in g, and each step adds another one. It belongs under the root only: g + ε "
+                "is a new tensor for this step alone.",
+            ),
+            Wrong(
+                only_the_first_tensor,
+                "Only the first tensor of the list is changed. All of them are to be: does a `return` "
+                "stand inside the loop?",
+            ),
+            Wrong(
                 divided_as_adam_does,
                 "You divide g by 1 − α, as Adam does in its first step to make up for a g that begins at "
                 "0. RMSProp does not, and that is why its first steps are long.",
@@ -835,6 +995,22 @@ EXERCISES = (
                 "this one acts, and the rollout is then nobody's policy. Copy the numbers: copy_.",
             ),
             Wrong(
+                CopiesWithGradients,
+                "PyTorch refuses to write into a parameter while it keeps track of gradients. Copy "
+                "under `with torch.no_grad():`. (If it is the step in `finish` that raised: it is made "
+                "in self.shared.theta, not in the parameters of the model.)",
+            ),
+            Wrong(
+                KeepsItUnderAnotherName,
+                "This worker does what it should, but keeps the rollout under another name. Later "
+                "cells of the notebook look for it in `self.rollout`.",
+            ),
+            Wrong(
+                ActsOnceMore,
+                "`finish` acts once more, while the rollout that `begin` made is thrown away. It "
+                "learns from the one in self.rollout.",
+            ),
+            Wrong(
                 CopiesTheWrongWay,
                 "It copies θ′ into θ, and with that wipes out what all others have learned. The "
                 "shared θ goes into the worker's own model.",
@@ -866,6 +1042,16 @@ EXERCISES = (
                 "end at 1 − 1/K of where it began. T is the sum over all slots.",
             ),
             Wrong(
+                ReadsTheCountBeforeItActs,
+                "T is read at the beginning of `begin`. Until this worker finishes, others have "
+                "counted their steps. Read T in `finish`, just before the step.",
+            ),
+            Wrong(
+                ReadsTheCountAfterItActs,
+                "T is read at the end of `begin`. Others may finish before this worker does, and count "
+                "their steps. Read T in `finish`, just before the step.",
+            ),
+            Wrong(
                 NeverAnneals,
                 "The learning rate stays what it was. It comes down to 0, linearly, as T goes to "
                 "total_steps.",
@@ -884,6 +1070,16 @@ EXERCISES = (
             Wrong(
                 CountsUpdates,
                 "It counts updates. What is counted are environment steps: the rollout's length.",
+            ),
+            Wrong(
+                CountsRewards,
+                "It counts what was paid. On CartPole each step pays 1, so nobody would notice there. "
+                "Count the entries of `rewards`, not their sum.",
+            ),
+            Wrong(
+                CountsOnlyTheLatest,
+                "The rollout's length is put in the place of the worker's count. The count grows: add "
+                "to the slot.",
             ),
             Wrong(
                 CountsInEverySlot,
@@ -958,6 +1154,17 @@ EXERCISES = (
                 "The gradients are fresh, and then added to what the shared parameters still hold. "
                 "Put them there, in the place of the old ones.",
             ),
+            Wrong(
+                copied_into_nothing,
+                "`theirs.grad` is None, so there is nothing into which `copy_` could write. Give it a "
+                "tensor: `theirs.grad = …`.",
+            ),
+            Wrong(
+                parameters_handed_over_too,
+                "The gradient arrives, but the worker's parameters are put over the shared ones as "
+                "well: what others have changed since it copied them is gone. Hand over the gradient "
+                "alone.",
+            ),
         ),
         hints=(
             "Take one parameter and a loss of 1 · θ, 2 · θ, 3 · θ … and print what is in "
@@ -976,8 +1183,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 nothing_is_ever_lost,
-                "Here every change survives, whatever the order. But who writes puts back what it "
-                "*read*, plus its change; what others wrote in between is gone.",
+                "Here every change survives, whatever the order. But a "
+                "worker puts back what it *read*, plus its change; what others wrote in between is gone.",
             ),
             Wrong(
                 one_note_for_all,
@@ -990,8 +1197,8 @@ EXERCISES = (
             ),
             Wrong(
                 changed_while_reading,
-                "θ changes here when somebody reads. Reading leaves θ alone; it changes when "
-                "somebody writes.",
+                "θ changes here when a worker reads. Reading leaves θ alone; it changes when "
+                "a worker writes.",
             ),
             Wrong(
                 the_change_alone_is_written,
