@@ -6,9 +6,11 @@ are spawned, on every system: a fork hangs once torch has used its threads.
 """
 
 import atexit
+import ctypes
 import math
 import multiprocessing
 import os
+import platform
 import signal
 import threading
 import time
@@ -279,6 +281,7 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
+    keep_freed_memory()
     link = Link(rank, pipe, switches)
     link.tell("began")
     body = cloudpickle.loads(code)
@@ -291,6 +294,19 @@ def _work(
         link.tell("failed", error)
     else:
         link.tell("finished")
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what it frees, where the C library is glibc.
+
+    glibc gives large pieces back to the system at once, and asks for new ones page by page. Where
+    every update makes tensors of some megabytes, as with pictures, that can take longer than the
+    arithmetic. Nothing is computed otherwise. [mallopt(3)]
+    """
+    if platform.libc_ver()[0] == "glibc":
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(-4, 0)  # M_MMAP_MAX: no piece is mapped on its own
+        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: what is free at the heap's end stays
 
 
 def _end_with_parent() -> None:

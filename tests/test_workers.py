@@ -4,6 +4,7 @@ import contextlib
 import gc
 import math
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -175,7 +176,8 @@ class Failing(Counting):
         return super().step(action)
 
 
-def test_an_exception_in_a_workers_environment_reaches_the_parent():
+def test_an_exception_in_a_workers_environment_reaches_the_parent(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     model = network(Counting)
     with a3c.train(model, lambda: Failing(7), endless()) as training:
         pids = list(training.pids.values())
@@ -185,7 +187,7 @@ def test_an_exception_in_a_workers_environment_reaches_the_parent():
     assert "ZeroDivisionError: the world has an end" in str(caught.value)
     assert_all_end(pids)
     assert list(training) == []
-    assert not list(Path(tempfile.gettempdir()).glob("pytorch-errorfile-*"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_exception_in_a_workers_network_reaches_the_parent():
@@ -452,11 +454,37 @@ def test_a_module_that_starts_workers_when_it_is_imported_is_told_so(tmp_path):
 
 
 def test_nothing_is_left_in_shared_memory():
-    def in_shared_memory():
-        return {path.name for path in Path("/dev/shm").iterdir() if "torch" in path.name}
-
-    before = in_shared_memory()
+    pids = {os.getpid()}
     for _ in range(3):
         with a3c.train(network(), "CartPole-v1", config(total_steps=20)) as training:
+            pids |= set(training.pids.values())
             list(training)
-    assert in_shared_memory() <= before
+    left = [path.name for path in Path("/dev/shm").iterdir()]
+    assert not [name for name in left for pid in pids if name.startswith(f"torch_{pid}_")]
+
+
+PAGE_FAULTS = """
+import resource
+import torch
+from a3c_lib.workers import keep_freed_memory
+
+def faults_of_large_tensors():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.zeros(4_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+usual = faults_of_large_tensors()
+keep_freed_memory()
+faults_of_large_tensors()
+print(usual, faults_of_large_tensors())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's memory")
+def test_freed_memory_is_kept():
+    done = subprocess.run(
+        [sys.executable, "-c", PAGE_FAULTS], capture_output=True, text=True, check=True
+    )
+    usual, kept = map(int, done.stdout.split())
+    assert kept < usual / 10
