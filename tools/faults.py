@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
     "envs exact rollout training reinforce evaluation networks actor_critic returns losses "
-    "recurrent optim a3c a2c restoring checkpoints runs atari"
+    "recurrent optim a3c a2c restoring checkpoints runs atari one_look"
 )
 
 
@@ -505,6 +505,20 @@ FAULTS = [
     Fault("two screens not joined", "atari", "maxpool=self.frame_skip > 1", "maxpool=False"),
     Fault("other games on the screen", "atari", "noop_max=self.noop_max", "noop_max=30 * coloured"),
     Fault("bytes not scaled", "atari", " / 255)", " / 1)"),
+    Fault(
+        "what the eyes saw has no graph",
+        "one_look",
+        "append(self._look(observations))",
+        "append(self._look(observations).detach())",
+    ),
+    Fault(
+        "what the eyes saw in another order",
+        "one_look",
+        "stack(self._seen)",
+        "stack(self._seen[::-1])",
+    ),
+    Fault("the eyes look again", "one_look", "if observations is self._known", "if False"),
+    Fault("looks pile up", "one_look", "self._seen, self._known = [], None", "self._known = None"),
 ]
 
 

@@ -1,0 +1,171 @@
+"""What is learned from one look is what is learned from two."""
+
+import gymnasium as gym
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from scripted import Counting
+from test_recurrent import lengths, network as with_memory
+
+from a3c_lib import a2c, a3c, parallel_a2c
+from a3c_lib.actor_critic import learn, look_back
+from a3c_lib.atari import Game, clipped, paper_lstm, paper_network
+from a3c_lib.evaluation import evaluate
+from a3c_lib.losses import a2c_loss
+from a3c_lib.networks import ActorCritic
+from a3c_lib.one_look import OneLook
+from a3c_lib.recurrent import RecurrentActorCritic
+from a3c_lib.returns import n_step_returns
+from a3c_lib.rollout import collect, dummy_steps, initial_state, sampled, start
+
+PONG = Game("pong")
+
+
+def without_memory(**options):
+    options = {"hidden": (4,), "seed": 1, **options}
+    model = ActorCritic.for_env(Counting(), **options)
+    with torch.no_grad():
+        model.policy_head.weight *= 100
+    return model
+
+
+def seen_twice(model, envs, t_max, rollouts=2):
+    """(one look, two looks) of each of some rollouts in a row: logits, values, V(o_{t+1}), and what
+    is learned from them."""
+    once = OneLook(model)
+    policy = sampled(once, torch.Generator().manual_seed(0))
+    position = start(envs, 0, initial_state(once, envs.num_envs))
+    for _ in range(rollouts):
+        began, state = position, position.policy_state
+        rollout, position = collect(envs, policy, began, t_max)
+        dummies = dummy_steps(envs, rollout, began)
+        one = look_back(once, rollout, state, dummies)
+        two = look_back(model, rollout, state or None, dummies)
+        lessons = [
+            learn(part, rollout, n_step_returns, a2c_loss, 0.9, state or None, dummies, seen)
+            for part, seen in ((once, one), (model, two))
+        ]
+        yield (*one, *lessons[0].gradients), (*two, *lessons[1].gradients)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("ends", ["terminated", "truncated"])
+def test_one_look_sees_what_two_see(ends, shared):
+    for one, two in seen_twice(without_memory(shared=shared), lengths(2, 3, ends=ends), 5):
+        torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+@pytest.mark.parametrize("ends", ["terminated", "truncated"])
+def test_one_look_sees_what_two_see_with_memory(ends, mode):
+    for one, two in seen_twice(with_memory(), lengths(2, 3, mode=mode, ends=ends), 5):
+        torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("make", [paper_network, paper_lstm])
+def test_one_look_at_pictures(make):
+    envs = PONG.make_envs(3)
+    for one, two in seen_twice(make(PONG), envs, 4):
+        torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
+    envs.close()
+
+
+def test_the_eyes_look_once_and_at_what_nobody_acted_on():
+    model, envs, looks = without_memory(), lengths(10, 10), []
+    model.torso[0].register_forward_hook(lambda _, given, __: looks.append(len(given[0])))
+    once = OneLook(model)
+    policy = sampled(once, torch.Generator().manual_seed(0))
+    rollout, _ = collect(envs, policy, start(envs, 0, ()), 5)
+    look_back(once, rollout, ())
+    assert looks == [2] * 5 + [2]  # acting, then o_T of both environments
+
+
+def trained(model, algorithm, config, env="CartPole-v1", **options):
+    with algorithm.train(model, env, config, **options) as training:
+        return list(training)
+
+
+COMMON = {"total_steps": 3000, "t_max": 5, "num_envs": 4, "seed": 3, "learning_rate": 3e-3}
+TRAINERS = {
+    "a2c": (a2c, a2c.Config(**COMMON)),
+    "a3c": (a3c, a3c.Config(**COMMON, schedule="round-robin")),
+    "parallel_a2c": (parallel_a2c, parallel_a2c.Config(**COMMON, num_workers=1)),
+}
+
+
+@pytest.mark.parametrize("kind", [ActorCritic, RecurrentActorCritic])
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_training_with_one_look_is_training_with_two(trainer, kind):
+    algorithm, config = TRAINERS[trainer]
+    one, two = (kind.for_env(gym.make("CartPole-v1"), hidden=(8,), seed=0) for _ in range(2))
+    names = list(one.state_dict())
+    once, twice = (trained(model, algorithm, config) for model in (OneLook(one), two))
+    assert [update.episodes for update in once] == [update.episodes for update in twice]
+    for ours, theirs in zip(one.parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+    assert list(one.state_dict()) == names  # the caller's model has its own eyes
+
+
+def test_two_processes_train_with_one_look():
+    config = parallel_a2c.Config(
+        total_steps=160, t_max=5, num_envs=4, num_workers=2, learning_rate=1e-3
+    )
+    models = [paper_network(PONG) for _ in range(2)]
+    for model in models[0], OneLook(models[1]):
+        trained(model, parallel_a2c, config, PONG, targets=clipped(n_step_returns))
+    changed = [not torch.equal(theta, new) for theta, new in pairs(paper_network(PONG), models[0])]
+    assert any(changed)
+    for two, one in pairs(*models):
+        torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-3)
+
+
+def pairs(one, two):
+    return zip(one.parameters(), two.parameters(), strict=True)
+
+
+def test_bfloat16_sees_nearly_the_same():
+    model, envs = paper_network(PONG), PONG.make_envs(2)
+    once = OneLook(model, bfloat16=True)
+    policy = sampled(once, torch.Generator().manual_seed(0))
+    rollout, _ = collect(envs, policy, start(envs, 0, ()), 20)
+    envs.close()
+    logits, values, after = look_back(once, rollout, ())
+    assert logits.dtype == values.dtype == after.dtype == torch.float32
+    exact = look_back(model, rollout)
+    difference = (values - exact[1]).abs().max() / exact[1].abs().max()
+    assert 0 < difference < 0.02
+    assert (
+        torch.cosine_similarity(gradient(values, model), gradient(exact[1], model), dim=0) > 0.999
+    )
+
+
+def gradient(values, model):
+    """Of the mean value."""
+    parameters = [*model.torso.parameters(), *model.value_head.parameters()]
+    return torch.cat([part.flatten() for part in torch.autograd.grad(values.mean(), parameters)])
+
+
+def test_acting_outside_of_training_is_noticed():
+    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=0)
+    once = OneLook(model)
+    with a2c.train(once, "CartPole-v1", a2c.Config(total_steps=1000, t_max=5)) as training:
+        next(training)
+        evaluate(model, "CartPole-v1", episodes=2)
+        next(training)
+        once.logits(torch.zeros(8, 4), ())
+        with pytest.raises(RuntimeError, match="has 5 steps, but OneLook has acted in 6"):
+            next(training)
+        next(training)  # and training goes on
+
+
+def test_what_has_no_eyes_is_refused():
+    with pytest.raises(TypeError, match="ActorCritic or a RecurrentActorCritic; got Linear"):
+        OneLook(torch.nn.Linear(2, 2))
+
+
+def test_a_world_that_resets_late_is_learned_from_without_its_dummy_steps():
+    envs = SyncVectorEnv([lambda: Counting(2)] * 2, autoreset_mode=AutoresetMode.NEXT_STEP)
+    config = a2c.Config(total_steps=60, t_max=5, num_envs=2)
+    with a2c.train(OneLook(without_memory()), envs, config) as training:
+        assert sum(len(update.episodes) for update in training) > 0
+        assert training.steps >= 60
