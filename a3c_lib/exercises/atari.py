@@ -126,7 +126,8 @@ def colours_joined_first(before: Bytes, after: Bytes) -> Bytes:
 
 def colours_weigh_the_same(before: Bytes, after: Bytes) -> Bytes:
     def mean(screen: Bytes) -> Bytes:
-        return np.rint(screen.mean(axis=-1)).astype(np.uint8)
+        bright: Bytes = np.rint(screen.mean(axis=-1)).astype(np.uint8)
+        return bright
 
     return np.maximum(mean(before), mean(after))
 
