@@ -30,7 +30,7 @@ def multiplied(stack, picture, begins):
     return np.concatenate([stack[1:] * np.uint8(not begins), picture[np.newaxis]])
 
 
-# 7.2
+# 7.3
 
 
 def in_one_sum(before, after):
@@ -44,7 +44,7 @@ def in_whole_numbers(before, after):
     return np.maximum(*((x @ weights + 500) // 1000 for x in (before, after))).astype(np.uint8)
 
 
-# 7.3
+# 7.4
 
 
 def with_copies(console, action, frames):
@@ -65,7 +65,7 @@ def with_fresh_screens(console, action, frames):
     return sum(rewards), before, console.getScreenRGB()
 
 
-# 7.4
+# 7.5
 
 
 def with_a_lambda(targets):
@@ -80,7 +80,7 @@ def written_out(targets):
     return limited
 
 
-# 7.5
+# 7.6
 
 
 def with_diff(lives, over, timed_out):
@@ -95,7 +95,7 @@ def step_by_step(lives, over, timed_out):
     return terminated, reported
 
 
-# 7.6
+# 7.2
 
 
 def with_flatten(layers, pictures):
@@ -117,16 +117,16 @@ def one_by_one(layers, pictures):
         ("7.1", with_roll),
         ("7.1", from_a_list),
         ("7.1", multiplied),
-        ("7.2", in_one_sum),
-        ("7.2", in_whole_numbers),
-        ("7.3", with_copies),
-        ("7.3", with_fresh_screens),
-        ("7.4", with_a_lambda),
-        ("7.4", written_out),
-        ("7.5", with_diff),
-        ("7.5", step_by_step),
-        ("7.6", with_flatten),
-        ("7.6", one_by_one),
+        ("7.3", in_one_sum),
+        ("7.3", in_whole_numbers),
+        ("7.4", with_copies),
+        ("7.4", with_fresh_screens),
+        ("7.5", with_a_lambda),
+        ("7.5", written_out),
+        ("7.6", with_diff),
+        ("7.6", step_by_step),
+        ("7.2", with_flatten),
+        ("7.2", one_by_one),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
@@ -196,4 +196,4 @@ def test_the_papers_eyes_are_layers_for_pictures_in_any_batch():
 
 
 def test_clipped_is_the_packages():
-    assert registry.find("7.4").reference is clipped
+    assert registry.find("7.5").reference is clipped

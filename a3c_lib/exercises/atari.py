@@ -91,7 +91,74 @@ def _stack_cases() -> list[Case]:
     ]
 
 
-# 7.2 One picture of two screens
+# 7.2 Pictures in any batch
+
+
+def bytes_not_scaled(layers: nn.Module, pictures: Tensor) -> Tensor:
+    features: Tensor = features_of(layers, pictures.float() * 255)
+    return features
+
+
+def scaled_by_256(layers: nn.Module, pictures: Tensor) -> Tensor:
+    return features_of(layers, pictures * (255 / 256))
+
+
+def whole_numbers_divided(layers: nn.Module, pictures: Tensor) -> Tensor:
+    return features_of(layers, (pictures // 255) * 255)
+
+
+def left_in_one_axis(layers: nn.Module, pictures: Tensor) -> Tensor:
+    return features_of(layers, pictures).flatten(0, -2)
+
+
+def put_back_environment_by_environment(layers: nn.Module, pictures: Tensor) -> Tensor:
+    features = features_of(layers, pictures)
+    *batch, width = features.shape
+    return _turned(features.reshape(*reversed(batch), width), len(batch))
+
+
+def taken_out_environment_by_environment(layers: nn.Module, pictures: Tensor) -> Tensor:
+    batch = pictures.shape[:-3]
+    return features_of(layers, _turned(pictures, len(batch))).reshape(*batch, -1)
+
+
+def _turned(tensor: Tensor, axes: int) -> Tensor:
+    """With its first axes in the opposite order."""
+    return tensor.permute(*reversed(range(axes)), *range(axes, tensor.dim()))
+
+
+def stack_turned_into_channels_of_dots(layers: nn.Module, pictures: Tensor) -> Tensor:
+    *batch, stack, height, width = pictures.shape
+    mixed = pictures.movedim(-3, -1).reshape(*batch, stack, height, width)
+    return features_of(layers, mixed)
+
+
+def newest_and_oldest_exchanged(layers: nn.Module, pictures: Tensor) -> Tensor:
+    return features_of(layers, pictures.flip(-3))
+
+
+def eyes_that_do_not_learn(layers: nn.Module, pictures: Tensor) -> Tensor:
+    with torch.no_grad():
+        return features_of(layers, pictures)
+
+
+def _picture_cases() -> list[Case]:
+    def layers(stack: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(stack, 3, kernel_size=2), nn.ReLU(), nn.Flatten())
+
+    def pictures(*shape: int) -> Tensor:
+        return torch.randint(0, 256, shape, dtype=torch.uint8)
+
+    return [
+        Case("acting: 3 environments", layers(2), pictures(3, 2, 4, 4)),
+        Case("a rollout of 2 steps of 3 environments", layers(2), pictures(2, 3, 2, 4, 4)),
+        Case("a rollout of 3 steps of 3 environments", layers(4), pictures(3, 3, 4, 3, 5)),
+        Case("a rollout of 4 steps of 1 environment", layers(2), pictures(4, 1, 2, 4, 4)),
+        Case("a single stack", layers(2), pictures(2, 4, 4)),
+    ]
+
+
+# 7.3 One picture of two screens
 
 
 def one_picture(before: Bytes, after: Bytes) -> Bytes:
@@ -172,7 +239,7 @@ def _screen_cases() -> list[Case]:
     ]
 
 
-# 7.3 Bug hunt: an action that is held
+# 7.4 Bug hunt: an action that is held
 
 
 def held(console: Any, action: int, frames: int) -> Held:
@@ -296,7 +363,7 @@ def _held_cases() -> list[Case]:
     ]
 
 
-# 7.4 Rewards that are clipped
+# 7.5 Rewards that are clipped
 
 
 def returns_clipped(targets: Targets) -> Targets:
@@ -384,7 +451,7 @@ def _reward_cases() -> list[Case]:
     ]
 
 
-# 7.5 A life and a game
+# 7.6 A life and a game
 
 
 def ends(
@@ -474,73 +541,6 @@ def _life_cases() -> list[Case]:
     ]
 
 
-# 7.6 Pictures in any batch
-
-
-def bytes_not_scaled(layers: nn.Module, pictures: Tensor) -> Tensor:
-    features: Tensor = features_of(layers, pictures.float() * 255)
-    return features
-
-
-def scaled_by_256(layers: nn.Module, pictures: Tensor) -> Tensor:
-    return features_of(layers, pictures * (255 / 256))
-
-
-def whole_numbers_divided(layers: nn.Module, pictures: Tensor) -> Tensor:
-    return features_of(layers, (pictures // 255) * 255)
-
-
-def left_in_one_axis(layers: nn.Module, pictures: Tensor) -> Tensor:
-    return features_of(layers, pictures).flatten(0, -2)
-
-
-def put_back_environment_by_environment(layers: nn.Module, pictures: Tensor) -> Tensor:
-    features = features_of(layers, pictures)
-    *batch, width = features.shape
-    return _turned(features.reshape(*reversed(batch), width), len(batch))
-
-
-def taken_out_environment_by_environment(layers: nn.Module, pictures: Tensor) -> Tensor:
-    batch = pictures.shape[:-3]
-    return features_of(layers, _turned(pictures, len(batch))).reshape(*batch, -1)
-
-
-def _turned(tensor: Tensor, axes: int) -> Tensor:
-    """With its first axes in the opposite order."""
-    return tensor.permute(*reversed(range(axes)), *range(axes, tensor.dim()))
-
-
-def stack_turned_into_channels_of_dots(layers: nn.Module, pictures: Tensor) -> Tensor:
-    *batch, stack, height, width = pictures.shape
-    mixed = pictures.movedim(-3, -1).reshape(*batch, stack, height, width)
-    return features_of(layers, mixed)
-
-
-def newest_and_oldest_exchanged(layers: nn.Module, pictures: Tensor) -> Tensor:
-    return features_of(layers, pictures.flip(-3))
-
-
-def eyes_that_do_not_learn(layers: nn.Module, pictures: Tensor) -> Tensor:
-    with torch.no_grad():
-        return features_of(layers, pictures)
-
-
-def _picture_cases() -> list[Case]:
-    def layers(stack: int) -> nn.Module:
-        return nn.Sequential(nn.Conv2d(stack, 3, kernel_size=2), nn.ReLU(), nn.Flatten())
-
-    def pictures(*shape: int) -> Tensor:
-        return torch.randint(0, 256, shape, dtype=torch.uint8)
-
-    return [
-        Case("acting: 3 environments", layers(2), pictures(3, 2, 4, 4)),
-        Case("a rollout of 2 steps of 3 environments", layers(2), pictures(2, 3, 2, 4, 4)),
-        Case("a rollout of 3 steps of 3 environments", layers(4), pictures(3, 3, 4, 3, 5)),
-        Case("a rollout of 4 steps of 1 environment", layers(2), pictures(4, 1, 2, 4, 4)),
-        Case("a single stack", layers(2), pictures(2, 4, 4)),
-    ]
-
-
 EXERCISES = (
     Exercise(
         id="7.1",
@@ -616,6 +616,60 @@ EXERCISES = (
     ),
     Exercise(
         id="7.2",
+        title="pictures in any batch",
+        reference=features_of,
+        cases=_picture_cases,
+        wrong=(
+            Wrong(
+                bytes_not_scaled,
+                "The layers see numbers up to 255. Their weights were drawn for inputs of about 1: "
+                "divide by 255.",
+            ),
+            Wrong(scaled_by_256, "White is 255, so divide by 255 to make it 1, not by 256."),
+            Wrong(
+                whole_numbers_divided,
+                "`//` divides whole numbers: everything but pure white becomes 0. Use `/`.",
+            ),
+            Wrong(
+                left_in_one_axis,
+                "The features are right, in one long axis. Put them back: a rollout of (T, N) "
+                "pictures gives (T, N) rows of features.",
+            ),
+            Wrong(
+                put_back_environment_by_environment,
+                "The features are put back in another order than the pictures were taken out: step "
+                "and environment are mixed up. Reshape to the same axes in the same order.",
+            ),
+            Wrong(
+                taken_out_environment_by_environment,
+                "The pictures are taken out environment by environment, and put back step by step. "
+                "With one environment it makes no difference; with more they get each other's.",
+            ),
+            Wrong(
+                stack_turned_into_channels_of_dots,
+                "Stack, height and width are mixed up: the right number of dots, and none at its "
+                "place. Leave the last three axes alone.",
+            ),
+            Wrong(
+                newest_and_oldest_exchanged,
+                "The pictures of a stack are turned round in time. Leave the last three axes alone.",
+            ),
+            Wrong(
+                eyes_that_do_not_learn,
+                "The features are right, but no gradient flows through them: these eyes would never "
+                "learn. Acting switches gradients off by itself; leave out `no_grad` and `detach`.",
+            ),
+        ),
+        hints=(
+            "A convolution takes (batch, channels, height, width). The last three axes are there; "
+            "what has to become one axis, and be taken apart again?",
+            "*batch, stack, height, width = pictures.shape; then reshape(-1, stack, height, width), "
+            "and divide by 255.",
+            "The layers give (batch, features): .reshape(*batch, -1) puts the axes back.",
+        ),
+    ),
+    Exercise(
+        id="7.3",
         title="one picture of two screens",
         reference=one_picture,
         cases=_screen_cases,
@@ -685,8 +739,8 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        id="7.3",
-        title="bug hunt: shots that flicker",
+        id="7.4",
+        title="bug hunt: rocks that flicker",
         reference=held,
         cases=_held_cases,
         start=held_with_a_bug,
@@ -735,7 +789,7 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        id="7.4",
+        id="7.5",
         title="rewards that are clipped",
         reference=clipped,
         cases=_reward_cases,
@@ -796,7 +850,7 @@ EXERCISES = (
         ),
     ),
     Exercise(
-        id="7.5",
+        id="7.6",
         title="a life and a game",
         reference=ends,
         cases=_life_cases,
@@ -856,60 +910,6 @@ EXERCISES = (
             "two results do they belong to?",
             "lives[:-1] are the counters before each step, lives[1:] those after it.",
             "The first is (lives[1:] < lives[:-1]) | over, the second over | timed_out.",
-        ),
-    ),
-    Exercise(
-        id="7.6",
-        title="pictures in any batch",
-        reference=features_of,
-        cases=_picture_cases,
-        wrong=(
-            Wrong(
-                bytes_not_scaled,
-                "The layers see numbers up to 255. Their weights were drawn for inputs of about 1: "
-                "divide by 255.",
-            ),
-            Wrong(scaled_by_256, "White is 255, so divide by 255 to make it 1, not by 256."),
-            Wrong(
-                whole_numbers_divided,
-                "`//` divides whole numbers: everything but pure white becomes 0. Use `/`.",
-            ),
-            Wrong(
-                left_in_one_axis,
-                "The features are right, in one long axis. Put them back: a rollout of (T, N) "
-                "pictures gives (T, N) rows of features.",
-            ),
-            Wrong(
-                put_back_environment_by_environment,
-                "The features are put back in another order than the pictures were taken out: step "
-                "and environment are mixed up. Reshape to the same axes in the same order.",
-            ),
-            Wrong(
-                taken_out_environment_by_environment,
-                "The pictures are taken out environment by environment, and put back step by step. "
-                "With one environment it makes no difference; with more they get each other's.",
-            ),
-            Wrong(
-                stack_turned_into_channels_of_dots,
-                "Stack, height and width are mixed up: the right number of dots, and none at its "
-                "place. Leave the last three axes alone.",
-            ),
-            Wrong(
-                newest_and_oldest_exchanged,
-                "The pictures of a stack are turned round in time. Leave the last three axes alone.",
-            ),
-            Wrong(
-                eyes_that_do_not_learn,
-                "The features are right, but no gradient flows through them: these eyes would never "
-                "learn. Acting switches gradients off by itself; leave out `no_grad` and `detach`.",
-            ),
-        ),
-        hints=(
-            "A convolution takes (batch, channels, height, width). The last three axes are there; "
-            "what has to become one axis, and be taken apart again?",
-            "*batch, stack, height, width = pictures.shape; then reshape(-1, stack, height, width), "
-            "and divide by 255.",
-            "The layers give (batch, features): .reshape(*batch, -1) puts the axes back.",
         ),
     ),
 )
