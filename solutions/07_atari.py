@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from gymnasium.wrappers import FrameStackObservation
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from a3c_lib import ActorCritic, a2c, evaluate, make_envs, n_step_returns, plots, records
@@ -408,7 +409,9 @@ plt.show()
 
 # %% tags=["nbval-check-output"]
 @exercise("7.4")
-def held(console, action, frames: int) -> tuple[float, np.ndarray, np.ndarray]:
+def held(
+    console: ale_py.ALEInterface, action: int, frames: int
+) -> tuple[float, NDArray[np.uint8], NDArray[np.uint8]]:
     """Hold an action for some frames, at least 2.   → what they paid together, the last two
     screens."""
     ### BEGIN SOLUTION

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import ale_py
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -242,7 +243,9 @@ def _screen_cases() -> list[Case]:
 # 7.4 Bug hunt: an action that is held
 
 
-def held(console: Any, action: int, frames: int) -> Held:
+def held(
+    console: ale_py.ALEInterface, action: int, frames: int
+) -> tuple[float, NDArray[np.uint8], NDArray[np.uint8]]:
     """Hold an action for some frames, at least 2.   → what they paid together, the last two
     screens."""
     reward, screens = 0.0, []
@@ -256,7 +259,9 @@ def held(console: Any, action: int, frames: int) -> Held:
     return reward, before, after
 
 
-def held_with_a_bug(console: Any, action: int, frames: int) -> Held:
+def held_with_a_bug(
+    console: ale_py.ALEInterface, action: int, frames: int
+) -> tuple[float, NDArray[np.uint8], NDArray[np.uint8]]:
     """Hold an action for some frames, at least 2.   → what they paid together, the last two
     screens."""
     reward, screens = 0.0, []
