@@ -785,8 +785,8 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "What does the cell below show of `before` and `after`? When can two screens of a game "
-            "that moves be equal?",
+            "In the cell above, some pictures show rocks and others the ship, as single screens do. What "
+            "must `before` and `after` be, for their maximum to be a single screen?",
             "`screens.append(screen)` appends no copy. It appends the array itself, and the next "
             "frame is written into the same array.",
             "Make a new array for each of the two frames: move `screen = np.empty(...)` into the "
