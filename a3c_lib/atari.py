@@ -219,7 +219,7 @@ class PaperEyes(nn.Module):
         self.width = _width(self.layers, space)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return _each(self.layers, pictures)
+        return features_of(self.layers, pictures)
 
 
 class SmallEyes(nn.Module):
@@ -240,11 +240,12 @@ class SmallEyes(nn.Module):
         self.width = _width(self.layers, space)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return _each(self.layers, pictures)
+        return features_of(self.layers, pictures)
 
 
-def _each(layers: nn.Module, pictures: Tensor) -> Tensor:
-    """Features of pictures in any batch axes; bytes 0 … 255 become 0 … 1."""
+def features_of(layers: nn.Module, pictures: Tensor) -> Tensor:
+    """What `layers` make of pictures (*B, stack, H, W) of bytes, in any batch axes B.   → (*B,
+    features). Bytes 0 … 255 become 0 … 1."""
     *batch, stack, height, width = pictures.shape
     features: Tensor = layers(pictures.reshape(-1, stack, height, width) / 255)
     return features.reshape(*batch, -1)

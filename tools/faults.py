@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
     "envs exact rollout training reinforce evaluation networks actor_critic returns losses "
-    "recurrent optim a3c a2c restoring checkpoints runs atari one_look"
+    "recurrent optim a3c a2c restoring checkpoints runs atari pixels one_look watching"
 )
 
 
@@ -519,6 +519,60 @@ FAULTS = [
     ),
     Fault("the eyes look again", "one_look", "if observations is self._known", "if False"),
     Fault("looks pile up", "one_look", "self._seen, self._known = [], None", "self._known = None"),
+    Fault(
+        "steps and environments mixed in the eyes",
+        "atari",
+        "reshape(*batch, -1)",
+        "reshape(*batch[::-1], -1).transpose(0, -2)",
+    ),
+    Fault(
+        "the ball stays at a wall",
+        "pixels",
+        "% (2 * (self.size - 1))\n        self._pointed",
+        "% (2 * self.size)\n        self._pointed",
+    ),
+    Fault(
+        "always the same direction",
+        "pixels",
+        "integers(2 * (self.size - 1), size=2)",
+        "integers(self.size - 1, size=2)",
+    ),
+    Fault(
+        "paid for where the ball was",
+        "pixels",
+        "self._phases = (self._phases + 1)",
+        "self._phases = (self._phases + (self._steps_taken > 0))",
+    ),
+    Fault(
+        "a time limit that ends the world",
+        "pixels",
+        "False, self._steps_taken >= self.steps",
+        "self._steps_taken >= self.steps, False",
+    ),
+    Fault(
+        "another game on the watched screen",
+        "watching",
+        "self.envs.reset(seed=seed)",
+        "self.envs.reset(seed=seed + 1)",
+    ),
+    Fault(
+        "a screen that is overwritten",
+        "watching",
+        "self.screens[0, -1].copy()",
+        "self.screens[0, -1]",
+    ),
+    Fault(
+        "watched without memory",
+        "watching",
+        "logits, state = model.logits(observation, state)",
+        "logits, _ = model.logits(observation, state)",
+    ),
+    Fault(
+        "watched until a life is lost",
+        "watching",
+        'info.get("game_over", terminated | truncated)',
+        "(terminated | truncated)",
+    ),
 ]
 
 

@@ -18,6 +18,7 @@ MODULES = {  # chapter → the module here that holds its exercises
     4: "lstm",
     5: "hogwild",
     6: "a2c",
+    7: "atari",
 }
 
 _added: dict[str, Exercise] = {}

@@ -1,0 +1,779 @@
+# %% [markdown]
+# # 07  Atari from pixels
+#
+# **You need** chapters 00 to 03 and 06. Chapter 04's memory is met again in one figure, chapter 05's A3C in a table.<br>
+# **You will be able to** tell what one picture does not show, give an agent the latest few, prepare an Atari screen as the papers do, dot for dot, and say of a published Atari score what was counted, cut and clipped on the way to it.<br>
+# **Time** 80 minutes of reading and writing; the computer works for about a minute.
+#
+# Up to now somebody told the agent the essentials: the angle of the pole, the number of the cell. A person in front of a game console is told nothing. *Can an agent learn from what is on the screen?*
+
+# %%
+import time
+
+import ale_py
+import gymnasium as gym
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from gymnasium.wrappers import FrameStackObservation
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from a3c_lib import ActorCritic, a2c, evaluate, make_envs, n_step_returns, plots, records
+from a3c_lib.animation import animate
+from a3c_lib.atari import Game, luminance, paper_network, shrunk
+from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.pixels import Bounce
+from a3c_lib.progress import track
+from a3c_lib.watching import beside, watch
+
+torch.set_num_threads(1)
+plt.style.use(plots.STYLE)
+
+# %% [markdown]
+# ## What one picture does not show
+#
+# First a world small enough for paper. `Bounce` is a box of 7 × 7 dots. A ball flies through it, at each step one row up or down and one column to the left or right, and bounces off the walls. The agent points at a column. If the ball is there one step later, that pays 1. An episode has 20 steps, so 20 points are the most.
+#
+# Pointing changes nothing: the ball flies as it flies, and the picture shows the ball and nothing else. Here are two flights.
+
+
+# %%
+def grey(picture: np.ndarray, enlarged: int = 24) -> np.ndarray:
+    """A picture of bytes (H, W) for people: larger, and with three colours that are equal."""
+    return np.repeat(picture.repeat(enlarged, axis=0).repeat(enlarged, axis=1)[..., None], 3, -1)
+
+
+def flight(seed: int, steps: int = 20) -> list[np.ndarray]:
+    box = Bounce()
+    return [box.reset(seed=seed)[0]] + [box.step(0)[0] for _ in range(steps)]
+
+
+def column_of(picture: np.ndarray) -> int:
+    return int(picture.any(axis=0).argmax())
+
+
+met = {}
+for seed in range(200):
+    past, now, later = flight(seed, steps=2)
+    other = met.setdefault(now.tobytes(), (past, now, later))
+    if column_of(other[2]) != column_of(later):
+        break
+shown = [*other, past, now, later]
+plots.frames(
+    [grey(picture) for picture in shown],
+    ["before", "now", "next"] * 2,
+    title="Two flights: the same picture now, another column next",
+)
+plt.show()
+assert np.array_equal(shown[1], shown[4])
+assert column_of(shown[2]) != column_of(shown[5])
+
+# %% [markdown]
+# The pictures in the middle are the same. Whoever sees only that one cannot know where the ball will be next. Somebody who sees the one before as well knows it.
+#
+# ### What can be had with one picture
+#
+# Let us compute it. The column goes there and back: 0, 1, …, 6, 5, …, 1. That is a cycle of 12 phases, all equally likely at every step. A column inside belongs to two of them, one for each direction. A wall's column belongs to one. So of one picture the best guess is right with probability $\frac{1}{2}$ inside and $1$ at a wall:
+#
+# $$\frac{10}{12} \cdot \frac{1}{2} + \frac{2}{12} \cdot 1 = \frac{7}{12}.$$
+#
+# With 20 steps that makes $20 \cdot \frac{7}{12} = 11\frac{2}{3}$ points. It is a *bound*: no network, no learning rate and no patience gets above it, since nothing but the picture is seen and nothing that was done leaves a trace in it. With two pictures every step but the first is certain: $19 + \frac{7}{12} = 19\frac{7}{12}$.
+
+# %%
+STEPS = 20
+box = Bounce()
+phases = range(2 * (box.size - 1))
+column = {phase: box.size - 1 - abs(phase - (box.size - 1)) for phase in phases}
+followers = {}  # column now → columns next, one for each phase
+for phase in phases:
+    followers.setdefault(column[phase], []).append(column[(phase + 1) % len(phases)])
+right = sum(max(map(nexts.count, nexts)) for nexts in followers.values())
+ONE_PICTURE = STEPS * right / len(phases)
+TWO_PICTURES = STEPS - 1 + right / len(phases)
+print(f"at best: {ONE_PICTURE:.2f} points of 20 with one picture, {TWO_PICTURES:.2f} with two")
+assert abs(ONE_PICTURE - 35 / 3) < 1e-9
+
+# %% [markdown]
+# Now chapter 06's agent, with the eyes for pictures that the package has had since chapter 01: two layers of convolutions. It sees one picture at a time. (A convolution wants the axes channels, height, width; `FrameStackObservation(…, 1)` puts the picture in a stack of one.)
+#
+# Since pointing changes nothing, looking ahead is worth nothing: $\gamma = 0$, and each step is a lesson of its own. **Before you run:** how many points will it make?
+
+# %%
+CONFIG = a2c.Config(
+    total_steps=15_000,
+    t_max=5,
+    num_envs=8,
+    gamma=0.0,
+    learning_rate=0.003,
+    entropy_weight=0.1,
+    optimizer="adam",
+    seed=0,
+)
+UNITS = {"hidden": (128,), "activation": nn.ReLU}  # behind the eyes
+
+
+def one_picture_at_a_time():
+    return FrameStackObservation(Bounce(), 1)
+
+
+short_sighted = ActorCritic.for_env(one_picture_at_a_time(), **UNITS, seed=0)
+with a2c.train(short_sighted, one_picture_at_a_time, CONFIG) as training:
+    updates = list(track(training))
+points = evaluate(short_sighted, one_picture_at_a_time, episodes=200, seed=1000)
+print(f"{points}; the bound is {ONE_PICTURE:.2f}")
+assert 9 < points.mean < ONE_PICTURE + 1
+
+# %% [markdown]
+# It has learned what there is to be learned, and stops there. More training does not help; what it needs is not in the picture.
+
+# %% [markdown]
+# ## The idea in mathematics
+#
+# All chapters so far leaned on one assumption: what comes next depends on $o_t$ and $a_t$, and not on how $o_t$ came about. In Bounce a single picture $x_t$ breaks it: $P(x_{t+1} \mid x_t)$ is one half, one half. $P(x_{t+1} \mid x_{t-1}, x_t)$ is certain. The remedy is to *call* something else the observation: the latest $n$ pictures,
+#
+# $$o_t = (x_{t-n+1}, \ldots, x_{t-1}, x_t),$$
+#
+# a **stack**, with the newest picture last. Two pictures give places and velocities. The papers take four; they do not say that four is needed. What happened longer ago than $n$ pictures stays unseen, and that is where chapter 04's memory is the other remedy.
+#
+# Where an episode begins, there is no picture before. The older places of the stack are **black** then. They must *not* hold pictures of the last episode: the ball did not fly from where one game ended to where the next one began.
+#
+# ### Exercise 7.1  The latest pictures
+#
+# A new picture comes in. Return the new stack; leave the old one as it was, since a rollout still holds it.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("7.1")
+def pushed(stack: np.ndarray, picture: np.ndarray, begins: bool) -> np.ndarray:
+    """The latest n pictures, the newest last: (n, H, W), (H, W) → (n, H, W). Where an episode
+    begins, the others are black."""
+    ### BEGIN SOLUTION
+    older = np.zeros_like(stack[1:]) if begins else stack[1:]
+    return np.concatenate([older, picture[None]])
+    ### END SOLUTION
+
+
+# %% [markdown]
+# An environment that shows such stacks is a few lines around your function. Gymnasium's own wrapper gives the same, through the ends of three episodes:
+
+
+# %%
+class Stacked(gym.Wrapper):
+    """Shows the latest n pictures."""
+
+    def __init__(self, env: gym.Env, n: int) -> None:
+        super().__init__(env)
+        self.stack = np.zeros((n, *env.observation_space.shape), np.uint8)
+        self.observation_space = gym.spaces.Box(0, 255, self.stack.shape, np.uint8)
+
+    def reset(self, **options):
+        picture, info = self.env.reset(**options)
+        self.stack = pushed(self.stack, picture, begins=True)
+        return self.stack, info
+
+    def step(self, action):
+        picture, *rest = self.env.step(action)
+        self.stack = pushed(self.stack, picture, begins=False)
+        return self.stack, *rest
+
+
+ours, theirs = Stacked(Bounce(), 3), FrameStackObservation(Bounce(), 3, padding_type="zero")
+for seed in range(3):
+    assert np.array_equal(ours.reset(seed=seed)[0], theirs.reset(seed=seed)[0])
+    for _ in range(STEPS):
+        assert np.array_equal(ours.step(0)[0], theirs.step(0)[0])
+print("the same as Gymnasium's, in each of 3 episodes")
+
+# %% [markdown]
+# ### Exercise 7.2  Pictures in any batch
+#
+# A convolution slides a small window over a picture. Its input has the axes (batch, channels, height, width), and here the pictures of a stack are the channels. A window of width $k$ that moves $s$ dots at a time fits $\lfloor (W - k)/s \rfloor + 1$ times into $W$ dots.
+#
+# Our observations come in other batches: $(N, n, H, W)$ when acting, $(T, N, n, H, W)$ when learning. Write the way in and out: the batch's axes become one, the layers do their work, and the axes come back. Bytes 0 … 255 become 0 … 1 on the way, since the layers' weights were drawn for inputs of that size.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("7.2")
+def features_of(layers: nn.Module, pictures: Tensor) -> Tensor:
+    """What `layers` make of pictures (*B, stack, H, W) of bytes, in any batch axes B.   → (*B,
+    features). Bytes 0 … 255 become 0 … 1."""
+    ### BEGIN SOLUTION
+    *batch, stack, height, width = pictures.shape
+    features = layers(pictures.reshape(-1, stack, height, width) / 255)
+    return features.reshape(*batch, -1)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# Eyes are a module with a `width`, the number of features. These are the same two layers as before, and look through your function.
+
+
+# %%
+class Eyes(nn.Module):
+    def __init__(self, space: gym.spaces.Box) -> None:
+        super().__init__()
+        stack, height, width = space.shape
+        self.layers = nn.Sequential(
+            nn.Conv2d(stack, 16, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 16, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
+        self.width = 16 * height * width
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return features_of(self.layers, pictures)
+
+
+def two_pictures(render_mode: str | None = None) -> gym.Env:
+    return Stacked(Bounce(render_mode=render_mode), 2)
+
+
+print(f"Training with {whose(pushed, features_of)}.")
+agent = ActorCritic.for_env(two_pictures(), **UNITS, make_eyes=Eyes, seed=0)
+with a2c.train(agent, two_pictures, CONFIG) as training:
+    updates = list(track(training))
+points = evaluate(agent, two_pictures, episodes=200, seed=1000)
+print(f"{points}; {TWO_PICTURES:.2f} is the most")
+assert points.mean > 17
+
+# %% [markdown]
+# The same network, the same learning rate, the same number of steps, and one more picture. Here it is at play. Beside the box stand the value and the probabilities of the columns; red is where it points. With $\gamma = 0$ the value is the chance to be paid in this step. Watch the first step: there is only one picture, and the agent is in two minds. (Its value does not know yet how little it knows: of a first step it hears once in twenty.)
+
+# %%
+watched = watch(agent, two_pictures, seed=3, names=[f"column {c}" for c in range(7)])
+film = animate(beside(watched), fps=3)
+surest = watched.probabilities.max(axis=1)
+print(
+    f"probability of its favourite column: at first {surest[0]:.2f}, then {surest[1:].mean():.2f}"
+)
+assert surest[0] < 0.9 < surest[1:].mean()
+film
+
+# %% [markdown]
+# Ten seeds of each, and a third way: one picture, and chapter 04's LSTM behind the eyes.
+
+# %%
+seen = records.load("bounce_pictures")
+print(seen)
+SETTINGS = {
+    "one picture": {"pictures": 1, "memory": "no"},
+    "two pictures": {"pictures": 2, "memory": "no"},
+    "one picture, LSTM": {"pictures": 1, "memory": "LSTM"},
+}
+plots.learning_curves(
+    {
+        name: seen.select(**setting).curves("steps", "episode_return")
+        for name, setting in SETTINGS.items()
+    },
+    lines={"bound": ONE_PICTURE},
+    title="With two pictures every seed passes the bound",
+    y_label="points of 20, latest 50 episodes",
+)
+plt.show()
+final = {}
+for name, setting in SETTINGS.items():
+    final[name] = sorted(
+        seen.select(**setting, seed=seed).column("evaluated")[-1] for seed in range(10)
+    )
+    print(f"{name:18}", "  ".join(f"{mean:.1f}" for mean in final[name]))
+assert max(final["one picture"]) < ONE_PICTURE + 0.5
+assert min(final["two pictures"]) > 19
+assert 4 <= sum(mean > ONE_PICTURE + 1 for mean in final["one picture, LSTM"]) <= 8
+assert np.median(final["one picture, LSTM"]) < np.median(final["two pictures"]) - 1
+
+# %% [markdown]
+# Each of the ten seeds with one picture ends just below the bound. (A mean of 200 episodes may lie a little above it, by chance.) Each seed with two pictures is near its own. A memory helps as well: six of ten seeds pass the bound clearly, and the others are still on their way. It has to *learn* to remember what a stack shows from the start, and with this budget it is behind. The papers have both: four pictures, and for A3C also a version with an LSTM.
+
+# %% [markdown]
+# ## A console of 1977
+#
+# Now the real thing. The Atari 2600 draws 60 **frames** a second, 210 × 160 dots in 128 colours. It has 128 bytes of memory, and no picture in it: the program draws each line anew while the beam of the television runs over it. ale-py contains an emulator of that console, and games. Four of them, after some steps with random actions:
+
+
+# %%
+def after_random_steps(name: str, steps: int = 60) -> np.ndarray:
+    screens = Game(name).make_screens(1)
+    screens.reset(seed=0)
+    rng = np.random.default_rng(0)
+    for _ in range(steps):
+        seen, *_ = screens.step(rng.integers(len(Game(name).actions), size=1))
+    return seen[0, 0]
+
+
+NAMES = "pong", "breakout", "space_invaders", "asteroids"
+plots.frames([after_random_steps(name) for name in NAMES], NAMES, columns=4)
+plt.show()
+for name in NAMES:
+    print(f"{name:14} {', '.join(Game(name).actions)}")
+
+# %% [markdown]
+# `Game` is this chapter's module `atari`: a game, and how it is shown to the agent. It stands wherever an environment's id stands. What it does inside, the following sections do by hand, a screen at a time. For that we talk to the console itself. It has four methods that we need: `act` presses a button for one frame and returns what that paid, `getScreenRGB` gives the screen, `lives` counts lives, `game_over` says when it is.
+
+
+# %%
+def the_console(name: str) -> ale_py.ALEInterface:
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    console = ale_py.ALEInterface()
+    console.setInt("random_seed", 0)
+    console.setFloat("repeat_action_probability", 0.0)
+    console.loadROM(ale_py.roms.get_rom_path(name))
+    return console
+
+
+console = the_console("asteroids")
+for _ in range(101):
+    console.act(ale_py.Action.NOOP)
+before = console.getScreenRGB()
+console.act(ale_py.Action.NOOP)
+after = console.getScreenRGB()
+plots.frames(
+    [before, after, np.maximum(before, after)],
+    ["a frame", "the next one", "the brighter of both"],
+    title="Asteroids draws rocks and ship in turn",
+)
+plt.show()
+
+# %% [markdown]
+# The console can draw only a few moving objects in a frame. Games that have more draw them in turn, some in the even frames and some in the odd ones. On a television that flickers a little. An agent that sees one frame in four would always see the same ones: here rocks without a ship, or a ship without rocks. So the papers take **the brighter of two frames, dot for dot**.
+#
+# ### Exercise 7.3  One picture of two screens
+#
+# Colours are dropped, too. How bright a dot is to the eye, its **luminance**, is $0.299\,R + 0.587\,G + 0.114\,B$, rounded to a byte. `luminance` computes it. First each screen's luminance, then the brighter one at each dot. Why in this order? Take a dot that is red in one frame and green in the next.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("7.3")
+def one_picture(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The brighter of two screens at each dot, in grey.   (H, W, 3), (H, W, 3) → (H, W)."""
+    ### BEGIN SOLUTION
+    return np.maximum(luminance(before), luminance(after))
+    ### END SOLUTION
+
+
+# %% [markdown]
+# Then the picture is shrunk to 84 × 84. Each of the new dots is the mean of the area that it covers: $210/84 = 2.5$ rows and $160/84 \approx 1.9$ columns. How much does the last frame alone lack?
+
+# %%
+picture = one_picture(before, after)
+small = shrunk(picture, 84, 84)
+plots.frames(
+    [grey(luminance(after), 1), grey(picture, 1), grey(small, 2)],
+    ["last frame, grey", "brighter of two", "84 × 84, enlarged"],
+)
+plt.show()
+bright = 60
+lacking = ((picture > bright) & (luminance(after) <= bright)).sum()
+print(f"{lacking} of {(picture > bright).sum()} bright dots are missing in the last frame")
+print(f"{before.size:,} bytes have become {small.size:,}")
+assert lacking > 0.2 * (picture > bright).sum()
+assert small.shape == (84, 84)
+
+# %% [markdown]
+# ## Steps and frames
+#
+# Nobody decides 60 times a second. The agent's action is held for four frames: that is one **step**, a fifteenth of a second. The step is paid what its four frames pay together, and its picture is made of the last two of the four.
+#
+# ### Exercise 7.4  Bug hunt: rocks that flicker
+#
+# A colleague wrote the holding. It runs, rewards are right, and it is thrifty: screens are copied only where they are needed. But look at the pictures that come of it.
+
+# %%
+from a3c_lib.exercises.atari import held_with_a_bug
+
+
+def a_film_of(hold, name: str, steps: int) -> list[np.ndarray]:
+    """The pictures of some steps without action, made of two screens each."""
+    console = the_console(name)
+    for _ in range(101):
+        console.act(ale_py.Action.NOOP)
+    pictures = []
+    for _ in range(steps):
+        _, before, after = hold(console, ale_py.Action.NOOP, 3)
+        pictures.append(one_picture(before, after))
+    return pictures
+
+
+# %% [markdown]
+# (With 3 frames a step instead of 4, so that one time the even frame is the last and one time the odd one.)
+
+# %%
+plots.frames(
+    [grey(picture, 1) for picture in a_film_of(held_with_a_bug, "asteroids", 4)],
+    [f"step {step}" for step in range(1, 5)],
+    title="The colleague's pictures, step by step",
+)
+plt.show()
+
+# %% [markdown]
+# In one picture the rocks are gone, in the next one the ship, as if there were no maximum at all. Find out why.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("7.4")
+def held(
+    console: ale_py.ALEInterface, action: int, frames: int
+) -> tuple[float, NDArray[np.uint8], NDArray[np.uint8]]:
+    """Hold an action for some frames, at least 2.   → what they paid together, the last two
+    screens."""
+    ### BEGIN SOLUTION
+    reward, screens = 0.0, []
+    for frame in range(frames):
+        reward += console.act(action)
+        if frame >= frames - 2:
+            screen = np.empty((210, 160, 3), dtype=np.uint8)
+            console.getScreenRGB(screen)  # copies the screen into this array
+            screens.append(screen)
+    before, after = screens
+    return reward, before, after
+    ### END SOLUTION
+
+
+# %%
+hint("7.4")
+
+# %%
+plots.frames(
+    [grey(picture, 1) for picture in a_film_of(held, "asteroids", 4)],
+    [f"step {step}" for step in range(1, 5)],
+    title="Mended: rocks and ship in all pictures",
+)
+plt.show()
+
+
+def bright_dots(hold) -> float:
+    return np.mean([(picture > bright).sum() for picture in a_film_of(hold, "asteroids", 20)])
+
+
+print(
+    f"bright dots in a picture: {bright_dots(held_with_a_bug):.0f} before, {bright_dots(held):.0f}"
+)
+assert bright_dots(held) > 1.3 * bright_dots(held_with_a_bug)
+
+# %% [markdown]
+# ## Dot for dot
+#
+# Four of such pictures are a stack, and a stack is what the agent sees. Everything is there now: your `held`, your `one_picture`, `shrunk`, your `pushed`. Does it give what ale-py shows, which does all of this in C++? Sixty steps of Space Invaders with random actions:
+
+# %%
+print(f"Preparing with {whose(held, one_picture, pushed)}.")
+plain = Game("space_invaders", noop_max=0, fire_at_start=False)
+envs, console = plain.make_envs(1), the_console("space_invaders")
+theirs, _ = envs.reset(seed=0)
+buttons = console.getMinimalActionSet()
+stack = theirs[0]
+apart = []
+for action in np.random.default_rng(0).integers(len(buttons), size=60):
+    theirs, their_reward, *_ = envs.step(np.array([action]))
+    reward, before, after = held(console, buttons[action], 4)
+    stack = pushed(stack, shrunk(one_picture(before, after), 84, 84), begins=False)
+    apart.append(np.abs(stack.astype(int) - theirs[0]))
+    assert reward == their_reward[0]
+print(f"largest difference {np.max(apart)}, in {np.mean(np.array(apart) > 0):.4%} of the dots")
+assert np.max(apart) <= 1
+plots.frames(
+    [grey(each, 2) for each in stack],
+    ["three steps ago", "two", "one", "now"],
+    columns=4,
+    title="What the agent sees: the latest four pictures",
+)
+plt.show()
+
+# %% [markdown]
+# All rewards agree, and the pictures too, but for a rare difference of 1 in 255: ale-py's means are in single precision, and where one ends in a half they may round the other way. (The package's tests compare ale-py with Gymnasium's wrappers as well: there no dot differs.)
+
+# %% [markdown]
+# ## What is chosen besides
+#
+# A picture is not all. Papers and programs differ in a handful of choices, and a score means little without them. In `Game` each has a name, and its default is the papers' as far as they say it, without sticky actions.
+#
+# | field | default | what it is |
+# |---|---|---|
+# | `size`, `stack` | 84, 4 | as above |
+# | `frame_skip` | 4 | frames for which an action is held: one step |
+# | `sticky` | 0 | how likely the console repeats the last action in a frame instead of taking yours. The papers: 0. Usual since 2018: 0.25 |
+# | `noop_max` | 30 | an episode begins after 1 to 30 frames without action, a number drawn anew: else all games would begin alike |
+# | `fire_at_start` | yes | some games (Breakout) wait until fire is pressed; that is done for the agent |
+# | `life_ends` | no | whether a lost life is an end to learn from. In the DQN papers it is, and here it can be chosen |
+# | `max_frames` | 108,000 | half an hour of playing; then the game is *truncated* |
+#
+# **Sticky actions** answer an objection. A console without them draws no random numbers. The same buttons give the same game to the last dot, and an agent might learn buttons by heart instead of looking. Let the same random buttons be pressed twice, from the same beginning, with other seeds:
+
+
+# %%
+def how_far_apart(sticky: float, steps: int = 150) -> np.ndarray:
+    """Dots that differ between two games with the same buttons, step by step."""
+    game = Game("breakout", sticky=sticky, noop_max=0)
+    envs = game.make_envs(2)
+    envs.reset(seed=0)
+    buttons = np.random.default_rng(1).integers(len(game.actions), size=steps)
+    pictures = [envs.step(np.array([button, button]))[0][:, -1] for button in buttons]
+    return np.array([(one != other).sum() for one, other in pictures])
+
+
+without, with_sticky = how_far_apart(sticky=0.0), how_far_apart(sticky=0.25)
+print(f"differing dots, largest of 150 steps: {without.max()} without, {with_sticky.max()} with")
+assert without.max() == 0
+assert with_sticky.max() > 0
+
+# %% [markdown]
+# Without them the two games are one. With them each is its own. A sticky game is the harder one: a quarter of the time the paddle does not do what it is told, frame by frame. Compare scores only with scores of the same kind.
+#
+# ### Exercise 7.5  Rewards that are clipped
+#
+# An invader pays 5 to 30 points, a point in Pong pays 1, and other games pay hundreds. The values, and with them the gradients, would be of other sizes in each game. The DQN papers therefore limit each reward to $-1 \ldots 1$, and A3C took it over: one learning rate then suits all games. The price: five points and thirty are the same to the agent. It no longer learns to make the highest *score*, but to be paid *often*.
+#
+# What is reported is another matter: **the score is never clipped.** So where is the place to clip? ale-py can do it in the environment, but then nobody is told the score. We do it where the critic's targets are computed. Write it for any function of targets, such as `n_step_returns`, which takes `rewards, next_values, terminated, truncated, gamma`:
+
+
+# %% tags=["nbval-check-output"]
+@exercise("7.5")
+def clipped(targets):
+    """`targets` of rewards that are limited to −1 … 1."""
+
+    ### BEGIN SOLUTION
+    def of_limited_rewards(rewards, *others):
+        return targets(rewards.clamp(-1, 1), *others)
+
+    return of_limited_rewards
+    ### END SOLUTION
+
+
+# %% [markdown]
+# A few hundred steps of Space Invaders with a time limit, trained with your function. Invaders are worth 5, 10, 15 and so on, so every score is a multiple of 5: a sum of clipped rewards would not be.
+
+# %%
+print(f"Training with {whose(clipped)}.")
+invaders = Game("space_invaders", max_frames=600)
+model = paper_network(invaders)
+config = a2c.Config(total_steps=1_600, num_envs=8, t_max=5, seed=0)
+with a2c.train(model, invaders, config, targets=clipped(n_step_returns)) as training:
+    scores = [e.episode_return for update in training for e in update.episodes]
+print(f"{len(scores)} games of ten seconds; scores: {sorted(scores)}")
+assert all(score % 5 == 0 for score in scores)
+assert max(scores) >= 15
+
+# %% [markdown]
+# ### Exercise 7.6  A life and a game
+#
+# Breakout has five lives, and losing one costs nothing: no reward tells of it. An agent may be slow to see that it is bad. The DQN papers help: for what is *learned from*, a lost life is a termination, and the return stops there. The game goes on, and the score is of the whole game. (Whether this help should be given is disputed. It uses knowledge of the game that an agent with a screen alone would not have, and later comparisons leave it out.)
+#
+# So there are two kinds of end, and they must not be merged:
+#
+# | | return stops (`terminated`) | score is reported |
+# |---|---|---|
+# | a life is lost, the game goes on | yes | no |
+# | the game is over | yes | yes |
+# | the time is up | no: it bootstraps | yes |
+#
+# You get the counter of lives before step 0 and after each step. Careful: our environments begin a new game within the step that ends one. After the last life the counter shows that of the *new* game.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("7.6")
+def ends(
+    lives: np.ndarray, over: np.ndarray, timed_out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(T + 1, N), (T, N), (T, N) → two of (T, N): where what is learned from is terminated, and
+    where a score is reported."""
+    ### BEGIN SOLUTION
+    return (lives[1:] < lives[:-1]) | over, over | timed_out
+    ### END SOLUTION
+
+
+# %% [markdown]
+# Three games of Breakout at a time, 400 random steps. What your function makes of it, and what `Game("breakout", life_ends=True)` does when the same buttons are pressed:
+
+# %%
+print(f"Counting with {whose(ends)}.")
+envs = Game("breakout").make_envs(3)
+with_lives = Game("breakout", life_ends=True).make_envs(3)
+_, info = envs.reset(seed=0)
+with_lives.reset(seed=0)
+rng = np.random.default_rng(0)
+lives, over, timed_out, learned, reported = [info["lives"]], [], [], [], []
+for _ in range(400):
+    buttons = rng.integers(4, size=3)
+    *_, terminated, truncated, info = envs.step(buttons)
+    lives.append(info["lives"])
+    over.append(terminated)
+    timed_out.append(truncated)
+    *_, terminated, _, info = with_lives.step(buttons)
+    learned.append(terminated)
+    reported.append(info["game_over"])
+ours = ends(np.stack(lives), np.stack(over), np.stack(timed_out))
+print(f"{ours[0].sum()} ends to learn from, {ours[1].sum()} scores to report")
+assert np.array_equal(ours[0], np.stack(learned))
+assert np.array_equal(ours[1], np.stack(reported))
+assert ours[0].sum() >= 4 * ours[1].sum() > 0
+
+# %% [markdown]
+# Two things about ale-py, should you use it without `Game`. Its option `episodic_life` begins a *new game* after each life: nobody would ever see how a game goes on. And its option `life_loss_info`, which does not, leaves the last observation of a lost life empty: returns that bootstrap from it learn a falsehood. `AtariEnvs` in `atari` works around both.
+
+# %% [markdown]
+# ## Frames or steps?
+#
+# One more source of confusion, and only a factor of four. Papers count *frames* of the game, programs count *steps* of the agent, and some count the one and print the other. What is a budget worth?
+
+# %%
+SKIP = Game("pong").frame_skip
+print("frames        steps         time on a console   at 1,500 steps a second")
+for frames in 4e6, 10e6, 200e6, 320e6:
+    steps, played = frames / SKIP, frames / 60 / 3600
+    print(
+        f"{frames / 1e6:4.0f} million  {steps / 1e6:5.1f} million  {played:8,.0f} h"
+        f"            {steps / 1500 / 3600:6.1f} h"
+    )
+assert 320e6 / SKIP == 80e6
+
+# %% [markdown]
+# 320 million frames is what is told of A3C's day on 16 cores. (The paper prints the day, not the number; it is found in programs that repeat it.) That is two months of playing without sleep.
+
+# %% [markdown]
+# ## The network, and what a step costs
+#
+# The paper's network is that of the first DQN paper, with two heads. In its first layer, windows of 8 × 8 move by 4 dots over 84: $(84 - 8)/4 + 1 = 20$. In the second, 4 × 4 by 2: $(20 - 4)/2 + 1 = 9$. Count on.
+
+# %%
+pong = Game("pong")
+model = paper_network(pong)
+first, _, second, *_ = model.torso[0].layers
+signal = torch.zeros(1, 4, 84, 84)
+for name, layer in ("16 filters 8 × 8, stride 4", first), ("32 filters 4 × 4, stride 2", second):
+    signal = layer(signal)
+    weights = sum(theta.numel() for theta in layer.parameters())
+    print(f"{name:28} → {tuple(signal.shape[1:])!s:14} {weights:9,} weights")
+weights = sum(theta.numel() for theta in model.torso[1].parameters())
+print(f"{'256 units':28} → {(256,)!s:14} {weights:9,} weights")
+total = sum(theta.numel() for theta in model.parameters())
+print(f"{'all, with both heads':28}   {'':14} {total:9,} weights")
+assert signal.shape == (1, 32, 9, 9)
+assert total == 677_943
+
+# %% [markdown]
+# The convolutions have few weights and do most of the work: they look everywhere with the same filters. Nearly all weights are in the layer behind.
+#
+# Now the cost. Times are of the machine that ran this page, with *one* thread of torch.
+
+
+# %%
+def steps_per_second(work, steps: int) -> float:
+    work()  # the first time is slower
+    began = time.perf_counter()
+    work()
+    return steps / (time.perf_counter() - began)
+
+
+N, T = 16, 20
+envs = make_envs(pong, N)
+envs.reset(seed=0)
+pictures = torch.zeros(T, N, 4, 84, 84, dtype=torch.uint8)
+
+
+def play() -> None:
+    for _ in range(T):
+        envs.step(np.zeros(N, dtype=np.int64))
+
+
+@torch.no_grad()
+def ask() -> None:
+    for step in range(T):
+        model(pictures[step])
+
+
+def learn() -> None:
+    logits, values = model(pictures)
+    loss = logits.square().mean() + values.square().mean()
+    torch.autograd.grad(loss, list(model.parameters()))
+
+
+speeds = {
+    "ale-py: play and prepare": steps_per_second(play, T * N),
+    "ask the network": steps_per_second(ask, T * N),
+    "learn: forward and backward": steps_per_second(learn, T * N),
+}
+for name, speed in speeds.items():
+    print(f"{name:28} {speed:7,.0f} steps a second")
+together = 1 / sum(1 / speed for speed in speeds.values())
+print(f"{'one after another':28} {together:7,.0f} steps a second")
+print(f"a million steps take {1e6 / together / 3600:.1f} h on one core")
+
+# %% [markdown]
+# No part is negligible, so no single trick makes Pong cheap.
+#
+# **One torch thread in each process**, always. Torch would take a thread for every core. Two such threads on two cores, beside environments that compute on the same cores, wait for each other much of the time. While this book was made, such a run had between 200 and 1,400 steps a second, changing from minute to minute; two runs side by side, with one thread each, had above 1,000 each. Two processes with one thread each are the way to use two cores. `a3c` and `parallel_a2c` do it by themselves; in a notebook it is `torch.set_num_threads(1)`, in the first cell. For the same reason `Game.num_threads` is 1: ale-py, too, would take all cores.
+#
+# And here is what an agent does that has learned nothing. (A step is four frames, so 15 steps a second is the game's own speed.)
+
+# %%
+watched = watch(model, pong, seed=0, max_steps=75)
+film = animate(beside(watched), fps=15)
+print(f"the probabilities at first: {watched.probabilities[0].round(2)}")
+assert abs(watched.probabilities[0] - 1 / 6).max() < 0.05
+film
+
+# %% [markdown]
+# Each action is about equally likely, and the value is a small number that means nothing. To change that takes a million steps and more, not the minute of this page.
+
+# %% [markdown]
+# ## What it cost
+#
+# - **Memory.** An observation has $4 \cdot 84 \cdot 84 = 28{,}224$ bytes instead of CartPole's 16. Bytes stay bytes until the network sees them, and then become four times as many.
+# - **Time.** About a thousand steps a second on one core, where CartPole had tens of thousands.
+# - **Knowledge.** The agent is told nothing of the game. But the preparation knows a lot: that colours do not matter, that four pictures suffice, that games flicker, that fire must be pressed. And life loss and clipping change what is learned.
+# - **Comparability.** A handful of choices, each of which may change a score. Write them down with it; `Game(...)` printed does that.
+
+# %% [markdown]
+# ## Where the paper says it
+#
+# | here | in the paper | what differs |
+# |---|---|---|
+# | 84 × 84, grey, four pictures, four frames a step | by reference to the DQN papers | nothing known |
+# | brighter of two frames | DQN, 2015 | – |
+# | rewards limited to −1 … 1 | the DQN papers; of A3C it is reported by others, after a message of its authors | – |
+# | 16 filters 8 × 8, 32 filters 4 × 4, 256 units, two heads | the network of most of its experiments, and of the first DQN paper; its 57-game table has a larger one | nothing known |
+# | an LSTM behind the units | 256 cells, "A3C LSTM" | `paper_lstm` |
+# | frames and steps | budgets in days; others report 320 million frames a day | we count steps |
+# | sticky actions | came two years later, in 2018 | `sticky=0` is the paper's game |
+# | a score | mean over games from starts that humans had reached, which are not public | ours begin with 1 to 30 frames without action |
+
+# %% [markdown]
+# ## What to try next
+#
+# 1. Let the glove leave a trace: draw in Bounce where the agent pointed, in the picture's last row. Now an agent with *one* picture can pass the bound. How? (What could pointing be used for besides being paid?)
+# 2. Three pictures in Bounce instead of two. Does it learn faster, slower, or the same?
+# 3. `stack=1` in Pong. What can the agent not know? What might it do all the same?
+# 4. Which of NAMES lacks something if the last frame alone is seen? Count as above.
+# 5. Make Breakout's pictures 42 × 42 and look at the ball. Is it still there?
+
+# %%
+pictures_seen, seed = 3, 0
+
+
+def several_pictures() -> gym.Env:
+    return Stacked(Bounce(), pictures_seen)
+
+
+model = ActorCritic.for_env(several_pictures(), **UNITS, make_eyes=Eyes, seed=seed)
+with a2c.train(model, several_pictures, CONFIG) as training:
+    updates = list(track(training))
+print(evaluate(model, several_pictures, episodes=100, seed=1000))
+
+# %% [markdown]
+# ## Summary
+#
+# - One picture does not show which way things fly. What cannot be seen cannot be learned: in Bounce 11⅔ of 20 points are a bound, and ten of ten seeds stop at it.
+# - The latest few pictures, a stack, make an observation that suffices. Where an episode begins, the older ones are black.
+# - An Atari picture: an action held for four frames, the brighter of the last two, luminance, 84 × 84, four of them. Yours are ale-py's, dot for dot.
+# - Rewards are clipped where the critic's targets are made, and nowhere else; what is reported is the score.
+# - A lost life may end what is learned from. It never ends the game. At a time limit the score is reported, and what is learned from bootstraps.
+# - Papers count frames, we count steps: four frames.
+# - One torch thread in each process.
+
+# %%
+progress()
+
+# %% [markdown]
+# What comes next: the paper's other three asynchronous methods, which learn what actions are worth instead of a policy.

@@ -1,0 +1,159 @@
+"""What is shown beside a screen is what the model says of it."""
+
+from functools import partial
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.wrappers import FrameStackObservation
+
+from a3c_lib.atari import Game, paper_lstm, paper_network
+from a3c_lib.drawing import BLUE, RED
+from a3c_lib.networks import ActorCritic
+from a3c_lib.pixels import Bounce
+from a3c_lib.watching import PANEL, Watched, beside, watch
+
+
+def stacked(render_mode=None, **options):
+    return FrameStackObservation(Bounce(render_mode=render_mode, **options), 2)
+
+
+def of_colour(frame, colour):
+    wanted = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return (frame == wanted).all(axis=-1)
+
+
+def test_an_episode_is_watched_to_its_end():
+    model = ActorCritic.for_env(stacked(), seed=0)
+    seen = watch(model, stacked, seed=4)
+    assert len(seen.frames) == 20
+    assert seen.probabilities.shape == (20, 7)
+    np.testing.assert_allclose(seen.probabilities.sum(axis=1), 1, rtol=1e-5)
+    env = stacked(render_mode="rgb_array")
+    observation, _ = env.reset(seed=4)
+    for step, action in enumerate(seen.actions):
+        np.testing.assert_array_equal(seen.frames[step], env.render())
+        with torch.no_grad():
+            logits, value = model(torch.as_tensor(observation))
+        assert seen.values[step] == pytest.approx(value.item(), abs=1e-5)
+        np.testing.assert_allclose(seen.probabilities[step], logits.softmax(-1), atol=1e-5)
+        observation, reward, *_ = env.step(action)
+        assert seen.rewards[step] == reward
+
+
+def test_a_game_is_watched_in_colours_and_played_as_the_model_sees_it():
+    game = Game("breakout", sticky=0.25)
+    model = paper_network(game)
+    seen = watch(model, game, seed=2, max_steps=25)
+    envs, screens = game.make_envs(1), game.make_screens(1)
+    observation, _ = envs.reset(seed=2)
+    screen, _ = screens.reset(seed=2)
+    for step, action in enumerate(seen.actions):
+        np.testing.assert_array_equal(seen.frames[step], screen[0, 0])
+        value = model.values(torch.as_tensor(observation)).item()
+        assert seen.values[step] == pytest.approx(value, abs=1e-5)
+        observation, *_ = envs.step(np.array([action]))
+        screen, *_ = screens.step(np.array([action]))
+    assert seen.names == game.actions
+    assert len(seen.frames) == 25
+
+
+def test_a_life_is_no_game():
+    game = Game("breakout", life_ends=True)
+    assert len(watch(paper_network(game), game, max_steps=150).frames) > 100
+
+
+def test_a_memory_is_carried_along():
+    game = Game("pong")
+    model = paper_lstm(game)
+    seen = watch(model, game, max_steps=3)
+    envs, state = game.make_envs(1), model.initial_state(1)
+    observation, _ = envs.reset(seed=0)
+    for step, action in enumerate(seen.actions):
+        stack = torch.as_tensor(observation)
+        assert seen.values[step] == pytest.approx(model.values(stack, state).item(), abs=1e-5)
+        _, state = model.logits(stack, state)
+        observation, *_ = envs.step(np.array([action]))
+
+
+def a_watch(steps=3, actions=2, height=40):
+    return Watched(
+        frames=(np.zeros((height, 50, 3), np.uint8),) * steps,
+        values=np.linspace(0, 1, steps),
+        probabilities=np.tile(np.linspace(0.2, 0.8, actions), (steps, 1)),
+        actions=np.ones(steps, int),
+        rewards=np.zeros(steps),
+        names=tuple("ABCDEFGHIJKLMNOPQR"[:actions]),
+    )
+
+
+def test_the_screen_is_at_the_left_and_the_panel_at_the_right():
+    frames = beside(a_watch())
+    assert len({frame.shape for frame in frames}) == 1
+    assert all((frame[:40, :50] == 0).all() for frame in frames)
+    assert frames[0].shape[1] == 50 + PANEL
+
+
+def test_the_curve_grows_and_climbs_with_the_value():
+    frames = beside(a_watch(steps=5))
+    blue = [of_colour(frame, BLUE) for frame in frames]
+    assert [each.sum() for each in blue] == sorted(each.sum() for each in blue)
+    highest = [np.flatnonzero(each.any(axis=1)).min() for each in blue]
+    furthest = [np.flatnonzero(each.any(axis=0)).max() for each in blue]
+    assert highest == sorted(highest, reverse=True)
+    assert highest[0] > highest[-1]
+    assert furthest == sorted(furthest)
+
+
+def test_the_bar_of_the_action_taken_is_red_and_as_long_as_its_probability():
+    def longest(p):
+        seen = a_watch()._replace(probabilities=np.array([[1 - p, p]] * 3))
+        return of_colour(beside(seen)[0], RED).sum(axis=1).max()
+
+    assert longest(0.9) == pytest.approx(2 * longest(0.45), abs=3)
+
+
+def test_many_actions_have_room():
+    assert beside(a_watch(actions=18))[0].shape[0] > 18 * 14
+
+
+def test_a_value_that_never_changes_is_drawn_too():
+    assert len(beside(a_watch()._replace(values=np.ones(3)))) == 3
+
+
+def test_a_reward_is_written():
+    plain, paid = a_watch(), a_watch()._replace(rewards=np.array([0.0, 1.0, 0.0]))
+    same = [np.array_equal(*pair) for pair in zip(beside(plain), beside(paid), strict=True)]
+    assert same == [True, False, True]
+
+
+def test_names_of_the_actions():
+    model = ActorCritic.for_env(stacked(size=2))
+    small = partial(stacked, size=2)
+    assert watch(model, small, names=("left", "right")).names == ("left", "right")
+    assert watch(model, small).names == ("0", "1")
+    with pytest.raises(ValueError, match="2 actions need as many names; got 3"):
+        watch(model, small, names=("a", "b", "c"))
+    with pytest.raises(ValueError, match="max_steps is at least 1; got 0"):
+        watch(model, small, max_steps=0)
+
+
+def test_what_is_opened_is_closed():
+    opened = []
+
+    def watched(render_mode=None):
+        env = stacked(render_mode=render_mode)
+        opened.append(env)
+        return env
+
+    class Closed(gym.Wrapper):
+        closed = False
+
+        def close(self):
+            Closed.closed = True
+            super().close()
+
+    watch(ActorCritic.for_env(stacked()), lambda render_mode: Closed(watched(render_mode)))
+    assert Closed.closed
+    assert len(opened) == 1
