@@ -77,7 +77,8 @@ def a2c_with_torso(envs: "VecEnv", torso: nn.Module, width: int, **options: Any)
             self.torso = torso
 
         def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            return self.torso(pictures)
+            features: torch.Tensor = self.torso(pictures)
+            return features
 
     network = {
         "features_extractor_class": Torso,

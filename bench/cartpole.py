@@ -61,7 +61,9 @@ def our_course(seed: int) -> list[Row]:
 
     def act(observations: NDArray[np.float32]) -> NDArray[np.int64]:
         with torch.no_grad():
-            actions: NDArray[np.int64] = model.logits(torch.from_numpy(observations)).argmax(-1).numpy()
+            actions: NDArray[np.int64] = (
+                model.logits(torch.from_numpy(observations)).argmax(-1).numpy()
+            )
         return actions
 
     course = Course(partial(evaluated, act, seed))

@@ -124,8 +124,11 @@ def in_fresh_processes(
         return [future.result() for future in futures]
 
 
+_ready: Any = None  # a barrier, in a process of `in_fresh_processes`
+
+
 def _prepare(ready: Any, threads: int) -> None:
-    global _ready  # noqa: PLW0603 - a barrier reaches a process only when it is started
+    global _ready  # noqa: PLW0603 - a barrier is handed over only where a process is started
     _ready = ready
     torch.set_num_threads(threads)
 

@@ -18,6 +18,7 @@ from bench.measuring import CORES, FOREVER, THREADS, Line, Watch, follow, repeat
 
 if TYPE_CHECKING:
     from stable_baselines3 import A2C
+    from stable_baselines3.common.vec_env import VecEnv
 
 GAME, GAME_ID = Game("pong"), "ALE/Pong-v5"
 ENVS, T_MAX = 16, 5
@@ -79,9 +80,8 @@ def our_a3c(watch: Watch, **options: Any) -> None:
     follow(a3c.train(paper_network(GAME), GAME, config, targets=TARGETS), watch)
 
 
-def their_model(processes: bool) -> "A2C":
-    """stable-baselines3's A2C, as OpenAI's for Atari games: 16 environments, rollouts of 5."""
-    envs = baselines.atari(GAME_ID, ENVS, GAME.stack, processes)
+def their_model(envs: "VecEnv") -> "A2C":
+    """stable-baselines3's A2C with the paper's network."""
     model = paper_network(GAME)
     return baselines.a2c_with_torso(
         envs, model.torso, model.policy_head.in_features, n_steps=T_MAX, ent_coef=0.01, seed=0
@@ -89,9 +89,9 @@ def their_model(processes: bool) -> "A2C":
 
 
 def their_a2c(processes: bool, watch: Watch) -> None:
-    model = their_model(processes)
-    baselines.follow(model, watch)
-    model.get_env().close()
+    envs = baselines.atari(GAME_ID, ENVS, GAME.stack, processes)
+    baselines.follow(their_model(envs), watch)
+    envs.close()
 
 
 def _threads(number: int) -> str:
