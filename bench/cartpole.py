@@ -29,12 +29,20 @@ EPISODES, GOAL = 100, 475
 BUDGET = 500_000  # steps, as in the zoo
 SEEDS = range(5)
 
-HIDDEN = (64, 64)
+# The fastest, and one of the steadiest, of 144 settings drawn at random and tried with two seeds
+# each, of which the best twelve were tried with eight more; other seeds than those measured here.
+# Drawn from were 8, 16 and 32 environments, rollouts of 5 to 32, learning rates of 0.003 to 0.03,
+# four value weights, three entropy weights, RMSProp and Adam, one torso or two of 64, 64 and 64,
+# or 128 units, γ of 0.98 and 0.99, gradients limited to 0.5 or 5. Many environments are what makes
+# it fast: all of them together cost little more than one.
+NETWORK: dict[str, Any] = {"hidden": (64,), "shared": False}
 SETTINGS: dict[str, Any] = {
-    "num_envs": 8,
+    "num_envs": 32,
     "t_max": 16,
-    "learning_rate": 0.01,
+    "learning_rate": 0.02,
+    "anneal": False,
     "value_weight": 0.1,
+    "entropy_weight": 0.0,
 }
 ZOO: dict[str, Any] = {"num_envs": 8, "ent_coef": 0.0}
 
@@ -43,7 +51,7 @@ Row = dict[str, Any]
 
 
 def our_training(seed: int, total_steps: int) -> tuple[ActorCritic, a2c.A2CTraining]:
-    model = ActorCritic.for_env(gym.make(ENV_ID), hidden=HIDDEN, seed=seed)
+    model = ActorCritic.for_env(gym.make(ENV_ID), **NETWORK, seed=seed)
     config = a2c.Config(total_steps=total_steps, seed=seed, **SETTINGS)
     return model, a2c.train(model, ENV_ID, config)
 
@@ -129,7 +137,7 @@ def lines() -> list[Line]:
         Line(f"stable-baselines3, {n} thread{'s' * (n > 1)}", "theirs", their_rate, threads=n)
         for n in THREADS
     ]
-    ours = [Line("a2c, 1 thread", "ours", our_rate)]
+    ours = [Line(f"a2c, {SETTINGS['num_envs']} environments", "ours", our_rate)]
     return [*ours, *(theirs if baselines.installed() else [])]
 
 
