@@ -1,11 +1,12 @@
 """What `make bench` draws: rates as bars, and the way to CartPole's goal."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from statistics import median
 
 from matplotlib.axes import Axes
 
-from a3c_lib.drawing import BLUE, DASHES, GREY, RED, SMALL, axes, entitle, label_ends, note, styled
+from a3c_lib.drawing import BLACK, BLUE, DASHES, GREY, RED, entitle, label_ends, note, styled
 from bench.tables import Measured, Row
 
 COLOURS = {"ours": BLUE, "theirs": RED}
@@ -18,22 +19,20 @@ def bars(
     levels: Mapping[str, float],
     title: str,
     said: str,
-    ax: Axes | None = None,
+    ax: Axes,
 ) -> Axes:
-    """A bar for each line's median, a dot for each round, and `levels` to compare with."""
-    ax = ax or axes(height=1.3 + 0.36 * len(lines))
+    """A bar for each line's median with its note, a dot for each round, and `levels` to compare
+    with."""
     for place, line in enumerate(lines):
-        middle = median(line.rates)
-        ax.barh(place, middle, height=0.62, color=COLOURS[line.kind], alpha=0.85)
-        ax.plot(line.rates, [place] * len(line.rates), "o", color="k", markersize=3, zorder=4)
-        text = f"{middle:,.0f}{notes.get(line.name, '')}"
-        note(ax, text, (max(line.rates), place), (6, -3), fontsize=SMALL, color="k")
-    ax.set_yticks(range(len(lines)), [line.name for line in lines])
+        ax.barh(place, median(line.rates), height=0.62, color=COLOURS[line.kind])
+        ax.plot(line.rates, [place] * len(line.rates), "o", color=BLACK, markersize=3, zorder=4)
+        note(ax, notes[line.name], (max(line.rates), place), (6, -3), color=BLACK)
+    ax.set_yticks(range(len(lines)), [textwrap.fill(line.name, 27) for line in lines])
     ax.set_ylim(len(lines) - 0.4, -1.1 if levels else -0.6)
     for text, level in levels.items():
-        ax.axvline(level, color=GREY, linewidth=1, linestyle=DASHES, zorder=3)
-        note(ax, text, (level, -0.55), (-4, 0), ha="right")
-    ax.set_xlim(0, 1.32 * max(max(line.rates) for line in lines))
+        ax.axvline(level, color=GREY, linewidth=1, linestyle=DASHES, zorder=1)
+        note(ax, text, (level, -0.7), (-4, 0), ha="right")
+    ax.set_xlim(0, 1.4 * max(max(line.rates) for line in lines))
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_xlabel("steps per second")
     ax.grid(visible=False, axis="y")

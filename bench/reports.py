@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from matplotlib.figure import Figure
 
@@ -68,7 +68,7 @@ def speed_table(speeds: Speeds, cores: int) -> str:
     body = [[line.name, *spread(line.rates)] for line in of_kind(speeds.lines, "part")]
     body = [[f"{name}, on each of {cores} cores", *rest] for name, *rest in body]
     if speeds.ceiling:
-        body.append(["ceiling: cores / (1/a + 1/b + 1/c)", *spread(speeds.ceiling)])
+        body.append(["ceiling: cores / (1/a + 1/b + …)", *spread(speeds.ceiling)])
     body = [row + [""] * (len(head) - len(row)) for row in body]
     for line in (line for line in speeds.lines if line.kind != "part"):
         compared = [(speeds.ratio(line), ".2f"), (speeds.share(line), ".0%")]
@@ -170,50 +170,52 @@ def pong_figure(rows: Sequence[Row], cores: int) -> Figure:
     """Our lines and theirs as bars, with the ceiling."""
     measured = speeds(rows, cores)
     lines = [line for line in measured.lines if line.kind != "part"]
-    levels = {"ceiling": median(measured.ceiling)} if measured.ceiling else {}
     ax = bars(
         lines,
-        {line.name: _compared(measured, line) for line in lines},
-        levels,
-        _speed_title(measured, "Pong from pixels"),
-        f"{cores} cores; bars: medians, dots: rounds; ×: stable-baselines3's best",
+        {line.name: _note(measured, line) for line in lines},
+        {"ceiling": median(measured.ceiling)} if measured.ceiling else {},
+        _speed_title(measured, "Pong"),
+        _drawn(measured, cores),
+        axes(width=9, height=1.3 + 0.42 * len(lines)),
     )
-    return ax.figure  # type: ignore[return-value]
+    return cast(Figure, ax.figure)
 
 
 def cartpole_figure(rows: Sequence[Row], cores: int) -> Figure:
     """Left the rates, right the way to the goal."""
     measured = speeds(rows, cores)
-    left, right = axes(width=10, height=3.6, columns=2)
-    lines = measured.lines
+    left, right = axes(width=12, height=3.6, columns=2)
     bars(
-        lines,
-        {line.name: _compared(measured, line) for line in lines},
+        measured.lines,
+        {line.name: _note(measured, line) for line in measured.lines},
         {},
         _speed_title(measured, "CartPole"),
-        "bars: medians, dots: rounds",
+        _drawn(measured, cores),
         left,
     )
-    by_name = {kind: (name, ways(rows, kind)) for kind, name in names(rows).items()}
-    courses(
-        by_name,
-        GOAL,
-        _learning_title(rows),
-        "a curve for each seed, until its mean is 475",
-        right,
-    )
-    return left.figure  # type: ignore[return-value]
+    seeds = {kind: (name, ways(rows, kind)) for kind, name in names(rows).items()}
+    said = f"a curve for each seed, until its mean is {GOAL}"
+    courses(seeds, GOAL, _learning_title(rows), said, right)
+    return cast(Figure, left.figure)
 
 
-def _compared(speeds: Speeds, line: Measured) -> str:
+def _note(speeds: Speeds, line: Measured) -> str:
+    """What stands beside a bar: rate · ratio · share of the ceiling."""
     ratio, share = speeds.ratio(line), speeds.share(line)
-    return (f"  {median(ratio):.2f} ×" if ratio else "") + (
-        f"  {median(share):.0%} of the ceiling" if share else ""
-    )
+    said = [f"{median(line.rates):,.0f}"]
+    said += [f"{median(ratio):.2f} ×"] if ratio else []
+    said += [f"{median(share):.0%}"] if share else []
+    return " · ".join(said)
+
+
+def _drawn(speeds: Speeds, cores: int) -> str:
+    said = f"{cores} cores; medians and rounds"
+    said += "; ×: of stable-baselines3's best" * bool(speeds.theirs)
+    return said + "; %: of the ceiling" * bool(speeds.ceiling)
 
 
 def _speed_title(speeds: Speeds, world: str) -> str:
-    name, ratio = speeds.ours.name, speeds.ratio(speeds.ours)
+    name, ratio = speeds.ours.name.split(",")[0], speeds.ratio(speeds.ours)
     if ratio is None:
         return f"{world}: {name} takes most steps a second"
     return f"{world}: {name} takes {median(ratio):.1f} times stable-baselines3's steps a second"
