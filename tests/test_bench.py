@@ -127,13 +127,13 @@ PONG = rate_rows(
 
 def test_the_table_of_pong():
     assert reports.pong_text(PONG, cores=2).splitlines() == [
-        "                                 steps/s  lowest – highest  × stable-baselines3  of the ceiling",
-        "a, on each of 2 cores              1,500     1,000 – 2,000",
-        "b, on each of 2 cores              1,500     1,000 – 2,000",
-        "ceiling: cores / (1/a + 1/b + …)   1,500     1,000 – 2,000",
-        "ours                               1,500       900 – 1,900                 3.80             95%",
-        "theirs, 1                            200         200 – 300                 0.67             15%",
-        "theirs, 2                            300         300 – 500                 1.00             25%",
+        "                                  steps/s  lowest – highest  × stable-baselines3  of the ceiling",
+        "a, on each of 2 cores               1,500     1,000 – 2,000",
+        "b, on each of 2 cores               1,500     1,000 – 2,000",
+        "ceiling: cores / (1/a + 1/b + …)    1,500     1,000 – 2,000",
+        "ours                                1,500       900 – 1,900                 3.80             95%",
+        "theirs, 1                             200         200 – 300                 0.67             15%",
+        "theirs, 2                             300         300 – 500                 1.00             25%",
         "",
         "ours: 3.80 times the steps per second of theirs, 2 (3.00 – 5.00); aim: at least 3.5, reached",
         "ours: 95% of the ceiling (90% – 100%); aim: at least 90%, reached",
@@ -266,6 +266,7 @@ def test_the_network_that_stable_baselines3_gets_computes_what_ours_does():
 
 def their_pictures(game_id):
     """Their preparation without what it does when an episode begins."""
+
     def make():
         env = gym.make(game_id, frameskip=1, repeat_action_probability=0.0)
         return WarpFrame(MaxAndSkipEnv(env, 4))
