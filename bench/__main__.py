@@ -90,6 +90,7 @@ def about(name: str, effort: Effort) -> dict[str, Any]:
         "versions": ", ".join(f"{name} {version}" for name, version in versions(*packages).items()),
         "cores": CORES,
         "seconds": f"{effort.seconds:g} a line and round",
+        # The numbers are those of the machine alone only if this is near 0.
         "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
 

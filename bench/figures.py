@@ -1,10 +1,11 @@
 """What `make bench` draws: rates as bars, and the way to CartPole's goal."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from a3c_lib.drawing import BLACK, BLUE, DASHES, GREY, RED, entitle, label_ends, note, styled
 from bench.tables import Measured, Row
@@ -26,8 +27,12 @@ def bars(
     for place, line in enumerate(lines):
         ax.barh(place, median(line.rates), height=0.62, color=COLOURS[line.kind])
         ax.plot(line.rates, [place] * len(line.rates), "o", color=BLACK, markersize=3, zorder=4)
-        note(ax, notes[line.name], (max(line.rates), place), (6, -3), color=BLACK)
-    ax.set_yticks(range(len(lines)), [textwrap.fill(line.name, 27) for line in lines])
+        look: dict[str, Any] = {
+            "color": BLACK,
+            "path_effects": [withStroke(linewidth=3, foreground="white")],
+        }
+        note(ax, notes[line.name], (max(line.rates), place), (6, -3), **look)
+    ax.set_yticks(range(len(lines)), [_broken(line.name) for line in lines])
     ax.set_ylim(len(lines) - 0.4, -1.1 if levels else -0.6)
     for text, level in levels.items():
         ax.axvline(level, color=GREY, linewidth=1, linestyle=DASHES, zorder=1)
@@ -38,6 +43,11 @@ def bars(
     ax.grid(visible=False, axis="y")
     entitle(ax, title, said)
     return ax
+
+
+def _broken(name: str) -> str:
+    """A long name on two lines."""
+    return name if len(name) <= 30 else name.replace(", ", "\n", 1)
 
 
 @styled

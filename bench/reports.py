@@ -203,7 +203,7 @@ def _note(speeds: Speeds, line: Measured) -> str:
     """What stands beside a bar: rate · ratio · share of the ceiling."""
     ratio, share = speeds.ratio(line), speeds.share(line)
     said = [f"{median(line.rates):,.0f}"]
-    said += [f"{median(ratio):.2f} ×"] if ratio else []
+    said += [f"{median(ratio):.2f}×"] if ratio else []
     said += [f"{median(share):.0%}"] if share else []
     return " · ".join(said)
 
