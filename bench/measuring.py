@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from statistics import fmean
@@ -16,6 +16,14 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 # The numbers of torch threads that are tried: 1, 2, 4, … and all cores.
 THREADS = sorted({min(2**power, CORES) for power in range(CORES.bit_length() + 1)})
 FOREVER = 10**9  # steps: longer than anything is measured
+
+# glibc gives what was freed back to the system, and the next pass has it cleared, page by page, again:
+# up to half of a pass's time. With these it keeps what it has; other systems do not look at them.
+KEEPS_MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
 
 Kind = Literal["part", "ours", "theirs"]
 Clock = Callable[[], float]
@@ -93,11 +101,25 @@ class Line:
     run: Callable[[Watch], object]
     threads: int = 1  # of torch
     processes: int = 1  # in which it runs at the same time; their mean rate counts
+    keeps_memory: bool = False  # see KEEPS_MEMORY
 
 
 def measured(line: Line, seconds: float) -> float:
     """Steps per second of a line, of one process."""
-    return fmean(in_fresh_processes(line.processes, line.threads, _rate, line.run, seconds))
+    with environment(KEEPS_MEMORY if line.keeps_memory else {}):
+        return fmean(in_fresh_processes(line.processes, line.threads, _rate, line.run, seconds))
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Processes that are started meanwhile, and those that they start, have these variables."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def rounds(lines: Sequence[Line], repetitions: int, seconds: float) -> Iterator[list[float]]:

@@ -98,22 +98,30 @@ def _threads(number: int) -> str:
     return f"{number} thread{'s' * (number > 1)}"
 
 
+# The ceiling is that of processes that keep their memory.
 PARTS = [
-    Line("environment", "part", partial(environment, EACH), processes=CORES),
-    Line("forward", "part", partial(forward, EACH), processes=CORES),
-    Line("forward and backward", "part", partial(forward_and_backward, EACH), processes=CORES),
+    Line(name, "part", partial(part, EACH), processes=CORES, keeps_memory=True)
+    for name, part in (
+        ("environment", environment),
+        ("forward", forward),
+        ("forward and backward", forward_and_backward),
+    )
 ]
+SPLIT = f"{WORKERS} × {EACH}"  # workers × environments of each
 OURS = [
     *(Line(f"a2c, {_threads(n)}", "ours", our_a2c, threads=n) for n in THREADS),
-    Line(f"a3c, {WORKERS} × {EACH} environments", "ours", our_a3c),
-    Line(f"parallel_a2c, {WORKERS} × {EACH}", "ours", our_parallel_a2c),
+    Line(f"a3c, {SPLIT}", "ours", our_a3c),
+    Line(f"parallel_a2c, {SPLIT}", "ours", our_parallel_a2c),
+    Line(f"parallel_a2c, {SPLIT}, memory kept", "ours", our_parallel_a2c, keeps_memory=True),
 ]
+SB3 = "stable-baselines3"
 THEIRS = [
     *(
-        Line(f"stable-baselines3, {_threads(n)}", "theirs", partial(their_a2c, False), threads=n)
+        Line(f"{SB3}, {_threads(n)}", "theirs", partial(their_a2c, False), threads=n)
         for n in THREADS
     ),
-    Line("stable-baselines3, 1 thread, 16 processes", "theirs", partial(their_a2c, True)),
+    Line(f"{SB3}, 1 thread, memory kept", "theirs", partial(their_a2c, False), keeps_memory=True),
+    Line(f"{SB3}, 1 thread, 16 processes", "theirs", partial(their_a2c, True)),
 ]
 
 

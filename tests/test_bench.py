@@ -1,6 +1,7 @@
 """The benchmark's arithmetic and tables, and that both sides do the same work. Nothing is timed."""
 
 import math
+import os
 
 import gymnasium as gym
 import matplotlib.pyplot as plt
@@ -12,7 +13,17 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecTran
 
 from a3c_lib.atari import Game, paper_network
 from bench import __main__ as command, baselines, cartpole, pong, reports
-from bench.measuring import FOREVER, THREADS, Line, Stopwatch, follow, repeat
+from bench.measuring import (
+    FOREVER,
+    KEEPS_MEMORY,
+    THREADS,
+    Line,
+    Stopwatch,
+    environment,
+    follow,
+    in_fresh_processes,
+    repeat,
+)
 from bench.reports import RATE, RETURN
 from bench.tables import Measured, best, ceiling, ratios, read, spread, write
 
@@ -44,6 +55,18 @@ def test_a_stopwatch_counts_from_the_end_of_the_warm_up():
     watch = Stopwatch(2.0, warm_up=1.0, clock=lambda: next(times))
     assert [watch.goes_on(steps) for steps in (0, 7, 20, 60, 140)] == [True] * 4 + [False]
     assert watch.rate == (140 - 20) / (13.5 - 11.0)
+
+
+def test_a_process_that_keeps_its_memory_is_told_so_and_others_are_not():
+    name = next(iter(KEEPS_MEMORY))
+    with environment(KEEPS_MEMORY):
+        assert in_fresh_processes(1, 1, os.getenv, name) == [KEEPS_MEMORY[name]]
+    assert in_fresh_processes(1, 1, os.getenv, name) == [None]
+
+
+def test_processes_have_the_threads_that_are_asked_for():
+    assert in_fresh_processes(2, 1, torch.get_num_threads) == [1, 1]
+    assert in_fresh_processes(1, 2, torch.get_num_threads) == [2]
 
 
 class Limit:
@@ -206,7 +229,7 @@ def test_figures_name_every_line(with_theirs):
 
 
 def test_its_lines_are_left_out_where_it_is_missing(monkeypatch):
-    assert [line.kind for line in pong.lines()].count("theirs") == len(THREADS) + 1
+    assert [line.kind for line in pong.lines()].count("theirs") == len(THREADS) + 2
     assert [line.kind for line in cartpole.lines()].count("theirs") == len(THREADS)
     monkeypatch.setattr(baselines, "installed", lambda: False)
     assert {line.kind for line in pong.lines()} == {"part", "ours"}
