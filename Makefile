@@ -10,7 +10,7 @@ BIN = $(if $(filter Windows_NT,$(OS)),.venv/Scripts/,.venv/bin/)
 VERSIONS = pyproject.toml constraints.txt tools/setup.sh
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test book claims check update clean
+.PHONY: help lab test book claims bench check update clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ book: .venv/ready-for-test ## build the notebooks whose source in solutions/ has
 claims: .venv/ready-for-test ## run the claims that need many seeds and have no valid record
 	$(BIN)python -m claims
 
+bench: .venv/ready-for-bench ## measure steps per second beside stable-baselines3, some ten minutes
+	$(BIN)python -m bench
+
 check: .venv/ready-for-lab ## check the installation, line by line
 	@$(BIN)python -P a3c_lib/check.py
 
@@ -44,6 +47,9 @@ clean: ## remove .venv and everything else that the commands made; my/ stays
 
 .venv/ready-for-lab: $(VERSIONS)
 	@tools/setup.sh lab $(PYTHON)
+
+.venv/ready-for-bench: $(VERSIONS)
+	@tools/setup.sh bench $(PYTHON)
 
 .venv/ready-for-test: $(VERSIONS)
 	@tools/setup.sh test $(PYTHON)

@@ -144,10 +144,8 @@ def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
         "seeds": len(module.SEEDS),
         "seconds": round(sum(finished[job.key]["seconds"] for job in wanted)),
         "date": time.strftime("%Y-%m-%d"),
-        "machine": _machine(),
-        "versions": {
-            name: importlib.metadata.version(name) for name in ("torch", "numpy", "gymnasium")
-        },
+        "machine": machine(),
+        "versions": versions("torch", "numpy", "gymnasium"),
         "code": code_hash(claim),
         "runs": [job.key for job in wanted],
     }
@@ -179,7 +177,12 @@ def _short(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _machine() -> str:
+def versions(*packages: str) -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in packages}
+
+
+def machine() -> str:
+    """The processor, its cores, the system and Python."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

@@ -2,7 +2,8 @@
 # Make .venv and install the package into it, with the versions of constraints.txt. Called by make.
 #
 #     tools/setup.sh lab python3     what the book needs
-#     tools/setup.sh test python3    that, what builds the book, and what checks it
+#     tools/setup.sh bench python3   that, and what speed is measured beside
+#     tools/setup.sh test python3    all that, what builds the book, and what checks it
 #
 # Whatever can be missing on a reader's machine is named in one sentence.
 set -u
@@ -52,8 +53,9 @@ install() {
 
 case $goal in
     lab) extras=book,cli ;;
-    test) extras=book,cli,tensorboard,maker,test ;;
-    *) stop "tools/setup.sh installs for lab or for test, not for $goal." ;;
+    bench) extras=book,cli,bench ;;
+    test) extras=book,cli,tensorboard,bench,maker,test ;;
+    *) stop "tools/setup.sh installs for lab, for test or for bench, not for $goal." ;;
 esac
 echo "Installing the packages into .venv; the first time this takes some minutes"
 # setuptools builds our package, in the tested version: not in an environment of pip's own.

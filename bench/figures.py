@@ -1,0 +1,73 @@
+"""What `make bench` draws: rates as bars, and the way to CartPole's goal."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+
+from a3c_lib.drawing import BLACK, BLUE, DASHES, GREY, RED, entitle, label_ends, note, styled
+from bench.tables import Measured, Row
+
+COLOURS = {"ours": BLUE, "theirs": RED}
+
+
+@styled
+def bars(
+    lines: Sequence[Measured],
+    notes: Mapping[str, str],
+    levels: Mapping[str, float],
+    title: str,
+    said: str,
+    ax: Axes,
+) -> Axes:
+    """A bar for each line's median with its note, a dot for each round, and `levels` to compare
+    with."""
+    for place, line in enumerate(lines):
+        ax.barh(place, median(line.rates), height=0.62, color=COLOURS[line.kind])
+        ax.plot(line.rates, [place] * len(line.rates), "o", color=BLACK, markersize=3, zorder=4)
+        look: dict[str, Any] = {
+            "color": BLACK,
+            "path_effects": [withStroke(linewidth=3, foreground="white")],
+        }
+        note(ax, notes[line.name], (max(line.rates), place), (6, -3), **look)
+    ax.set_yticks(range(len(lines)), [_broken(line.name) for line in lines])
+    ax.set_ylim(len(lines) - 0.4, -1.1 if levels else -0.6)
+    for text, level in levels.items():
+        ax.axvline(level, color=GREY, linewidth=1, linestyle=DASHES, zorder=1)
+        note(ax, text, (level, -0.7), (-4, 0), ha="right")
+    ax.set_xlim(0, 1.4 * max(max(line.rates) for line in lines))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.set_xlabel("steps per second")
+    ax.grid(visible=False, axis="y")
+    entitle(ax, title, said)
+    return ax
+
+
+def _broken(name: str) -> str:
+    """A long name on two lines."""
+    return name if len(name) <= 30 else name.replace(", ", "\n", 1)
+
+
+@styled
+def courses(
+    ways: Mapping[str, tuple[str, Sequence[Sequence[Row]]]],
+    goal: float,
+    title: str,
+    said: str,
+    ax: Axes,
+) -> Axes:
+    """Mean returns over seconds of training: by kind, a name and the rows of every seed."""
+    for kind, (name, seeds) in ways.items():
+        for number, way in enumerate(seeds):
+            seconds, values = ([row[what] for row in way] for what in ("seconds", "value"))
+            label = name if number == 0 else None
+            ax.plot(seconds, values, color=COLOURS[kind], linewidth=1, alpha=0.7, label=label)
+            ax.plot(seconds[-1], values[-1], "o", color=COLOURS[kind], markersize=5)
+    ax.set(ylim=(0, 520), xlabel="seconds of training", ylabel="mean return of 100 episodes")
+    ax.set_xlim(left=0)
+    label_ends(ax, [], {f"{goal:g}": goal})
+    ax.legend(loc="lower right")
+    entitle(ax, title, said)
+    return ax

@@ -1,0 +1,130 @@
+"""Pong from pixels: steps per second of the parts, of our trainers, and of stable-baselines3's A2C.
+
+One network (the paper's small one), one preparation of the pictures, 16 environments, rollouts of 5
+steps. A step is an agent's decision: 4 frames.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from a3c_lib import a2c, a3c, parallel_a2c
+from a3c_lib.atari import Game, clipped, paper_network
+from a3c_lib.returns import n_step_returns
+from bench import baselines
+from bench.measuring import CORES, FOREVER, THREADS, Line, Watch, follow, repeat
+
+if TYPE_CHECKING:
+    from stable_baselines3 import A2C
+    from stable_baselines3.common.vec_env import VecEnv
+
+GAME, GAME_ID = Game("pong"), "ALE/Pong-v5"
+ENVS, T_MAX = 16, 5
+WORKERS = max(n for n in range(1, CORES + 1) if ENVS % n == 0)
+EACH = ENVS // WORKERS  # environments of a worker
+TARGETS = clipped(n_step_returns)
+
+
+def environment(num_envs: int, watch: Watch) -> None:
+    """Random actions, in one thread."""
+    envs = GAME.make_envs(num_envs)
+    envs.reset(seed=0)
+    dice = np.random.default_rng(0)
+    repeat(lambda: envs.step(dice.integers(0, len(GAME.actions), num_envs)), num_envs, watch)
+    envs.close()
+
+
+def forward(num_envs: int, watch: Watch) -> None:
+    """What acting needs: the policy of one step of every environment."""
+    model, pictures = paper_network(GAME), _pictures(num_envs)
+    with torch.no_grad():
+        repeat(lambda: model.logits(pictures), num_envs, watch)
+
+
+def forward_and_backward(num_envs: int, watch: Watch) -> None:
+    """What learning needs: a rollout's policy and values, and their gradient."""
+    model, pictures = paper_network(GAME), _pictures(T_MAX, num_envs)
+    parameters = list(model.parameters())
+
+    def differentiate() -> None:
+        logits, values = model(pictures)
+        torch.autograd.grad(logits.square().mean() + values.square().mean(), parameters)
+
+    repeat(differentiate, T_MAX * num_envs, watch)
+
+
+def _pictures(*batch: int) -> torch.Tensor:
+    shape = (*batch, GAME.stack, GAME.size, GAME.size)
+    dice = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=dice)
+
+
+def our_a2c(watch: Watch, **options: Any) -> None:
+    config = a2c.Config(total_steps=FOREVER, num_envs=ENVS, t_max=T_MAX, **options)
+    follow(a2c.train(paper_network(GAME), GAME, config, targets=TARGETS), watch)
+
+
+def our_parallel_a2c(watch: Watch, **options: Any) -> None:
+    config = parallel_a2c.Config(
+        total_steps=FOREVER, num_envs=ENVS, num_workers=WORKERS, t_max=T_MAX, **options
+    )
+    follow(parallel_a2c.train(paper_network(GAME), GAME, config, targets=TARGETS), watch)
+
+
+def our_a3c(watch: Watch, **options: Any) -> None:
+    config = a3c.Config(
+        total_steps=FOREVER, num_envs=EACH, num_workers=WORKERS, t_max=T_MAX, **options
+    )
+    follow(a3c.train(paper_network(GAME), GAME, config, targets=TARGETS), watch)
+
+
+def their_model(envs: "VecEnv") -> "A2C":
+    """stable-baselines3's A2C with the paper's network."""
+    model = paper_network(GAME)
+    return baselines.a2c_with_torso(
+        envs, model.torso, model.policy_head.in_features, n_steps=T_MAX, ent_coef=0.01, seed=0
+    )
+
+
+def their_a2c(processes: bool, watch: Watch) -> None:
+    envs = baselines.atari(GAME_ID, ENVS, GAME.stack, processes)
+    baselines.follow(their_model(envs), watch)
+    envs.close()
+
+
+def _threads(number: int) -> str:
+    return f"{number} thread{'s' * (number > 1)}"
+
+
+# The ceiling is that of processes that keep their memory.
+PARTS = [
+    Line(name, "part", partial(part, EACH), processes=CORES, keeps_memory=True)
+    for name, part in (
+        ("environment", environment),
+        ("forward", forward),
+        ("forward and backward", forward_and_backward),
+    )
+]
+SPLIT = f"{WORKERS} × {EACH}"  # workers × environments of each
+OURS = [
+    *(Line(f"a2c, {_threads(n)}", "ours", our_a2c, threads=n) for n in THREADS),
+    Line(f"a3c, {SPLIT}", "ours", our_a3c),
+    Line(f"parallel_a2c, {SPLIT}", "ours", our_parallel_a2c),
+    Line(f"parallel_a2c, {SPLIT}, memory kept", "ours", our_parallel_a2c, keeps_memory=True),
+]
+SB3 = "stable-baselines3"
+THEIRS = [
+    *(
+        Line(f"{SB3}, {_threads(n)}", "theirs", partial(their_a2c, False), threads=n)
+        for n in THREADS
+    ),
+    Line(f"{SB3}, 1 thread, memory kept", "theirs", partial(their_a2c, False), keeps_memory=True),
+    Line(f"{SB3}, 1 thread, 16 processes", "theirs", partial(their_a2c, True)),
+]
+
+
+def lines() -> list[Line]:
+    """All that is measured here; theirs only where stable-baselines3 is installed."""
+    return [*PARTS, *OURS, *(THEIRS if baselines.installed() else [])]

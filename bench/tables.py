@@ -1,0 +1,107 @@
+"""The arithmetic between rates and what is said of them; tables as text, and as CSV."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+Row = dict[str, Any]
+
+
+class Measured(NamedTuple):
+    """A line, and its steps per second in each round."""
+
+    name: str
+    kind: str
+    rates: tuple[float, ...]
+
+
+def ceiling(parts: Sequence[Sequence[float]], cores: int) -> tuple[float, ...]:
+    """What a plain arrangement can reach if every core is always busy with one of the parts: cores
+    / (1/rate + 1/rate + …), for each round.
+
+    >>> ceiling([[1000.0, 800.0], [1000.0, 800.0]], cores=2)
+    (1000.0, 800.0)
+    """
+    return tuple(cores / sum(1 / rate for rate in rates) for rates in zip(*parts, strict=True))
+
+
+def best(lines: Sequence[Measured]) -> Measured:
+    """The line with the highest median."""
+    return max(lines, key=lambda line: median(line.rates))
+
+
+def ratios(rates: Sequence[float], others: Sequence[float]) -> tuple[float, ...]:
+    """Round by round, since a machine's speed changes from one to the next.
+
+    >>> ratios([300.0, 200.0], [100.0, 50.0])
+    (3.0, 4.0)
+    """
+    return tuple(rate / other for rate, other in zip(rates, others, strict=True))
+
+
+def spread(values: Sequence[float], form: str = ",.0f") -> tuple[str, str]:
+    """The median, and the lowest and highest, as text; infinite is what was not reached.
+
+    >>> spread([1000.0, 3000.0, 2000.0])
+    ('2,000', '1,000 – 3,000')
+    >>> spread([1.5, math.inf, math.inf], ".1f")
+    ('–', '1.5 – –')
+    """
+    middle, *ends = (_said(value, form) for value in (median(values), min(values), max(values)))
+    return middle, " – ".join(ends)
+
+
+def _said(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else "–"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """A table: the first column to the left, the others to the right.
+
+    >>> print(aligned([["", "steps/s"], ["a2c", "1,000"]]))
+         steps/s
+    a2c    1,000
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def write(path: Path, about: Mapping[str, Any], rows: Sequence[Row]) -> None:
+    """A CSV file of rows, with lines `# name: text` above them on how they came about."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", newline="") as f:
+        f.writelines(f"# {name}: {text}\n" for name, text in about.items())
+        table = csv.DictWriter(f, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows({name: _short(value) for name, value in row.items()} for row in rows)
+    temporary.replace(path)
+
+
+def read(path: Path) -> tuple[dict[str, str], list[Row]]:
+    """What `write` wrote."""
+    lines = path.read_text().splitlines()
+    about = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
+    rows = csv.DictReader(line for line in lines if not line.startswith("# "))
+    return about, [{name: _value(text) for name, text in row.items()} for row in rows]
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _value(text: str) -> Any:
+    for kind in int, float:
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
