@@ -4,14 +4,18 @@ One network (the paper's small one), one preparation of the pictures, 16 environ
 steps. A step is an agent's decision: 4 frames.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 
 from a3c_lib import a2c, a3c, parallel_a2c
 from a3c_lib.atari import Game, clipped, paper_network
+from a3c_lib.networks import ActorCritic
+from a3c_lib.one_look import OneLook
 from a3c_lib.returns import n_step_returns
 from bench import baselines
 from bench.measuring import CORES, FOREVER, THREADS, Line, Watch, follow, repeat
@@ -61,23 +65,29 @@ def _pictures(*batch: int) -> torch.Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=dice)
 
 
-def our_a2c(watch: Watch, **options: Any) -> None:
-    config = a2c.Config(total_steps=FOREVER, num_envs=ENVS, t_max=T_MAX, **options)
+MadeOf = Callable[[ActorCritic], nn.Module]
+LOOKS: dict[str, MadeOf] = {
+    "": lambda model: model,
+    ", one look": OneLook,
+    ", one look, bfloat16": partial(OneLook, bfloat16=True),
+}
+
+
+def our_a2c(watch: Watch) -> None:
+    config = a2c.Config(total_steps=FOREVER, num_envs=ENVS, t_max=T_MAX)
     follow(a2c.train(paper_network(GAME), GAME, config, targets=TARGETS), watch)
 
 
-def our_parallel_a2c(watch: Watch, **options: Any) -> None:
+def our_parallel_a2c(made_of: MadeOf, watch: Watch) -> None:
     config = parallel_a2c.Config(
-        total_steps=FOREVER, num_envs=ENVS, num_workers=WORKERS, t_max=T_MAX, **options
+        total_steps=FOREVER, num_envs=ENVS, num_workers=WORKERS, t_max=T_MAX
     )
-    follow(parallel_a2c.train(paper_network(GAME), GAME, config, targets=TARGETS), watch)
+    follow(parallel_a2c.train(made_of(paper_network(GAME)), GAME, config, targets=TARGETS), watch)
 
 
-def our_a3c(watch: Watch, **options: Any) -> None:
-    config = a3c.Config(
-        total_steps=FOREVER, num_envs=EACH, num_workers=WORKERS, t_max=T_MAX, **options
-    )
-    follow(a3c.train(paper_network(GAME), GAME, config, targets=TARGETS), watch)
+def our_a3c(made_of: MadeOf, watch: Watch) -> None:
+    config = a3c.Config(total_steps=FOREVER, num_envs=EACH, num_workers=WORKERS, t_max=T_MAX)
+    follow(a3c.train(made_of(paper_network(GAME)), GAME, config, targets=TARGETS), watch)
 
 
 def their_model(envs: "VecEnv") -> "A2C":
@@ -110,9 +120,11 @@ PARTS = [
 SPLIT = f"{WORKERS} × {EACH}"  # workers × environments of each
 OURS = [
     *(Line(f"a2c, {_threads(n)}", "ours", our_a2c, threads=n) for n in THREADS),
-    Line(f"a3c, {SPLIT}", "ours", our_a3c),
-    Line(f"parallel_a2c, {SPLIT}", "ours", our_parallel_a2c),
-    Line(f"parallel_a2c, {SPLIT}, memory kept", "ours", our_parallel_a2c, keeps_memory=True),
+    *(
+        Line(f"{name}, {SPLIT}{looks}", "ours", partial(trainer, made_of))
+        for name, trainer in (("a3c", our_a3c), ("parallel_a2c", our_parallel_a2c))
+        for looks, made_of in LOOKS.items()
+    ),
 ]
 SB3 = "stable-baselines3"
 THEIRS = [
