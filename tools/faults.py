@@ -556,12 +556,6 @@ FAULTS = [
         "self.envs.reset(seed=seed + 1)",
     ),
     Fault(
-        "a screen that is overwritten",
-        "watching",
-        "self.screens[0, -1].copy()",
-        "self.screens[0, -1]",
-    ),
-    Fault(
         "watched without memory",
         "watching",
         "logits, state = model.logits(observation, state)",
