@@ -257,7 +257,9 @@ def _width(layers: nn.Module, space: spaces.Box) -> int:
 
 
 def paper_network(game: Game, seed: int = 0) -> ActorCritic:
-    """Two convolutions, 256 units, two heads: 0.7 million weights.      [A3C, section 8, "A3C FF"]
+    """Two convolutions, 256 units, two heads: 0.7 million weights.              [A3C; DQN 2013]
+
+    A3C's figures 1, 3 and 4 are of this network, its table of 57 games of a larger one [DQN 2015].
 
     >>> sum(theta.numel() for theta in paper_network(Game("pong")).parameters())
     677943
@@ -268,7 +270,7 @@ def paper_network(game: Game, seed: int = 0) -> ActorCritic:
 
 
 def paper_lstm(game: Game, seed: int = 0) -> RecurrentActorCritic:
-    """The same with 256 LSTM cells between the units and the heads.          [A3C, "A3C LSTM"]"""
+    """The same with 256 LSTM cells between the units and the heads. [cells: A3C, "A3C LSTM"]"""
     return RecurrentActorCritic.for_env(
         game, hidden=(256,), cells=256, make_eyes=PaperEyes, activation=nn.ReLU, seed=seed
     )

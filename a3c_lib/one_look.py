@@ -7,6 +7,7 @@ at once: that is little, and its gradient is then one product of large matrices,
 ones.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from typing import Any
@@ -92,10 +93,18 @@ class OneLook(nn.Module):
             raise TypeError(
                 f"a model is an ActorCritic or a RecurrentActorCritic; got {type(model).__name__}"
             )
+        self._plain = (model,)  # in a tuple, so that its parameters do not count twice
         eyes, *rest = model.torso
         self._eyes = RememberingEyes(eyes, bfloat16)
         self._model = copy(model)  # the same parameters, and the caller's keeps its own eyes
         self._model._modules = {**model._modules, "torso": nn.Sequential(self._eyes, *rest)}
+
+    def state_dict(self, *args: Any, **options: Any) -> Any:
+        """The model's: what was trained with one look goes on with two, and the other way round."""
+        return self._plain[0].state_dict(*args, **options)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **options: Any) -> Any:
+        return self._plain[0].load_state_dict(state_dict, *args, **options)
 
     def initial_state(self, num_envs: int) -> tuple[Tensor, ...]:
         """The model's; () if it has none."""

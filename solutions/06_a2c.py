@@ -926,4 +926,4 @@ print(f"{len(updates)} updates; {evaluate(model, CARTPOLE, seed=1000).mean:.0f}"
 progress()
 
 # %% [markdown]
-# This is the end of Part I. You have built, from an empty page, the agent of the paper and its synchronous twin. What comes next, past the paper's first half: pictures of Atari games, its other three asynchronous methods, and the tables of results at the size of a laptop.
+# This is the end of Part I. You have built, from an empty page, the agent of the paper and its synchronous twin. What comes next: [chapter 07](07_atari.ipynb), in which all that the agent is told is what is on the screen of an Atari game.

@@ -158,6 +158,18 @@ def test_acting_outside_of_training_is_noticed():
         next(training)  # and training goes on
 
 
+def test_a_run_goes_on_with_one_look_or_with_two():
+    config, models = a2c.Config(**COMMON), [without_memory() for _ in range(2)]
+    with a2c.train(OneLook(models[0]), Counting, config) as training:
+        next(training)
+        state = training.state_dict()
+    assert list(state["model"]) == list(models[0].state_dict())
+    for model in models[1], OneLook(without_memory(seed=2)):
+        with a2c.train(model, Counting, config, resume=state) as training:
+            assert all(map(torch.equal, state["model"].values(), model.state_dict().values()))
+            assert next(training).updates == 2
+
+
 def test_what_has_no_eyes_is_refused():
     with pytest.raises(TypeError, match="ActorCritic or a RecurrentActorCritic; got Linear"):
         OneLook(torch.nn.Linear(2, 2))
