@@ -22,7 +22,6 @@ from typing import Annotated, Any, Literal, cast
 import gymnasium as gym
 import torch
 import tyro
-from gymnasium.envs.registration import EnvSpec
 from torch import nn
 from tyro.conf import (
     OmitArgPrefixes,
@@ -33,10 +32,10 @@ from tyro.conf import (
 )
 
 import a3c_lib
-from a3c_lib import a2c, a3c, reinforce
+from a3c_lib import a2c, a3c, parallel_a2c, reinforce
 from a3c_lib.checkpoints import CheckpointError
 from a3c_lib.evaluation import evaluate
-from a3c_lib.rollout import HasLogits, greedy, initial_state, sampled
+from a3c_lib.rollout import HasLogits, MakeEnv, MakesEnvs, greedy, initial_state, sampled
 from a3c_lib.runs import (
     CONFIGS,
     ActorCriticConfig,
@@ -45,7 +44,7 @@ from a3c_lib.runs import (
     Plan,
     Run,
     RunError,
-    find_env,
+    Screen,
     recorded,
     refuse_existing,
     tensorboard_writer,
@@ -82,10 +81,12 @@ class Recording:
 class Begin:
     """What every algorithm is told."""
 
-    env: Positional[str]  # id of a Gymnasium environment; of another package's, "module:Id"
+    # id of a Gymnasium environment; of another package's, "module:Id"; of an Atari game, "atari:pong"
+    env: Positional[str]
     # folder of the run, which must not exist yet; None: runs/ENV-ALGORITHM-SEED
     run: Path | None = None
     network: Network = field(default_factory=Network)  # the network that learns
+    screen: Screen = field(default_factory=Screen)  # how an Atari game is shown, and learned from
     recording: Recording = field(default_factory=Recording)  # what is kept while it trains
     config: AnyConfig
 
@@ -115,6 +116,13 @@ class TrainA2C(Begin):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainParallelA2C(Begin):
+    """A2C on all cores: its environments are split among processes (chapter 07)."""
+
+    config: parallel_a2c.Config = field(default_factory=parallel_a2c.Config)  # how it learns
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainActorCritic(Begin):
     """Actor-critic: one process, Adam, n-step or one-step targets (chapters 01 to 03)."""
 
@@ -138,6 +146,7 @@ class Train:
     begin: (
         Annotated[TrainA3C, subcommand("a3c")]
         | Annotated[TrainA2C, subcommand("a2c")]
+        | Annotated[TrainParallelA2C, subcommand("parallel-a2c")]
         | Annotated[TrainActorCritic, subcommand("actor-critic")]
         | Annotated[TrainReinforce, subcommand("reinforce")]
     )
@@ -312,7 +321,7 @@ def in_one_line(box: str) -> str:
 
 
 def train(command: Begin) -> int:
-    plan = Plan(command.algorithm, command.env, command.config, command.network)
+    plan = Plan(command.algorithm, command.env, command.config, command.network, command.screen)
     refuse_existing(command.folder)
     if command.recording.tensorboard:
         tensorboard_writer()
@@ -358,7 +367,8 @@ def resume(command: Resume) -> int:
 def _how(training: Training[nn.Module, Any]) -> str:
     if training.restored:
         return "exactly where it stopped"
-    if isinstance(training, a3c.A3CTraining) and training.config.schedule == "processes":
+    of_a3c = isinstance(training, a3c.A3CTraining) and training.config.schedule == "processes"
+    if of_a3c or isinstance(training, parallel_a2c.ParallelTraining):
         return "with new episodes: processes are not put back where they stood"
     return "with new episodes: its environment cannot be put back where it stood"
 
@@ -402,13 +412,13 @@ def play(command: Evaluate) -> int:
     if command.film is not None:
         _refuse_film(command.film)
     model, steps = run.model(), run.load()["training"]["steps"]
-    spec, playing = find_env(run.plan.env), cast(HasLogits, model)
-    result = evaluate(playing, spec, command.episodes, command.seed, command.actions)
+    world, playing = cast(MakeEnv, run.plan.world()), cast(HasLogits, model)
+    result = evaluate(playing, world, command.episodes, command.seed, command.actions)
     print(f"{run.folder}, {run.plan.algorithm} after {steps:,} steps of {run.plan.env}")
     print(f"mean return {result}; 95 % interval {result.low:.2f} to {result.high:.2f}")
     if command.film is not None:
         with _refusing():
-            _film(model, spec, command)
+            _film(model, world, command)
         print(f"film: {command.film}")
     return 0
 
@@ -422,20 +432,11 @@ def _refuse_film(path: Path) -> None:
         raise BadInput(f"{path}: there is no folder {path.parent}")
 
 
-def _film(model: nn.Module, spec: EnvSpec, command: Evaluate) -> None:
-    from a3c_lib.animation import animate, play as frames_of
+def _film(model: nn.Module, world: MakeEnv, command: Evaluate) -> None:
+    from a3c_lib.animation import animate
 
     assert command.film is not None
-    playing, kind = cast(HasLogits, model), command.film.suffix.lower()
-    generator = torch.Generator().manual_seed(command.seed)
-    policy = sampled(playing, generator) if command.actions == "sampled" else greedy(playing)
-    frames = frames_of(
-        policy,
-        spec,
-        seed=command.seed,
-        max_steps=command.film_steps,
-        policy_state=initial_state(model, 1),
-    )
+    kind, frames = command.film.suffix.lower(), _frames(model, world, command)
     if kind == ".mp4":
         _video(frames, command.fps, command.film)
         return
@@ -446,6 +447,26 @@ def _film(model: nn.Module, spec: EnvSpec, command: Evaluate) -> None:
         from PIL import Image
 
         Image.open(io.BytesIO(animation.png)).save(command.film, save_all=True, loop=0)
+
+
+def _frames(model: nn.Module, world: MakeEnv, command: Evaluate) -> list[Any]:
+    """The agent at play; of an Atari game with what it makes of it beside the screen."""
+    if isinstance(world, MakesEnvs):
+        from a3c_lib.watching import beside, watch
+
+        options = {"seed": command.seed, "actions": command.actions}
+        return beside(watch(model, world, max_steps=command.film_steps, **options))  # type: ignore[arg-type]
+    from a3c_lib.animation import play as frames_of
+
+    playing, generator = cast(HasLogits, model), torch.Generator().manual_seed(command.seed)
+    policy = sampled(playing, generator) if command.actions == "sampled" else greedy(playing)
+    return frames_of(
+        policy,
+        world,
+        seed=command.seed,
+        max_steps=command.film_steps,
+        policy_state=initial_state(model, 1),
+    )
 
 
 def _video(frames: Sequence[Any], fps: float, path: Path) -> None:

@@ -32,17 +32,20 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 from torch import nn
 
-from a3c_lib import a2c, a3c, actor_critic, checkpoints, optim, reinforce
-from a3c_lib.actor_critic import one_step_targets
+from a3c_lib import a2c, a3c, actor_critic, checkpoints, optim, parallel_a2c, reinforce
+from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.checkpoints import CheckpointError
 from a3c_lib.losses import a2c_loss
-from a3c_lib.networks import ActorCritic
+from a3c_lib.networks import ActorCritic, HasSpaces
+from a3c_lib.one_look import OneLook
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
+from a3c_lib.rollout import MakeEnv, MakesEnvs
 from a3c_lib.training import Training
 
 RUN, METRICS, CHECKPOINT, LOCK = "run.json", "metrics.csv", "checkpoint.pt", "lock"
 TARGETS = {"n-step": n_step_returns, "one-step": one_step_targets}
+ATARI = "atari:"  # what the name of an Atari game begins with
 
 
 class RunError(ValueError):
@@ -70,13 +73,21 @@ class ActorCriticConfig(actor_critic.Config):
 class Network:
     """The network that learns."""
 
-    # widths of its layers, each at least 1; None: 64 64, before an LSTM 64, for reinforce none at
-    # all, so that its policy is a table where observations are state numbers
+    # widths of its layers, each at least 1; None: 64 64, before an LSTM 64, behind the eyes of an
+    # Atari game 256, for reinforce none at all, so that its policy is a table where observations
+    # are state numbers
     hidden: tuple[int, ...] | None = None
     # with memory: an LSTM between those layers and the two heads; reinforce cannot have one
     recurrent: bool = False
     cells: int = 64  # of the LSTM, at least 1
     network_seed: int | None = None  # of the first weights, at least 0; None: the run's seed
+    eyes: Literal["paper", "small"] = (
+        "paper"  # of an Atari game; small ones suit pictures of size 42
+    )
+    # the eyes look at every observation once, to act and to learn, instead of twice: faster with
+    # pictures, and the same but for rounding
+    one_look: bool = False
+    bfloat16: bool = False  # with one_look: eyes of 8 bits of precision, where a processor has it
 
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden or ()):
@@ -85,10 +96,19 @@ class Network:
             raise ValueError(f"cells is at least 1; got {self.cells}")
         if self.network_seed is not None and self.network_seed < 0:
             raise ValueError(f"network_seed is at least 0; got {self.network_seed}")
+        if self.eyes not in ("paper", "small"):
+            raise ValueError(f"eyes is 'paper' or 'small'; got {self.eyes!r}")
+        if self.bfloat16 and not self.one_look:
+            raise ValueError("bfloat16 goes with one_look; got one_look=False")
 
-    def make(self, env: gym.Env[Any, Any], seed: int) -> nn.Module:
+    def make(self, env: HasSpaces, seed: int) -> nn.Module:
         """The network for an environment. Raises ValueError for spaces that are not supported."""
         options: dict[str, Any] = {"seed": seed if self.network_seed is None else self.network_seed}
+        if isinstance(env, MakesEnvs):
+            from a3c_lib.atari import PaperEyes, SmallEyes
+
+            make_eyes = PaperEyes if self.eyes == "paper" else SmallEyes
+            options |= {"hidden": (256,), "make_eyes": make_eyes, "activation": nn.ReLU}
         if self.hidden is not None:
             options["hidden"] = self.hidden
         if self.recurrent:
@@ -96,10 +116,30 @@ class Network:
         return ActorCritic.for_env(env, **options)
 
 
-AnyConfig = a3c.Config | a2c.Config | ActorCriticConfig | reinforce.Config
+@dataclass(frozen=True, kw_only=True)
+class Screen:
+    """How an Atari game is shown, and what is learned from; None is the game's own (chapter 07)."""
+
+    size: int | None = None  # height and width of the pictures; None: 84
+    stack: int | None = None  # the latest pictures that are seen at once; None: 4
+    frame_skip: int | None = None  # frames for which an action is held, one step; None: 4
+    sticky: float | None = None  # how likely an action is repeated in a frame; None: 0
+    noop_max: int | None = None  # frames without an action at the beginning, at most; None: 30
+    life_ends: bool | None = None  # a lost life ends what is learned from; None: no
+    max_frames: int | None = None  # then a game is truncated; None: 108,000
+    clip_rewards: bool | None = None  # learn from rewards of −1 to 1, report the score; None: yes
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What is not left to the game."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+AnyConfig = a3c.Config | a2c.Config | parallel_a2c.Config | ActorCriticConfig | reinforce.Config
 CONFIGS: dict[str, type[AnyConfig]] = {
     "a3c": a3c.Config,
     "a2c": a2c.Config,
+    "parallel-a2c": parallel_a2c.Config,
     "actor-critic": ActorCriticConfig,
     "reinforce": reinforce.Config,
 }
@@ -109,9 +149,21 @@ class Plan(NamedTuple):
     """What is trained, and how."""
 
     algorithm: str  # a name in CONFIGS
-    env: str  # an id; for one of a package that has to be imported first, "module:Id"
+    env: str  # an id; for one of a package that has to be imported first, "module:Id"; "atari:pong"
     config: AnyConfig
     network: Network
+    screen: Screen = Screen()
+
+    def world(self) -> EnvSpec | MakesEnvs:
+        """What its environments are made from. Raises RunError if there is no such thing."""
+        if self.env.startswith(ATARI):
+            return find_game(self.env, self.screen)
+        if self.screen.chosen:
+            raise RunError(
+                f"{', '.join(self.screen.chosen)}: for an Atari game, such as {ATARI}pong; "
+                f"got {self.env!r}"
+            )
+        return find_env(self.env)
 
     def make_model(self) -> nn.Module:
         """The network, with its first weights.
@@ -119,14 +171,18 @@ class Plan(NamedTuple):
         Raises RunError if there is no such environment, its spaces are not supported, or the
         algorithm cannot learn with such a network.
         """
-        spec, network = find_env(self.env), self.network
+        world, network = self.world(), self.network
         if isinstance(self.config, reinforce.Config):
             if network.recurrent:
                 raise RunError("reinforce has no memory; recurrent is for the other algorithms")
+            if network.one_look:
+                raise RunError("reinforce looks twice; one_look is for the other algorithms")
             if network.hidden is None:
                 network = dataclasses.replace(network, hidden=())
+        if isinstance(world, MakesEnvs):
+            return network.make(cast(HasSpaces, world), self.config.seed)
         try:
-            env = gym.make(spec)
+            env = gym.make(world)
         except Exception as error:  # whatever an environment of somebody else raises
             raise RunError(f"environment {self.env!r} cannot be made: {_said(error)}") from error
         try:
@@ -140,26 +196,39 @@ class Plan(NamedTuple):
         self, model: nn.Module, resume: Mapping[str, Any] | None = None
     ) -> Training[nn.Module, Any]:
         """The trainer. Raises RunError if it cannot go on from `resume`."""
-        config, spec = self.config, find_env(self.env)
+        config, targets = self.config, self._targets()
+        world = cast(MakeEnv, self.world())
+        if self.network.one_look:
+            model = OneLook(cast(Any, model), self.network.bfloat16)
         try:
             if isinstance(config, a3c.Config):
-                return a3c.train(model, spec, config, resume=resume)
+                return a3c.train(model, world, config, targets=targets, resume=resume)
+            if isinstance(config, parallel_a2c.Config):
+                return parallel_a2c.train(model, world, config, targets=targets, resume=resume)
             if isinstance(config, a2c.Config):
-                return a2c.train(model, spec, config, resume=resume)
+                return a2c.train(model, world, config, targets=targets, resume=resume)
             if isinstance(config, reinforce.Config):  # any network that has logits will do
-                training = reinforce.train(cast(Any, model), spec, config, resume=resume)
+                training = reinforce.train(cast(Any, model), world, config, resume=resume)
                 return cast(Training[nn.Module, Any], training)
             loss = partial(
                 a2c_loss, value_weight=config.value_weight, entropy_weight=config.entropy_weight
             )
-            targets = TARGETS[config.targets]
             return actor_critic.train(
-                model, spec, config, targets=targets, loss=loss, resume=resume
+                model, world, config, targets=targets, loss=loss, resume=resume
             )
         except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
             if resume is None:
                 raise
             raise RunError(f"the run cannot go on from its checkpoint: {_said(error)}") from error
+
+    def _targets(self) -> Targets:
+        config = self.config
+        targets = TARGETS[config.targets if isinstance(config, ActorCriticConfig) else "n-step"]
+        if self.env.startswith(ATARI) and self.screen.clip_rewards in (None, True):
+            from a3c_lib.atari import clipped
+
+            return clipped(targets)
+        return targets
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -170,6 +239,7 @@ class Plan(NamedTuple):
                 **dataclasses.asdict(self.network),
                 "hidden": None if self.network.hidden is None else list(self.network.hidden),
             },
+            "screen": self.screen.chosen,
         }
 
     @classmethod
@@ -177,7 +247,8 @@ class Plan(NamedTuple):
         config = _config(CONFIGS[about["algorithm"]], about["config"])
         hidden = about["network"]["hidden"]
         network = {**about["network"], "hidden": None if hidden is None else tuple(hidden)}
-        return cls(about["algorithm"], about["env"], config, Network(**network))
+        screen = Screen(**about.get("screen", {}))
+        return cls(about["algorithm"], about["env"], config, Network(**network), screen)
 
     def checked(self, state: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
         """A checkpoint's content, if it is of this algorithm, environment and network."""
@@ -185,7 +256,7 @@ class Plan(NamedTuple):
         training = state.get("training")
         if not isinstance(theirs, dict) or not isinstance(training, dict) or "seconds" not in state:
             raise CheckpointError(f"{path} is no checkpoint of a run")
-        for what in "algorithm", "env", "network":
+        for what in "algorithm", "env", "network", "screen":
             if ours[what] != theirs.get(what):
                 raise CheckpointError(
                     f"{path} is of another {what}, {theirs.get(what)}; the run has {ours[what]}"
@@ -221,6 +292,19 @@ def find_env(env_id: str) -> EnvSpec:
     except gym.error.Error as error:
         hint = "" if module else "; one of another package is asked for as module:Id"
         raise RunError(f"environment {env_id!r} is unknown: {_said(error)}{hint}") from None
+
+
+def find_game(name: str, screen: Screen) -> MakesEnvs:
+    """The Atari game "atari:GAME". Raises RunError if there is none, or it cannot be shown so."""
+    try:
+        from a3c_lib.atari import Game
+    except ImportError:
+        raise RunError(f"environment {name!r} needs a package: pip install ale-py") from None
+    options = {option: value for option, value in screen.chosen.items() if option != "clip_rewards"}
+    try:
+        return Game(name.removeprefix(ATARI), **options)
+    except ValueError as error:
+        raise RunError(f"environment {name!r}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -381,7 +465,7 @@ def refuse_existing(folder: Path) -> None:
 
 def versions() -> dict[str, str]:
     """Of what a run's numbers depend on."""
-    packages = "a3c_lib", "torch", "numpy", "gymnasium"
+    packages = "a3c_lib", "torch", "numpy", "gymnasium", "ale-py"
     found = {"python": platform.python_version(), "system": platform.platform()}
     for name in packages:
         try:

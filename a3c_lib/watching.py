@@ -15,6 +15,7 @@ from torch import Tensor
 from a3c_lib.animation import GROUND, INK, Frame
 from a3c_lib.atari import Game
 from a3c_lib.drawing import BLUE, GREY, LIGHT_GREY, RED
+from a3c_lib.evaluation import Actions
 from a3c_lib.rollout import MakeEnv, device_of, initial_state, make_env, make_envs
 
 PANEL = 156  # pixels: how wide the part beside the screen is
@@ -42,8 +43,9 @@ def watch(
     seed: int = 0,
     max_steps: int = 300,
     names: Sequence[str] | None = None,
+    actions: Actions = "sampled",
 ) -> Watched:
-    """Let a model play one episode, or its first `max_steps` steps, with sampled actions.
+    """Let a model play one episode, or its first `max_steps` steps, with sampled or greedy actions.
 
     `source` is an Atari `Game`, whose screens are shown in colours, or what `play` takes: an id, or
     a function that takes render_mode="rgb_array". `names` are the actions'; if None the game's own,
@@ -59,10 +61,9 @@ def watch(
         envs = make_envs(lambda: make_env(source, render_mode="rgb_array"))
         screen = _Rendered(envs)
     space: Any = envs.single_action_space
-    actions = int(space.n)
-    names = tuple(map(str, range(actions)) if names is None else names)
-    if len(names) != actions:
-        raise ValueError(f"{actions} actions need as many names; got {len(names)}")
+    names = tuple(map(str, range(int(space.n))) if names is None else names)
+    if len(names) != space.n:
+        raise ValueError(f"{space.n} actions need as many names; got {len(names)}")
     generator = torch.Generator().manual_seed(seed)
     state = initial_state(model, 1)
     frames, rows = [], []
@@ -72,7 +73,8 @@ def watch(
             frames.append(screen.seen())
             value, logits, state = _said(model, torch.as_tensor(observation), state)
             pi = logits.softmax(dim=-1)
-            action = int(torch.multinomial(pi, 1, generator=generator).item())
+            drawn = torch.multinomial(pi, 1, generator=generator)
+            action = int(drawn if actions == "sampled" else pi.argmax())
             taken = np.array([action + int(space.start)])
             observation, reward, terminated, truncated, info = envs.step(taken)
             screen.step(taken)

@@ -81,6 +81,26 @@ def test_every_algorithm_trains_and_is_evaluated(options, capsys):
     assert "4 episodes, sampled actions" in capsys.readouterr().out
 
 
+def test_a_game_is_trained_evaluated_and_filmed(capsys):
+    options = ["--size", "42", "--sticky", "0.25"]
+    network = ["--eyes", "small", "--hidden", "8", "--one-look"]
+    budget = ["--total-steps", "40", "--t-max", "5", "--num-envs", "2"]
+    assert main(["train", "parallel-a2c", "atari:pong", *budget, *options, *network]) == 0
+    folder = "runs/atari_pong-parallel-a2c-0"
+    plan = Run.open(Path(folder)).plan
+    assert plan.screen == runs.Screen(size=42, sticky=0.25)
+    assert plan.network == runs.Network(hidden=(8,), eyes="small", one_look=True)
+    for actions in "sampled", "greedy":
+        played = ["--episodes", "2", "--actions", actions]
+        film = ["--film", f"{actions}.gif", "--film-steps", "3"]
+        assert main(["evaluate", folder, *played, *film]) == 0
+        with Image.open(f"{actions}.gif") as pictures:
+            assert pictures.size > (160, 210)
+    assert main(["train", "a2c", MAZE, "--stack", "2", "--run", "none"]) == 2
+    assert "stack: for an Atari game, such as atari:pong" in capsys.readouterr().err
+    assert not Path("none").exists()
+
+
 def test_options_reach_the_config_and_the_network(run):
     options = ["--no-anneal", "--gamma", "0.5", "--optimizer", "adam", "--network-seed", "7"]
     assert main(["train", "a2c", MAZE, *SMALL, "--run", "deep/er", *options, "--seed", "2"]) == 0
@@ -108,7 +128,7 @@ def test_progress_has_speed_and_time_left(monkeypatch, capsys):
 
 @pytest.mark.parametrize("command", [*(["train", name] for name in CONFIGS), ["resume"], ["plot"]])
 def test_help_says_of_every_option_what_it_is(command, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "100")  # one column
     with pytest.raises(SystemExit) as end:
         main([*command, "--help"])
     assert end.value.code == 0
@@ -118,7 +138,8 @@ def test_help_says_of_every_option_what_it_is(command, capsys, monkeypatch):
         name, help_and_more = option.split(maxsplit=1)
         helps[name.strip(",")] = help_and_more.split(" (default: ")[0]
     if command[0] == "train":
-        fields = *CONFIGS[command[1]].__dataclass_fields__, *Network.__dataclass_fields__
+        asked = CONFIGS[command[1]], Network, runs.Screen
+        fields = [name for kind in asked for name in kind.__dataclass_fields__]
         assert {f"--{name.replace('_', '-')}" for name in fields} < set(helps)
     for name in helps.keys() - {"--help"}:
         words = re.sub(r"--no-\S+|[A-Z|]{3,}|\{.*?\}", "", helps[name]).split()
