@@ -253,7 +253,7 @@ assert surest[0] < 0.9 < surest[1:].mean()
 film
 
 # %% [markdown]
-# Ten seeds of each, with the same settings and a third more steps, and a third way: one picture, and chapter 04's LSTM behind the eyes. Under the figure stand the ten final means of each, 200 episodes a seed.
+# Ten seeds of each, with the same settings but 20,000 steps, and a third way: one picture, and chapter 04's LSTM behind the eyes. Below the figure stand the mean points of each seed at the end, over 200 episodes.
 
 # %%
 seen = records.load("bounce_pictures")
@@ -723,7 +723,7 @@ film
 # ## What it cost
 #
 # - **Memory.** An observation has $4 \cdot 84 \cdot 84 = 28{,}224$ bytes instead of CartPole's 16. Bytes stay bytes until the network sees them, and then become four times as many.
-# - **Time.** About a thousand steps a second on one core, where CartPole had tens of thousands.
+# - **Time.** Several hundred steps a second on one core, at best a thousand or so, where CartPole had tens of thousands.
 # - **Knowledge.** The agent is told nothing of the game. But the preparation knows a lot: that colours do not matter, that four pictures suffice, that games flicker, that fire must be pressed. And life loss and clipping change what is learned.
 # - **Comparability.** A handful of choices, each of which may change a score. Write them down with it; `Game(...)` printed does that.
 
