@@ -125,12 +125,12 @@ print(f"{points}; the bound is {ONE_PICTURE:.2f}")
 assert 9 < points.mean < ONE_PICTURE + 1
 
 # %% [markdown]
-# It has learned what there is to be learned, and stops there. More training does not help; what it needs is not in the picture.
+# It comes close to the bound, and that is all there is to be learned. More training cannot carry it above; what it needs is not in the picture.
 
 # %% [markdown]
 # ## The idea in mathematics
 #
-# All chapters so far leaned on one assumption: what comes next depends on $o_t$ and $a_t$, and not on how $o_t$ came about. In Bounce a single picture $x_t$ breaks it: $P(x_{t+1} \mid x_t)$ is one half, one half. $P(x_{t+1} \mid x_{t-1}, x_t)$ is certain. The remedy is to *call* something else the observation: the latest $n$ pictures,
+# Every chapter but 04 leaned on one assumption: what comes next depends on $o_t$ and $a_t$, and not on how $o_t$ came about. In Bounce a single picture $x_t$ breaks it: $P(x_{t+1} \mid x_t)$ is one half, one half. $P(x_{t+1} \mid x_{t-1}, x_t)$ is certain. The remedy is to *call* something else the observation: the latest $n$ pictures,
 #
 # $$o_t = (x_{t-n+1}, \ldots, x_{t-1}, x_t),$$
 #
@@ -188,9 +188,9 @@ print("the same as Gymnasium's, in each of 3 episodes")
 # %% [markdown]
 # ### Exercise 7.2  Pictures in any batch
 #
-# A convolution slides a small window over a picture. Its input has the axes (batch, channels, height, width), and here the pictures of a stack are the channels. A window of width $k$ that moves $s$ dots at a time fits $\lfloor (W - k)/s \rfloor + 1$ times into $W$ dots.
+# A convolution slides a small window over a picture. Its input has the axes (batch, channels, height, width), and here the pictures of a stack are the channels.
 #
-# Our observations come in other batches: $(N, n, H, W)$ when acting, $(T, N, n, H, W)$ when learning. Write the way in and out: the batch's axes become one, the layers do their work, and the axes come back. Bytes 0 … 255 become 0 … 1 on the way, since the layers' weights were drawn for inputs of that size.
+# Our observations come in other batches: $(N, n, H, W)$ when acting, $(T, N, n, H, W)$ when learning, or a single stack $(n, H, W)$ with no batch axis at all. The `layers` you are given know only one: they take (batch, $n$, $H$, $W$), and the last of them flattens, so they return (batch, features). Write the way in and out: the batch's axes become one, the layers do their work, and the axes come back. Bytes 0 … 255 become 0 … 1 on the way, since the layers' weights were drawn for inputs of that size.
 
 
 # %% tags=["nbval-check-output"]
@@ -240,7 +240,7 @@ print(f"{points}; {TWO_PICTURES:.2f} is the most")
 assert points.mean > 17
 
 # %% [markdown]
-# The same network, the same learning rate, the same number of steps, and one more picture. Here it is at play. Beside the box stand the value and the probabilities of the columns; red is where it points. With $\gamma = 0$ the value is the chance to be paid in this step. Watch the first step: there is only one picture, and the agent is in two minds. (Its value does not know yet how little it knows: of a first step it hears once in twenty.)
+# The same network, the same learning rate, the same number of steps, and one more picture. Here it is at play. The ball is orange. The blue square below the box is the column that was pointed at a step before; it is drawn for us, and the agent does not see it. Beside the box stand the value and the probabilities of the columns; the action it takes is red. With $\gamma = 0$ the value is the chance to be paid in this step. Watch the first step: there is only one picture, and the agent is in two minds. (Its value does not know yet how little it knows: of a first step it hears once in twenty.)
 
 # %%
 watched = watch(agent, two_pictures, seed=3, names=[f"column {c}" for c in range(7)])
@@ -253,7 +253,7 @@ assert surest[0] < 0.9 < surest[1:].mean()
 film
 
 # %% [markdown]
-# Ten seeds of each, and a third way: one picture, and chapter 04's LSTM behind the eyes.
+# Ten seeds of each, with the same settings but 20,000 steps, and a third way: one picture, and chapter 04's LSTM behind the eyes. Below the figure stand the mean points of each seed at the end, over 200 episodes.
 
 # %%
 seen = records.load("bounce_pictures")
@@ -285,7 +285,7 @@ assert 4 <= sum(mean > ONE_PICTURE + 1 for mean in final["one picture, LSTM"]) <
 assert np.median(final["one picture, LSTM"]) < np.median(final["two pictures"]) - 1
 
 # %% [markdown]
-# Each of the ten seeds with one picture ends just below the bound. (A mean of 200 episodes may lie a little above it, by chance.) Each seed with two pictures is near its own. A memory helps as well: six of ten seeds pass the bound clearly, and the others are still on their way. It has to *learn* to remember what a stack shows from the start, and with this budget it is behind. The papers have both: four pictures, and for A3C also a version with an LSTM.
+# Each of the ten seeds with one picture ends close to the bound. (A mean of 200 episodes may lie a little above it, by chance.) Each seed with two pictures is near its own bound, 19.58. A memory helps as well: six of ten seeds pass the bound of one picture clearly, and four do not within this budget. A memory has to *learn* to remember what a stack shows from the start. The papers have both: four pictures, and for A3C also a version with an LSTM.
 
 # %% [markdown]
 # ## A console of 1977
@@ -310,7 +310,7 @@ for name in NAMES:
     print(f"{name:14} {', '.join(Game(name).actions)}")
 
 # %% [markdown]
-# `Game` is this chapter's module `atari`: a game, and how it is shown to the agent. It stands wherever an environment's id stands. What it does inside, the following sections do by hand, a screen at a time. For that we talk to the console itself. It has four methods that we need: `act` presses a button for one frame and returns what that paid, `getScreenRGB` gives the screen, `lives` counts lives, `game_over` says when it is.
+# `Game` is this chapter's module `atari`: a game, and how it is shown to the agent. It stands wherever an environment's id stands. What it does inside, the following sections do by hand, a screen at a time. For that we talk to the console itself. We need three of its methods: `act` presses a button for one frame and returns what that paid, `getScreenRGB` gives the screen, and `getMinimalActionSet` lists the buttons that this game knows.
 
 
 # %%
@@ -495,11 +495,11 @@ plt.show()
 # | `frame_skip` | 4 | frames for which an action is held: one step |
 # | `sticky` | 0 | how likely the console repeats the last action in a frame instead of taking yours. The papers: 0. Usual since 2018: 0.25 |
 # | `noop_max` | 30 | an episode begins after 1 to 30 frames without action, a number drawn anew: else all games would begin alike |
-# | `fire_at_start` | yes | some games (Breakout) wait until fire is pressed; that is done for the agent |
-# | `life_ends` | no | whether a lost life is an end to learn from. In the DQN papers it is, and here it can be chosen |
+# | `fire_at_start` | True | some games (Breakout) wait until fire is pressed; that is done for the agent |
+# | `life_ends` | False | whether a lost life is an end to learn from. In the DQN papers it is, and here it can be chosen |
 # | `max_frames` | 108,000 | half an hour of playing; then the game is *truncated* |
 #
-# **Sticky actions** answer an objection. A console without them draws no random numbers. The same buttons give the same game to the last dot, and an agent might learn buttons by heart instead of looking. Let the same random buttons be pressed twice, from the same beginning, with other seeds:
+# **Sticky actions** answer an objection. A console without them draws no random numbers. The same buttons give the same game to the last dot, and an agent might learn buttons by heart instead of looking. Let the same random buttons be pressed in two games that begin alike and have different seeds:
 
 
 # %%
@@ -519,19 +519,20 @@ assert without.max() == 0
 assert with_sticky.max() > 0
 
 # %% [markdown]
-# Without them the two games are one. With them each is its own. A sticky game is the harder one: a quarter of the time the paddle does not do what it is told, frame by frame. Compare scores only with scores of the same kind.
+# Without sticky actions the two games are one. With them each is its own. A sticky game is the harder one: at each frame the console may go on with the old action instead of yours, here with probability 0.25. Compare scores only with scores of the same kind.
 #
 # ### Exercise 7.5  Rewards that are clipped
 #
-# An invader pays 5 to 30 points, a point in Pong pays 1, and other games pay hundreds. The values, and with them the gradients, would be of other sizes in each game. The DQN papers therefore limit each reward to $-1 \ldots 1$, and A3C took it over: one learning rate then suits all games. The price: five points and thirty are the same to the agent. It no longer learns to make the highest *score*, but to be paid *often*.
+# An invader pays 5 to 30 points, a point in Pong pays 1, and other games pay hundreds. Values, and with them gradients, would be hundreds of times larger in one game than in another. The DQN papers therefore limit each reward to $-1 \ldots 1$, and A3C took it over: one learning rate then suits all games. The price: five points and thirty are the same to the agent. It no longer learns to make the highest *score*, but to be paid *often*.
 #
-# What is reported is another matter: **the score is never clipped.** So where is the place to clip? ale-py can do it in the environment, but then nobody is told the score. We do it where the critic's targets are computed. Write it for any function of targets, such as `n_step_returns`, which takes `rewards, next_values, terminated, truncated, gamma`:
+# What is reported is another matter: **the score is never clipped.** So where is the place to clip? ale-py can do it in the environment, but then nobody is told the score. We do it where the critic's targets are computed. You are given a function of targets, such as `n_step_returns`; it takes `rewards, next_values, terminated, truncated, gamma`. Return a *new function* that takes the same five, limits the rewards, and calls the one you were given:
 
 
 # %% tags=["nbval-check-output"]
 @exercise("7.5")
 def clipped(targets):
-    """`targets` of rewards that are limited to −1 … 1."""
+    """A function of targets → one that takes the same arguments, and gives the targets of rewards
+    that are limited to −1 … 1."""
 
     ### BEGIN SOLUTION
     def of_limited_rewards(rewards, *others):
@@ -568,7 +569,7 @@ assert max(scores) >= 15
 # | the game is over | yes | yes |
 # | the time is up | no: it bootstraps | yes |
 #
-# You get the counter of lives before step 0 and after each step. Careful: our environments begin a new game within the step that ends one. After the last life the counter shows that of the *new* game.
+# You get the counter of lives before step 0 and after each step. Careful: our environments begin a new game within the step that ends one, be it by the last life or by the clock. The counter after such a step is that of the *new* game, and tells nothing of the old one. (It may even be lower: in Asteroids lives can be won, so a game that the clock ends may have more than a new one begins with.)
 
 
 # %% tags=["nbval-check-output"]
@@ -579,7 +580,8 @@ def ends(
     """(T + 1, N), (T, N), (T, N) → two of (T, N): where what is learned from is terminated, and
     where a score is reported."""
     ### BEGIN SOLUTION
-    return (lives[1:] < lives[:-1]) | over, over | timed_out
+    lost = (lives[1:] < lives[:-1]) & ~timed_out  # after the clock's end it is another game
+    return lost | over, over | timed_out
     ### END SOLUTION
 
 
@@ -615,16 +617,16 @@ assert ours[0].sum() >= 4 * ours[1].sum() > 0
 # %% [markdown]
 # ## Frames or steps?
 #
-# One more source of confusion, and only a factor of four. Papers count *frames* of the game, programs count *steps* of the agent, and some count the one and print the other. What is a budget worth?
+# One more source of confusion, and only a factor of four. Papers count *frames* of the game, programs count *steps* of the agent, and some count the one and print the other. What is a budget worth? The last column takes a thousand steps a second for one core; what a step costs is measured below.
 
 # %%
 SKIP = Game("pong").frame_skip
-print("frames        steps         time on a console   at 1,500 steps a second")
+print("frames        steps         time on a console   at 1,000 steps a second")
 for frames in 4e6, 10e6, 200e6, 320e6:
     steps, played = frames / SKIP, frames / 60 / 3600
     print(
         f"{frames / 1e6:4.0f} million  {steps / 1e6:5.1f} million  {played:8,.0f} h"
-        f"            {steps / 1500 / 3600:6.1f} h"
+        f"            {steps / 1000 / 3600:6.1f} h"
     )
 assert 320e6 / SKIP == 80e6
 
@@ -634,7 +636,7 @@ assert 320e6 / SKIP == 80e6
 # %% [markdown]
 # ## The network, and what a step costs
 #
-# The paper's network is that of the first DQN paper, with two heads. In its first layer, windows of 8 × 8 move by 4 dots over 84: $(84 - 8)/4 + 1 = 20$. In the second, 4 × 4 by 2: $(20 - 4)/2 + 1 = 9$. Count on.
+# The paper's network is that of the first DQN paper, with two heads. A window of width $k$ that moves $s$ dots at a time fits $\lfloor (W - k)/s \rfloor + 1$ times into $W$ dots. In the first layer, windows of 8 × 8 move by 4 dots over 84: $(84 - 8)/4 + 1 = 20$ places. In the second, 4 × 4 by 2: $(20 - 4)/2 + 1 = 9$. The step $s$ is called the *stride*. **Before you run:** how many numbers reach the 256 units, and how many weights has that layer?
 
 # %%
 pong = Game("pong")
@@ -653,7 +655,7 @@ assert signal.shape == (1, 32, 9, 9)
 assert total == 677_943
 
 # %% [markdown]
-# The convolutions have few weights and do most of the work: they look everywhere with the same filters. Nearly all weights are in the layer behind.
+# Nearly all weights are in the layer of 256 units: $32 \cdot 9 \cdot 9 = 2592$ numbers reach it. The convolutions have few weights and do most of the work, since each weight is used at every place: about $20 \cdot 20 \cdot 4096 \approx 1.6$ million multiplications in the first, $9 \cdot 9 \cdot 8192 \approx 0.7$ million in the second, and as many as that in the 256 units.
 #
 # Now the cost. Times are of the machine that ran this page, with *one* thread of torch.
 
@@ -701,7 +703,7 @@ print(f"{'one after another':28} {together:7,.0f} steps a second")
 print(f"a million steps take {1e6 / together / 3600:.1f} h on one core")
 
 # %% [markdown]
-# No part is negligible, so no single trick makes Pong cheap.
+# Learning takes the most time and asking the least. Were learning free, the other two would remain: no single trick makes Pong cheap.
 #
 # **One torch thread in each process**, always. Torch would take a thread for every core. Two such threads on two cores, beside environments that compute on the same cores, wait for each other much of the time. While this book was made, such a run had between 200 and 1,400 steps a second, changing from minute to minute; two runs side by side, with one thread each, had above 1,000 each. Two processes with one thread each are the way to use two cores. `a3c` and `parallel_a2c` do it by themselves; in a notebook it is `torch.set_num_threads(1)`, in the first cell. For the same reason `Game.num_threads` is 1: ale-py, too, would take all cores.
 #
@@ -721,7 +723,7 @@ film
 # ## What it cost
 #
 # - **Memory.** An observation has $4 \cdot 84 \cdot 84 = 28{,}224$ bytes instead of CartPole's 16. Bytes stay bytes until the network sees them, and then become four times as many.
-# - **Time.** About a thousand steps a second on one core, where CartPole had tens of thousands.
+# - **Time.** Several hundred steps a second on one core, at best a thousand or so, where CartPole had tens of thousands.
 # - **Knowledge.** The agent is told nothing of the game. But the preparation knows a lot: that colours do not matter, that four pictures suffice, that games flicker, that fire must be pressed. And life loss and clipping change what is learned.
 # - **Comparability.** A handful of choices, each of which may change a score. Write them down with it; `Game(...)` printed does that.
 
@@ -742,10 +744,10 @@ film
 # %% [markdown]
 # ## What to try next
 #
-# 1. Let the glove leave a trace: draw in Bounce where the agent pointed, in the picture's last row. Now an agent with *one* picture can pass the bound. How? (What could pointing be used for besides being paid?)
+# 1. Let pointing leave a trace: draw the column that was pointed at into the picture that the agent sees, as an eighth row. Now an agent with *one* picture can pass the bound. How? (What could pointing be used for besides being paid?)
 # 2. Three pictures in Bounce instead of two. Does it learn faster, slower, or the same?
 # 3. `stack=1` in Pong. What can the agent not know? What might it do all the same?
-# 4. Which of NAMES lacks something if the last frame alone is seen? Count as above.
+# 4. Which of the four games in `NAMES` lack something if the last frame alone is seen? Count bright dots, as above.
 # 5. Make Breakout's pictures 42 × 42 and look at the ball. Is it still there?
 
 # %%
@@ -766,10 +768,10 @@ print(evaluate(model, several_pictures, episodes=100, seed=1000))
 #
 # - One picture does not show which way things fly. What cannot be seen cannot be learned: in Bounce 11⅔ of 20 points are a bound, and ten of ten seeds stop at it.
 # - The latest few pictures, a stack, make an observation that suffices. Where an episode begins, the older ones are black.
-# - An Atari picture: an action held for four frames, the brighter of the last two, luminance, 84 × 84, four of them. Yours are ale-py's, dot for dot.
+# - An Atari picture: an action held for four frames, the brighter of the last two, luminance, 84 × 84, four of them. Yours are ale-py's, up to a rare rounding by 1 in 255.
 # - Rewards are clipped where the critic's targets are made, and nowhere else; what is reported is the score.
-# - A lost life may end what is learned from. It never ends the game. At a time limit the score is reported, and what is learned from bootstraps.
-# - Papers count frames, we count steps: four frames.
+# - A lost life may end what is learned from, while the game goes on. At a time limit the score is reported, and what is learned from bootstraps.
+# - Papers count frames, we count steps. A step is four frames.
 # - One torch thread in each process.
 
 # %%

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from ale_py import ALEInterface, LoggerMode, roms
+from ale_py import Action, ALEInterface, LoggerMode, roms
 from gymnasium import spaces
 
 from a3c_lib.atari import Game, PaperEyes, clipped, shrunk
@@ -84,13 +84,15 @@ def written_out(targets):
 
 
 def with_diff(lives, over, timed_out):
-    return np.logical_or(np.diff(lives, axis=0) < 0, over), np.logical_or(over, timed_out)
+    lost = np.logical_and(np.diff(lives, axis=0) < 0, np.logical_not(timed_out))
+    return np.logical_or(lost, over), np.logical_or(over, timed_out)
 
 
 def step_by_step(lives, over, timed_out):
     terminated, reported = np.zeros_like(over), np.zeros_like(over)
     for t, n in np.ndindex(over.shape):
-        terminated[t, n] = over[t, n] or lives[t + 1, n] < lives[t, n]
+        same_game = not (over[t, n] or timed_out[t, n])
+        terminated[t, n] = over[t, n] or (same_game and lives[t + 1, n] < lives[t, n])
         reported[t, n] = over[t, n] or timed_out[t, n]
     return terminated, reported
 
@@ -133,6 +135,32 @@ def one_by_one(layers, pictures):
 def test_other_right_forms_pass(exercise_id, answer):
     verdict = check(registry.find(exercise_id), answer)
     assert verdict.kind is Kind.RIGHT, verdict.text
+
+
+def test_a_counter_that_falls_where_the_time_is_up_is_the_new_games():
+    lives, over, timed_out = (
+        np.array([[4], [4], [3]]),
+        np.zeros((2, 1), bool),
+        np.zeros((2, 1), bool),
+    )
+    timed_out[1] = True
+    terminated, reported = exercises.ends(lives, over, timed_out)
+    assert not terminated.any()
+    np.testing.assert_array_equal(reported, timed_out)
+
+
+def test_buttons_may_be_pressed_by_their_names():
+    def let_go(console, action, frames):
+        rewards = [
+            console.act(action if frame == 0 else Action.NOOP) for frame in range(frames - 1)
+        ]
+        before = console.getScreenRGB()
+        rewards.append(console.act(Action.NOOP))
+        return sum(rewards), before, console.getScreenRGB()
+
+    verdict = check(registry.find("7.4"), let_go)
+    assert verdict.kind is Kind.WRONG
+    assert "in the first frame alone" in verdict.text
 
 
 # The references are what the package and ale-py do

@@ -77,6 +77,22 @@ def black_in_floats(stack: Bytes, picture: Bytes, begins: bool) -> Any:
     return np.concatenate([older, picture[None]])
 
 
+def floats_throughout(stack: Bytes, picture: Bytes, begins: bool) -> Any:
+    return pushed(stack, picture, begins).astype(float)
+
+
+def rolled_the_other_way(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
+    new = np.zeros_like(stack) if begins else np.roll(stack, 1, axis=0)
+    new[-1] = picture
+    return new
+
+
+def rolled_without_an_axis(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
+    new = np.zeros_like(stack) if begins else np.roll(stack, -1)
+    new[-1] = picture
+    return new
+
+
 def _stack_cases() -> list[Case]:
     def bytes_of(*shape: int) -> Bytes:
         numbers: Tensor = torch.randint(1, 256, shape, dtype=torch.uint8)
@@ -109,7 +125,16 @@ def whole_numbers_divided(layers: nn.Module, pictures: Tensor) -> Tensor:
 
 
 def left_in_one_axis(layers: nn.Module, pictures: Tensor) -> Tensor:
-    return features_of(layers, pictures).flatten(0, -2)
+    features: Tensor = layers(pictures.reshape(-1, *pictures.shape[-3:]) / 255)
+    return features
+
+
+def scaled_behind_the_layers(layers: nn.Module, pictures: Tensor) -> Tensor:
+    return bytes_not_scaled(layers, pictures) / 255
+
+
+def grey_in_the_middle(layers: nn.Module, pictures: Tensor) -> Tensor:
+    return features_of(layers, pictures.float() * 2 - 255)
 
 
 def put_back_environment_by_environment(layers: nn.Module, pictures: Tensor) -> Tensor:
@@ -213,6 +238,16 @@ def cut_off_instead_of_rounded(before: Bytes, after: Bytes) -> Bytes:
     weights = np.array([0.299, 0.587, 0.114])
     cut_off: Bytes = np.maximum(before @ weights, after @ weights).astype(np.uint8)
     return cut_off
+
+
+def never_rounded(before: Bytes, after: Bytes) -> Any:
+    weights = np.array([0.299, 0.587, 0.114])
+    return np.maximum(before @ weights, after @ weights)
+
+
+def the_brighter_screen_as_a_whole(before: Bytes, after: Bytes) -> Bytes:
+    one, other = luminance(before), luminance(after)
+    return one if one.sum() > other.sum() else other
 
 
 def not_bytes(before: Bytes, after: Bytes) -> Any:
@@ -321,6 +356,10 @@ def one_frame_too_many(console: Any, action: int, frames: int) -> Held:
     return held(console, action, frames + 1)
 
 
+def always_four_frames(console: Any, action: int, frames: int) -> Held:
+    return held(console, action, 4)
+
+
 def pressed_once(console: Any, action: int, frames: int) -> Held:
     reward, screens = 0.0, []
     for frame in range(frames):
@@ -337,8 +376,9 @@ class _Console:
         self.pressed: list[int] = []
 
     def act(self, action: int) -> int:
-        self.pressed.append(action)
-        return action * len(self.pressed)
+        number: int = getattr(action, "value", action)  # ale_py.Action has numbers, and is none
+        self.pressed.append(number)
+        return number * len(self.pressed)
 
     def getScreenRGB(self, screen: Bytes | None = None) -> Bytes | None:
         drawn = np.full((210, 160, 3), len(self.pressed), dtype=np.uint8)
@@ -427,6 +467,11 @@ def critic_clipped_too(targets: Targets) -> Targets:
     return clipped_targets
 
 
+def always_n_step_returns(targets: Targets) -> Targets:
+    changed: Targets = clipped(n_step_returns)
+    return changed
+
+
 def nothing_clipped(targets: Targets) -> Targets:
     return targets
 
@@ -464,12 +509,21 @@ def ends(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """(T + 1, N), (T, N), (T, N) → two of (T, N): where what is learned from is terminated, and
     where a score is reported."""
-    return (lives[1:] < lives[:-1]) | over, over | timed_out
+    lost = (lives[1:] < lives[:-1]) & ~timed_out  # after the clock's end it is another game
+    return lost | over, over | timed_out
 
 
 Lives = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Ends = tuple[Flags, Flags]
+
+
+def next_games_lives_compared(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
+    return (lives[1:] < lives[:-1]) | over, over | timed_out
+
+
+def more_lives(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
+    return (lives[1:] > lives[:-1]) | over, over | timed_out
 
 
 def fewer_lives_alone(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
@@ -489,21 +543,21 @@ def no_lives_left(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
 
 
 def the_clock_terminates(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    terminated, reported = ends(lives, over, timed_out)
+    terminated, reported = next_games_lives_compared(lives, over, timed_out)
     return terminated | timed_out, reported
 
 
 def a_score_for_each_life(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    terminated, _ = ends(lives, over, timed_out)
+    terminated, _ = next_games_lives_compared(lives, over, timed_out)
     return terminated, terminated | timed_out
 
 
 def long_games_never_reported(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    return ends(lives, over, timed_out)[0], over
+    return next_games_lives_compared(lives, over, timed_out)[0], over
 
 
 def results_exchanged(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    terminated, reported = ends(lives, over, timed_out)
+    terminated, reported = next_games_lives_compared(lives, over, timed_out)
     return reported, terminated
 
 
@@ -535,6 +589,12 @@ def _life_cases() -> list[Case]:
         Case("the time is up in step 4", column(2, 2, 2, 2, 2, 3), none, steps(5, 4)),
         Case(
             "time and last life end in step 0", column(1, 3, 3, 2, 2, 2), steps(5, 0), steps(5, 0)
+        ),
+        Case(
+            "the time is up in step 3, with a life more than at first",
+            column(3, 4, 4, 4, 3, 3),
+            none,
+            steps(5, 3),
         ),
         Case("a game that has no lives", column(0, 0, 0, 0, 0, 0), steps(5, 3), none),
         Case(
@@ -610,6 +670,21 @@ EXERCISES = (
                 "Where an episode begins, this gives floats: np.zeros makes them unless it is told "
                 "otherwise. Pictures are bytes; np.zeros_like(stack[1:]) keeps their kind.",
             ),
+            Wrong(
+                floats_throughout,
+                "The pictures are right, but in floats, which need eight times the memory: np.zeros "
+                "makes floats unless it is told otherwise. np.zeros_like(stack) keeps bytes.",
+            ),
+            Wrong(
+                rolled_the_other_way,
+                "This moves the pictures the wrong way: each goes one place towards the end, and the "
+                "latest but one is lost. np.roll by −1 moves them to the front.",
+            ),
+            Wrong(
+                rolled_without_an_axis,
+                "np.roll without `axis=0` moves dots, not pictures: each dot goes to its neighbour's "
+                "place, and the first one of a picture into the picture before it.",
+            ),
         ),
         hints=(
             "Within an episode: which of the old pictures stay, and where does the new one go?",
@@ -630,6 +705,15 @@ EXERCISES = (
                 "The layers see numbers up to 255. Their weights were drawn for inputs of about 1: "
                 "divide by 255.",
             ),
+            Wrong(
+                scaled_behind_the_layers,
+                "This divides what comes out of the layers. That is not the same, since they add "
+                "their biases in between: divide the pictures that go in.",
+            ),
+            Wrong(
+                grey_in_the_middle,
+                "Bytes become −1 … 1 here. Other programs do that; here black is 0 and white is 1.",
+            ),
             Wrong(scaled_by_256, "White is 255, so divide by 255 to make it 1, not by 256."),
             Wrong(
                 whole_numbers_divided,
@@ -638,7 +722,7 @@ EXERCISES = (
             Wrong(
                 left_in_one_axis,
                 "The features are right, in one long axis. Put them back: a rollout of (T, N) "
-                "pictures gives (T, N) rows of features.",
+                "stacks gives (T, N) rows of features, and a single stack one row without a batch axis.",
             ),
             Wrong(
                 put_back_environment_by_environment,
@@ -725,6 +809,16 @@ EXERCISES = (
                 "pictures are those of ale-py dot for dot.",
             ),
             Wrong(
+                never_rounded,
+                "The brightness is right, but neither rounded nor a byte. np.rint rounds; then "
+                ".astype(np.uint8).",
+            ),
+            Wrong(
+                the_brighter_screen_as_a_whole,
+                "This chooses one of the two screens, the one that is brighter as a whole. Choose at "
+                "each dot: np.maximum.",
+            ),
+            Wrong(
                 not_bytes,
                 "The numbers are right, but they are floats. A picture is of bytes, "
                 ".astype(np.uint8): the rollouts need an eighth of the memory.",
@@ -780,6 +874,10 @@ EXERCISES = (
             Wrong(one_frame_too_few, "The action is held for one frame too few."),
             Wrong(one_frame_too_many, "The action is held for one frame too many."),
             Wrong(
+                always_four_frames,
+                "The action is held for 4 frames, however many are asked for. `frames` says how many.",
+            ),
+            Wrong(
                 pressed_once,
                 "The action is pressed in the first frame alone, and then let go. It is to be held.",
             ),
@@ -813,6 +911,11 @@ EXERCISES = (
                 critic_clipped_too,
                 "This limits what the critic says, too. Its values are sums of many rewards; only "
                 "the rewards are limited.",
+            ),
+            Wrong(
+                always_n_step_returns,
+                "These are n-step returns, whichever function was given. Call `targets`, not "
+                "`n_step_returns`.",
             ),
             Wrong(
                 signs_alone,
@@ -860,6 +963,17 @@ EXERCISES = (
         reference=ends,
         cases=_life_cases,
         wrong=(
+            Wrong(
+                next_games_lives_compared,
+                "Where the time is up, the counter after the step belongs to the new game. If lives "
+                "were won in the old one, it falls, though no life was lost: a lost life counts only "
+                "where the time is not up.",
+            ),
+            Wrong(
+                more_lives,
+                "This looks for lives that are won: `lives[1:]` is after the step, `lives[:-1]` "
+                "before it. A life is lost where the counter falls.",
+            ),
             Wrong(
                 fewer_lives_alone,
                 "With the last life a game is over, and the counter that you see belongs to the new "
@@ -914,7 +1028,7 @@ EXERCISES = (
             "Take the three ends one by one: a lost life, the game's end, the clock. Which of the "
             "two results do they belong to?",
             "lives[:-1] are the counters before each step, lives[1:] those after it.",
-            "The first is (lives[1:] < lives[:-1]) | over, the second over | timed_out.",
+            "The first is ((lives[1:] < lives[:-1]) & ~timed_out) | over, the second over | timed_out.",
         ),
     ),
 )
