@@ -719,10 +719,11 @@ assert (last.column("seconds") <= 30).all()
 fallen = cartpole.select(steps=30_000).column("episode_return") < 15
 print(f"below 15 after 30,000 steps: {fallen.sum()} of {len(fallen)} seeds")
 assert fallen.sum() == 1
+assert last.column("sampled").min() > 400
 
 # %% [markdown]
-# Every seed holds the pole for nearly the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds. One of them
-# had fallen at the beginning, and got up after 40,000 steps. (The courses go up and down on the way, and calm down as the learning rate does: that is what annealing is for.)
+# Four of five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds; the fifth, for most of them. (Another measurement of the same five had 492 to 500 for all: a seed does not
+# settle what processes do.) One of them had fallen at the beginning, and got up after 40,000 steps. (The courses go up and down on the way, and calm down as the learning rate does: that is what annealing is for.)
 #
 # Two settings were found by trying, as in chapter 03. `value_weight` is 0.05. And β is 0.001, a tenth of the paper's: chapter 03 saw what too large a bonus costs an agent on CartPole that plays with its coin, and in trials that are not on record 0.01 was too large here.
 
@@ -844,7 +845,7 @@ assert slots.tolist() == [TIMES, TIMES]
 assert (locked == 2 * TIMES // 10).all()
 
 # %% [markdown]
-# That was your machine, now. (If it is busy with other things, the two may never have run at the same time.) Here is a machine with two cores, which had other work too, on record, three runs each:
+# That was your machine, now. (If it is busy with other things, the two may never have run at the same time.) Here is a machine with two cores and nothing else to do, on record, three runs each:
 
 # %%
 ones = records.load("adding_ones")
@@ -862,11 +863,12 @@ for workers in ones.levels("workers"):
 several = ones.select(workers=4)
 assert ones.select(workers=2).column("tensor").min() > 0
 assert ones.column("tensor").max() < 0.05
-assert several.column("counter").max() > 0
+assert several.column("counter").max() > ones.select(workers=2).column("counter").max()
 assert ones.column("slots").max() == ones.column("locked").max() == 0
 
 # %% [markdown]
-# Less than one might fear: even with nothing else to do, processes spend most of their time between two additions and not in one. But the runs differ a great deal, since all depends on the moment. The worst moment is the schedule in which A *sleeps* between reading and writing:
+# Of the additions to weights, less than one in a hundred: even with nothing else to do, processes spend most of their time between two additions and not in one. The counter shows how much depends on the moment: between nothing and three in 10,000 with two workers, and hundreds with four, which have to share two cores. (On another day
+# the same lines, with four workers, lost none or .7.) The worst moment is the schedule in which A *sleeps* between reading and writing:
 # the operating system takes the core from A, and when A wakes up it writes an old number over all that the others have counted in the meantime.
 #
 # With the lock nothing is lost, and with a slot for each nothing is lost *without* one. So a count that must be exact gets slots. You have had them since 5.2.
@@ -891,12 +893,11 @@ for workers in lost.levels("workers"):
 assert max(max(shares[key]) for key in shares if 1 in key or "True" in key) == 0
 assert 0 < min(shares[2, "False"]) <= max(shares[2, "False"]) < 0.01
 assert max(shares[4, "False"]) < 0.01
-assert max(shares[2, "False"]) > 10 * min(shares[2, "False"])
-assert np.mean(shares[4, "False"]) < np.mean(shares[2, "False"])
+assert all(max(shares[w, "False"]) > 10 * min(shares[w, "False"]) for w in (2, 4))
 assert max(map(max, counters.values())) < 0.001
 
 # %% [markdown]
-# Less than one in a hundred, in every run; but from run to run the share differs more than tenfold, and four workers lose no more than two: on two cores, four processes are not four *at the same time*. And the common counter, which nothing protects, has lost nothing at all in these runs.
+# Less than one in a hundred, in every run; but from run to run the share differs more than tenfold, so that three runs do not say whether two workers lose more or four. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost nothing at all in these runs.
 # That is what makes races so unpleasant. The same line has lost counts above, and not here, and nobody can say that it will not tomorrow.
 #
 # So nearly nothing is lost, not because anything protects it, but because the addition is such a small part of a worker's day.
@@ -928,11 +929,12 @@ assert abs(mean - typical[4]) < 0.5
 assert 0.5 < typical[2] < 1.5
 of_two = lost.select(workers=2, lock="False")
 none = of_two.select(lag=0).column("count").sum() / of_two.column("count").sum()
-assert 0.25 < none < 0.4
+print(f"2 workers: {none:.0%} of the updates have lag 0")
+assert none < 0.5
 assert 2 < typical[4] < 4
 
 # %% [markdown]
-# With two workers, one update of the other comes in between more often than not, and in a third of all cases none. With four the mean is a little under 3, so $K - 1$ is a good picture of the mean, and the simulation in turn a fair one. What it does not have is the tail: now and then a worker that has just read θ is put
+# With two workers, one update of the other comes in between more often than not. With four the mean is a little under 3, so $K - 1$ is a good picture of the mean, and the simulation in turn a fair one. What it does not have is the tail: now and then a worker that has just read θ is put
 # to sleep by the operating system, because there are more workers than cores, and wakes up when many others have passed. With a lock (the record has that, too) the lags are the same. A lock keeps changes from being lost; it does not make gradients fresher.
 
 # %% [markdown]

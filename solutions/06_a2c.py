@@ -76,7 +76,7 @@ print(f"largest difference between the two runs: {(twice[0] - twice[1]).abs().ma
 # %% [markdown]
 # Same program, same seed, other results. Who came first was up to the operating system. Such a run cannot be repeated, so a fault in it cannot be looked at twice. That is the first price of not waiting.
 #
-# The second: many gradients are old. They were computed with a copy of parameters that somebody else has changed by the time they are applied; the number of changes in between is chapter 05's **policy lag**. (How many are old depends on what else the machine does. In chapter 05's record of two workers it was about two thirds.)
+# The second: many gradients are old. They were computed with a copy of parameters that somebody else has changed by the time they are applied; the number of changes in between is chapter 05's **policy lag**. (How many are old depends on what else the machine does. In chapter 05's record of two workers it was most of them.)
 #
 # The third is easy to overlook. Each worker asks the network about *one* observation at a time. Most of the time of such a question is overhead: calling functions, allocating memory. What does a question cost, for each observation, if many are asked together?
 
