@@ -81,9 +81,8 @@ class Network:
     recurrent: bool = False
     cells: int = 64  # of the LSTM, at least 1
     network_seed: int | None = None  # of the first weights, at least 0; None: the run's seed
-    eyes: Literal["paper", "small"] = (
-        "paper"  # of an Atari game; small ones suit pictures of size 42
-    )
+    # of an Atari game; small ones suit pictures of size 42
+    eyes: Literal["paper", "small"] = "paper"
     # the eyes look at every observation once, to act and to learn, instead of twice: faster with
     # pictures, and the same but for rounding
     one_look: bool = False

@@ -250,8 +250,11 @@ def test_anothers_checkpoint_is_refused_and_nothing_is_written(run, env, network
         (["a2c", MAZE, "--t-max", "many"], "--t-max: invalid literal for int() with base 10: "),
         (["a2c"], "Missing from a3c-lib train a2c: ENV"),
         (["reinforce", MAZE, "--recurrent"], "reinforce has no memory; recurrent is for the other"),
-        (["dqn", MAZE], "algorithm is one of a3c, a2c, actor-critic, reinforce; got 'dqn'"),
-        ([], "which algorithm? There are a3c, a2c, actor-critic, reinforce"),
+        (
+            ["dqn", MAZE],
+            "algorithm is one of a3c, a2c, parallel-a2c, actor-critic, reinforce; got 'dqn'",
+        ),
+        ([], "which algorithm? There are a3c, a2c, parallel-a2c, actor-critic, reinforce"),
     ],
     ids=lambda given: " ".join(given)[:40] if isinstance(given, list) else "",
 )
