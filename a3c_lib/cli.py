@@ -454,8 +454,8 @@ def _frames(model: nn.Module, world: MakeEnv, command: Evaluate) -> list[Any]:
     if isinstance(world, MakesEnvs):
         from a3c_lib.watching import beside, watch
 
-        options = {"seed": command.seed, "actions": command.actions}
-        return beside(watch(model, world, max_steps=command.film_steps, **options))  # type: ignore[arg-type]
+        seed, steps = command.seed, command.film_steps
+        return beside(watch(model, world, seed=seed, max_steps=steps, actions=command.actions))
     from a3c_lib.animation import play as frames_of
 
     playing, generator = cast(HasLogits, model), torch.Generator().manual_seed(command.seed)

@@ -74,7 +74,7 @@ class OneLook(nn.Module):
     needs a trainer that changes no parameter between acting and learning, as these are.
 
     With `bfloat16` the eyes compute with 8 bits of precision instead of 24; parameters, heads, loss
-    and optimiser keep 24. Processors that have instructions for it are faster then, others slower.
+    and optimiser keep 24. It is meant for processors that have instructions for it.
 
     Raises RuntimeError if it has acted in other steps than those it is to learn from.
 
@@ -119,9 +119,6 @@ class OneLook(nn.Module):
             return self._model.logits(observations), ()
         finally:
             self._eyes.acting = False
-
-    def values(self, observations: Tensor, *state: Any) -> Tensor:
-        return self._model.values(observations, *state)
 
     def unroll(
         self, rollout: Rollout, state: State, dummies: Tensor | None = None

@@ -73,7 +73,7 @@ def load(name: str) -> Record:
         raise FileNotFoundError(f"no record is called {name!r}; there are {known}")
     with table.open(newline="") as f:
         rows = [
-            {key: _value(text) for key, text in row.items() if text != ""}
+            {key: value_of(text) for key, text in row.items() if text != ""}
             for row in csv.DictReader(f)
         ]
     return Record(name, rows, json.loads(about.read_text()))
@@ -87,7 +87,8 @@ def _folder() -> Path:
     raise FileNotFoundError(f"no claims/records in {here} or above it; work in the book's folder")
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """A number, if the text is one."""
     for kind in int, float:
         try:
             return kind(text)

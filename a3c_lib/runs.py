@@ -83,10 +83,12 @@ class Network:
     network_seed: int | None = None  # of the first weights, at least 0; None: the run's seed
     # of an Atari game; small ones suit pictures of size 42
     eyes: Literal["paper", "small"] = "paper"
-    # the eyes look at every observation once, to act and to learn, instead of twice: faster with
-    # pictures, and the same but for rounding
+    # the eyes look at every observation once, to act and to learn, instead of twice: less to
+    # compute, and the same but for rounding
     one_look: bool = False
-    bfloat16: bool = False  # with one_look: eyes of 8 bits of precision, where a processor has it
+    bfloat16: bool = (
+        False  # with one_look: eyes of 8 bits of precision, for processors that have it
+    )
 
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden or ()):

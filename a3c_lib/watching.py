@@ -53,6 +53,8 @@ def watch(
     """
     if max_steps < 1:
         raise ValueError(f"max_steps is at least 1; got {max_steps}")
+    if actions not in ("sampled", "greedy"):
+        raise ValueError(f"actions is 'sampled' or 'greedy'; got {actions!r}")
     if isinstance(source, Game):
         envs = source.make_envs(1)
         screen: _Screens | _Rendered = _Screens(source, seed)

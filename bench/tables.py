@@ -7,6 +7,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from a3c_lib.records import value_of
+from claims.recording import short
+
 Row = dict[str, Any]
 
 
@@ -82,7 +85,7 @@ def write(path: Path, about: Mapping[str, Any], rows: Sequence[Row]) -> None:
         f.writelines(f"# {name}: {text}\n" for name, text in about.items())
         table = csv.DictWriter(f, list(rows[0]), lineterminator="\n")
         table.writeheader()
-        table.writerows({name: _short(value) for name, value in row.items()} for row in rows)
+        table.writerows({name: short(value) for name, value in row.items()} for row in rows)
     temporary.replace(path)
 
 
@@ -91,17 +94,4 @@ def read(path: Path) -> tuple[dict[str, str], list[Row]]:
     lines = path.read_text().splitlines()
     about = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
     rows = csv.DictReader(line for line in lines if not line.startswith("# "))
-    return about, [{name: _value(text) for name, text in row.items()} for row in rows]
-
-
-def _short(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def _value(text: str) -> Any:
-    for kind in int, float:
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return about, [{name: value_of(text) for name, text in row.items()} for row in rows]

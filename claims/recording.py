@@ -165,7 +165,7 @@ def _table(jobs: list[Job], results: dict[str, Row]) -> list[str]:
     columns = list(dict.fromkeys(key for row in rows for key in row))
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _short(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: short(value) for key, value in row.items()} for row in rows)
     return text.getvalue().splitlines()
 
 
@@ -173,7 +173,8 @@ def _json(about: Row) -> str:
     return json.dumps(about, indent=1, ensure_ascii=False) + "\n"
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
+    """As a table has it: six digits of a number are enough."""
     return f"{value:.6g}" if isinstance(value, float) else value
 
 

@@ -868,7 +868,7 @@ assert ones.column("slots").max() == ones.column("locked").max() == 0
 
 # %% [markdown]
 # Of the additions to weights, less than one in a hundred: even with nothing else to do, processes spend most of their time between two additions and not in one. The counter shows how much depends on the moment: between nothing and three in 10,000 with two workers, and hundreds with four, which have to share two cores. (On another day
-# the same lines, with four workers, lost none or .7.) The worst moment is the schedule in which A *sleeps* between reading and writing:
+# the same lines, with four workers, lost less than one.) The worst moment is the schedule in which A *sleeps* between reading and writing:
 # the operating system takes the core from A, and when A wakes up it writes an old number over all that the others have counted in the meantime.
 #
 # With the lock nothing is lost, and with a slot for each nothing is lost *without* one. So a count that must be exact gets slots. You have had them since 5.2.

@@ -157,3 +157,13 @@ def test_what_is_opened_is_closed():
     watch(ActorCritic.for_env(stacked()), lambda render_mode: Closed(watched(render_mode)))
     assert Closed.closed
     assert len(opened) == 1
+
+
+def test_greedy_actions_are_the_likeliest():
+    model = ActorCritic.for_env(stacked(), seed=0)
+    likeliest = watch(model, stacked, seed=4, actions="greedy")
+    np.testing.assert_array_equal(likeliest.actions, likeliest.probabilities.argmax(axis=1))
+    drawn = watch(model, stacked, seed=4)
+    assert (drawn.actions != drawn.probabilities.argmax(axis=1)).any()
+    with pytest.raises(ValueError, match="actions is 'sampled' or 'greedy'; got 'best'"):
+        watch(model, stacked, actions="best")

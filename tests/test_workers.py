@@ -463,28 +463,20 @@ def test_nothing_is_left_in_shared_memory():
     assert not [name for name in left for pid in pids if name.startswith(f"torch_{pid}_")]
 
 
-PAGE_FAULTS = """
-import resource
-import torch
-from a3c_lib.workers import keep_freed_memory
+def page_faults(link, shared):
+    """Of a worker that makes large tensors, the second time."""
+    import resource
 
-def faults_of_large_tensors():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(20):
-        torch.zeros(4_000_000)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-usual = faults_of_large_tensors()
-keep_freed_memory()
-faults_of_large_tensors()
-print(usual, faults_of_large_tensors())
-"""
+    counts = []
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(5):
+            torch.ones(12_000_000)  # more than glibc ever keeps by itself
+        counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    link.send((counts[1], resource.getpagesize()))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's memory")
-def test_freed_memory_is_kept():
-    done = subprocess.run(
-        [sys.executable, "-c", PAGE_FAULTS], capture_output=True, text=True, check=True
-    )
-    usual, kept = map(int, done.stdout.split())
-    assert kept < usual / 10
+def test_workers_keep_the_memory_that_they_free():
+    ((_, (count, page)),) = Team(page_faults, None, 1)
+    assert count < 5 * 12_000_000 * 4 / page / 10

@@ -500,13 +500,13 @@ def _at_work(
     rank: int,
     length: int,
     others: float,
-    done: int = 0,
+    counted: int = 0,
 ) -> dict[str, Tensor]:
     """What becomes of the shared memory when workers begin and finish in the given order."""
     shared = Shared(
         [each.clone() for each in theta],
         [torch.full_like(each, 0.5) for each in theta],
-        torch.tensor([done, 0, 0]),
+        torch.tensor([counted, 0, 0]),
     )
     seen = shared.theta, shared.g
     views = [each.view(-1) for tensors in seen for each in tensors]
