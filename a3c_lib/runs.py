@@ -37,7 +37,6 @@ from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.checkpoints import CheckpointError
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic, HasSpaces
-from a3c_lib.one_look import OneLook
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import MakeEnv, MakesEnvs
@@ -83,12 +82,11 @@ class Network:
     network_seed: int | None = None  # of the first weights, at least 0; None: the run's seed
     # of an Atari game; small ones suit pictures of size 42
     eyes: Literal["paper", "small"] = "paper"
-    # the eyes look at every observation once, to act and to learn, instead of twice: less to
+    # an Atari game's pictures are looked at once, to act and to learn, instead of twice: less to
     # compute, and the same but for rounding
     one_look: bool = False
-    bfloat16: bool = (
-        False  # with one_look: eyes of 8 bits of precision, for processors that have it
-    )
+    # with one_look: compute with 8 bits of precision up to the heads, for processors that have it
+    bfloat16: bool = False
 
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden or ()):
@@ -101,6 +99,8 @@ class Network:
             raise ValueError(f"eyes is 'paper' or 'small'; got {self.eyes!r}")
         if self.bfloat16 and not self.one_look:
             raise ValueError("bfloat16 goes with one_look; got one_look=False")
+        if self.one_look and self.eyes != "paper":
+            raise ValueError(f"one_look goes with the eyes 'paper'; got {self.eyes!r}")
 
     def make(self, env: HasSpaces, seed: int) -> nn.Module:
         """The network for an environment. Raises ValueError for spaces that are not supported."""
@@ -182,6 +182,8 @@ class Plan(NamedTuple):
                 network = dataclasses.replace(network, hidden=())
         if isinstance(world, MakesEnvs):
             return network.make(cast(HasSpaces, world), self.config.seed)
+        if network.one_look:
+            raise RunError(f"one_look is for an Atari game, such as {ATARI}pong; got {self.env!r}")
         try:
             env = gym.make(world)
         except Exception as error:  # whatever an environment of somebody else raises
@@ -200,6 +202,8 @@ class Plan(NamedTuple):
         config, targets = self.config, self._targets()
         world = cast(MakeEnv, self.world())
         if self.network.one_look:
+            from a3c_lib.one_look import OneLook
+
             model = OneLook(cast(Any, model), self.network.bfloat16)
         try:
             if isinstance(config, a3c.Config):

@@ -1,7 +1,8 @@
 """Pong from pixels: steps per second of the parts, of our trainers, and of stable-baselines3's A2C.
 
-One network (the paper's small one), one preparation of the pictures, 16 environments, rollouts of 5
-steps. A step is an agent's decision: 4 frames.
+One network (the paper's small one), one preparation of the pictures, and 16 environments × 5 steps
+for an update. A2C's workers share these 16 environments. A3C's may have as many each, since each
+makes updates of its own. A step is an agent's decision: 4 frames.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 GAME, GAME_ID = Game("pong"), "ALE/Pong-v5"
 ENVS, T_MAX = 16, 5
 WORKERS = max(n for n in range(1, CORES + 1) if ENVS % n == 0)
-EACH = ENVS // WORKERS  # environments of a worker
+EACH = ENVS // WORKERS  # environments of a worker, where they share them
 TARGETS = clipped(n_step_returns)
 
 
@@ -66,8 +67,15 @@ def _pictures(*batch: int) -> torch.Tensor:
 
 
 MadeOf = Callable[[ActorCritic], nn.Module]
+
+
+def two_looks(model: ActorCritic) -> nn.Module:
+    """The model as it is."""
+    return model
+
+
 LOOKS: dict[str, MadeOf] = {
-    "": lambda model: model,
+    "": two_looks,
     ", one look": OneLook,
     ", one look, bfloat16": partial(OneLook, bfloat16=True),
 }
@@ -85,8 +93,8 @@ def our_parallel_a2c(made_of: MadeOf, watch: Watch) -> None:
     follow(parallel_a2c.train(made_of(paper_network(GAME)), GAME, config, targets=TARGETS), watch)
 
 
-def our_a3c(made_of: MadeOf, watch: Watch) -> None:
-    config = a3c.Config(total_steps=FOREVER, num_envs=EACH, num_workers=WORKERS, t_max=T_MAX)
+def our_a3c(made_of: MadeOf, watch: Watch, each: int) -> None:
+    config = a3c.Config(total_steps=FOREVER, num_envs=each, num_workers=WORKERS, t_max=T_MAX)
     follow(a3c.train(made_of(paper_network(GAME)), GAME, config, targets=TARGETS), watch)
 
 
@@ -108,21 +116,25 @@ def _threads(number: int) -> str:
     return f"{number} thread{'s' * (number > 1)}"
 
 
-# The ceiling is that of processes that keep their memory.
+# The ceiling is that of processes that keep their memory, at the batch of a whole update.
 PARTS = [
-    Line(name, "part", partial(part, EACH), processes=CORES, keeps_memory=True)
+    Line(name, "part", partial(part, ENVS), processes=CORES, keeps_memory=True)
     for name, part in (
         ("environment", environment),
         ("forward", forward),
         ("forward and backward", forward_and_backward),
     )
 ]
-SPLIT = f"{WORKERS} × {EACH}"  # workers × environments of each
 OURS = [
     *(Line(f"a2c, {_threads(n)}", "ours", our_a2c, threads=n) for n in THREADS),
     *(
-        Line(f"{name}, {SPLIT}{looks}", "ours", partial(trainer, made_of))
-        for name, trainer in (("a3c", our_a3c), ("parallel_a2c", our_parallel_a2c))
+        # workers × environments of each
+        Line(f"{name}, {WORKERS} × {each}{looks}", "ours", partial(train, made_of))
+        for name, each, train in (
+            ("parallel_a2c", EACH, our_parallel_a2c),
+            ("a3c", EACH, partial(our_a3c, each=EACH)),
+            ("a3c", ENVS, partial(our_a3c, each=ENVS)),
+        )
         for looks, made_of in LOOKS.items()
     ),
 ]

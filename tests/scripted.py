@@ -46,3 +46,16 @@ class Paying(Counting):
     def step(self, action: Any) -> Any:
         observation, _, terminated, truncated, info = super().step(action)
         return observation, self.reward, terminated, truncated, info
+
+
+class Pictured(Counting):
+    """Shows two pictures of 22 × 23 random dots for each number that Counting shows."""
+
+    def __init__(self, length: int = 3, ends: str = "terminated") -> None:
+        super().__init__(length, ends)
+        self.observation_space = spaces.Box(0, 255, (2, 22, 23), np.uint8)
+
+    def _observation(self) -> Any:
+        number = int(super()._observation()[0])
+        dice = np.random.default_rng(number + 10)  # the first of all is below 0
+        return dice.integers(0, 256, self.observation_space.shape, np.uint8)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import pickle
 
 import gymnasium as gym
 import matplotlib.pyplot as plt
@@ -223,6 +224,25 @@ def test_figures_name_every_line(with_theirs):
     figure = reports.cartpole_figure(kept, cores=2)
     assert len(figure.axes[1].get_legend().get_texts()) == 1 + with_theirs
     plt.close(figure)
+
+
+# What is measured
+
+
+@pytest.mark.parametrize("line", [*pong.lines(), *cartpole.lines()], ids=lambda line: line.name)
+def test_a_line_reaches_a_process_of_its_own(line):
+    assert pickle.loads(pickle.dumps(line)).name == line.name
+
+
+@pytest.mark.parametrize("line", pong.OURS, ids=lambda line: line.name)
+def test_ours_have_the_batch_of_theirs(line, monkeypatch):
+    configs = []
+    for trainer in pong.a2c, pong.a3c, pong.parallel_a2c:
+        monkeypatch.setattr(trainer, "train", lambda *args, **_: configs.append(args[2]))
+    monkeypatch.setattr(pong, "follow", lambda *_: None)
+    line.run(Limit(1))
+    share = pong.WORKERS if f"a3c, {pong.WORKERS} × {pong.EACH}" in line.name else 1
+    assert configs[0].num_envs * configs[0].t_max * share == pong.ENVS * pong.T_MAX
 
 
 # Without stable-baselines3

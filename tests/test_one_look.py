@@ -1,19 +1,19 @@
 """What is learned from one look is what is learned from two."""
 
-import gymnasium as gym
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from scripted import Counting
-from test_recurrent import lengths, network as with_memory
+from scripted import Pictured
+from torch import nn
+from torch.nn.functional import conv2d
 
 from a3c_lib import a2c, a3c, parallel_a2c
 from a3c_lib.actor_critic import learn, look_back
-from a3c_lib.atari import Game, clipped, paper_lstm, paper_network
+from a3c_lib.atari import Game, PaperEyes, SmallEyes, clipped, paper_lstm, paper_network
 from a3c_lib.evaluation import evaluate
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
-from a3c_lib.one_look import OneLook
+from a3c_lib.one_look import KnownLayer, OneLook, of_patches, patches
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, initial_state, sampled, start
@@ -21,12 +21,62 @@ from a3c_lib.rollout import collect, dummy_steps, initial_state, sampled, start
 PONG = Game("pong")
 
 
-def without_memory(**options):
-    options = {"hidden": (4,), "seed": 1, **options}
-    model = ActorCritic.for_env(Counting(), **options)
+def network(kind=ActorCritic, make_eyes=PaperEyes, **options):
+    """A small one, whose policy head is not small."""
+    memory = {"cells": 3} if kind is RecurrentActorCritic else {}
+    options = {"hidden": (4,), "seed": 1, "activation": nn.ReLU, **memory, **options}
+    model = kind.for_env(Pictured(), make_eyes=make_eyes, **options)
     with torch.no_grad():
         model.policy_head.weight *= 100
     return model
+
+
+def lengths(*of_environments, mode=AutoresetMode.SAME_STEP, ends="terminated"):
+    makes = [lambda n=n: Pictured(n, ends) for n in of_environments]
+    return SyncVectorEnv(makes, autoreset_mode=mode)
+
+
+# Patches
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 22, 23), (1, 1, 8, 8), (1, 4, 84, 84)])
+def test_a_patch_is_sixteen_channels(shape):
+    pictures = torch.randint(256, shape, dtype=torch.uint8)
+    cut = patches(pictures)
+    rows, columns = shape[2] // 4, shape[3] // 4
+    assert cut.shape == (shape[0], 16 * shape[1], rows, columns)
+    for row in range(rows):
+        for column in range(columns):
+            patch = pictures[:, :, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+            assert torch.equal(cut[:, :, row, column], patch.flatten(1))
+
+
+@pytest.mark.parametrize("size", [(84, 84), (42, 42), (23, 30)])
+def test_a_convolution_of_patches_is_that_of_pictures(size):
+    pictures = torch.randint(256, (3, 4, *size), dtype=torch.uint8)
+    weight = torch.randn(5, 4, 8, 8, dtype=torch.float64)
+    expected = conv2d(pictures.double(), weight, stride=4)
+    torch.testing.assert_close(conv2d(patches(pictures).double(), of_patches(weight)), expected)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_known_layer_has_the_gradient_of_one_that_is_computed(stride):
+    signal, weight, bias = (
+        torch.randn(shape, dtype=torch.float64, requires_grad=True)
+        for shape in ((2, 3, 6, 7), (4, 3, 2, 2), (4,))
+    )
+    computed = conv2d(signal, weight, bias, stride).relu()
+    known = KnownLayer.apply(signal, weight, bias, stride, computed.detach())
+    assert torch.equal(known, computed)
+    assert (computed == 0).any()  # somewhere the ReLU lets nothing through
+    upstream, inputs = torch.randn_like(computed), (signal, weight, bias)
+    torch.testing.assert_close(
+        torch.autograd.grad(known, inputs, upstream),
+        torch.autograd.grad(computed, inputs, upstream),
+    )
+
+
+# One look
 
 
 def seen_twice(model, envs, t_max, rollouts=2):
@@ -51,14 +101,16 @@ def seen_twice(model, envs, t_max, rollouts=2):
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("ends", ["terminated", "truncated"])
 def test_one_look_sees_what_two_see(ends, shared):
-    for one, two in seen_twice(without_memory(shared=shared), lengths(2, 3, ends=ends), 5):
+    for one, two in seen_twice(network(shared=shared), lengths(2, 3, ends=ends), 5):
         torch.testing.assert_close(one, two)
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
 @pytest.mark.parametrize("ends", ["terminated", "truncated"])
 def test_one_look_sees_what_two_see_with_memory(ends, mode):
-    for one, two in seen_twice(with_memory(), lengths(2, 3, mode=mode, ends=ends), 5):
+    for one, two in seen_twice(
+        network(RecurrentActorCritic), lengths(2, 3, mode=mode, ends=ends), 5
+    ):
         torch.testing.assert_close(one, two)
 
 
@@ -70,22 +122,33 @@ def test_one_look_at_pictures(make):
     envs.close()
 
 
-def test_the_eyes_look_once_and_at_what_nobody_acted_on():
-    model, envs, looks = without_memory(), lengths(10, 10), []
-    model.torso[0].register_forward_hook(lambda _, given, __: looks.append(len(given[0])))
-    once = OneLook(model)
+@pytest.mark.parametrize("hidden", [(), (4,), (5, 4)])
+def test_one_look_with_any_layers_behind_the_eyes(hidden):
+    for one, two in seen_twice(network(hidden=hidden), lengths(2, 3), 5):
+        torch.testing.assert_close(one, two)
+
+
+def test_the_eyes_look_once_and_at_what_nobody_acted_on(monkeypatch):
+    envs, looks = lengths(10, 10), []
+
+    def counted(pictures):
+        looks.append(len(pictures))
+        return patches(pictures)
+
+    monkeypatch.setattr("a3c_lib.one_look.patches", counted)
+    once = OneLook(network())
     policy = sampled(once, torch.Generator().manual_seed(0))
     rollout, _ = collect(envs, policy, start(envs, 0, ()), 5)
     look_back(once, rollout, ())
     assert looks == [2] * 5 + [2]  # acting, then o_T of both environments
 
 
-def trained(model, algorithm, config, env="CartPole-v1", **options):
+def trained(model, algorithm, config, env=Pictured, **options):
     with algorithm.train(model, env, config, **options) as training:
         return list(training)
 
 
-COMMON = {"total_steps": 3000, "t_max": 5, "num_envs": 4, "seed": 3, "learning_rate": 3e-3}
+COMMON = {"total_steps": 600, "t_max": 5, "num_envs": 4, "seed": 3, "learning_rate": 3e-3}
 TRAINERS = {
     "a2c": (a2c, a2c.Config(**COMMON)),
     "a3c": (a3c, a3c.Config(**COMMON, schedule="round-robin")),
@@ -97,7 +160,7 @@ TRAINERS = {
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_training_with_one_look_is_training_with_two(trainer, kind):
     algorithm, config = TRAINERS[trainer]
-    one, two = (kind.for_env(gym.make("CartPole-v1"), hidden=(8,), seed=0) for _ in range(2))
+    one, two = (network(kind) for _ in range(2))
     names = list(one.state_dict())
     once, twice = (trained(model, algorithm, config) for model in (OneLook(one), two))
     assert [update.episodes for update in once] == [update.episodes for update in twice]
@@ -146,38 +209,40 @@ def gradient(values, model):
 
 
 def test_acting_outside_of_training_is_noticed():
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=0)
+    model = network()
     once = OneLook(model)
-    with a2c.train(once, "CartPole-v1", a2c.Config(total_steps=1000, t_max=5)) as training:
+    with a2c.train(once, Pictured, a2c.Config(total_steps=1000, t_max=5)) as training:
         next(training)
-        evaluate(model, "CartPole-v1", episodes=2)
+        evaluate(model, Pictured, episodes=2)
         next(training)
-        once.logits(torch.zeros(8, 4), ())
+        once.logits(torch.zeros(8, 2, 22, 23, dtype=torch.uint8), ())
         with pytest.raises(RuntimeError, match="has 5 steps, but OneLook has acted in 6"):
             next(training)
         next(training)  # and training goes on
 
 
 def test_a_run_goes_on_with_one_look_or_with_two():
-    config, models = a2c.Config(**COMMON), [without_memory() for _ in range(2)]
-    with a2c.train(OneLook(models[0]), Counting, config) as training:
+    config, models = a2c.Config(**COMMON), [network() for _ in range(2)]
+    with a2c.train(OneLook(models[0]), Pictured, config) as training:
         next(training)
         state = training.state_dict()
     assert list(state["model"]) == list(models[0].state_dict())
-    for model in models[1], OneLook(without_memory(seed=2)):
-        with a2c.train(model, Counting, config, resume=state) as training:
+    for model in models[1], OneLook(network(seed=2)):
+        with a2c.train(model, Pictured, config, resume=state) as training:
             assert all(map(torch.equal, state["model"].values(), model.state_dict().values()))
             assert next(training).updates == 2
 
 
-def test_what_has_no_eyes_is_refused():
+def test_other_eyes_are_refused():
     with pytest.raises(TypeError, match="ActorCritic or a RecurrentActorCritic; got Linear"):
-        OneLook(torch.nn.Linear(2, 2))
+        OneLook(nn.Linear(2, 2))
+    with pytest.raises(TypeError, match="looks once has PaperEyes; got SmallEyes"):
+        OneLook(network(make_eyes=SmallEyes))
 
 
 def test_a_world_that_resets_late_is_learned_from_without_its_dummy_steps():
-    envs = SyncVectorEnv([lambda: Counting(2)] * 2, autoreset_mode=AutoresetMode.NEXT_STEP)
+    envs = SyncVectorEnv([lambda: Pictured(2)] * 2, autoreset_mode=AutoresetMode.NEXT_STEP)
     config = a2c.Config(total_steps=60, t_max=5, num_envs=2)
-    with a2c.train(OneLook(without_memory()), envs, config) as training:
+    with a2c.train(OneLook(network()), envs, config) as training:
         assert sum(len(update.episodes) for update in training) > 0
         assert training.steps >= 60

@@ -320,6 +320,10 @@ def test_what_is_no_game_is_named(monkeypatch):
         plan("reinforce", network=Network(one_look=True)).make_model()
     with pytest.raises(ValueError, match="bfloat16 goes with one_look"):
         Network(bfloat16=True)
+    with pytest.raises(ValueError, match="one_look goes with the eyes 'paper'; got 'small'"):
+        Network(one_look=True, eyes="small")
+    with pytest.raises(RunError, match=r"one_look is for an Atari game.*got 'CartPole-v1'"):
+        plan(env="CartPole-v1", network=Network(one_look=True)).make_model()
     with pytest.raises(ValueError, match="eyes is 'paper' or 'small'; got 'large'"):
         Network(eyes="large")
     monkeypatch.setitem(sys.modules, "a3c_lib.atari", None)
