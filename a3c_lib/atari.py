@@ -7,7 +7,7 @@ picture at a time, to look at and to test against.
 
 from dataclasses import KW_ONLY, dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -202,13 +202,48 @@ def _clipped(
     return targets(rewards.clamp(-1, 1), next_values, terminated, truncated, gamma)
 
 
+class Light(NamedTuple):
+    """How bright a game's pictures are when somebody plays at random."""
+
+    mean: Tensor  # (H, W) the mean picture, in whole bytes
+    deviation: float  # how far a dot is from it: root of the mean square, over dots and pictures
+
+
+def light_of(game: Game, steps: int = 250, num_envs: int = 8, seed: int = 0) -> Light:
+    """Measured over `steps` · `num_envs` steps of random play.
+
+    >>> light = light_of(Game("pong"), steps=50)
+    >>> light.mean.shape, 2 < light.deviation < 10
+    (torch.Size([84, 84]), True)
+    """
+    envs, dice = game.make_envs(num_envs), np.random.default_rng(seed)
+    envs.reset(seed=seed)
+    actions = dice.integers(0, len(game.actions), (steps, num_envs))
+    pictures = np.stack([envs.step(action)[0][:, -1] for action in actions])
+    envs.close()
+    mean = np.rint(pictures.mean((0, 1)))
+    deviation = float(np.sqrt(np.square(pictures - mean).mean()))
+    if deviation == 0:
+        raise ValueError(f"nothing moves in {steps} steps of {game.name!r}: take more of them")
+    return Light(torch.from_numpy(mean).float(), deviation)
+
+
 class PaperEyes(nn.Module):
     """Pictures (*B, stack, 84, 84) of bytes → features (*B, 2592): the convolutions of the first
-    DQN paper, which A3C took over."""
+    DQN paper, which A3C took over.
 
-    def __init__(self, space: spaces.Box) -> None:
+    With `light` they see (x − mean) / deviation, else x / 255.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, space: spaces.Box, light: Light | None = None) -> None:
         super().__init__()
-        stack = space.shape[0]
+        stack, *size = space.shape
+        light = light or Light(torch.zeros(size), 255.0)
+        self.register_buffer("mean", light.mean)
+        self.register_buffer("deviation", torch.tensor(light.deviation))
         self.layers = nn.Sequential(
             nn.Conv2d(stack, 16, kernel_size=8, stride=4),
             nn.ReLU(),
@@ -219,6 +254,8 @@ class PaperEyes(nn.Module):
         self.width = _width(self.layers, space)
 
     def forward(self, pictures: Tensor) -> Tensor:
+        if self.mean.any():
+            pictures = (pictures - self.mean) * (255 / self.deviation)
         return features_of(self.layers, pictures)
 
 
@@ -256,21 +293,23 @@ def _width(layers: nn.Module, space: spaces.Box) -> int:
         return int(layers(torch.zeros(1, *space.shape)).shape[-1])
 
 
-def paper_network(game: Game, seed: int = 0) -> ActorCritic:
+def paper_network(game: Game, seed: int = 0, light: Light | None = None) -> ActorCritic:
     """Two convolutions, 256 units, two heads: 0.7 million weights.              [A3C; DQN 2013]
+
+    With `light`, pictures are standardised by it: see `PaperEyes`. The paper does not do that.
 
     A3C's figures 1, 3 and 4 are of this network, its table of 57 games of a larger one [DQN 2015].
 
     >>> sum(theta.numel() for theta in paper_network(Game("pong")).parameters())
     677943
     """
-    return ActorCritic.for_env(
-        game, hidden=(256,), make_eyes=PaperEyes, activation=nn.ReLU, seed=seed
-    )
+    eyes = partial(PaperEyes, light=light)
+    return ActorCritic.for_env(game, hidden=(256,), make_eyes=eyes, activation=nn.ReLU, seed=seed)
 
 
-def paper_lstm(game: Game, seed: int = 0) -> RecurrentActorCritic:
+def paper_lstm(game: Game, seed: int = 0, light: Light | None = None) -> RecurrentActorCritic:
     """The same with 256 LSTM cells between the units and the heads. [cells: A3C, "A3C LSTM"]"""
+    eyes = partial(PaperEyes, light=light)
     return RecurrentActorCritic.for_env(
-        game, hidden=(256,), cells=256, make_eyes=PaperEyes, activation=nn.ReLU, seed=seed
+        game, hidden=(256,), cells=256, make_eyes=eyes, activation=nn.ReLU, seed=seed
     )

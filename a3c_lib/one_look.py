@@ -89,7 +89,8 @@ class KnownLayer(torch.autograd.Function):
 class Weights(NamedTuple):
     """Of the torso, as they are computed with: weight and bias of each layer that has some."""
 
-    first: tuple[Tensor, Tensor]  # (16, 16 n, 2, 2), for patches of bytes 0 … 255, and (16,)
+    mean: Tensor | None  # (1, 16 n, H/4, W/4) patches of the mean picture, if pictures have one
+    first: tuple[Tensor, Tensor]  # (16, 16 n, 2, 2), for patches in bytes, and (16,)
     second: tuple[Tensor, Tensor]  # (32, 16, 4, 4), (32,)
     behind: list[list[Tensor]]  # of each layer behind the eyes
 
@@ -97,7 +98,7 @@ class Weights(NamedTuple):
 class Seen(NamedTuple):
     """What the eyes make of B pictures, layer by layer."""
 
-    patches: Tensor  # (B, 16 n, H/4, W/4)
+    patches: Tensor  # (B, 16 n, H/4, W/4), less those of the mean picture
     first: Tensor  # (B, 16, …) after its ReLU
     second: Tensor  # (B, 32, …) after its ReLU
 
@@ -108,7 +109,8 @@ class RememberingTorso(nn.Module):
 
     def __init__(self, torso: nn.Sequential, bfloat16: bool) -> None:
         super().__init__()
-        self.eyes, *behind = torso
+        eyes, *behind = torso
+        self.eyes = cast(PaperEyes, eyes)
         self.behind = nn.ModuleList(behind)
         self.dtype = torch.bfloat16 if bfloat16 else torch.float32
         self.acting = False
@@ -146,6 +148,8 @@ class RememberingTorso(nn.Module):
     @torch.no_grad()
     def _look(self, pictures: Tensor, weights: Weights) -> Seen:
         signal = patches(pictures).to(self.dtype)
+        if weights.mean is not None:
+            signal -= weights.mean  # exact also in bfloat16: both are whole numbers up to 255
         first = conv2d(signal, *weights.first).relu_()
         second = conv2d(first, *weights.second, STRIDE).relu_()
         return Seen(signal, first, second)
@@ -166,8 +170,10 @@ class RememberingTorso(nn.Module):
     @torch.enable_grad()
     def _prepared(self) -> Weights:
         first, _, second, *_ = cast(Iterable[Any], self.eyes.layers)
-        for_bytes = of_patches(first.weight / 255)
+        for_bytes = of_patches(first.weight / self.eyes.deviation)
+        mean = self.eyes.mean.byte().expand(1, first.in_channels, -1, -1)
         return Weights(
+            patches(mean).to(self.dtype) if mean.any() else None,
             (for_bytes.to(self.dtype), first.bias.to(self.dtype)),
             (second.weight.to(self.dtype), second.bias.to(self.dtype)),
             [[part.to(self.dtype) for part in layer.parameters()] for layer in self.behind],

@@ -82,6 +82,9 @@ class Network:
     network_seed: int | None = None  # of the first weights, at least 0; None: the run's seed
     # of an Atari game; small ones suit pictures of size 42
     eyes: Literal["paper", "small"] = "paper"
+    # an Atari game's pictures are standardised: less their mean, over their deviation, both measured
+    # in random play
+    standardised: bool = False
     # an Atari game's pictures are looked at once, to act and to learn, instead of twice: less to
     # compute, and the same but for rounding
     one_look: bool = False
@@ -99,16 +102,19 @@ class Network:
             raise ValueError(f"eyes is 'paper' or 'small'; got {self.eyes!r}")
         if self.bfloat16 and not self.one_look:
             raise ValueError("bfloat16 goes with one_look; got one_look=False")
-        if self.one_look and self.eyes != "paper":
-            raise ValueError(f"one_look goes with the eyes 'paper'; got {self.eyes!r}")
+        for name in "one_look", "standardised":
+            if getattr(self, name) and self.eyes != "paper":
+                raise ValueError(f"{name} goes with the eyes 'paper'; got {self.eyes!r}")
 
     def make(self, env: HasSpaces, seed: int) -> nn.Module:
         """The network for an environment. Raises ValueError for spaces that are not supported."""
         options: dict[str, Any] = {"seed": seed if self.network_seed is None else self.network_seed}
         if isinstance(env, MakesEnvs):
-            from a3c_lib.atari import PaperEyes, SmallEyes
+            from a3c_lib.atari import Game, PaperEyes, SmallEyes, light_of
 
-            make_eyes = PaperEyes if self.eyes == "paper" else SmallEyes
+            make_eyes: Any = PaperEyes if self.eyes == "paper" else SmallEyes
+            if self.standardised:
+                make_eyes = partial(PaperEyes, light=light_of(cast(Game, env)))
             options |= {"hidden": (256,), "make_eyes": make_eyes, "activation": nn.ReLU}
         if self.hidden is not None:
             options["hidden"] = self.hidden
@@ -182,8 +188,11 @@ class Plan(NamedTuple):
                 network = dataclasses.replace(network, hidden=())
         if isinstance(world, MakesEnvs):
             return network.make(cast(HasSpaces, world), self.config.seed)
-        if network.one_look:
-            raise RunError(f"one_look is for an Atari game, such as {ATARI}pong; got {self.env!r}")
+        for name in "one_look", "standardised":
+            if getattr(network, name):
+                raise RunError(
+                    f"{name} is for an Atari game, such as {ATARI}pong; got {self.env!r}"
+                )
         try:
             env = gym.make(world)
         except Exception as error:  # whatever an environment of somebody else raises

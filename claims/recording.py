@@ -149,18 +149,30 @@ def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
         "code": code_hash(claim),
         "runs": [job.key for job in wanted],
     }
-    table = RECORDS / f"{claim}.csv"
-    temporary = table.with_suffix(".tmp")
-    temporary.write_text("\n".join(_table(wanted, finished)) + "\n")
-    temporary.replace(table)
-    table.with_suffix(".json").write_text(_json(about))
+    write(RECORDS / claim, _table(wanted, finished), about)
+
+
+def write(path: Path, table: list[str], about: Row) -> None:
+    """A record: `path`.csv, whole or not there, and `path`.json."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("\n".join(table) + "\n")
+    temporary.replace(path.with_suffix(".csv"))
+    path.with_suffix(".json").write_text(_json(about))
 
 
 def _table(jobs: list[Job], results: dict[str, Row]) -> list[str]:
-    """The lines of a CSV file: the columns' names, then the rows of every job."""
-    rows = [
-        {**job.setting, "seed": job.seed, **row} for job in jobs for row in results[job.key]["rows"]
-    ]
+    return table_of(
+        [
+            {**job.setting, "seed": job.seed, **row}
+            for job in jobs
+            for row in results[job.key]["rows"]
+        ]
+    )
+
+
+def table_of(rows: list[Row]) -> list[str]:
+    """The lines of a CSV file: the columns' names, then the rows."""
     text = io.StringIO()
     columns = list(dict.fromkeys(key for row in rows for key in row))
     writer = csv.DictWriter(text, columns, lineterminator="\n")

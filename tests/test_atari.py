@@ -14,9 +14,11 @@ from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 from a3c_lib import a2c, a3c
 from a3c_lib.atari import (
     Game,
+    Light,
     PaperEyes,
     SmallEyes,
     clipped,
+    light_of,
     luminance,
     paper_lstm,
     paper_network,
@@ -252,6 +254,38 @@ def test_eyes_of_other_sizes_know_how_wide_they_are():
     for size in 84, 96:
         eyes = PaperEyes(gym.spaces.Box(0, 255, (2, size, size), np.uint8))
         assert eyes(torch.zeros(1, 2, size, size, dtype=torch.uint8)).shape == (1, eyes.width)
+
+
+def test_light_is_the_mean_of_random_play_and_how_far_dots_are_from_it():
+    game = Game("breakout")
+    light = light_of(game, steps=40, num_envs=3, seed=5)
+    envs, dice = game.make_envs(3), np.random.default_rng(5)
+    envs.reset(seed=5)
+    actions = dice.integers(0, len(game.actions), (40, 3))
+    seen = [picture for action in actions for picture in envs.step(action)[0][:, -1]]
+    mean = sum(picture.astype(float) for picture in seen) / len(seen)
+    assert np.array_equal(light.mean.numpy(), mean.round())
+    squares = [((picture - mean.round()) ** 2).mean() for picture in seen]
+    assert light.deviation == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-6)
+
+
+def test_standardised_eyes_see_what_differs_from_the_mean_picture():
+    game = Game("pong")
+    dice = torch.Generator().manual_seed(0)
+    light = Light(torch.randint(256, (84, 84), generator=dice).float(), 5.0)
+    plain, model = paper_network(game), paper_network(game, light=light)
+    pictures = torch.randint(256, (3, 4, 84, 84), generator=dice, dtype=torch.uint8)
+    standardised = (pictures.double() - light.mean.double()) / 5
+    layers = plain.torso[0].layers.double()  # the same weights, since the seed is the same
+    torch.testing.assert_close(model.torso[0](pictures), layers(standardised).float())
+    again = paper_network(game, seed=1, light=Light(torch.ones(84, 84), 1.0))
+    again.load_state_dict(model.state_dict())  # its light comes along
+    torch.testing.assert_close(again.torso[0](pictures), model.torso[0](pictures))
+
+
+def test_a_game_in_which_nothing_moves_has_no_light():
+    with pytest.raises(ValueError, match="nothing moves in 1 steps of 'pong'"):
+        light_of(Game("pong", noop_max=0, fire_at_start=False, stack=1), steps=1, num_envs=1)
 
 
 # Where it goes

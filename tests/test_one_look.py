@@ -1,5 +1,7 @@
 """What is learned from one look is what is learned from two."""
 
+from functools import partial
+
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -9,7 +11,16 @@ from torch.nn.functional import conv2d
 
 from a3c_lib import a2c, a3c, parallel_a2c
 from a3c_lib.actor_critic import learn, look_back
-from a3c_lib.atari import Game, PaperEyes, SmallEyes, clipped, paper_lstm, paper_network
+from a3c_lib.atari import (
+    Game,
+    Light,
+    PaperEyes,
+    SmallEyes,
+    clipped,
+    light_of,
+    paper_lstm,
+    paper_network,
+)
 from a3c_lib.evaluation import evaluate
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
@@ -122,6 +133,13 @@ def test_one_look_at_pictures(make):
     envs.close()
 
 
+def test_one_look_at_standardised_pictures():
+    light = Light(torch.randint(256, (22, 23)).float(), 40.0)
+    model = network(make_eyes=partial(PaperEyes, light=light))
+    for one, two in seen_twice(model, lengths(2, 3), 5):
+        torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("hidden", [(), (4,), (5, 4)])
 def test_one_look_with_any_layers_behind_the_eyes(hidden):
     for one, two in seen_twice(network(hidden=hidden), lengths(2, 3), 5):
@@ -186,8 +204,10 @@ def pairs(one, two):
     return zip(one.parameters(), two.parameters(), strict=True)
 
 
-def test_bfloat16_sees_nearly_the_same():
-    model, envs = paper_network(PONG), PONG.make_envs(2)
+@pytest.mark.parametrize("standardised", [False, True])
+def test_bfloat16_sees_nearly_the_same(standardised):
+    light = light_of(PONG, steps=50) if standardised else None
+    model, envs = paper_network(PONG, light=light), PONG.make_envs(2)
     once = OneLook(model, bfloat16=True)
     policy = sampled(once, torch.Generator().manual_seed(0))
     rollout, _ = collect(envs, policy, start(envs, 0, ()), 20)

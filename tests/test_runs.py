@@ -15,7 +15,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from a3c_lib import a2c, a3c, checkpoints, runs
-from a3c_lib.atari import Game, SmallEyes, paper_network
+from a3c_lib.atari import Game, SmallEyes, light_of, paper_network
 from a3c_lib.checkpoints import CheckpointError
 from a3c_lib.runs import ActorCriticConfig, Network, Plan, Run, RunError, Screen, find_env, recorded
 
@@ -309,6 +309,16 @@ def test_a_run_with_one_look_goes_on_and_is_read(tmp_path, algorithm):
     assert same(run.model().state_dict(), weights(run))
 
 
+def test_a_run_with_standardised_pictures_knows_its_light(tmp_path):
+    network = Network(hidden=(8,), standardised=True)
+    options = {"num_envs": 2, "t_max": 5, "total_steps": 20}
+    run = train(plan("a2c", "atari:pong", network, **options), tmp_path / "pong")
+    light = light_of(Game("pong"))
+    eyes = run.model().torso[0]
+    assert torch.equal(eyes.mean, light.mean)
+    assert eyes.deviation.item() == pytest.approx(light.deviation)
+
+
 def test_what_is_no_game_is_named(monkeypatch):
     with pytest.raises(RunError, match="'atari:pongo': a game of ale-py's, such as 'pong'"):
         plan(env="atari:pongo").make_model()
@@ -324,6 +334,8 @@ def test_what_is_no_game_is_named(monkeypatch):
         Network(one_look=True, eyes="small")
     with pytest.raises(RunError, match=r"one_look is for an Atari game.*got 'CartPole-v1'"):
         plan(env="CartPole-v1", network=Network(one_look=True)).make_model()
+    with pytest.raises(ValueError, match="standardised goes with the eyes 'paper'; got 'small'"):
+        Network(standardised=True, eyes="small")
     with pytest.raises(ValueError, match="eyes is 'paper' or 'small'; got 'large'"):
         Network(eyes="large")
     monkeypatch.setitem(sys.modules, "a3c_lib.atari", None)

@@ -1,0 +1,75 @@
+"""A run, played to its end, or from where it was interrupted."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from a3c_lib.runs import Plan, Run, recorded
+from a3c_lib.training import Training
+from claims.recording import ROOT, machine
+
+RUNS = ROOT / "runs" / "games"  # git-ignored
+NOTES = "notes.json"  # in a run's folder: what its other files do not say
+TELL = 30.0  # seconds from one line of progress to the next
+
+
+def play(plan: Plan, folder: Path) -> None:
+    """Train to the end of the budget; nothing to do if that is reached."""
+    if finished(folder):
+        return
+    resumed = Run.open(folder).load()["training"] if folder.exists() else None
+    with plan.train(plan.make_model(), resumed) as training:
+        run = Run.open(folder) if resumed else Run.create(folder, plan, training.state_dict())
+        peak, told = 0.0, 0.0
+        for update in recorded(run, training, training):
+            if time.monotonic() - told >= TELL:
+                told = time.monotonic()
+                peak = max(peak, megabytes(training))
+                print(f"{folder.name}: {update.steps:,} steps", flush=True)
+    _note(folder, peak, resumed is not None)
+
+
+def finished(folder: Path) -> bool:
+    return (folder / NOTES).exists()
+
+
+def notes(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / NOTES).read_text())
+    return found
+
+
+def _note(folder: Path, peak: float, was_resumed: bool) -> None:
+    about = {
+        "commit": commit(),
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+        "megabytes": round(peak),
+        "resumed": was_resumed,
+    }
+    (folder / NOTES).write_text(json.dumps(about) + "\n")
+
+
+def commit() -> str:
+    """Which code this is; says so if it was changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.check_output(command, cwd=ROOT, text=True).strip()
+
+
+def megabytes(training: Training[nn.Module, Any]) -> float:
+    """Memory of this process and of the training's workers, what they share counted once; NaN
+    where the system does not tell."""
+    pids = getattr(training, "pids", {}).values()
+    try:
+        return sum(map(_share, ["self", *pids]))
+    except OSError:
+        return float("nan")
+
+
+def _share(pid: int | str) -> float:
+    """A process's proportional set size, in megabytes. [proc(5)]"""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000

@@ -1,0 +1,72 @@
+"""What is kept of the runs: their learning curves, how they came about, and a network."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from a3c_lib import checkpoints
+from a3c_lib.runs import Run
+from claims.games.playing import finished, notes
+from claims.games.series import Series
+from claims.recording import RECORDS, table_of, versions, write
+
+GAMES = RECORDS / "games"
+EVERY = 20_000  # steps from one row of a curve to the next
+LATEST = 100  # games whose mean score a row has
+
+
+def store(name: str, series: Series, folder: Path, records: Path = GAMES) -> None:
+    """Write the record of those runs in `folder` that are finished."""
+    there = [run for run in series.runs_in(folder) if finished(run.folder)]
+    played = {run.folder: Run.open(run.folder) for run in there}
+    rows = [
+        {"setting": run.setting, "seed": run.seed, **row}
+        for run in there
+        for row in curve(played[run.folder].metrics())
+    ]
+    of_runs = {run.folder.name: notes(run.folder) for run in there}
+    about = {
+        "claim": series.claim,
+        "command": f"python -m claims.games {name}",
+        "seeds": len({run.seed for run in there}),
+        "seconds": round(sum(run.load()["seconds"] for run in played.values())),
+        **{key: max(note[key] for note in of_runs.values()) for key in ("date", "machine")},
+        "versions": versions("torch", "numpy", "gymnasium", "ale-py"),
+        "plans": {setting: plan.as_json() for setting, plan in series.plans.items()},
+        "runs": of_runs,
+    }
+    write(records / name, table_of(rows), about)
+    for run in there:
+        if (run.setting, run.seed) == series.keeps:
+            keep(played[run.folder], records / name)
+
+
+def curve(updates: Iterable[Any]) -> Iterator[dict[str, float]]:
+    """A row for every so many steps: the mean score of the latest games, with clipped rewards or
+    not, and what the update says of the training."""
+    scores: deque[float] = deque(maxlen=LATEST)
+    games, due = 0, EVERY
+    for update in updates:
+        games += update.episodes
+        scores.extend([update.episode_return] * update.episodes)
+        if update.steps >= due:
+            due += EVERY
+            yield {
+                "steps": update.steps,
+                "minutes": update.seconds / 60,
+                "games": games,
+                "score": sum(scores) / max(len(scores), 1),
+                "entropy": update.entropy,
+                "explained_variance": update.explained_variance,
+                "gradient_norm": update.gradient_norm,
+            }
+
+
+def keep(run: Run, folder: Path) -> None:
+    """A copy of a run, with its network, to evaluate and to watch; it cannot be resumed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept, state = Run(folder, run.plan, run.about), run.load()
+    kept.describe()
+    training = {name: state["training"][name] for name in ("model", "steps")}
+    checkpoints.save(kept.checkpoint, {**state, "training": training})

@@ -1,0 +1,113 @@
+"""Long runs of games are recorded as they were played."""
+
+import csv
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from a3c_lib import a2c
+from a3c_lib.runs import Network, Plan, Run, Screen
+from claims.games import playing, records
+from claims.games.series import SERIES, Series
+
+
+def test_a_curve_has_the_mean_of_the_latest_games(monkeypatch):
+    monkeypatch.setattr(records, "EVERY", 10)
+    monkeypatch.setattr(records, "LATEST", 3)
+    scores = [[], [1.0], [], [2.0, 4.0], [], [6.0]]
+    updates = [
+        SimpleNamespace(
+            steps=5 * (i + 1),
+            seconds=60.0 * i,
+            episodes=len(of_update),
+            episode_return=sum(of_update) / len(of_update) if of_update else float("nan"),
+            entropy=i,
+            explained_variance=0.5,
+            gradient_norm=1.0,
+        )
+        for i, of_update in enumerate(scores)
+    ]
+    rows = list(records.curve(updates))
+    assert [row["steps"] for row in rows] == [10, 20, 30]
+    assert [row["games"] for row in rows] == [1, 3, 4]
+    assert [row["minutes"] for row in rows] == [1, 3, 5]
+    assert [row["score"] for row in rows] == [1.0, (1 + 3 + 3) / 3, (3 + 3 + 6) / 3]
+
+
+@pytest.fixture
+def series(monkeypatch):
+    """Two seeds of a few steps of Pong, with games of ten steps."""
+    monkeypatch.setattr(records, "EVERY", 10)
+    config = a2c.Config(total_steps=40, num_envs=2, t_max=5)
+    screen = Screen(max_frames=40, noop_max=0)
+    plan = Plan("a2c", "atari:pong", config, Network(hidden=(4,)), screen)
+    return Series("Pong is played.", {"A few": plan}, seeds=(3, 4), keeps=("A few", 4))
+
+
+def test_a_series_is_played_and_recorded(series, tmp_path):
+    runs = series.runs_in(tmp_path / "runs")
+    assert [(run.folder.name, run.plan.config.seed) for run in runs] == [
+        ("a-few-3", 3),
+        ("a-few-4", 4),
+    ]
+    for run in runs:
+        assert not playing.finished(run.folder)
+        playing.play(run.plan, run.folder)
+        assert playing.finished(run.folder)
+        records.store("small", series, tmp_path / "runs", tmp_path / "records")
+    about = json.loads((tmp_path / "records" / "small.json").read_text())
+    assert about["plans"]["A few"] == series.plans["A few"].as_json()
+    assert about["seeds"] == 2
+    assert about["runs"]["a-few-4"]["commit"] == playing.commit()
+    with (tmp_path / "records" / "small.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["seed"], row["steps"]) for row in rows] == [
+        (seed, steps) for seed in "34" for steps in ("10", "20", "30", "40")
+    ]
+    assert {row["setting"] for row in rows} == {"A few"}
+    ours, kept = Run.open(runs[1].folder).model(), Run.open(tmp_path / "records" / "small").model()
+    for mine, theirs in zip(ours.parameters(), kept.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_a_finished_run_is_left_alone_and_an_interrupted_one_goes_on(series, tmp_path, monkeypatch):
+    (run, _), played = series.runs_in(tmp_path), []
+
+    def interrupted(*args, **options):
+        for update in recorded(*args, **options):
+            played.append(update.steps)
+            yield update
+            if update.steps == 20:
+                raise KeyboardInterrupt
+
+    recorded = playing.recorded
+    monkeypatch.setattr(playing, "recorded", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        playing.play(run.plan, run.folder)
+    assert not playing.finished(run.folder)
+    monkeypatch.setattr(playing, "recorded", recorded)
+    playing.play(run.plan, run.folder)
+    assert playing.notes(run.folder)["resumed"]
+    assert Run.open(run.folder).metrics()[-1].steps == 40
+    monkeypatch.setattr(Plan, "train", None)  # it would fail if anything were trained
+    playing.play(run.plan, run.folder)
+
+
+def test_memory_is_told():
+    training = SimpleNamespace(pids={})
+    assert 50 < playing.megabytes(training) < 10_000
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_a_record_is_of_the_series_as_it_stands(name):
+    about = json.loads((records.GAMES / f"{name}.json").read_text())
+    series = SERIES[name]
+    assert about["claim"] == series.claim
+    assert about["plans"] == {setting: plan.as_json() for setting, plan in series.plans.items()}
+    assert {run.folder.name for run in series.runs_in(playing.RUNS)} == set(about["runs"])
+
+
+def test_every_record_of_games_belongs_to_a_series():
+    assert {path.stem for path in records.GAMES.glob("*.csv")} == set(SERIES)
