@@ -5,9 +5,10 @@ papers do. `Game` names every choice in it; the functions below it are the same 
 picture at a time, to look at and to test against.
 """
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -293,23 +294,54 @@ def _width(layers: nn.Module, space: spaces.Box) -> int:
         return int(layers(torch.zeros(1, *space.shape)).shape[-1])
 
 
-def paper_network(game: Game, seed: int = 0, light: Light | None = None) -> ActorCritic:
+def paper_network(
+    game: Game, seed: int = 0, light: Light | None = None, orthogonal: bool = False
+) -> ActorCritic:
     """Two convolutions, 256 units, two heads: 0.7 million weights.              [A3C; DQN 2013]
 
-    With `light`, pictures are standardised by it: see `PaperEyes`. The paper does not do that.
-
-    A3C's figures 1, 3 and 4 are of this network, its table of 57 games of a larger one [DQN 2015].
+    With `light`, pictures are standardised by it: see `PaperEyes`. With `orthogonal`, the weights
+    begin as `begun_orthogonal` draws them. The paper has the one not, and does not tell of the
+    other. A3C's figures 1, 3 and 4 are of this network, its table of 57 games of a larger one [DQN
+    2015].
 
     >>> sum(theta.numel() for theta in paper_network(Game("pong")).parameters())
     677943
     """
     eyes = partial(PaperEyes, light=light)
-    return ActorCritic.for_env(game, hidden=(256,), make_eyes=eyes, activation=nn.ReLU, seed=seed)
+    model = ActorCritic.for_env(game, hidden=(256,), make_eyes=eyes, activation=nn.ReLU, seed=seed)
+    return begun_orthogonal(model, seed) if orthogonal else model
 
 
-def paper_lstm(game: Game, seed: int = 0, light: Light | None = None) -> RecurrentActorCritic:
+def paper_lstm(
+    game: Game, seed: int = 0, light: Light | None = None, orthogonal: bool = False
+) -> RecurrentActorCritic:
     """The same with 256 LSTM cells between the units and the heads. [cells: A3C, "A3C LSTM"]"""
     eyes = partial(PaperEyes, light=light)
-    return RecurrentActorCritic.for_env(
+    model = RecurrentActorCritic.for_env(
         game, hidden=(256,), cells=256, make_eyes=eyes, activation=nn.ReLU, seed=seed
     )
+    return begun_orthogonal(model, seed) if orthogonal else model
+
+
+Model = TypeVar("Model", bound=ActorCritic | RecurrentActorCritic)
+
+
+def begun_orthogonal(model: Model, seed: int = 0) -> Model:
+    """`model` with new first weights: each layer's matrix is orthogonal, times √2 since a ReLU lets
+    half of a signal through; the policy's head times 0.01, the value's times 1. Biases are zero. An
+    LSTM stays as it is.                                    [Saxe et al. 2014; OpenAI's A2C]
+
+    >>> first, *_ = begun_orthogonal(paper_network(Game("pong"))).torso[0].layers
+    >>> rows = first.weight.detach().flatten(1)
+    >>> bool(torch.allclose(rows @ rows.T, 2 * torch.eye(16), atol=1e-5))
+    True
+    """
+    gains: dict[nn.Module, float] = {model.policy_head: 0.01, model.value_head: 1.0}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in model.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.orthogonal_(layer.weight, gains.get(layer, math.sqrt(2)))
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
+    return model

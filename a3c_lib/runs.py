@@ -85,6 +85,8 @@ class Network:
     # an Atari game's pictures are standardised: less their mean, over their deviation, both measured
     # in random play
     standardised: bool = False
+    # an Atari game's network begins with orthogonal weights, instead of torch's
+    orthogonal: bool = False
     # an Atari game's pictures are looked at once, to act and to learn, instead of twice: less to
     # compute, and the same but for rounding
     one_look: bool = False
@@ -118,9 +120,16 @@ class Network:
             options |= {"hidden": (256,), "make_eyes": make_eyes, "activation": nn.ReLU}
         if self.hidden is not None:
             options["hidden"] = self.hidden
+        model: ActorCritic | RecurrentActorCritic
         if self.recurrent:
-            return RecurrentActorCritic.for_env(env, cells=self.cells, **options)
-        return ActorCritic.for_env(env, **options)
+            model = RecurrentActorCritic.for_env(env, cells=self.cells, **options)
+        else:
+            model = ActorCritic.for_env(env, **options)
+        if self.orthogonal:
+            from a3c_lib.atari import begun_orthogonal
+
+            begun_orthogonal(model, options["seed"])
+        return model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +197,7 @@ class Plan(NamedTuple):
                 network = dataclasses.replace(network, hidden=())
         if isinstance(world, MakesEnvs):
             return network.make(cast(HasSpaces, world), self.config.seed)
-        for name in "one_look", "standardised":
+        for name in "one_look", "standardised", "orthogonal":
             if getattr(network, name):
                 raise RunError(
                     f"{name} is for an Atari game, such as {ATARI}pong; got {self.env!r}"

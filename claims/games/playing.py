@@ -21,6 +21,7 @@ def play(plan: Plan, folder: Path) -> None:
     """Train to the end of the budget; nothing to do if that is reached."""
     if finished(folder):
         return
+    code = commit()
     resumed = Run.open(folder).load()["training"] if folder.exists() else None
     with plan.train(plan.make_model(), resumed) as training:
         run = Run.open(folder) if resumed else Run.create(folder, plan, training.state_dict())
@@ -30,7 +31,14 @@ def play(plan: Plan, folder: Path) -> None:
                 told = time.monotonic()
                 peak = max(peak, megabytes(training))
                 print(f"{folder.name}: {update.steps:,} steps", flush=True)
-    _note(folder, peak, resumed is not None)
+    about = {
+        "commit": code,
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+        "megabytes": round(peak),
+        "resumed": resumed is not None,
+    }
+    (folder / NOTES).write_text(json.dumps(about) + "\n")
 
 
 def finished(folder: Path) -> bool:
@@ -40,17 +48,6 @@ def finished(folder: Path) -> bool:
 def notes(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / NOTES).read_text())
     return found
-
-
-def _note(folder: Path, peak: float, was_resumed: bool) -> None:
-    about = {
-        "commit": commit(),
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-        "megabytes": round(peak),
-        "resumed": was_resumed,
-    }
-    (folder / NOTES).write_text(json.dumps(about) + "\n")
 
 
 def commit() -> str:

@@ -4,9 +4,10 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from a3c_lib.runs import Plan
+from a3c_lib import a3c, parallel_a2c
+from a3c_lib.runs import ATARI, Network, Plan, Screen
 
 
 class Series(NamedTuple):
@@ -40,3 +41,49 @@ def with_seed(plan: Plan, seed: int) -> Plan:
 
 def _slug(setting: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", setting.lower()).strip("-")
+
+
+PLAIN = Screen()
+FAST = Network(standardised=True, orthogonal=True, one_look=True, bfloat16=True)
+RECIPE: dict[str, Any] = {  # found by a search, whose record is pong_search
+    "t_max": 5,
+    "optimizer": "adam",
+    "learning_rate": 3e-4,
+    "entropy_weight": 0.003,
+    "value_weight": 0.25,
+}
+
+
+def a2c_on_two_cores(game: str, total_steps: int, screen: Screen = PLAIN) -> Plan:
+    """16 environments, 8 in each of two processes."""
+    config = parallel_a2c.Config(total_steps=total_steps, num_envs=16, num_workers=2, **RECIPE)
+    return Plan("parallel-a2c", ATARI + game, config, FAST, screen)
+
+
+def a3c_on_two_cores(game: str, total_steps: int, screen: Screen = PLAIN) -> Plan:
+    """Two workers with 16 environments each, so that every update has as many steps as A2C's."""
+    config = a3c.Config(total_steps=total_steps, num_envs=16, num_workers=2, **RECIPE)
+    return Plan("a3c", ATARI + game, config, FAST, screen)
+
+
+SERIES = {
+    "pong": Series(
+        "How A2C and A3C learn Pong from pixels on two cores, without sticky actions.",
+        {
+            "A2C": a2c_on_two_cores("pong", 1_500_000),
+            "A3C": a3c_on_two_cores("pong", 1_500_000),
+        },
+        seeds=range(3),
+        keeps=("A2C", 0),
+    ),
+    "pong_sticky": Series(
+        "How A2C learns Pong where an action is repeated with probability 0.25 in every frame.",
+        {"A2C, sticky": a2c_on_two_cores("pong", 1_500_000, Screen(sticky=0.25))},
+        seeds=range(3),
+    ),
+    "breakout": Series(
+        "How far A2C comes in Breakout; a lost life ends what is learned from.",
+        {"A2C": a2c_on_two_cores("breakout", 5_000_000, Screen(life_ends=True))},
+        seeds=range(1),
+    ),
+}
