@@ -70,15 +70,15 @@ SERIES = {
     "pong": Series(
         "How A2C and A3C learn Pong from pixels on two cores, without sticky actions.",
         {
-            "A2C": a2c_on_two_cores("pong", 1_500_000),
-            "A3C": a3c_on_two_cores("pong", 1_500_000),
+            "A2C": a2c_on_two_cores("pong", 2_000_000),
+            "A3C": a3c_on_two_cores("pong", 2_000_000),
         },
         seeds=range(3),
         keeps=("A2C", 0),
     ),
     "pong_sticky": Series(
         "How A2C learns Pong where an action is repeated with probability 0.25 in every frame.",
-        {"A2C, sticky": a2c_on_two_cores("pong", 1_500_000, Screen(sticky=0.25))},
+        {"A2C, sticky": a2c_on_two_cores("pong", 2_000_000, Screen(sticky=0.25))},
         seeds=range(3),
     ),
     "breakout": Series(
