@@ -1,4 +1,4 @@
-"""Beside the chapters: a training's state in a file that is whole, or not there.
+"""Chapter 07: a training's state in a file that is whole, or not there.
 
 checkpoints.save("run.pt", training.state_dict())
 ...

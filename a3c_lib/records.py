@@ -23,8 +23,9 @@ class Record(NamedTuple):
     about: dict[str, Any]
 
     def __str__(self) -> str:
+        count = self.about["seeds"]
         return (
-            f"Recorded, not run here: {self.about['seeds']} seeds per setting, "
+            f"Recorded, not run here: {count} seed{'s' * (count != 1)} per setting, "
             f"{self.about['seconds'] / 60:.0f} min of computing on {self.about['date']} "
             f"({self.about['machine']}). To run it again: {self.about['command']} --again"
         )
@@ -69,7 +70,9 @@ def load(name: str) -> Record:
     folder = _folder()
     table, about = folder / f"{name}.csv", folder / f"{name}.json"
     if not table.exists():
-        known = sorted(path.stem for path in folder.glob("*.csv"))
+        known = sorted(
+            str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.csv")
+        )
         raise FileNotFoundError(f"no record is called {name!r}; there are {known}")
     with table.open(newline="") as f:
         rows = [
@@ -77,6 +80,17 @@ def load(name: str) -> Record:
             for row in csv.DictReader(f)
         ]
     return Record(name, rows, json.loads(about.read_text()))
+
+
+def path(name: str) -> Path:
+    """Where something lies that is kept beside the records, such as a trained network.
+
+    Raises FileNotFoundError if it is not there.
+    """
+    found = _folder() / name
+    if not found.exists():
+        raise FileNotFoundError(f"there is no {found}")
+    return found
 
 
 def _folder() -> Path:

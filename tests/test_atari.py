@@ -17,6 +17,7 @@ from a3c_lib.atari import (
     Light,
     PaperEyes,
     SmallEyes,
+    begun_orthogonal,
     clipped,
     light_of,
     luminance,
@@ -286,6 +287,32 @@ def test_standardised_eyes_see_what_differs_from_the_mean_picture():
 def test_a_game_in_which_nothing_moves_has_no_light():
     with pytest.raises(ValueError, match="nothing moves in 1 steps of 'pong'"):
         light_of(Game("pong", noop_max=0, fire_at_start=False, stack=1), steps=1, num_envs=1)
+
+
+@pytest.mark.parametrize("make", [paper_network, paper_lstm])
+def test_orthogonal_weights(make):
+    before = torch.random.get_rng_state()
+    plain, model = make(Game("pong"), seed=3), make(Game("pong"), seed=3, orthogonal=True)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    eyes, units, _ = model.torso
+    gains = {
+        eyes.layers[0]: 2**0.5,
+        eyes.layers[2]: 2**0.5,
+        units: 2**0.5,
+        model.policy_head: 0.01,
+        model.value_head: 1.0,
+    }
+    for layer, gain in gains.items():
+        rows = layer.weight.detach().flatten(1)
+        torch.testing.assert_close(
+            rows @ rows.T, gain**2 * torch.eye(len(rows)), atol=1e-4 * gain**2, rtol=0
+        )
+        assert not layer.bias.any()
+    again, other = (begun_orthogonal(make(Game("pong")), seed) for seed in (3, 4))
+    assert torch.equal(again.value_head.weight, model.value_head.weight)
+    assert not torch.equal(other.value_head.weight, model.value_head.weight)
+    if make is paper_lstm:
+        assert torch.equal(plain.lstm.weight_ih, model.lstm.weight_ih)
 
 
 # Where it goes

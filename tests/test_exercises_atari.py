@@ -1,14 +1,19 @@
 """Right answers to chapter 07's exercises in other forms, and what its cases tell apart."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from ale_py import Action, ALEInterface, LoggerMode, roms
 from gymnasium import spaces
 
+from a3c_lib import a2c
 from a3c_lib.atari import Game, PaperEyes, clipped, shrunk
 from a3c_lib.exercises import atari as exercises, registry
 from a3c_lib.exercises.checking import Kind, check
+from a3c_lib.networks import ActorCritic
+from a3c_lib.rollout import make_envs
 
 # 7.1
 
@@ -97,6 +102,20 @@ def step_by_step(lives, over, timed_out):
     return terminated, reported
 
 
+# 7.7
+
+
+def in_whole_steps(frames, t_max, num_envs, frame_skip):
+    return -(-frames // (frame_skip * t_max * num_envs))
+
+
+def counted(frames, t_max, num_envs, frame_skip):
+    updates = -(-frames // (frame_skip * t_max * num_envs)) - 2
+    while updates * t_max * num_envs * frame_skip < frames:
+        updates += 1
+    return updates
+
+
 # 7.2
 
 
@@ -127,6 +146,8 @@ def one_by_one(layers, pictures):
         ("7.5", written_out),
         ("7.6", with_diff),
         ("7.6", step_by_step),
+        ("7.7", in_whole_steps),
+        ("7.7", counted),
         ("7.2", with_flatten),
         ("7.2", one_by_one),
     ],
@@ -225,3 +246,11 @@ def test_the_papers_eyes_are_layers_for_pictures_in_any_batch():
 
 def test_clipped_is_the_packages():
     assert registry.find("7.5").reference is clipped
+
+
+@pytest.mark.parametrize("frames", [1, 160, 161, 400])
+def test_updates_for_a_budget_are_those_of_a_training(frames):
+    config = a2c.Config(total_steps=math.ceil(frames / 4), t_max=5, num_envs=4, fast_envs=False)
+    model = ActorCritic.for_env(make_envs("CartPole-v1").envs[0], hidden=(2,))
+    with a2c.train(model, "CartPole-v1", config) as training:
+        assert len(list(training)) == exercises.updates_for(frames, 5, 4, 4)

@@ -43,9 +43,15 @@ def test_a_record_says_that_it_is_one():
 
 
 @pytest.mark.usefixtures("book")
+def test_what_is_kept_beside_the_records_is_found():
+    assert records.path("trap.csv").read_text().startswith("beta,seed")
+
+
+@pytest.mark.usefixtures("book")
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (lambda: records.path("games/hop.pt"), FileNotFoundError, "there is no .*games/hop.pt"),
         (lambda: records.load("hop"), FileNotFoundError, r"'hop'; there are \['trap'\]"),
         (lambda: records.load("trap").column("x"), ValueError, "got 'x'"),
         (lambda: records.load("trap").select(beta=7), ValueError, "no row .* {'beta': 7}"),

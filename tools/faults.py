@@ -530,6 +530,13 @@ FAULTS = [
         "(d_outcome, outcome, 0)",
         "(d_outcome, outcome, -1)",
     ),
+    Fault("the mean picture forgotten", "atari", "(pictures - self.mean)", "pictures"),
+    Fault("the mean picture added", "atari", "(pictures - self.mean)", "(pictures + self.mean)"),
+    Fault("the deviation forgotten", "atari", "* (255 / self.deviation)", "* 1"),
+    Fault("the whole stack for the light", "atari", "[0][:, -1] for", "[0][:, 0] for"),
+    Fault("the deviation from zero", "atari", "np.square(pictures - mean)", "np.square(pictures)"),
+    Fault("no gain for a ReLU", "atari", "gains.get(layer, math.sqrt(2))", "gains.get(layer, 1.0)"),
+    Fault("the mean picture forgotten in one look", "one_look", "signal -= weights.mean", "pass"),
     Fault("bytes not scaled in one look", "one_look", "first.weight / 255", "first.weight / 1"),
     Fault("patches turned", "one_look", "permute(0, 2, 4, 1, 3)", "permute(0, 4, 2, 1, 3)"),
     Fault(

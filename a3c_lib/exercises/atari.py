@@ -1,5 +1,6 @@
 """Chapter 07: the exercises of "Atari from pixels"."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -606,6 +607,65 @@ def _life_cases() -> list[Case]:
     ]
 
 
+# 7.7 Frames and updates
+
+
+def updates_for(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    """How many updates a budget of `frames` frames pays for, all environments together; the last
+    one may go beyond it."""
+    return math.ceil(frames / (frame_skip * t_max * num_envs))
+
+
+def steps_taken_for_frames(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    return math.ceil(frames / (t_max * num_envs))
+
+
+def frames_multiplied(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    return math.ceil(frames * frame_skip / (t_max * num_envs))
+
+
+def one_environment_counted(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    return math.ceil(frames / (frame_skip * t_max))
+
+
+def an_update_for_each_step(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    return math.ceil(frames / (frame_skip * num_envs))
+
+
+def steps_not_updates(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    return math.ceil(frames / frame_skip)
+
+
+def an_update_for_each_environment(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    return num_envs * updates_for(frames, t_max, num_envs, frame_skip)
+
+
+def the_last_one_left_out(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    return frames // (frame_skip * t_max * num_envs)
+
+
+def one_too_many(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    return frames // (frame_skip * t_max * num_envs) + 1
+
+
+def a_part_of_an_update(frames: int, t_max: int, num_envs: int, frame_skip: int) -> float:
+    return frames / (frame_skip * t_max * num_envs)
+
+
+def always_four(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    return updates_for(frames, t_max, num_envs, 4)
+
+
+def _budget_cases() -> list[Case]:
+    return [
+        Case("3 updates to the frame", 120, t_max=5, num_envs=2, frame_skip=4),
+        Case("a frame more than 3 updates", 121, t_max=5, num_envs=2, frame_skip=4),
+        Case("one environment, one frame a step", 7, t_max=3, num_envs=1, frame_skip=1),
+        Case("3 frames a step", 1000, t_max=4, num_envs=8, frame_skip=3),
+        Case("200 million frames, A2C's batch", 200_000_000, t_max=5, num_envs=16, frame_skip=4),
+    ]
+
+
 EXERCISES = (
     Exercise(
         id="7.1",
@@ -1029,6 +1089,64 @@ EXERCISES = (
             "two results do they belong to?",
             "lives[:-1] are the counters before each step, lives[1:] those after it.",
             "The first is ((lives[1:] < lives[:-1]) & ~timed_out) | over, the second over | timed_out.",
+        ),
+    ),
+    Exercise(
+        id="7.7",
+        title="frames and updates",
+        reference=updates_for,
+        cases=_budget_cases,
+        wrong=(
+            Wrong(
+                steps_taken_for_frames,
+                "This takes a step for a frame. Each step shows `frame_skip` frames, so the budget is "
+                "spent sooner: such a run has played 4 times as long as the one that it is compared "
+                "with.",
+            ),
+            Wrong(
+                frames_multiplied,
+                "This multiplies by `frame_skip`. A step has several frames, so there are fewer steps "
+                "than frames: divide.",
+            ),
+            Wrong(
+                one_environment_counted,
+                "This counts the frames of one environment. All of them play, and all of their "
+                "frames count.",
+            ),
+            Wrong(
+                an_update_for_each_step,
+                "An update comes after `t_max` steps of every environment, not after each.",
+            ),
+            Wrong(
+                steps_not_updates,
+                "This is how many steps the budget pays for. An update takes t_max · num_envs of them.",
+            ),
+            Wrong(
+                an_update_for_each_environment,
+                "This counts an update for each environment. They are in step with each other, and "
+                "there is one update for all.",
+            ),
+            Wrong(
+                the_last_one_left_out,
+                "`//` rounds down: with 121 frames and 40 an update, one frame would remain that no "
+                "update has played. Round up, math.ceil.",
+            ),
+            Wrong(
+                one_too_many,
+                "Where the budget is spent to the frame, this makes one update more. Round up: "
+                "math.ceil leaves whole numbers as they are.",
+            ),
+            Wrong(
+                a_part_of_an_update,
+                "There is no part of an update. Round up, math.ceil.",
+            ),
+            Wrong(always_four, "Not every game is played with 4 frames a step: use `frame_skip`."),
+        ),
+        hints=(
+            "How many steps does an update take, of all environments together? How many frames are "
+            "those?",
+            "An update plays frame_skip · t_max · num_envs frames.",
+            "math.ceil(frames / (frame_skip * t_max * num_envs))",
         ),
     ),
 )

@@ -8,4 +8,7 @@ are, and no other command makes them again.
 folder `runs/games/NAME/…`, where it is resumed when it was interrupted. From there it writes
 `claims/records/games/NAME.csv`, the learning curves; `NAME.json`, how they came about; and, of a
 series that keeps one, `NAME/`, the folder of a run that `a3c-lib evaluate` reads.
+
+`pong_search` is the record of what was tried before Pong's recipe was found; no command plays it
+again.
 """
