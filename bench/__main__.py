@@ -1,4 +1,4 @@
-"""`python -m bench [pong] [cartpole]`: measure, write bench/results/NAME.csv and .png, print."""
+"""`python -m bench [pong] [cartpole] [scaling]`: measure, write bench/results/NAME.csv and .png, print."""
 
 import argparse
 import os
@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from bench import baselines, cartpole, pong, reports
+from bench import baselines, cartpole, pong, reports, scaling
 from bench.measuring import CORES, Line, rounds
-from bench.reports import RATE, RETURN
-from bench.tables import Row, read, write
+from bench.tables import RATE, RETURN, Row, read, write
 from claims.recording import machine, versions
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -73,10 +72,16 @@ def rate_rows(lines: Sequence[Line], effort: Effort) -> list[Row]:
     ]
 
 
+def measure_scaling(effort: Effort) -> list[Row]:
+    return rate_rows(scaling.lines(), effort)
+
+
 BENCHES = {
     "pong": Bench(measure_pong, reports.pong_text, reports.pong_figure),
     "cartpole": Bench(measure_cartpole, reports.cartpole_text, reports.cartpole_figure),
+    "scaling": Bench(measure_scaling, scaling.text, scaling.figure),
 }
+DEFAULT = "pong", "cartpole"
 
 
 def about(name: str, effort: Effort) -> dict[str, Any]:
@@ -105,7 +110,9 @@ def show(name: str, folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="pong, cartpole; default: both")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="pong, cartpole, scaling; default: the first two"
+    )
     parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
     parser.add_argument(
         "--show", action="store_true", help="print and draw the results that are there"
@@ -118,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("stable-baselines3 is not installed, so its lines are left out: make bench has it.")
     effort = QUICK if options.quick else FULL
     options.folder.mkdir(parents=True, exist_ok=True)
-    for name in options.names or BENCHES:
+    for name in options.names or DEFAULT:
         if not options.show:
             how = about(name, effort)
             write(options.folder / f"{name}.csv", how, BENCHES[name].measure(effort))

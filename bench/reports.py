@@ -9,9 +9,18 @@ from matplotlib.figure import Figure
 
 from a3c_lib.drawing import axes
 from bench.figures import bars, courses
-from bench.tables import Measured, Row, aligned, best, ceiling, ratios, spread
+from bench.tables import (
+    RETURN,
+    Measured,
+    Row,
+    aligned,
+    best,
+    ceiling,
+    rates_of,
+    ratios,
+    spread,
+)
 
-RATE, RETURN = "steps per second", "mean return"  # the quantities in the tables
 SPEED_AIM = {"pong": 3.5, "cartpole": 3.0}  # times stable-baselines3's steps per second
 SHARE_AIM = 0.9  # of the ceiling
 SECONDS_AIM = 0.5  # of stable-baselines3's, until CartPole is learned
@@ -41,12 +50,7 @@ class Speeds(NamedTuple):
 
 def speeds(rows: Sequence[Row], cores: int) -> Speeds:
     """The rates among the rows, by line, in order of appearance."""
-    of_rate = [row for row in rows if row["quantity"] == RATE]
-    kinds = {row["line"]: row["kind"] for row in of_rate}
-    lines = [
-        Measured(name, kind, tuple(row["value"] for row in of_rate if row["line"] == name))
-        for name, kind in kinds.items()
-    ]
+    lines = rates_of(rows)
     parts, theirs = of_kind(lines, "part"), of_kind(lines, "theirs")
     return Speeds(
         lines,

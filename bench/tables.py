@@ -12,6 +12,8 @@ from claims.recording import short
 
 Row = dict[str, Any]
 
+RATE, RETURN = "steps per second", "mean return"  # the quantities in the tables
+
 
 class Measured(NamedTuple):
     """A line, and its steps per second in each round."""
@@ -19,6 +21,16 @@ class Measured(NamedTuple):
     name: str
     kind: str
     rates: tuple[float, ...]
+
+
+def rates_of(rows: Sequence[Row]) -> list[Measured]:
+    """The lines whose steps per second are among the rows, in order of appearance."""
+    of_rate = [row for row in rows if row["quantity"] == RATE]
+    kinds = {row["line"]: row["kind"] for row in of_rate}
+    return [
+        Measured(name, kind, tuple(row["value"] for row in of_rate if row["line"] == name))
+        for name, kind in kinds.items()
+    ]
 
 
 def ceiling(parts: Sequence[Sequence[float]], cores: int) -> tuple[float, ...]:

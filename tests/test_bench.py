@@ -13,7 +13,7 @@ from stable_baselines3.common.atari_wrappers import MaxAndSkipEnv, WarpFrame
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecTransposeImage
 
 from a3c_lib.atari import Game, paper_network
-from bench import __main__ as command, baselines, cartpole, pong, reports
+from bench import __main__ as command, baselines, cartpole, pong, reports, scaling
 from bench.measuring import (
     FOREVER,
     KEEPS_MEMORY,
@@ -25,8 +25,18 @@ from bench.measuring import (
     in_fresh_processes,
     repeat,
 )
-from bench.reports import RATE, RETURN
-from bench.tables import Measured, best, ceiling, ratios, read, spread, write
+from bench.tables import (
+    RATE,
+    RETURN,
+    Measured,
+    best,
+    ceiling,
+    rates_of,
+    ratios,
+    read,
+    spread,
+    write,
+)
 
 # Arithmetic
 
@@ -133,9 +143,15 @@ def test_an_evaluation_is_of_first_episodes():
 
 
 def rate_rows(**rates):
-    kinds = {"a": "part", "b": "part", "ours": "ours", "theirs, 1": "theirs", "theirs, 2": "theirs"}
+    kinds = {"a": "part", "b": "part", "theirs, 1": "theirs", "theirs, 2": "theirs"}
     return [
-        {"quantity": RATE, "kind": kinds[name], "line": name, "repetition": number, "value": rate}
+        {
+            "quantity": RATE,
+            "kind": kinds.get(name, "ours"),
+            "line": name,
+            "repetition": number,
+            "value": rate,
+        }
         for name, values in rates.items()
         for number, rate in enumerate(values)
     ]
@@ -226,10 +242,26 @@ def test_figures_name_every_line(with_theirs):
     plt.close(figure)
 
 
+def test_more_workers_are_compared_with_one_round_by_round():
+    rates = {"a3c, 1 worker": [100.0, 200.0, 100.0], "a3c, 4 workers": [300.0, 500.0, 390.0]}
+    rows = rate_rows(**rates)
+    assert scaling.speed_ups(rates_of(rows)) == {1: (1.0, 1.0, 1.0), 4: (3.0, 2.5, 3.9)}
+    assert scaling.text(rows, cores=4).splitlines()[:3] == [
+        "                steps/s  lowest – highest  × one worker  paper: sooner by",
+        "a3c, 1 worker       100         100 – 200          1.00               1.0",
+        "a3c, 4 workers      390         300 – 500          3.00               3.7",
+    ]
+    figure = scaling.figure(rows, cores=4)
+    assert figure.axes[0].lines[0].get_ydata().tolist() == [1.0, 3.0]
+    plt.close(figure)
+
+
 # What is measured
 
 
-@pytest.mark.parametrize("line", [*pong.lines(), *cartpole.lines()], ids=lambda line: line.name)
+@pytest.mark.parametrize(
+    "line", [*pong.lines(), *cartpole.lines(), *scaling.lines()], ids=lambda line: line.name
+)
 def test_a_line_reaches_a_process_of_its_own(line):
     assert pickle.loads(pickle.dumps(line)).name == line.name
 
