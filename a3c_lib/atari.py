@@ -233,7 +233,8 @@ class PaperEyes(nn.Module):
     """Pictures (*B, stack, 84, 84) of bytes → features (*B, 2592): the convolutions of the first
     DQN paper, which A3C took over.
 
-    With `light` they see (x − mean) / deviation, else x / 255.
+    With `light` they see (x − mean) / deviation, else x / 255. Raises ValueError for a light that is
+    not of such pictures.
     """
 
     mean: Tensor
@@ -243,6 +244,14 @@ class PaperEyes(nn.Module):
         super().__init__()
         stack, *size = space.shape
         light = light or Light(torch.zeros(size), 255.0)
+        if tuple(light.mean.shape) != tuple(size):
+            raise ValueError(
+                f"light.mean is a picture {tuple(size)}; got {tuple(light.mean.shape)}"
+            )
+        if not torch.equal(light.mean, light.mean.byte().float()):
+            raise ValueError("light.mean is in whole bytes, 0 … 255; got other numbers")
+        if not light.deviation > 0:
+            raise ValueError(f"light.deviation is above 0; got {light.deviation}")
         self.register_buffer("mean", light.mean)
         self.register_buffer("deviation", torch.tensor(light.deviation))
         self.layers = nn.Sequential(

@@ -289,6 +289,20 @@ def test_a_game_in_which_nothing_moves_has_no_light():
         light_of(Game("pong", noop_max=0, fire_at_start=False, stack=1), steps=1, num_envs=1)
 
 
+@pytest.mark.parametrize(
+    ("light", "said"),
+    [
+        (Light(torch.zeros(42, 42), 1.0), r"a picture \(84, 84\); got \(42, 42\)"),
+        (Light(torch.full((84, 84), 0.5), 1.0), "whole bytes"),
+        (Light(torch.full((84, 84), 256.0), 1.0), "whole bytes"),
+        (Light(torch.zeros(84, 84), 0.0), "deviation is above 0; got 0.0"),
+    ],
+)
+def test_light_of_something_else_is_refused(light, said):
+    with pytest.raises(ValueError, match=said):
+        paper_network(Game("pong"), light=light)
+
+
 @pytest.mark.parametrize("make", [paper_network, paper_lstm])
 def test_orthogonal_weights(make):
     before = torch.random.get_rng_state()

@@ -644,6 +644,10 @@ def the_last_one_left_out(frames: int, t_max: int, num_envs: int, frame_skip: in
     return frames // (frame_skip * t_max * num_envs)
 
 
+def rounded_down_on_the_way(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
+    return math.ceil(frames // frame_skip / (t_max * num_envs))
+
+
 def one_too_many(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
     return frames // (frame_skip * t_max * num_envs) + 1
 
@@ -1128,8 +1132,13 @@ EXERCISES = (
             ),
             Wrong(
                 the_last_one_left_out,
-                "`//` rounds down: with 121 frames and 40 an update, one frame would remain that no "
-                "update has played. Round up, math.ceil.",
+                "This rounds down where a part of an update is left: with 121 frames and 40 an "
+                "update, one frame would remain that no update has played. Round up, math.ceil.",
+            ),
+            Wrong(
+                rounded_down_on_the_way,
+                "This rounds down on the way, to whole steps: a frame that is left over is lost. "
+                "Divide by everything first, and round once, at the end.",
             ),
             Wrong(
                 one_too_many,
