@@ -995,7 +995,7 @@ for seed in learned.levels("seed"):
 #
 # ### The agent itself
 #
-# The network of seed 0 is kept with the record, in a file that is called a *checkpoint*; `checkpoints.load` reads it. Here it plays, *live*. (Without sticky actions a game has at most 30 different beginnings, and who always takes the likeliest action plays the same game from the same beginning.)
+# The network of seed 1, the best of these, is kept with the record, in a file that is called a *checkpoint*; `checkpoints.load` reads it. Here it plays, *live*. (Without sticky actions a game has at most 30 different beginnings, and who always takes the likeliest action plays the same game from the same beginning.)
 
 # %%
 kept = checkpoints.load(records.path("games/pong/checkpoint.pt"))["training"]
@@ -1050,7 +1050,7 @@ plt.show()
 # They look like noise, and that is what they were at first. How far has each layer gone from where it began, as a part of its length then?
 
 # %%
-beginning = dict(paper_network(pong, seed=0, orthogonal=True).named_parameters())
+beginning = dict(paper_network(pong, seed=1, orthogonal=True).named_parameters())
 gone = {
     name: ((theta - beginning[name]).norm() / beginning[name].norm()).item()
     for name, theta in agent.named_parameters()
@@ -1058,10 +1058,14 @@ gone = {
 }
 for name, part in gone.items():
     print(f"{name:24} {part:5.2f}")
+moved = (filters - beginning["torso.0.layers.0.weight"].detach()).square().sum((0, 2, 3))
+shares = moved / moved.sum()
+print("of the first layer's way, in each of the four windows:", shares.numpy().round(2))
 assert gone["torso.0.layers.0.weight"] < 0.5 < gone["torso.1.weight"]
+assert shares[3] > 0.3
 
 # %% [markdown]
-# The convolutions have gone about a third of their length, the 256 units nearly all of theirs, and the policy's head, which began at nearly nothing, many times it. So this agent plays with first filters that are still mostly random, and what it knows of Pong sits behind them.
+# The convolutions have gone about a third of their length, the 256 units most of theirs, and the policy's head, which began at nearly nothing, many times it. So this agent plays with first filters that are still mostly random, and what it knows of Pong sits behind them. What did change in them is more in the windows of the newest picture than in the others: some have a light spot there, about as large as the ball.
 
 # %% [markdown]
 # ## What it cost

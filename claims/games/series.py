@@ -72,7 +72,7 @@ SERIES = {
         "How A2C learns Pong from pixels in two processes on two cores, without sticky actions.",
         {"A2C": a2c_on_two_cores("pong", 2_000_000)},
         seeds=range(3),
-        keeps=("A2C", 0),
+        keeps=("A2C", 1),
     ),
     "pong_a3c": Series(
         "How A3C learns Pong from pixels with two workers on two cores, without sticky actions.",
