@@ -32,7 +32,7 @@ book: .venv/ready-for-test ## build the notebooks whose source in solutions/ has
 claims: .venv/ready-for-test ## run the claims that need many seeds and have no valid record
 	$(BIN)python -m claims
 
-bench: .venv/ready-for-bench ## measure steps per second beside stable-baselines3, some ten minutes
+bench: .venv/ready-for-bench ## measure steps per second beside stable-baselines3, some fifteen minutes
 	$(BIN)python -m bench
 
 check: .venv/ready-for-lab ## check the installation, line by line
