@@ -219,11 +219,10 @@ def _drawn(speeds: Speeds, cores: int) -> str:
 
 
 def _speed_title(speeds: Speeds, world: str) -> str:
-    name, _, how = speeds.ours.name.partition(", ")
-    name, ratio = f"{name} ({how})" if how else name, speeds.ratio(speeds.ours)
+    ratio = speeds.ratio(speeds.ours)
     if ratio is None:
-        return f"{world}: {name} takes most steps a second"
-    return f"{world}: {name} takes {median(ratio):.1f} times stable-baselines3's steps a second"
+        return f"{world}: {speeds.ours.name} takes most steps a second"
+    return f"{world}: {median(ratio):.1f} times stable-baselines3's steps a second"
 
 
 def _learning_title(rows: Sequence[Row]) -> str:

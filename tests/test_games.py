@@ -17,7 +17,7 @@ from claims.games.series import SERIES, Series
 def test_a_curve_has_the_mean_of_the_latest_games(monkeypatch):
     monkeypatch.setattr(records, "EVERY", 10)
     monkeypatch.setattr(records, "LATEST", 3)
-    scores = [[], [1.0], [], [2.0, 4.0], [], [6.0]]
+    scores = [[], [], [], [1.0], [], [2.0, 4.0], [], [6.0]]
     updates = [
         SimpleNamespace(
             steps=5 * (i + 1),
@@ -31,9 +31,9 @@ def test_a_curve_has_the_mean_of_the_latest_games(monkeypatch):
         for i, of_update in enumerate(scores)
     ]
     rows = list(records.curve(updates))
-    assert [row["steps"] for row in rows] == [10, 20, 30]
+    assert [row["steps"] for row in rows] == [20, 30, 40]  # no game had ended by 10
     assert [row["games"] for row in rows] == [1, 3, 4]
-    assert [row["minutes"] for row in rows] == [1, 3, 5]
+    assert [row["minutes"] for row in rows] == [3, 5, 7]
     assert [row["score"] for row in rows] == [1.0, (1 + 3 + 3) / 3, (3 + 3 + 6) / 3]
 
 

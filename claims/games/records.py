@@ -52,11 +52,13 @@ def curve(updates: Iterable[Any]) -> Iterator[dict[str, float]]:
         scores.extend([update.episode_return] * update.episodes)
         if update.steps >= due:
             due += EVERY
+            if not scores:  # no game has ended yet
+                continue
             yield {
                 "steps": update.steps,
                 "minutes": update.seconds / 60,
                 "games": games,
-                "score": sum(scores) / max(len(scores), 1),
+                "score": sum(scores) / len(scores),
                 "entropy": update.entropy,
                 "explained_variance": update.explained_variance,
                 "gradient_norm": update.gradient_norm,
