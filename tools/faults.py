@@ -145,7 +145,7 @@ FAULTS = [
     Fault(
         "episode statistics not reset",
         "rollout",
-        "np.where(ended, 0, rewards_so_far)",
+        "np.where(over, 0, rewards_so_far)",
         "rewards_so_far",
     ),
     Fault(
@@ -478,8 +478,8 @@ FAULTS = [
     Fault(
         "another network's checkpoint taken",
         "runs",
-        '"algorithm", "env", "network":',
-        '"algorithm", "env":',
+        '"algorithm", "env", "network", "screen":',
+        '"algorithm", "env", "screen":',
     ),
     Fault(
         "a run's folder overwritten",
@@ -537,7 +537,12 @@ FAULTS = [
     Fault("the deviation from zero", "atari", "np.square(pictures - mean)", "np.square(pictures)"),
     Fault("no gain for a ReLU", "atari", "gains.get(layer, math.sqrt(2))", "gains.get(layer, 1.0)"),
     Fault("the mean picture forgotten in one look", "one_look", "signal -= weights.mean", "pass"),
-    Fault("bytes not scaled in one look", "one_look", "first.weight / 255", "first.weight / 1"),
+    Fault(
+        "bytes not scaled in one look",
+        "one_look",
+        "first.weight / self.eyes.deviation",
+        "first.weight / 1",
+    ),
     Fault("patches turned", "one_look", "permute(0, 2, 4, 1, 3)", "permute(0, 4, 2, 1, 3)"),
     Fault(
         "bootstrap values are kept",
