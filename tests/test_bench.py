@@ -304,7 +304,10 @@ def test_the_command_says_so_and_goes_on(monkeypatch, tmp_path, capsys):
 def test_what_is_not_measured_is_refused(capsys):
     with pytest.raises(SystemExit):
         command.main(["tetris"])
-    assert "tetris is not measured; there are ['pong', 'cartpole']" in capsys.readouterr().err
+    assert (
+        "tetris is not measured; there are ['pong', 'cartpole', 'scaling']"
+        in capsys.readouterr().err
+    )
 
 
 def test_rates_become_rows(monkeypatch):
