@@ -113,6 +113,10 @@ def test_a_record_is_of_the_series_as_it_stands(name):
     assert not any("dirty" in note["commit"] for note in about["runs"].values())
 
 
+def test_every_record_of_games_belongs_to_a_series():
+    assert set(RECORDED) <= SERIES.keys()
+
+
 def test_the_network_that_is_kept_plays_pong():
     run = Run.open(records.GAMES / "pong")
     result = evaluate(run.model(), run.plan.world(), episodes=4, seed=7, num_envs=4)
