@@ -113,7 +113,6 @@ class RememberingTorso(nn.Module):
         self.eyes = cast(PaperEyes, eyes)
         self.behind = nn.ModuleList(behind)
         self.dtype = torch.bfloat16 if bfloat16 else torch.float32
-        self.acting = False
         self._kept: list[Seen] = []
         self._known: Tensor | None = None  # observations (T, N, *O) of what is kept
         self._weights: Weights | None = None  # those that all of it was seen with
@@ -125,9 +124,8 @@ class RememberingTorso(nn.Module):
             seen = self._recalled(weights)
         else:
             seen = self._look(observations.reshape(-1, *observations.shape[-3:]), weights)
-            if self.acting:
-                self._kept.append(seen)
-                self._weights = weights
+            self._kept.append(seen)
+            self._weights = weights
         features = self._units(seen.second.flatten(1), weights)
         return features.float().reshape(*observations.shape[:-3], -1)
 
@@ -230,13 +228,9 @@ class OneLook(nn.Module):
 
     def logits(self, observations: Tensor, state: Any) -> tuple[Tensor, State]:
         """Of one step of N environments: (N, *O) → (N, A), and the memory after it."""
-        self._torso.acting = True
-        try:
-            if isinstance(self._model, RecurrentActorCritic):
-                return self._model.logits(observations, state)
-            return self._model.logits(observations), ()
-        finally:
-            self._torso.acting = False
+        if isinstance(self._model, RecurrentActorCritic):
+            return self._model.logits(observations, state)
+        return self._model.logits(observations), ()
 
     def unroll(
         self, rollout: Rollout, state: State, dummies: Tensor | None = None

@@ -545,12 +545,6 @@ FAULTS = [
     ),
     Fault("patches turned", "one_look", "permute(0, 2, 4, 1, 3)", "permute(0, 4, 2, 1, 3)"),
     Fault(
-        "bootstrap values are kept",
-        "one_look",
-        "            if self.acting:",
-        "            if True:",
-    ),
-    Fault(
         "steps and environments mixed in the eyes",
         "atari",
         "reshape(*batch, -1)",
