@@ -309,9 +309,8 @@ def paper_network(
     """Two convolutions, 256 units, two heads: 0.7 million weights.              [A3C; DQN 2013]
 
     With `light`, pictures are standardised by it: see `PaperEyes`. With `orthogonal`, the weights
-    begin as `begun_orthogonal` draws them. The paper has the one not, and does not tell of the
-    other. A3C's figures 1, 3 and 4 are of this network, its table of 57 games of a larger one [DQN
-    2015].
+    begin as `begun_orthogonal` draws them. Neither is known of the paper. A3C's figures 1, 3 and 4
+    are of this network, its table of 57 games of a larger one [DQN 2015].
 
     >>> sum(theta.numel() for theta in paper_network(Game("pong")).parameters())
     677943
@@ -337,7 +336,7 @@ Model = TypeVar("Model", bound=ActorCritic | RecurrentActorCritic)
 
 def begun_orthogonal(model: Model, seed: int = 0) -> Model:
     """`model` with new first weights: each layer's matrix is orthogonal, times √2 since a ReLU lets
-    half of a signal through; the policy's head times 0.01, the value's times 1. Biases are zero. An
+    half of the mean square through; the policy's head times 0.01, the value's times 1. Biases are zero. An
     LSTM stays as it is.                                    [Saxe et al. 2014; OpenAI's A2C]
 
     >>> first, *_ = begun_orthogonal(paper_network(Game("pong"))).torso[0].layers

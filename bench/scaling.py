@@ -3,6 +3,7 @@ over batch sizes, both in Pong from pixels.
 
 Not part of `make bench`, since it says little on two cores: `python -m bench scaling`. How many steps
 a score takes with more workers is another matter, and a series of `python -m claims.games`.
+Neither has been run yet on a machine with more cores, or with a GPU.
 """
 
 from collections.abc import Sequence
