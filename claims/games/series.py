@@ -61,8 +61,10 @@ def a2c_on_two_cores(game: str, total_steps: int, screen: Screen = PLAIN) -> Pla
 
 
 def a3c_with(num_workers: int, total_steps: int) -> Plan:
-    """Workers with 16 environments each in Pong, so that an update has as many steps as A2C's."""
-    config = a3c.Config(total_steps=total_steps, num_envs=16, num_workers=num_workers, **RECIPE)
+    """Workers with 16 environments each in Pong, so that an update has as many steps as A2C's. The
+    learning rate is from a search of its own, pong_a3c_search."""
+    options = {**RECIPE, "learning_rate": 6e-4}
+    config = a3c.Config(total_steps=total_steps, num_envs=16, num_workers=num_workers, **options)
     return Plan("a3c", ATARI + "pong", config, FAST)
 
 
