@@ -9,6 +9,6 @@ folder `runs/games/NAME/…`, where it is resumed when it was interrupted. From 
 `claims/records/games/NAME.csv`, the learning curves; `NAME.json`, how they came about; and, of a
 series that keeps one, `NAME/`, the folder of a run that `a3c-lib evaluate` reads.
 
-`pong_search` is the record of what was tried before Pong's recipe was found; no command plays it
-again.
+`pong_search` and `pong_a3c_search` are records of what was tried before the recipes for Pong were
+found; no command plays them again.
 """
