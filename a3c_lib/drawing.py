@@ -160,9 +160,12 @@ def apart(heights: Floats, gap: float) -> Floats:
 
 
 def steps_axis(ax: Axes, first: float, last: float, ticks: int) -> None:
-    """Environment steps from first to last, 12,000 with a comma, at no more than so many ticks."""
+    """Environment steps from first to last, 12,000 with a comma, at no more than so many ticks, all
+    whole numbers."""
     ax.set_xlim(first, last)
-    ax.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+    # A tick between two whole steps would be labelled with one of them.
+    whole = MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10], integer=True)
+    ax.xaxis.set_major_locator(whole)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
 
 

@@ -101,7 +101,9 @@ def test_memory_is_told():
     assert 50 < playing.megabytes(training) < 10_000
 
 
-RECORDED = sorted({path.stem for path in records.GAMES.glob("*.csv")} - {"pong_search", "pong_a3c_search"})
+RECORDED = sorted(
+    {path.stem for path in records.GAMES.glob("*.csv")} - {"pong_search", "pong_a3c_search"}
+)
 
 
 @pytest.mark.parametrize("name", RECORDED)

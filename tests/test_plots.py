@@ -98,6 +98,15 @@ def test_a_long_curve_is_drawn_at_four_hundred_steps():
     assert ax.lines[0].get_ydata() == pytest.approx(2 * ax.lines[0].get_xdata())
 
 
+@pytest.mark.parametrize("last", [3, 19, 2000])
+def test_a_tick_stands_where_its_label_says(last):
+    ax = plots.learning_curves({"one": [([0, last], [0.0, 1.0])]})
+    ax.figure.canvas.draw()
+    ticks = [(tick.get_loc(), tick.label1.get_text()) for tick in ax.xaxis.get_major_ticks()]
+    assert all(f"{at:,g}" == label for at, label in ticks)
+    assert len(ticks) >= 3
+
+
 def test_curves_and_levels_are_named_at_their_ends_in_their_colours():
     ax = plots.learning_curves({"one": [ONE], "two": [TWO]}, lines={"V*": 5.0})
     named = {text.get_text(): text for text in ax.texts}
