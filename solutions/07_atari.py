@@ -852,7 +852,7 @@ plain, _, both = behind.values()
 assert both[-1] > 10 * plain[-1]
 
 # %% [markdown]
-# Does it matter? A game of Pong ends when one side has 21 points. The **score** is the agent's points less the other side's, from −21 to 21; random play gets about −20.4. Before the runs further below were made, some settings were tried, one seed each: with other optimisers, learning rates and weights of the loss, and E with longer rollouts and other returns as well; L is A3C with two workers, all others are A2C. Those that seemed to lead nowhere were stopped, G and H when they had shown enough, L because the recipe's first run had done better with less. That is a search and no experiment; here is all of it.
+# Does it matter? A game of Pong ends when one side has 21 points. The **score** is the agent's points less the other side's, from −21 to 21; random play gets about −20.4. Before the runs further below were made, some settings were tried, one seed each: with other optimisers, learning rates and weights of the loss, and E with longer rollouts and other returns as well; L is A3C with two workers, all others are A2C. Those that seemed to lead nowhere were stopped, G and H when they had shown enough, L because the recipe's first run had done better with less. That is a search and no experiment; here is all of it (no setting is called I or K).
 
 # %%
 search = records.load("games/pong_search")
@@ -895,7 +895,7 @@ assert min(score_at("G", 480_000), score_at("H", 480_000)) > -16
 assert score_at("J", 340_000) < -20 < score_at("H", 340_000) - 1
 
 # %% [markdown]
-# Look at where the lines end. Four of the grey ones stop before the blue ones begin to rise, and say little. A and B can be compared with G and H, and J with H, from which it differs in the first weights alone. It does not follow that A and B would not have learned later, as others' agents with the papers' inputs do. What the search suggests is where time can be saved. The recipe below is setting H.
+# Look at where the lines end. Four of the grey ones stop before the blue ones begin to rise, and say little. A and B ran about as long as G; they differ from G and H in more than the pictures, but neither rose. J differs from H in the first weights alone. It does not follow that A and B would not have learned later, as others' agents with the papers' inputs do. What the search suggests is where time can be saved. The recipe below is setting H, but in two processes, and with $\eta$ brought down to 0.
 
 # %% [markdown]
 # ## Every picture once
@@ -956,7 +956,7 @@ print(f"{'playing alone':20} {speeds['ale-py: play and prepare']:7,.0f}")
 #
 # The recipe: A2C with 16 environments, shared out to two processes that take every step together (`parallel_a2c`); $T = 5$, so each update is of 80 steps; standardised pictures, orthogonal weights; Adam with $\eta = 0.0003$, brought down to 0 over two million steps; $\beta = 0.003$ and a value weight of 0.25; clipped rewards, which in Pong changes nothing; one look in bfloat16.
 #
-# **A3C** with the same settings, but two. Each of its two workers has 16 environments of its own, so that its updates, too, are of 80 steps. And $\eta = 0.0006$. A third series is A2C again, with **sticky** actions: in every frame the console repeats the last action with probability 0.25.
+# **A3C** has the same settings, except for two. Each of its two workers has 16 environments of its own, 32 in all, so that an update is still of 80 steps. And $\eta = 0.0006$. A third series is A2C again, with **sticky** actions: in every frame the console repeats the last action with probability 0.25.
 #
 # All this was *not run on this page*. We call Pong learned where the mean score of the latest 100 games of training is 18: games won by about 21 to 3.
 
@@ -1017,36 +1017,38 @@ assert min(best(learned["A2C"]) + best(learned["A3C"])) >= 18
 assert max(best(learned["A2C, sticky"])) < 18
 
 # %% [markdown]
-# Without sticky actions, both get there with all three seeds. **A2C** takes 8, 8 and 21 minutes: one seed halts at 10 points for a while. That is how wide such runs spread with everything but the seed the same, and three seeds do not say how wide. **A3C** takes more steps than two of these three, but its workers wait for nobody, and make more of them in a minute: 18 is reached after 9 to 11 minutes.
+# Without sticky actions, both get there with all three seeds. **A2C** takes 21, 8 and 8 minutes. Seed 0 halts near 10 points for a third of a million steps; later it stays just below 18 for half a million, and passes it in the last line of its record. That is how wide such runs spread with everything but the seed the same, and three seeds do not say how wide. **A3C** takes more steps than two of these three, but it makes more of them in a minute, some 140,000 instead of 110,000: 18 is reached after 9 to 11 minutes. (Its workers need not wait for each other, and its batches are larger; what each of that is worth was not measured.)
 #
-# **Where actions stick**, two million steps were too few: the score rose until $\eta$ was nearly 0. Nothing else is different from A2C's first series. How long it would take, these runs do not say.
+# **Where actions stick** (two seeds), two million steps were too few: the scores ended at −7 and −6. Near the end, where $\eta$ is nearly 0, they hardly rise; whether that held them back, these runs do not say, nor how long it would take. The other settings are those of A2C's first series.
 #
 # ### How A3C's learning rate was found
 #
-# With A2C's $\eta$, A3C was slower: 8 points after two million steps with seed 0. So there was a search, here with seed 1. A label has workers × environments. "$\eta$ 0.0003, 2 × 16" are two processes; in the others workers took turns in one, so that two settings could be tried at a time.
+# With A2C's $\eta$, A3C was slower: 8 points after two million steps with seed 0. So there was a search, here with seed 1. A label has workers × environments of each. "$\eta$ 0.0003, 2 × 16" are two processes; in the others workers took turns in one, so that two settings could be tried at a time.
 
 # %%
 everything = records.load("games/pong_a3c_search")
 first = everything.select(seed=0)
-print(f"{first.levels('setting')}, seed 0: {told(first)}")
+print(f"{first.levels('setting')[0]}, seed 0: {told(first)}")
 tried = everything.select(seed=1)
 plots.learning_curves(
     {
         name: in_thousands(tried.select(setting=name).curves("steps", "score"))
         for name in tried.levels("setting")
     },
-    title="Tried for A3C: the steepest has twice A2C's learning rate",
+    title="Tried for A3C: twice A2C's learning rate came furthest",
     x_label="thousand steps",
     y_label="score, latest 100 games",
 )
 plt.show()
 
 # %% [markdown]
-# Half the rate was slower, twice the rate faster, and half the environments, with twice as many updates, rose first and then fell back. One seed each, stopped early: enough to choose by, not enough to say why. A2C in one process is there to compare with, and was about as fast as the slowest of the three runs above. Whether A3C needs a larger rate than A2C, and whether A2C would have liked it as well, is open.
+# Half the rate was slower. Twice the rate was level at first, and ahead after 0.7 million steps. Half the environments, with twice as many updates, rose first and then fell back. A2C in one process is there to compare with: ahead of the three runs above at first, and level with the slowest of them after a million steps.
+#
+# So the search found a rate that works. It did not show that it is the better one: the line for $\eta = 0.0003$ differs from the others in how its workers ran, too. And of the runs recorded above, seed 1, with the larger rate in two processes, was behind that line until a million steps; seed 0 was far ahead of its own. Whether A3C needs a larger rate than A2C is open.
 #
 # ### The agent itself
 #
-# The network of A2C's seed 1, the best of these, is kept with the record, in a file that is called a *checkpoint*; `checkpoints.load` reads it. Here it plays, *live*. (Without sticky actions a game has at most 30 different beginnings, and who always takes the likeliest action plays the same game from the same beginning.) **Before you run:** in training, the console always did at once what the agent wanted. What will it score where actions stick?
+# The network of A2C's seed 1, which ended highest, is kept with the record, in a file that is called a *checkpoint*; `checkpoints.load` reads it. Here it plays, *live*. (Without sticky actions a game has at most 30 different beginnings, and who always takes the likeliest action plays the same game from the same beginning.) **Before you run:** in training, the console always did at once what the agent wanted. What will it score where actions stick?
 
 # %%
 kept = checkpoints.load(records.path("games/pong/checkpoint.pt"))["training"]
@@ -1064,9 +1066,9 @@ assert min(played_live[0, "sampled"].mean, played_live[0, "greedy"].mean) > 15
 assert played_live[0.25, "sampled"].mean < played_live[0, "sampled"].mean
 
 # %% [markdown]
-# Where actions stick it wins by less. It learned a game in which every action is carried out, and nothing taught it to be ready for another. An agent's score belongs to the game as it was set up.
+# (That the first two lists are alike is chance.) Where actions stick it wins by less. It learned a game in which every action is carried out, and nothing taught it to be ready for another. An agent's score belongs to the game as it was set up.
 #
-# And at play, with its value and its actions' probabilities beside the screen. Our agent has the green paddle on the right. **Before you run:** what will $V$ do when the ball has left its paddle towards a place that the other one will not reach? When it has missed a ball itself? And in the moment in which the point is made?
+# Now watch it play, with its value and its actions' probabilities beside the screen. Our agent has the green paddle on the right. **Before you run:** what will $V$ do when the ball has left its paddle towards a place that the other one will not reach? When it has missed a ball itself? And in the moment in which the point is made?
 
 # %%
 watched = watch(agent, pong, seed=4, max_steps=150)
@@ -1083,7 +1085,7 @@ assert len(points) > 0
 film
 
 # %% [markdown]
-# $V$ knows of a point before it is made: it climbs while the ball flies past the other paddle, and falls when our own has missed. In the moment of the point it jumps back: the 1 has been paid, and what is left are the discounted points to come.
+# $V$ knows of a point before it is made: it climbs a little while the ball flies past the other paddle, and falls when our own has missed. In the moment of the point it jumps: the reward, +1 or −1, has been paid, and what is left are the discounted points to come, of which there may be more than one.
 #
 # ### What the first layer sees
 #
@@ -1105,7 +1107,7 @@ plots.frames(drawn(filters), columns=4, title=f"The first layer, after {kept['st
 plt.show()
 
 # %% [markdown]
-# They look like noise, and that is what they were at first. How far has each layer gone from where it began, as a part of its length then?
+# They look like noise, and that is what they were at first. How far has each layer moved from its first weights, as a part of their length?
 
 # %%
 beginning = dict(paper_network(pong, seed=1, orthogonal=True).named_parameters())
@@ -1123,13 +1125,13 @@ assert gone["torso.0.layers.0.weight"] < 0.5 < gone["torso.1.weight"]
 assert shares[3] > 0.3
 
 # %% [markdown]
-# The convolutions have gone about a third of their length, the 256 units most of theirs, and the policy's head, which began at nearly nothing, many times it. So this agent plays with first filters that are still mostly random, and what it knows of Pong sits behind them. What did change in them is more in the windows of the newest picture than in the others: some have a light spot there.
+# The convolutions have moved by about a third of their length, the value's head by half, the 256 units by most of theirs, and the policy's head, which began at nearly nothing, by many times it. So this agent plays with first filters that are still mostly random, and most of what changed is behind them. Whether the filters' small change matters, these numbers do not say. What did change in them is more in the windows of the newest picture than in the others: some have a light spot there.
 
 # %% [markdown]
 # ## What it cost
 #
 # - **Memory.** An observation has $4 \cdot 84 \cdot 84 = 28{,}224$ bytes instead of CartPole's 16. Bytes stay bytes until the network sees them, and then become four times as many.
-# - **Time.** Several hundred to some thousand steps a second on one core, where CartPole had tens of thousands. Learning Pong took 8 to 21 minutes on two cores, and the searches before it two hours.
+# - **Time.** Several hundred to some thousand steps a second on one core, where CartPole had tens of thousands. Learning Pong took 8 to 21 minutes on two cores, and the runs of both searches 140 minutes, most of them two at a time.
 # - **Knowledge.** The agent is told nothing of the game. But the preparation knows a lot: that colours do not matter, that four pictures suffice, that games flicker, that fire must be pressed. And life loss and clipping change what is learned.
 # - **Comparability.** A handful of choices, each of which may change a score. Write them down with it. `Game(...)` printed says those of the screen; add clipping and how pictures were scaled.
 
@@ -1181,7 +1183,7 @@ print(evaluate(model, several_pictures, episodes=100, seed=1000))
 # - Rewards are clipped where the critic's targets are made, and nowhere else; what is reported is the score.
 # - A lost life may end what is learned from, while the game goes on. At a time limit the score is reported, and what is learned from bootstraps.
 # - Papers count frames, we count steps. A step is four frames.
-# - Most of what is bright in Pong is so in every picture. With standardised pictures and orthogonal first weights, A2C and A3C learned Pong in 8 to 21 minutes on two cores. A search of one seed each suggests that both help; it does not prove it.
+# - Most of what is bright in Pong is so in every picture. With standardised pictures and orthogonal first weights, A2C and A3C learned Pong without sticky actions in 8 to 21 minutes on two cores; with them, two million steps were too few. A search of one seed each suggests that both help; it does not prove it.
 # - Each picture needs to be looked at only once, and what is learned is the same.
 # - One torch thread in each process, where they share the cores.
 
