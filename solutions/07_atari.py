@@ -1017,7 +1017,7 @@ assert min(best(learned["A2C"]) + best(learned["A3C"])) >= 18
 assert max(best(learned["A2C, sticky"])) < 18
 
 # %% [markdown]
-# Without sticky actions, both get there with all three seeds. **A2C** takes 21, 8 and 8 minutes. Seed 0 halts near 10 points for a third of a million steps; later it stays just below 18 for half a million, and passes it in the last line of its record. That is how wide such runs spread with everything but the seed the same, and three seeds do not say how wide. **A3C** takes more steps than two of these three, but it makes more of them in a minute, some 140,000 instead of 110,000: 18 is reached after 9 to 11 minutes. (Its workers need not wait for each other, and its batches are larger; what each of that is worth was not measured.)
+# Without sticky actions, both get there with all three seeds. **A2C** takes 21, 8 and 8 minutes. Seed 0 halts near 10 points for a third of a million steps; later it stays just below 18 for half a million, and passes it in the last line of its record. That is how wide such runs spread with everything but the seed the same, and three seeds do not say how wide. **A3C** takes more steps than two of these three, but it makes more of them in a minute, some 140,000 instead of 110,000: 18 is reached after 9 to 11 minutes. (Its workers need not wait for each other, and each learns from 80 pictures at a time, A2C's from 40; what either is worth was not measured.)
 #
 # **Where actions stick** (two seeds), two million steps were too few: the scores ended at −7 and −6. Near the end, where $\eta$ is nearly 0, they hardly rise; whether that held them back, these runs do not say, nor how long it would take. The other settings are those of A2C's first series.
 #
@@ -1183,7 +1183,7 @@ print(evaluate(model, several_pictures, episodes=100, seed=1000))
 # - Rewards are clipped where the critic's targets are made, and nowhere else; what is reported is the score.
 # - A lost life may end what is learned from, while the game goes on. At a time limit the score is reported, and what is learned from bootstraps.
 # - Papers count frames, we count steps. A step is four frames.
-# - Most of what is bright in Pong is so in every picture. With standardised pictures and orthogonal first weights, A2C and A3C learned Pong without sticky actions in 8 to 21 minutes on two cores; with them, two million steps were too few. A search of one seed each suggests that both help; it does not prove it.
+# - Most of what is bright in Pong is so in every picture. With standardised pictures and orthogonal first weights, A2C and A3C learned Pong in 8 to 21 minutes on two cores. A search of one seed each suggests that pictures and weights both help; it does not prove it. Where actions stick, two million steps were too few.
 # - Each picture needs to be looked at only once, and what is learned is the same.
 # - One torch thread in each process, where they share the cores.
 
