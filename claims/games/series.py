@@ -85,6 +85,11 @@ SERIES = {
         {"A2C, sticky": a2c_on_two_cores("pong", 2_000_000, Screen(sticky=0.25))},
         seeds=range(3),
     ),
+    "pong_sticky_longer": Series(
+        "Whether A2C learns Pong with sticky actions when it has twice the steps.",
+        {"A2C, sticky, longer": a2c_on_two_cores("pong", 4_000_000, Screen(sticky=0.25))},
+        seeds=range(1),
+    ),
     "breakout": Series(
         "How far A2C comes in Breakout; a lost life ends what is learned from.",
         {"A2C": a2c_on_two_cores("breakout", 5_000_000, Screen(life_ends=True))},
