@@ -29,10 +29,10 @@ from a3c_lib.rollout import Envs
 class Game:
     """An Atari game, and how it is shown to the agent. Goes wherever an environment's id does.
 
-    The defaults are those of the DQN and A3C papers, as far as these are known, without sticky
-    actions. Rewards are the game's own: `clipped` limits them where the agent learns, so that what
-    is reported is the score. Raises ValueError for a game ale-py does not have, and for options
-    that make no sense.
+    The defaults are those of the DQN and A3C papers, as far as these are known, but for
+    `life_ends`, which the DQN papers have. Rewards are the game's own: `clipped` limits them where
+    the agent learns, so that what is reported is the score. Raises ValueError for a game ale-py does
+    not have, and for options that make no sense.
 
     >>> game = Game("pong")
     >>> envs = game.make_envs(2)
@@ -46,8 +46,8 @@ class Game:
     stack: int = 4  # the latest pictures that it sees at once
     frame_skip: int = 4  # frames for which an action is held: one step
     sticky: float = 0.0  # how likely the console repeats the last action in a frame, instead
-    noop_max: int = 30  # an episode begins after 1 to noop_max frames without an action
-    fire_at_start: bool = True  # press fire, where a game waits for it
+    noop_max: int = 30  # an episode begins after fewer frames than this without an action
+    fire_at_start: bool = True  # then press fire, where the game has that button
     life_ends: bool = False  # a lost life ends what the agent learns from, not the game
     max_frames: int = 108_000  # then a game is truncated: half an hour, at 60 frames a second
     num_threads: int = 1  # of ale-py's; 0 stands for one for every core
@@ -127,25 +127,30 @@ class AtariEnvs(VectorWrapper[Any, Any, Any, Any]):
 
     def __init__(self, envs: AtariVectorEnv) -> None:
         super().__init__(envs)
-        self._frames = np.zeros(envs.num_envs, dtype=np.int64)
+        self._began = np.zeros(envs.num_envs, dtype=np.int64)  # each game, in the console's frames
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         if isinstance(seed, int):
             seed %= 2**31 - self.num_envs  # ale-py counts on from it, in 32 bits
         observation, info = self.env.reset(seed=seed, options=options)
-        self._frames = info["episode_frame_number"]
+        self._began = self._beginning(info)
         return observation, info
 
     def step(self, actions: NDArray[np.int64]) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         observation, reward, terminated, truncated, info = self.env.step(actions)
         ended = terminated | truncated
-        # Where a new game began, its frames are counted anew; where a life was lost, they go on.
-        info["game_over"] = ended & (info["episode_frame_number"] <= self._frames)
-        self._frames = info["episode_frame_number"]
+        began = self._beginning(info)
+        info["game_over"] = ended & (began != self._began)  # else only a life was lost
+        self._began = began
         if "final_obs" in info:  # ale-py fills in only what a new game replaces
             lost = (ended & ~info["game_over"]).nonzero()
             info["final_obs"][lost] = observation[lost]
         return observation, reward, terminated, truncated, info
+
+    @staticmethod
+    def _beginning(info: dict[str, Any]) -> NDArray[np.int64]:
+        began: NDArray[np.int64] = info["frame_number"] - info["episode_frame_number"]
+        return began
 
 
 def luminance(screen: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -229,12 +234,15 @@ def light_of(game: Game, steps: int = 250, num_envs: int = 8, seed: int = 0) -> 
     return Light(torch.from_numpy(mean).float(), deviation)
 
 
+SMALLEST = 20  # dots: the second convolution's window of 4, each 8 wide and 4 from the last
+
+
 class PaperEyes(nn.Module):
     """Pictures (*B, stack, 84, 84) of bytes → features (*B, 2592): the convolutions of the first
     DQN paper, which A3C took over.
 
-    With `light` they see (x − mean) / deviation, else x / 255. Raises ValueError for a light that is
-    not of such pictures.
+    With `light` they see (x − mean) / deviation, else x / 255. Raises ValueError for pictures that
+    are too small, and for a light that is not of such pictures.
     """
 
     mean: Tensor
@@ -243,6 +251,8 @@ class PaperEyes(nn.Module):
     def __init__(self, space: spaces.Box, light: Light | None = None) -> None:
         super().__init__()
         stack, *size = space.shape
+        if min(size) < SMALLEST:
+            raise ValueError(f"pictures are at least {SMALLEST} × {SMALLEST}; got {tuple(size)}")
         light = light or Light(torch.zeros(size), 255.0)
         if tuple(light.mean.shape) != tuple(size):
             raise ValueError(
@@ -264,7 +274,7 @@ class PaperEyes(nn.Module):
         self.width = _width(self.layers, space)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        if self.mean.any():
+        if self.mean.any() or self.deviation != 255:
             pictures = (pictures - self.mean) * (255 / self.deviation)
         return features_of(self.layers, pictures)
 

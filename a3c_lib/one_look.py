@@ -133,8 +133,11 @@ class RememberingTorso(nn.Module):
         return features.float().reshape(*observations.shape[:-3], -1)
 
     def recognise(self, observations: Tensor) -> None:
-        """These (T, N, *O) are what was seen while acting."""
-        if len(self._kept) != len(observations):
+        """These (T, N, *O) are what was seen while acting. (Nothing is kept of a rollout that was
+        under way when its run was interrupted: then they are looked at now.)"""
+        if not self._kept:
+            self(observations)
+        elif len(self._kept) != len(observations):
             steps = len(self._kept)
             self.forget()
             raise RuntimeError(
@@ -226,14 +229,14 @@ class OneLook(nn.Module):
         return self._plain[0].load_state_dict(state_dict, *args, **options)
 
     def initial_state(self, num_envs: int) -> tuple[Tensor, ...]:
-        """The model's; () if it has none."""
-        return initial_state(self._model, num_envs) or ()
+        """The model's; of no numbers if it has none."""
+        return initial_state(self._model, num_envs) or (torch.zeros(num_envs, 0),)
 
     def logits(self, observations: Tensor, state: Any) -> tuple[Tensor, State]:
         """Of one step of N environments: (N, *O) → (N, A), and the memory after it."""
         if isinstance(self._model, RecurrentActorCritic):
             return self._model.logits(observations, state)
-        return self._model.logits(observations), ()
+        return self._model.logits(observations), state
 
     def unroll(
         self, rollout: Rollout, state: State, dummies: Tensor | None = None

@@ -37,6 +37,8 @@ from a3c_lib.rollout import (
 from a3c_lib.training import Training, limited, seeds
 from a3c_lib.workers import Link, Team
 
+COPIES = 1000  # of a state that keeps changing, at most; worker 0 may have died in a change
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(a2c.Config):
@@ -57,12 +59,16 @@ class Config(a2c.Config):
             )
 
 
+# Environment steps so far; updates begun; updates made. Where the last two differ, one is being made.
+STEPS, BEGUN, MADE = range(3)
+
+
 class Shared(NamedTuple):
     """What the workers have in shared memory."""
 
     model: nn.Module  # worker 0's, and the user's
     optimizer: optim.Optimizer  # worker 0's
-    steps: int  # taken before they begin
+    counts: Tensor  # (3,) STEPS, BEGUN and MADE, which worker 0 writes
     gradients: Tensor  # (2, W, P): each worker's, of the latest two updates
     weights: Tensor  # (2, W) how many steps each worker learned from
     arrivals: list[Semaphore]  # (W,) raised when another worker arrives at the meeting
@@ -100,10 +106,11 @@ class Worker:
             self.optimizer.load_state_dict(shared.optimizer.state_dict())
         num_envs = config.num_envs // config.num_workers
         self.envs = a2c.make_vector_env(make_env, num_envs, config.fast_envs)
-        for_envs, for_actions = seeds(config.seed, shared.steps, link.rank)
+        # Nobody makes an update before all are here, so all find the same.
+        self.steps, self.updates = int(shared.counts[STEPS]), 0
+        for_envs, for_actions = seeds(config.seed, self.steps, link.rank)
         self.generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
         self.position = start(self.envs, for_envs, initial_state(self.model, num_envs))
-        self.steps, self.updates = shared.steps, 0
 
     def update(self) -> Part | None:
         """Act and differentiate, meet, and take the step that all take.   → None if stopped"""
@@ -113,9 +120,14 @@ class Worker:
             return None
         gradients, norm = limited(gradients, self.config.max_grad_norm)
         learning_rate = self.config.annealed(self.steps)
-        self.optimizer.step(gradients, learning_rate)
         self.steps += int(self.shared.weights[self.updates % 2].sum())
         self.updates += 1
+        if self.link.rank == 0:
+            self.shared.counts[BEGUN] += 1
+        self.optimizer.step(gradients, learning_rate)
+        if self.link.rank == 0:
+            self.shared.counts[STEPS] = self.steps
+            self.shared.counts[MADE] += 1
         return Part(
             lesson.episodes,
             tuple(part.item() for part in lesson.loss),
@@ -126,9 +138,14 @@ class Worker:
         )
 
     def _lesson(self) -> Lesson:
-        began, t_max = self.position, self.config.rollout_length(self.steps)
+        t_max = self.config.rollout_length(self.steps)
         policy = sampled(self.model, self.generator)  # type: ignore[arg-type]
-        rollout, self.position = collect(self.envs, policy, began, t_max)
+        while True:
+            began = self.position
+            rollout, self.position = collect(self.envs, policy, began, t_max)
+            dummies = dummy_steps(self.envs, rollout, began)
+            if not dummies.all():  # of steps that only reset, there is nothing to learn
+                break
         return learn(
             self.model,
             rollout,
@@ -136,7 +153,7 @@ class Worker:
             self.loss,
             self.config.gamma,
             began.policy_state,
-            dummy_steps(self.envs, rollout, began),
+            dummies,
         )
 
     def _added_up(self, lesson: Lesson) -> tuple[Tensor, ...] | None:
@@ -198,6 +215,7 @@ class ParallelTraining(Training[nn.Module, Update]):
         self.steps = self.updates = 0
         if resume is not None:
             self._load(resume)
+        self._counts = torch.tensor([self.steps, self.updates, self.updates])
         self._recent = Recent(config.t_max * config.num_envs)
         self._unread: list[deque[Part]] = [deque() for _ in range(config.num_workers)]
         self._closed = False
@@ -214,7 +232,7 @@ class ParallelTraining(Training[nn.Module, Update]):
         return Shared(
             self.model.share_memory(),
             self.optimizer.share_memory(),
-            self.steps,
+            self._counts.share_memory_(),
             torch.zeros(2, workers, parameters).share_memory_(),
             torch.zeros(2, workers).share_memory_(),
             [semaphore(0) for _ in range(workers)],
@@ -286,19 +304,25 @@ class ParallelTraining(Training[nn.Module, Update]):
         with torch.no_grad():
             for theta in self.model.parameters():  # back into memory of this process alone
                 theta.data = theta.data.clone()
+        self.steps, self.updates = int(self._counts[STEPS]), int(self._counts[MADE])
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, optimiser statistics and counters; exact when the training is closed.
+        """Weights, optimiser statistics and counters, all of the same update.
 
-        While workers run they may be a step ahead of what was read. `train(..., resume=state)` goes
-        on from it, with new episodes.
+        While workers run it may be some updates ahead of those that were read. `train(...,
+        resume=state)` goes on from it, with new episodes.
         """
-        return {
-            "model": deepcopy(self.model.state_dict()),
-            "optimizer": self.optimizer.state_dict(),
-            "steps": self.steps,
-            "updates": self.updates,
-        }
+        for _ in range(COPIES):
+            counts = self._counts.clone()
+            state = {
+                "model": deepcopy(self.model.state_dict()),
+                "optimizer": self.optimizer.state_dict(),
+                "steps": int(counts[STEPS]),
+                "updates": int(counts[MADE]),
+            }
+            if self._counts[BEGUN] == counts[MADE]:  # nothing has changed meanwhile
+                break
+        return state
 
     def _load(self, state: Mapping[str, Any]) -> None:
         missing = {"model", "optimizer", "steps", "updates"} - state.keys()

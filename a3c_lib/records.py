@@ -74,12 +74,12 @@ def load(name: str) -> Record:
             str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.csv")
         )
         raise FileNotFoundError(f"no record is called {name!r}; there are {known}")
-    with table.open(newline="") as f:
+    with table.open(newline="", encoding="utf-8") as f:
         rows = [
             {key: value_of(text) for key, text in row.items() if text != ""}
             for row in csv.DictReader(f)
         ]
-    return Record(name, rows, json.loads(about.read_text()))
+    return Record(name, rows, json.loads(about.read_text(encoding="utf-8")))
 
 
 def path(name: str) -> Path:

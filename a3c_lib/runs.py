@@ -140,10 +140,12 @@ class Screen:
     stack: int | None = None  # the latest pictures that are seen at once; None: 4
     frame_skip: int | None = None  # frames for which an action is held, one step; None: 4
     sticky: float | None = None  # how likely an action is repeated in a frame; None: 0
-    noop_max: int | None = None  # frames without an action at the beginning, at most; None: 30
+    noop_max: int | None = None  # fewer frames than this pass at first, without an action; None: 30
+    fire_at_start: bool | None = None  # then press fire, where there is that button; None: yes
     life_ends: bool | None = None  # a lost life ends what is learned from; None: no
     max_frames: int | None = None  # then a game is truncated; None: 108,000
-    clip_rewards: bool | None = None  # learn from rewards of −1 to 1, report the score; None: yes
+    # learn from rewards of −1 to 1, report the score; None: yes, but for reinforce
+    clip_rewards: bool | None = None
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -193,10 +195,19 @@ class Plan(NamedTuple):
                 raise RunError("reinforce has no memory; recurrent is for the other algorithms")
             if network.one_look:
                 raise RunError("reinforce looks twice; one_look is for the other algorithms")
+            for name in "life_ends", "clip_rewards":
+                if getattr(self.screen, name):
+                    raise RunError(
+                        f"reinforce learns from whole games and their score; {name} is for the "
+                        "other algorithms"
+                    )
             if network.hidden is None:
                 network = dataclasses.replace(network, hidden=())
         if isinstance(world, MakesEnvs):
-            return network.make(cast(HasSpaces, world), self.config.seed)
+            try:
+                return network.make(cast(HasSpaces, world), self.config.seed)
+            except ValueError as error:
+                raise RunError(f"environment {self.env!r}: {error}") from None
         for name in "one_look", "standardised", "orthogonal":
             if getattr(network, name):
                 raise RunError(

@@ -58,18 +58,18 @@ def watch(
     if isinstance(source, Game):
         envs = source.make_envs(1)
         screen: _Screens | _Rendered = _Screens(source, seed)
-        names = source.actions
+        names = source.actions if names is None else names
     else:
         envs = make_envs(lambda: make_env(source, render_mode="rgb_array"))
         screen = _Rendered(envs)
-    space: Any = envs.single_action_space
-    names = tuple(map(str, range(int(space.n))) if names is None else names)
-    if len(names) != space.n:
-        raise ValueError(f"{space.n} actions need as many names; got {len(names)}")
     generator = torch.Generator().manual_seed(seed)
     state = initial_state(model, 1)
     frames, rows = [], []
     try:
+        space: Any = envs.single_action_space
+        names = tuple(map(str, range(int(space.n))) if names is None else names)
+        if len(names) != space.n:
+            raise ValueError(f"{space.n} actions need as many names; got {len(names)}")
         observation, _ = envs.reset(seed=seed)
         for _ in range(max_steps):
             frames.append(screen.seen())
@@ -83,6 +83,8 @@ def watch(
             rows.append((float(value), pi.tolist(), action, float(reward[0])))
             if info.get("game_over", terminated | truncated)[0]:
                 break
+            if (terminated | truncated)[0]:  # a life was lost: for the memory a beginning
+                state = initial_state(model, 1)
     finally:
         envs.close()
         screen.close()

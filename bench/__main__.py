@@ -96,8 +96,14 @@ def about(name: str, effort: Effort) -> dict[str, Any]:
         "cores": CORES,
         "seconds": f"{effort.seconds:g} a line and round",
         # The numbers are those of the machine alone only if this is near 0.
-        "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "load before": " ".join(f"{load:.2f}" for load in load()),
     }
+
+
+def load() -> tuple[float, ...]:
+    """Processes that ran or waited, on average over 1, 5 and 15 minutes; nothing where the system
+    does not tell."""
+    return os.getloadavg() if hasattr(os, "getloadavg") else ()
 
 
 def show(name: str, folder: Path) -> None:

@@ -132,8 +132,7 @@ OURS = [
         Line(f"{name}, {WORKERS} × {each}{looks}", "ours", partial(train, made_of))
         for name, each, train in (
             ("parallel_a2c", EACH, our_parallel_a2c),
-            ("a3c", EACH, partial(our_a3c, each=EACH)),
-            ("a3c", ENVS, partial(our_a3c, each=ENVS)),
+            *(("a3c", each, partial(our_a3c, each=each)) for each in sorted({EACH, ENVS})),
         )
         for looks, made_of in LOOKS.items()
     ),

@@ -6,6 +6,7 @@ a score takes with more workers is another matter, and a series of `python -m cl
 Neither has been run yet on a machine with more cores, or with a GPU.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from statistics import median
@@ -35,8 +36,10 @@ def with_workers(number: int, watch: Watch) -> None:
 
 
 def on_a_gpu(num_envs: int, watch: Watch) -> None:
+    """With all cores for the games, so that they do not wait for one."""
+    game = dataclasses.replace(GAME, num_threads=0)
     config = a2c.Config(total_steps=FOREVER, num_envs=num_envs, t_max=T_MAX, device="cuda")
-    follow(a2c.train(OneLook(paper_network(GAME)), GAME, config, targets=TARGETS), watch)
+    follow(a2c.train(OneLook(paper_network(game)), game, config, targets=TARGETS), watch)
 
 
 def lines() -> list[Line]:

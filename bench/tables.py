@@ -93,7 +93,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 def write(path: Path, about: Mapping[str, Any], rows: Sequence[Row]) -> None:
     """A CSV file of rows, with lines `# name: text` above them on how they came about."""
     temporary = path.with_suffix(".tmp")
-    with temporary.open("w", newline="") as f:
+    with temporary.open("w", newline="", encoding="utf-8") as f:
         f.writelines(f"# {name}: {text}\n" for name, text in about.items())
         table = csv.DictWriter(f, list(rows[0]), lineterminator="\n")
         table.writeheader()
@@ -103,7 +103,7 @@ def write(path: Path, about: Mapping[str, Any], rows: Sequence[Row]) -> None:
 
 def read(path: Path) -> tuple[dict[str, str], list[Row]]:
     """What `write` wrote."""
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     about = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
     rows = csv.DictReader(line for line in lines if not line.startswith("# "))
     return about, [{name: value_of(text) for name, text in row.items()} for row in rows]

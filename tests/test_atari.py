@@ -188,6 +188,14 @@ def test_a_game_that_takes_too_long_is_truncated():
     assert info["game_over"][0]
 
 
+def test_a_short_game_is_over_also_where_the_next_one_begins_later():
+    envs = Game("pong", max_frames=8, noop_max=30).make_envs(8)
+    envs.reset(seed=0)
+    for _ in range(12):
+        *_, truncated, info = envs.step(np.zeros(8, dtype=np.int64))
+        np.testing.assert_array_equal(info["game_over"], truncated)
+
+
 def test_any_seed_will_do():
     for seed in 0, 2**31 - 1, 2**32 - 1, 2**40:
         Game("pong").make_envs(3).reset(seed=seed)
@@ -270,10 +278,11 @@ def test_light_is_the_mean_of_random_play_and_how_far_dots_are_from_it():
     assert light.deviation == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-6)
 
 
-def test_standardised_eyes_see_what_differs_from_the_mean_picture():
+@pytest.mark.parametrize("brightest", [255, 0])
+def test_standardised_eyes_see_what_differs_from_the_mean_picture(brightest):
     game = Game("pong")
     dice = torch.Generator().manual_seed(0)
-    light = Light(torch.randint(256, (84, 84), generator=dice).float(), 5.0)
+    light = Light(torch.randint(brightest + 1, (84, 84), generator=dice).float(), 5.0)
     plain, model = paper_network(game), paper_network(game, light=light)
     pictures = torch.randint(256, (3, 4, 84, 84), generator=dice, dtype=torch.uint8)
     standardised = (pictures.double() - light.mean.double()) / 5

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_series_is_played_and_recorded(series, tmp_path):
         assert not playing.finished(run.folder)
         playing.play(run.plan, run.folder)
         assert playing.finished(run.folder)
-        records.store("small", series, tmp_path / "runs", tmp_path / "records")
+    records.store("small", series, tmp_path / "runs", tmp_path / "records")
     about = json.loads((tmp_path / "records" / "small.json").read_text())
     assert about["plans"]["A few"] == series.plans["A few"].as_json()
     assert about["seeds"] == 2
@@ -96,6 +97,19 @@ def test_a_finished_run_is_left_alone_and_an_interrupted_one_goes_on(series, tmp
     playing.play(run.plan, run.folder)
 
 
+def test_a_run_of_other_settings_is_not_taken_for_this_one(series, tmp_path):
+    (run, other) = series.runs_in(tmp_path)
+    playing.play(run.plan, run.folder)
+    with pytest.raises(ValueError, match=r"a-few-3 is a run with other settings .* --again"):
+        playing.play(other.plan, run.folder)
+
+
+def test_memory_is_not_told_everywhere(monkeypatch):
+    monkeypatch.setattr(playing, "_share", lambda pid: Path(f"/nowhere/{pid}").read_text())
+    assert playing.megabytes(SimpleNamespace(pids={})) is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="a file of Linux's")
 def test_memory_is_told():
     training = SimpleNamespace(pids={})
     assert 50 < playing.megabytes(training) < 10_000
@@ -111,7 +125,7 @@ def test_a_record_is_of_the_series_as_it_stands(name):
     about, series = json.loads((records.GAMES / f"{name}.json").read_text()), SERIES[name]
     assert about["claim"] == series.claim
     assert about["plans"] == {setting: plan.as_json() for setting, plan in series.plans.items()}
-    assert set(about["runs"]) <= {run.folder.name for run in series.runs_in(playing.RUNS)}
+    assert set(about["runs"]) == {run.folder.name for run in series.runs_in(playing.RUNS)}
     assert not any("dirty" in note["commit"] for note in about["runs"].values())
 
 

@@ -27,7 +27,14 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.one_look import KnownLayer, OneLook, of_patches, patches
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import collect, dummy_steps, initial_state, sampled, start
+from a3c_lib.rollout import (
+    collect,
+    dummy_steps,
+    initial_state,
+    make_envs,
+    sampled,
+    start,
+)
 
 PONG = Game("pong")
 
@@ -235,7 +242,7 @@ def test_acting_outside_of_training_is_noticed():
         next(training)
         evaluate(model, Pictured, episodes=2)
         next(training)
-        once.logits(torch.zeros(8, 2, 22, 23, dtype=torch.uint8), ())
+        once.logits(torch.zeros(8, 2, 22, 23, dtype=torch.uint8), once.initial_state(8))
         with pytest.raises(RuntimeError, match="has 5 steps, but OneLook has acted in 6"):
             next(training)
         next(training)  # and training goes on
@@ -251,6 +258,20 @@ def test_a_run_goes_on_with_one_look_or_with_two():
         with a2c.train(model, Pictured, config, resume=state) as training:
             assert all(map(torch.equal, state["model"].values(), model.state_dict().values()))
             assert next(training).updates == 2
+
+
+def test_a_rollout_that_was_under_way_is_looked_at_when_it_is_learned_from():
+    """What was seen while it was acted is not kept in a checkpoint."""
+    model = network()
+    envs = make_envs(Pictured, 3)
+    rollout, _ = collect(
+        envs, sampled(model, torch.Generator().manual_seed(0)), start(envs, 0), t_max=4
+    )
+    once = OneLook(model)
+    for ours, theirs in zip(
+        once.unroll(rollout, once.initial_state(3)), look_back(model, rollout), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_other_eyes_are_refused():

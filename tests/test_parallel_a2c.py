@@ -17,7 +17,7 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, sampled, start
-from a3c_lib.training import apply_gradients, seeds
+from a3c_lib.training import apply_gradients, limited, seeds
 from a3c_lib.workers import WorkerError
 
 SMALL = {"total_steps": 400, "t_max": 5, "num_envs": 4, "num_workers": 2, "fast_envs": False}
@@ -41,6 +41,33 @@ def test_one_worker_is_a2c_bit_for_bit(kind, fast_envs):
     with parallel_a2c.train(models[1], "CartPole-v1", config(**options, num_workers=1)) as training:
         assert list(training) == history
     assert torch.equal(flat(models[0]), flat(models[1]))
+
+
+def shares_by_hand(model, workers, fast_envs=False, steps=0):
+    """Two environments of each worker, its policy, and where it begins after so many steps."""
+    shares = []
+    for rank in range(workers):
+        for_envs, for_actions = seeds(0, steps, rank)
+        generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
+        envs = make_vector_env("CartPole-v1", 2, fast_envs)
+        shares.append([envs, sampled(model, generator), start(envs, for_envs)])
+    return shares
+
+
+def together_by_hand(model, shares, t_max):
+    """Logits, values, actions and returns of all workers' next rollouts, in one batch."""
+    columns = []
+    for share in shares:
+        envs, policy, began = share
+        rollout, share[2] = collect(envs, policy, began, t_max)
+        real = ~dummy_steps(envs, rollout, began)
+        logits, values = model(rollout.observations)
+        after = values_after(model, rollout, values)
+        returns = n_step_returns(
+            rollout.rewards, after, rollout.terminated, rollout.truncated, 0.99
+        )
+        columns.append([x[real] for x in (logits, values, rollout.actions, returns)])
+    return [torch.cat(column) for column in zip(*columns, strict=True)]
 
 
 @pytest.mark.parametrize("fast_envs", [False, True])
@@ -70,27 +97,10 @@ def test_workers_together_take_the_step_of_all_their_environments(fast_envs):
 
     parameters = list(by_hand.parameters())
     descent = torch.optim.SGD(parameters, lr=0.05)
-    shares = []
-    for rank in range(number):
-        for_envs, for_actions = seeds(0, 0, rank)
-        generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
-        envs = make_vector_env("CartPole-v1", 2, fast_envs)
-        shares.append([envs, sampled(by_hand, generator), start(envs, for_envs)])
+    shares = shares_by_hand(by_hand, number, fast_envs)
     done = 0
     for update in history:
-        columns = []
-        t_max = min(5, -(-(steps - done) // (2 * number)))
-        for share in shares:
-            envs, policy, began = share
-            rollout, share[2] = collect(envs, policy, began, t_max)
-            real = ~dummy_steps(envs, rollout, began)
-            logits, values = by_hand(rollout.observations)
-            after = values_after(by_hand, rollout, values)
-            returns = n_step_returns(
-                rollout.rewards, after, rollout.terminated, rollout.truncated, 0.99
-            )
-            columns.append([x[real] for x in (logits, values, rollout.actions, returns)])
-        together = [torch.cat(column) for column in zip(*columns, strict=True)]
+        together = together_by_hand(by_hand, shares, min(5, -(-(steps - done) // (2 * number))))
         loss = a2c_loss(*together)
         norm = apply_gradients(
             descent, parameters, torch.autograd.grad(loss.total, parameters), 0.5
@@ -134,6 +144,57 @@ def test_it_goes_on_from_its_state():
         assert [update.steps for update in training] == [420, 440, 460, 480, 500]
     with pytest.raises(ValueError, match="lacks"):
         parallel_a2c.train(other, "CartPole-v1", longer, resume={"model": {}})
+
+
+def test_every_worker_goes_on_with_the_statistics_of_before():
+    """By hand: three more updates of all environments, with RMSProp as the first run left it."""
+    with parallel_a2c.train(network(), "CartPole-v1", config()) as training:
+        list(training)
+    state = training.state_dict()
+    options = config(total_steps=460, anneal=False, learning_rate=0.01)
+    model, by_hand = network(), network()
+    with parallel_a2c.train(model, "CartPole-v1", options, resume=state) as training:
+        list(training)
+    by_hand.load_state_dict(state["model"])
+    optimizer = options.make_optimizer(by_hand.parameters())
+    optimizer.load_state_dict(state["optimizer"])
+    shares = shares_by_hand(by_hand, workers=2, steps=400)
+    for _ in range(3):
+        loss = a2c_loss(*together_by_hand(by_hand, shares, t_max=5)).total
+        gradients, _ = limited(torch.autograd.grad(loss, list(by_hand.parameters())), 0.5)
+        optimizer.step(gradients, 0.01)
+    torch.testing.assert_close(flat(model), flat(by_hand), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_state_is_of_one_update_however_far_the_workers_are(closed):
+    options = {"anneal": False, "optimizer": "adam"}
+    with parallel_a2c.train(
+        network(), "CartPole-v1", config(total_steps=10**9, **options)
+    ) as training:
+        for _ in range(5):
+            next(training)
+        state = None if closed else training.state_dict()
+    state = state or training.state_dict()
+    assert state["steps"] == 20 * state["updates"] >= 100
+    model = network()
+    with parallel_a2c.train(
+        model, "CartPole-v1", config(total_steps=state["steps"], **options)
+    ) as training:
+        list(training)
+    again = training.state_dict()
+    for name, theta in state["model"].items():
+        assert torch.equal(theta, again["model"][name])
+    for name, tensors in state["optimizer"].items():
+        assert all(map(torch.equal, tensors, again["optimizer"][name]))
+
+
+def test_a_share_that_only_resets_is_not_learned_from():
+    """With one step a rollout, one environment's step after an end is all that its worker has."""
+    options = config(num_envs=2, t_max=1, total_steps=300, fast_envs=True)
+    with parallel_a2c.train(network(), "CartPole-v1", options) as training:
+        assert sum(len(update.episodes) for update in training) > 3
+    assert training.steps == 300
 
 
 def test_a_budget_that_is_spent_and_one_smaller_than_a_rollout():

@@ -328,6 +328,11 @@ def test_what_is_no_game_is_named(monkeypatch):
         plan(env="CartPole-v1")._replace(screen=Screen(stack=2, sticky=0.0)).make_model()
     with pytest.raises(RunError, match="reinforce looks twice"):
         plan("reinforce", network=Network(one_look=True)).make_model()
+    for option in "life_ends", "clip_rewards":
+        with pytest.raises(RunError, match=f"whole games and their score; {option} is for"):
+            plan("reinforce", "atari:pong")._replace(screen=Screen(**{option: True})).make_model()
+    with pytest.raises(RunError, match=r"at least 20 × 20; got \(16, 16\)"):
+        plan(env="atari:pong")._replace(screen=Screen(size=16)).make_model()
     with pytest.raises(ValueError, match="bfloat16 goes with one_look"):
         Network(bfloat16=True)
     with pytest.raises(ValueError, match="one_look goes with the eyes 'paper'; got 'small'"):

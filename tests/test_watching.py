@@ -77,6 +77,27 @@ def test_a_memory_is_carried_along():
         observation, *_ = envs.step(np.array([action]))
 
 
+def test_a_memory_begins_anew_where_a_life_is_lost():
+    game = Game("breakout", life_ends=True)
+    model = paper_lstm(game)
+    seen = watch(model, game, max_steps=60)
+    envs, state, lost = game.make_envs(1), model.initial_state(1), 0
+    observation, _ = envs.reset(seed=0)
+    for step, action in enumerate(seen.actions):
+        stack = torch.as_tensor(observation)
+        assert seen.values[step] == pytest.approx(model.values(stack, state).item(), abs=1e-5)
+        _, state = model.logits(stack, state)
+        observation, _, terminated, *_ = envs.step(np.array([action]))
+        if terminated[0]:
+            state, lost = model.initial_state(1), lost + 1
+    assert lost > 0
+
+
+def test_a_games_actions_may_be_called_otherwise():
+    game = Game("pong")
+    assert watch(paper_network(game), game, max_steps=1, names="ABCDEF").names == tuple("ABCDEF")
+
+
 def a_watch(steps=3, actions=2, height=40):
     return Watched(
         frames=(np.zeros((height, 50, 3), np.uint8),) * steps,

@@ -17,7 +17,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
     "envs exact rollout training reinforce evaluation networks actor_critic returns losses "
-    "recurrent optim a3c a2c restoring checkpoints runs atari pixels one_look watching"
+    "recurrent optim a3c a2c restoring checkpoints runs atari pixels one_look watching parallel_a2c"
 )
 
 
@@ -491,8 +491,20 @@ FAULTS = [
     Fault(
         "a lost life ends the game",
         "atari",
-        'ended & (info["episode_frame_number"] <= self._frames)',
+        "ended & (began != self._began)",
         "ended",
+    ),
+    Fault(
+        "where games begin taken for how far they are",
+        "atari",
+        'info["frame_number"] - info["episode_frame_number"]',
+        'info["episode_frame_number"]',
+    ),
+    Fault(
+        "a deviation without a mean picture forgotten",
+        "atari",
+        "self.mean.any() or self.deviation != 255",
+        "self.mean.any()",
     ),
     Fault(
         "what followed a lost life taken from ale-py",
@@ -591,6 +603,38 @@ FAULTS = [
         "watching",
         'info.get("game_over", terminated | truncated)',
         "(terminated | truncated)",
+    ),
+    Fault(
+        "watched with the memory of a lost life",
+        "watching",
+        "if (terminated | truncated)[0]:",
+        "if False:",
+    ),
+    Fault("counters of what was read", "parallel_a2c", "int(counts[STEPS])", "self.steps"),
+    Fault(
+        "statistics of the other workers begin anew",
+        "parallel_a2c",
+        "self.optimizer.load_state_dict(shared.optimizer.state_dict())",
+        "pass",
+    ),
+    Fault(
+        "statistics forgotten when a run goes on",
+        "parallel_a2c",
+        'self.optimizer.load_state_dict(state["optimizer"])',
+        "pass",
+    ),
+    Fault(
+        "weights forgotten when a run goes on",
+        "parallel_a2c",
+        'self.model.load_state_dict(state["model"])',
+        "pass",
+    ),
+    Fault("learned from nothing", "parallel_a2c", "if not dummies.all():", "if True:"),
+    Fault(
+        "closed, and the counters left as they were read",
+        "parallel_a2c",
+        "self.steps, self.updates = int(self._counts[STEPS]), int(self._counts[MADE])",
+        "pass",
     ),
 ]
 

@@ -381,6 +381,9 @@ class _Console:
         self.pressed.append(number)
         return number * len(self.pressed)
 
+    def getScreenDims(self) -> tuple[int, int]:
+        return 210, 160
+
     def getScreenRGB(self, screen: Bytes | None = None) -> Bytes | None:
         drawn = np.full((210, 160, 3), len(self.pressed), dtype=np.uint8)
         drawn[0, 0] = self.pressed[-1] if self.pressed else 0
@@ -546,6 +549,11 @@ def no_lives_left(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
 def the_clock_terminates(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
     terminated, reported = next_games_lives_compared(lives, over, timed_out)
     return terminated | timed_out, reported
+
+
+def the_clock_outdoes_the_end(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
+    terminated, reported = ends(lives, over, timed_out)
+    return terminated & ~timed_out, reported
 
 
 def a_score_for_each_life(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
@@ -851,7 +859,8 @@ EXERCISES = (
                 colours_joined_first,
                 "This takes the larger red, green and blue first, and the brightness of that colour, "
                 "which was on neither screen: red and green make a yellow that is brighter than "
-                "both. First the brightness of each screen, then the larger one.",
+                "both. First the brightness of each screen, then the larger one. (DQN's paper of 2015 "
+                "does it your way; ale-py, which your pictures are compared with, does not.)",
             ),
             Wrong(
                 colours_weigh_the_same,
@@ -1061,7 +1070,12 @@ EXERCISES = (
             Wrong(
                 the_clock_terminates,
                 "A time limit is no ending to learn from: something would have come, and the return "
-                "bootstraps there. It belongs into the second result alone.",
+                "bootstraps there. It belongs in the second result alone.",
+            ),
+            Wrong(
+                the_clock_outdoes_the_end,
+                "Where a game is over and its time is up in the same step, nothing would have come: "
+                "it terminates.",
             ),
             Wrong(
                 a_score_for_each_life,

@@ -27,7 +27,7 @@ def main() -> int:
             shutil.rmtree(folder)
         for run in series.runs_in(folder):
             play(run.plan, run.folder)
-            store(name, series, folder)
+        store(name, series, folder)
     return 0
 
 

@@ -18,27 +18,38 @@ TELL = 30.0  # seconds from one line of progress to the next
 
 
 def play(plan: Plan, folder: Path) -> None:
-    """Train to the end of the budget; nothing to do if that is reached."""
+    """Train to the end of the budget; nothing to do if that is reached. Raises ValueError if the
+    folder has a run of another plan."""
+    check(plan, folder)
     if finished(folder):
         return
     code = commit()
     resumed = Run.open(folder).load()["training"] if folder.exists() else None
     with plan.train(plan.make_model(), resumed) as training:
         run = Run.open(folder) if resumed else Run.create(folder, plan, training.state_dict())
-        peak, told = 0.0, 0.0
+        peak, told = None, 0.0
         for update in recorded(run, training, training):
             if time.monotonic() - told >= TELL:
                 told = time.monotonic()
-                peak = max(peak, megabytes(training))
+                peak = max(filter(None, (peak, megabytes(training))), default=None)
                 print(f"{folder.name}: {update.steps:,} steps", flush=True)
     about = {
         "commit": code,
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
-        "megabytes": round(peak),
+        "megabytes": peak and round(peak),
         "resumed": resumed is not None,
     }
     (folder / NOTES).write_text(json.dumps(about) + "\n")
+
+
+def check(plan: Plan, folder: Path) -> None:
+    """Raises ValueError if the folder has a run of another plan."""
+    if folder.exists() and Run.open(folder).plan.as_json() != plan.as_json():
+        raise ValueError(
+            f"{folder} is a run with other settings than {folder.name} has now; to play it anew, "
+            "say --again"
+        )
 
 
 def finished(folder: Path) -> bool:
@@ -56,14 +67,14 @@ def commit() -> str:
     return subprocess.check_output(command, cwd=ROOT, text=True).strip()
 
 
-def megabytes(training: Training[nn.Module, Any]) -> float:
-    """Memory of this process and of the training's workers, what they share counted once; NaN
+def megabytes(training: Training[nn.Module, Any]) -> float | None:
+    """Memory of this process and of the training's workers, what they share counted once; None
     where the system does not tell."""
     pids = getattr(training, "pids", {}).values()
     try:
         return sum(map(_share, ["self", *pids]))
     except OSError:
-        return float("nan")
+        return None
 
 
 def _share(pid: int | str) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from a3c_lib import checkpoints
 from a3c_lib.runs import Run
-from claims.games.playing import finished, notes
+from claims.games.playing import notes
 from claims.games.series import Series
 from claims.recording import RECORDS, table_of, versions, write
 
@@ -17,19 +17,19 @@ LATEST = 100  # games whose mean score a row has
 
 
 def store(name: str, series: Series, folder: Path, records: Path = GAMES) -> None:
-    """Write the record of those runs in `folder` that are finished."""
-    there = [run for run in series.runs_in(folder) if finished(run.folder)]
-    played = {run.folder: Run.open(run.folder) for run in there}
+    """Write the record of a series whose runs, in `folder`, are finished."""
+    runs = series.runs_in(folder)
+    played = {run.folder: Run.open(run.folder) for run in runs}
     rows = [
         {"setting": run.setting, "seed": run.seed, **row}
-        for run in there
+        for run in runs
         for row in curve(played[run.folder].metrics())
     ]
-    of_runs = {run.folder.name: notes(run.folder) for run in there}
+    of_runs = {run.folder.name: notes(run.folder) for run in runs}
     about = {
         "claim": series.claim,
         "command": f"python -m claims.games {name}",
-        "seeds": len({run.seed for run in there}),
+        "seeds": len(series.seeds),
         "seconds": round(sum(run.load()["seconds"] for run in played.values())),
         **{key: max(note[key] for note in of_runs.values()) for key in ("date", "machine")},
         "versions": versions("torch", "numpy", "gymnasium", "ale-py"),
@@ -37,7 +37,7 @@ def store(name: str, series: Series, folder: Path, records: Path = GAMES) -> Non
         "runs": of_runs,
     }
     write(records / name, table_of(rows), about)
-    for run in there:
+    for run in runs:
         if (run.setting, run.seed) == series.keeps:
             keep(played[run.folder], records / name)
 

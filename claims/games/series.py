@@ -83,7 +83,7 @@ SERIES = {
     "pong_sticky": Series(
         "How A2C learns Pong where an action is repeated with probability 0.25 in every frame.",
         {"A2C, sticky": a2c_on_two_cores("pong", 2_000_000, Screen(sticky=0.25))},
-        seeds=range(3),
+        seeds=range(2),
     ),
     "pong_sticky_longer": Series(
         "Whether A2C learns Pong with sticky actions when it has twice the steps.",
