@@ -1111,7 +1111,7 @@ assert len(points) > 0
 film
 
 # %% [markdown]
-# $V$ knows of a point before it is made: it climbs a little while the ball flies past the other paddle, and falls when our own has missed. In the moment of the point it jumps: the reward, +1 or −1, has been paid, and what is left are the discounted points to come, of which there may be more than one.
+# $V$ knows of a point before it is made: it climbs for more than a second before the one that is won, and falls when our own paddle has missed. With the point it changes at once, down where it was won and up where it was lost: the reward, +1 or −1, has been paid, and what is left are the discounted points to come, of which there may be more than one.
 #
 # ### What the first layer sees
 #
