@@ -313,14 +313,14 @@ class ParallelTraining(Training[nn.Module, Update]):
         resume=state)` goes on from it, with new episodes.
         """
         for _ in range(COPIES):
-            counts = self._counts.clone()
+            made = int(self._counts[MADE])
             state = {
                 "model": deepcopy(self.model.state_dict()),
                 "optimizer": self.optimizer.state_dict(),
-                "steps": int(counts[STEPS]),
-                "updates": int(counts[MADE]),
+                "steps": int(self._counts[STEPS]),
+                "updates": made,
             }
-            if self._counts[BEGUN] == counts[MADE]:  # nothing has changed meanwhile
+            if self._counts[BEGUN] == made:  # none was begun meanwhile
                 break
         return state
 

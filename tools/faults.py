@@ -610,7 +610,12 @@ FAULTS = [
         "if (terminated | truncated)[0]:",
         "if False:",
     ),
-    Fault("counters of what was read", "parallel_a2c", "int(counts[STEPS])", "self.steps"),
+    Fault(
+        "counters of what was read",
+        "parallel_a2c",
+        '"steps": int(self._counts[STEPS])',
+        '"steps": self.steps',
+    ),
     Fault(
         "statistics of the other workers begin anew",
         "parallel_a2c",
