@@ -30,7 +30,7 @@ class Game:
     """An Atari game, and how it is shown to the agent. Goes wherever an environment's id does.
 
     The defaults are those of the DQN and A3C papers, as far as these are known, but for
-    `life_ends`, which the DQN papers have. Rewards are the game's own: `clipped` limits them where
+    `life_ends`, which DQN's paper of 2015 has. Rewards are the game's own: `clipped` limits them where
     the agent learns, so that what is reported is the score. Raises ValueError for a game ale-py does
     not have, and for options that make no sense.
 

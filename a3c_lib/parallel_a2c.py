@@ -37,7 +37,9 @@ from a3c_lib.rollout import (
 from a3c_lib.training import Training, limited, seeds
 from a3c_lib.workers import Link, Team
 
-COPIES = 1000  # of a state that keeps changing, at most; worker 0 may have died in a change
+COPIES = (
+    100  # of a state that changes meanwhile, at most: worker 0 may have been killed in a change
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,14 +140,9 @@ class Worker:
         )
 
     def _lesson(self) -> Lesson:
-        t_max = self.config.rollout_length(self.steps)
+        began, t_max = self.position, self.config.rollout_length(self.steps)
         policy = sampled(self.model, self.generator)  # type: ignore[arg-type]
-        while True:
-            began = self.position
-            rollout, self.position = collect(self.envs, policy, began, t_max)
-            dummies = dummy_steps(self.envs, rollout, began)
-            if not dummies.all():  # of steps that only reset, there is nothing to learn
-                break
+        rollout, self.position = collect(self.envs, policy, began, t_max)
         return learn(
             self.model,
             rollout,
@@ -153,7 +150,7 @@ class Worker:
             self.loss,
             self.config.gamma,
             began.policy_state,
-            dummies,
+            dummy_steps(self.envs, rollout, began),
         )
 
     def _added_up(self, lesson: Lesson) -> tuple[Tensor, ...] | None:
@@ -309,10 +306,11 @@ class ParallelTraining(Training[nn.Module, Update]):
     def state_dict(self) -> dict[str, Any]:
         """Weights, optimiser statistics and counters, all of the same update.
 
-        While workers run it may be some updates ahead of those that were read. `train(...,
-        resume=state)` goes on from it, with new episodes.
+        (If worker 0 was killed within an update, a part of that is in it.) While workers run it may
+        be some updates ahead of those that were read. `train(..., resume=state)` goes on from it,
+        with new episodes.
         """
-        for _ in range(COPIES):
+        for _ in range(1 if self._closed else COPIES):
             made = int(self._counts[MADE])
             state = {
                 "model": deepcopy(self.model.state_dict()),

@@ -140,7 +140,7 @@ class Screen:
     stack: int | None = None  # the latest pictures that are seen at once; None: 4
     frame_skip: int | None = None  # frames for which an action is held, one step; None: 4
     sticky: float | None = None  # how likely an action is repeated in a frame; None: 0
-    noop_max: int | None = None  # fewer frames than this pass at first, without an action; None: 30
+    noop_max: int | None = None  # fewer frames than this pass without an action at first; None: 30
     fire_at_start: bool | None = None  # then press fire, where there is that button; None: yes
     life_ends: bool | None = None  # a lost life ends what is learned from; None: no
     max_frames: int | None = None  # then a game is truncated; None: 108,000

@@ -96,7 +96,7 @@ def about(name: str, effort: Effort) -> dict[str, Any]:
         "cores": CORES,
         "seconds": f"{effort.seconds:g} a line and round",
         # The numbers are those of the machine alone only if this is near 0.
-        "load before": " ".join(f"{load:.2f}" for load in load()),
+        "load before": " ".join(f"{mean:.2f}" for mean in load()),
     }
 
 

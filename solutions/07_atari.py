@@ -509,9 +509,9 @@ plt.show()
 # | `size`, `stack` | 84, 4 | as above |
 # | `frame_skip` | 4 | frames for which an action is held: one step |
 # | `sticky` | 0 | how likely the console repeats the last action in a frame instead of taking yours. The papers: 0. Usual since 2018: 0.25 |
-# | `noop_max` | 30 | an episode begins after 0 to 29 frames without action, a number drawn anew: else all games would begin alike |
+# | `noop_max` | 30 | an episode begins after some frames without action, fewer than 30, a number drawn anew: else all games would begin alike |
 # | `fire_at_start` | True | some games (Breakout) wait until fire is pressed; that is done for the agent, in every game that has this button |
-# | `life_ends` | False | whether a lost life is an end to learn from. In the DQN papers it is, and here it can be chosen |
+# | `life_ends` | False | whether a lost life is an end to learn from. In DQN's paper of 2015 it is, and here it can be chosen |
 # | `max_frames` | 108,000 | half an hour of playing; then the game is *truncated* |
 #
 # **Sticky actions** answer an objection. A console without them draws no random numbers. The same buttons give the same game to the last dot, and an agent might learn buttons by heart instead of looking. Let the same random buttons be pressed in two games that begin alike and have different seeds:
@@ -574,7 +574,7 @@ assert max(scores) >= 15
 # %% [markdown]
 # ### Exercise 7.6  A life and a game
 #
-# Breakout has five lives, and losing one costs nothing: no reward tells of it. An agent may be slow to see that it is bad. The DQN papers help: for what is *learned from*, a lost life is a termination, and the return stops there. The game goes on, and the score is of the whole game. (Whether this help should be given is disputed. It uses knowledge of the game that an agent with a screen alone would not have, and later comparisons leave it out.)
+# Breakout has five lives, and losing one costs nothing: no reward tells of it. An agent may be slow to see that it is bad. DQN's paper of 2015 helps: for what is *learned from*, a lost life is a termination, and the return stops there. The game goes on, and the score is of the whole game. (Whether this help should be given is disputed. It uses knowledge of the game that an agent with a screen alone would not have, and later comparisons leave it out.)
 #
 # So there are two kinds of end, and they must not be merged:
 #
@@ -980,7 +980,7 @@ def in_thousands(curves: list[records.Curve]) -> list[records.Curve]:
 plots.learning_curves(
     {name: in_thousands(record.curves("steps", "score")) for name, record in learned.items()},
     lines={"18": 18},
-    title="Where actions stick, A2C does not reach 18",
+    title="Where actions stick, A2C did not reach 18",
     x_label="thousand steps",
     y_label="score, latest 100 games",
 )
@@ -1023,7 +1023,7 @@ assert max(best(learned["A2C, sticky"])) < 0 < best(learned["A2C, sticky, longer
 #
 # Without sticky actions, both get there with all three seeds. **A2C** takes 21, 8 and 8 minutes. Seed 0 halts near 10 points for a third of a million steps; later it stays just below 18 for half a million, and passes it in the last line of its record. So far apart are such runs with everything but the seed the same, and three of them do not say how far they can be. (Seed 0's run was also the slowest by the minute.) **A3C** takes more steps than two of these three, but it makes more of them in a minute, 130,000 to 140,000 instead of 95,000 to 110,000: 18 is reached after 9 to 11 minutes. (Its workers need not wait for each other, and each learns from 80 pictures at a time, A2C's from 40; what either is worth was not measured.)
 #
-# **Where actions stick**, A2C did not reach 18. With two million steps, two seeds ended at −7 and −6. With four million, one run (seed 0 again) ended at 10: it wins most games, by less. It was ahead early, −15 after half a million steps where the others had −20 and −19, and its $\eta$ was then larger by a sixth. Whether that made the difference, or chance did, one run does not say. All else is as in A2C's first series.
+# **Where actions stick**, A2C did not reach 18. With two million steps, two seeds ended at −7 and −6. With four million, one run (seed 0 again) ended at 10, as if each game were won by 21 to 11. It was ahead early, −15 after half a million steps where the others had −20 and −19, and its $\eta$ was then larger by a sixth. Whether that made the difference, or chance did, one run does not say. All else is as in A2C's first series.
 #
 # ### How A3C's learning rate was found
 #
@@ -1046,9 +1046,9 @@ plots.learning_curves(
 plt.show()
 
 # %% [markdown]
-# Half the rate was slower. Twice the rate was level at first, and ahead after 0.7 million steps. Half the environments, with twice as many updates, rose first and then fell back. A2C in one process is there to compare with: ahead of A2C's three recorded runs until 0.6 million steps, behind all of them around 0.8 million, and level with the slowest after a million.
+# Half the rate was slower. Twice the rate was level at first, and ahead after 0.7 million steps. Half the environments, with twice as many updates, rose first and then fell back. A2C in one process is there to compare with: ahead of A2C's three recorded runs from 0.4 to 0.6 million steps, behind all of them around 0.8 million, and level with the slowest after a million.
 #
-# So the search found a rate that works. It did not show that it is the better one: the line for $\eta = 0.0003$ differs from the others in how its workers ran, too. And of the runs recorded above, seed 1, with the larger rate in two processes, was behind that line to its end, at 1.08 million steps; seed 0 was far ahead of its own. Whether A3C needs a larger rate than A2C is open.
+# So the search found a rate that works. It did not show that it is the better one: the line for $\eta = 0.0003$ differs from the others in how its workers ran, too. And of the runs recorded above, seed 1, with the larger rate in two processes, was behind that line from 0.3 million steps to its end, at 1.08 million; seed 0 was far ahead of its own. Whether A3C needs a larger rate than A2C is open.
 #
 # ### Breakout, as far as it gets
 #
@@ -1070,7 +1070,7 @@ for millions in range(1, 6):
 assert score[-1] > 250
 
 # %% [markdown]
-# It climbs nearly all the way, most in the fourth million; the highest score, 304, is at 4.74 million steps, and then $\eta$ is nearly 0. So the recipe is not Pong's alone. One run does not say how far other seeds come, nor how much of it is due to which of the settings. It took 49 minutes on two cores, with other work beside it at times. (The paper's scores in Breakout are of other starts and of much longer training; they cannot be compared.)
+# It climbs most of the way, most in the fourth million. The highest score, 304, is at 4.74 million steps; from there it falls to 269 and ends at 286. So the recipe is not Pong's alone. One run does not say how far other seeds come, nor how much of it is due to which of the settings. It took 49 minutes on two cores, with other work beside it at times. (The paper's scores in Breakout are of other starts and of much longer training; they cannot be compared.)
 #
 # ### The agent itself
 #
@@ -1157,7 +1157,7 @@ assert shares[3] > 0.3
 # ## What it cost
 #
 # - **Memory.** An observation has $4 \cdot 84 \cdot 84 = 28{,}224$ bytes instead of CartPole's 16. Bytes stay bytes until the network sees them, and then become four times as many.
-# - **Time.** About 900 to 1,500 steps a second on one core, where CartPole had 12,000 to 93,000 (`bench/results/`). Learning Pong took 8 to 21 minutes on two cores, and the runs of both searches add up to 140 minutes; most ran two at a time.
+# - **Time.** Some 1,000 steps a second of A2C with one thread, and 1,500 of a worker of A3C with one look in bfloat16, where CartPole had 12,000 to 93,000 (`bench/results/`; this page, on its machine and in short tries, prints its own). Learning Pong took 8 to 21 minutes on two cores, and the runs of both searches add up to 140 minutes; most ran two at a time.
 # - **Knowledge.** The agent is told nothing of the game. But the preparation knows a lot: that colours do not matter, that four pictures suffice, that games flicker, that fire must be pressed. And life loss and clipping change what is learned.
 # - **Comparability.** A handful of choices, each of which may change a score. Write them down with it. `Game(...)` printed says those of the screen; add clipping and how pictures were scaled.
 
@@ -1168,7 +1168,7 @@ assert shares[3] > 0.3
 # |---|---|---|
 # | 84 × 84, grey, four pictures, four frames a step | by reference to the DQN papers | that of 2013 shrinks to 110 × 84 and cuts out 84 × 84 |
 # | brighter of two frames | DQN, 2015 | there the larger of each colour, then luminance; here luminance first, as in ale-py |
-# | a lost life ends nothing (in Pong there are none) | in the DQN papers it ends what is learned from; of A3C it is not known | `life_ends` is the DQN papers'; Breakout above was learned with it |
+# | a lost life ends nothing (in Pong there are none) | in DQN's paper of 2015 it ends what is learned from; of A3C it is not known | Breakout above was learned with `life_ends` |
 # | rewards limited to −1 … 1 | the DQN papers; of A3C it is reported by others, who asked its authors | – |
 # | 16 filters 8 × 8, 32 filters 4 × 4, 256 units, two heads | the network of most of its experiments, and of the first DQN paper; its 57-game table has a larger one | ours is the smaller one |
 # | an LSTM behind the units | 256 cells, "A3C LSTM" | none known; here `paper_lstm`, not used on this page |
@@ -1177,7 +1177,7 @@ assert shares[3] > 0.3
 # | orthogonal first weights | not told | OpenAI's A2C has them |
 # | Adam, $\eta$ = 0.0003 and 0.0006, $\beta$ = 0.003 | RMSProp, a learning rate drawn for each run, $\beta$ = 0.01 | found by the searches above |
 # | sticky actions | came two years later, in 2018 | `sticky=0` is the paper's game |
-# | a score | mean over games from starts that humans had reached, which are not public | ours begin with 0 to 29 frames without action |
+# | a score | mean over games from starts that humans had reached, which are not public | ours begin with fewer than 30 frames without action |
 
 # %% [markdown]
 # ## What to try next

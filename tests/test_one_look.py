@@ -27,14 +27,7 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.one_look import KnownLayer, OneLook, of_patches, patches
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import (
-    collect,
-    dummy_steps,
-    initial_state,
-    make_envs,
-    sampled,
-    start,
-)
+from a3c_lib.rollout import collect, dummy_steps, initial_state, sampled, start
 
 PONG = Game("pong")
 
@@ -260,18 +253,33 @@ def test_a_run_goes_on_with_one_look_or_with_two():
             assert next(training).updates == 2
 
 
-def test_a_rollout_that_was_under_way_is_looked_at_when_it_is_learned_from():
-    """What was seen while it was acted is not kept in a checkpoint."""
-    model = network()
-    envs = make_envs(Pictured, 3)
-    rollout, _ = collect(
-        envs, sampled(model, torch.Generator().manual_seed(0)), start(envs, 0), t_max=4
-    )
-    once = OneLook(model)
-    for ours, theirs in zip(
-        once.unroll(rollout, once.initial_state(3)), look_back(model, rollout), strict=True
-    ):
-        torch.testing.assert_close(ours, theirs)
+class Restorable(Pictured):
+    def state_dict(self):
+        return {"episode": self.episode, "t": self.t}
+
+    def load_state_dict(self, state):
+        self.episode, self.t = state["episode"], state["t"]
+
+
+@pytest.mark.parametrize("kind", [ActorCritic, RecurrentActorCritic])
+@pytest.mark.parametrize("trainer", ["a2c", "a3c"])
+def test_a_run_goes_on_where_it_was_if_its_world_can_be_restored(trainer, kind):
+    """One worker of A3C is always within a rollout, and what was seen in it is not kept."""
+    algorithm, config = TRAINERS[trainer]
+    whole, parted = network(kind), network(kind)
+    with algorithm.train(OneLook(whole), Restorable, config) as training:
+        history = [next(training) for _ in range(6)]
+    with algorithm.train(OneLook(parted), Restorable, config) as training:
+        for _ in range(3):
+            next(training)
+        state = training.state_dict()
+    with algorithm.train(OneLook(parted), Restorable, config, resume=state) as training:
+        assert training.restored
+        for update in history[3:]:
+            ours = next(training)
+            assert ours.episodes == update.episodes
+            assert ours.value_loss == pytest.approx(update.value_loss, rel=1e-4)
+            assert ours.policy_loss == pytest.approx(update.policy_loss, rel=1e-3, abs=1e-6)
 
 
 def test_other_eyes_are_refused():

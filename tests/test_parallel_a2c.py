@@ -189,14 +189,6 @@ def test_a_state_is_of_one_update_however_far_the_workers_are(closed):
         assert all(map(torch.equal, tensors, again["optimizer"][name]))
 
 
-def test_a_share_that_only_resets_is_not_learned_from():
-    """With one step a rollout, one environment's step after an end is all that its worker has."""
-    options = config(num_envs=2, t_max=1, total_steps=300, fast_envs=True)
-    with parallel_a2c.train(network(), "CartPole-v1", options) as training:
-        assert sum(len(update.episodes) for update in training) > 3
-    assert training.steps == 300
-
-
 def test_a_budget_that_is_spent_and_one_smaller_than_a_rollout():
     with parallel_a2c.train(network(), "CartPole-v1", config(total_steps=3, t_max=20)) as training:
         assert [update.steps for update in training] == [4]

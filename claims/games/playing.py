@@ -20,36 +20,32 @@ TELL = 30.0  # seconds from one line of progress to the next
 def play(plan: Plan, folder: Path) -> None:
     """Train to the end of the budget; nothing to do if that is reached. Raises ValueError if the
     folder has a run of another plan."""
-    check(plan, folder)
+    begun = Run.open(folder) if folder.exists() else None
+    if begun and begun.plan.as_json() != plan.as_json():
+        raise ValueError(
+            f"{folder} is a run with other settings than {folder.name} has now; to play it anew, "
+            "say --again"
+        )
     if finished(folder):
         return
     code = commit()
-    resumed = Run.open(folder).load()["training"] if folder.exists() else None
+    resumed = begun.load()["training"] if begun else None
     with plan.train(plan.make_model(), resumed) as training:
-        run = Run.open(folder) if resumed else Run.create(folder, plan, training.state_dict())
-        peak, told = None, 0.0
+        run = begun or Run.create(folder, plan, training.state_dict())
+        peak, told = 0.0, 0.0
         for update in recorded(run, training, training):
             if time.monotonic() - told >= TELL:
                 told = time.monotonic()
-                peak = max(filter(None, (peak, megabytes(training))), default=None)
+                peak = max(peak, megabytes(training) or 0.0)
                 print(f"{folder.name}: {update.steps:,} steps", flush=True)
     about = {
         "commit": code,
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
-        "megabytes": peak and round(peak),
+        "megabytes": round(peak) or None,
         "resumed": resumed is not None,
     }
     (folder / NOTES).write_text(json.dumps(about) + "\n")
-
-
-def check(plan: Plan, folder: Path) -> None:
-    """Raises ValueError if the folder has a run of another plan."""
-    if folder.exists() and Run.open(folder).plan.as_json() != plan.as_json():
-        raise ValueError(
-            f"{folder} is a run with other settings than {folder.name} has now; to play it anew, "
-            "say --again"
-        )
 
 
 def finished(folder: Path) -> bool:
