@@ -616,6 +616,7 @@ FAULTS = [
         "or (torch.zeros(num_envs, 0),)",
         "or ()",
     ),
+    Fault("an end within the rollout not looked at", "one_look", "if ended.any():", "if False:"),
     Fault("a rollout under way not looked at", "one_look", "self(observations)", "pass"),
     Fault(
         "counters of what was read",
