@@ -135,5 +135,5 @@ def test_every_record_of_games_belongs_to_a_series():
 
 def test_the_network_that_is_kept_plays_pong():
     run = Run.open(records.GAMES / "pong")
-    result = evaluate(run.model(), run.plan.world(), episodes=4, seed=7, num_envs=4)
+    result = evaluate(run.model(), run.plan.world(), episodes=2, seed=7, num_envs=2)
     assert result.mean > 0  # who plays at random is at -20

@@ -1,6 +1,7 @@
 """What is learned from one look is what is learned from two."""
 
 from functools import partial
+from itertools import product
 
 import pytest
 import torch
@@ -174,8 +175,13 @@ TRAINERS = {
 }
 
 
-@pytest.mark.parametrize("kind", [ActorCritic, RecurrentActorCritic])
-@pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.parametrize(
+    ("trainer", "kind"),
+    [
+        *product(("a2c", "a3c"), (ActorCritic, RecurrentActorCritic)),
+        ("parallel_a2c", RecurrentActorCritic),
+    ],
+)
 def test_training_with_one_look_is_training_with_two(trainer, kind):
     algorithm, config = TRAINERS[trainer]
     one, two = (network(kind) for _ in range(2))
