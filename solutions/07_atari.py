@@ -986,6 +986,7 @@ plots.learning_curves(
     title="Where actions stick, A2C did not reach 18",
     x_label="thousand steps",
     y_label="score, latest 100 games",
+    ax=plots.axes(height=4.2),
 )
 plots.learning_curves(
     {name: record.curves("minutes", "score") for name, record in learned.items()},
@@ -993,6 +994,7 @@ plots.learning_curves(
     title="The same by minutes, on two cores",
     x_label="minutes",
     y_label="score, latest 100 games",
+    ax=plots.axes(height=4.2),
 )
 plt.show()
 

@@ -152,7 +152,9 @@ def test_a_state_is_of_one_update_however_far_the_workers_are(closed):
         for _ in range(5):
             next(training)
         state = None if closed else training.state_dict()
-    state = state or training.state_dict()
+    if closed:
+        state = training.state_dict()
+        assert (training.steps, training.updates) == (state["steps"], state["updates"])
     assert state["steps"] == 20 * state["updates"] >= 100
     model = network()
     with parallel_a2c.train(
