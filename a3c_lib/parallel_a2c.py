@@ -37,9 +37,7 @@ from a3c_lib.rollout import (
 from a3c_lib.training import Training, limited, seeds
 from a3c_lib.workers import Link, Team
 
-COPIES = (
-    100  # of a state that changes meanwhile, at most: worker 0 may have been killed in a change
-)
+COPIES = 100  # of a state that changes meanwhile, at most: worker 0 may have been killed in it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -707,7 +707,7 @@ def speed_of(work, steps: int) -> float:
     return steps / (time.perf_counter() - began)
 
 
-N, T = 16, 20
+N, T = 8, 20
 envs = make_envs(pong, N)
 envs.reset(seed=0)
 pictures = torch.zeros(T, N, 4, 84, 84, dtype=torch.uint8)
@@ -924,11 +924,11 @@ assert (once - twice).norm() < 1e-4 * twice.norm()
 assert torch.cosine_similarity(rounded, twice, dim=0) > 0.99
 
 # %% [markdown]
-# Two more things in `one_look` save time. *Patches:* the first layer's windows are 8 × 8 dots and move by 4. Cut the picture into patches of 4 × 4 dots, call each patch's 16 dots channels, and a window is 2 × 2 patches, moving by one. It is the same sum in another order, of 64 channels instead of 4, and processors have faster ways for many channels. *bfloat16:* numbers with 8 bits of precision instead of 24. Some processors multiply them several times as fast, others not at all faster. Three short tries each, in turn, the fastest counts; if the order is not what you expect, something else was running.
+# Two more things in `one_look` save time. *Patches:* the first layer's windows are 8 × 8 dots and move by 4. Cut the picture into patches of 4 × 4 dots, call each patch's 16 dots channels, and a window is 2 × 2 patches, moving by one. It is the same sum in another order, of 64 channels instead of 4, and processors have faster ways for many channels. *bfloat16:* numbers with 8 bits of precision instead of 24. Some processors multiply them several times as fast, others not at all faster. Two short tries each, in turn, the faster one counts; if the order is not what you expect, something else was running.
 
 
 # %%
-def training_speed(training, seconds: float = 1.0) -> float:
+def training_speed(training, seconds: float = 0.7) -> float:
     next(training)
     began, steps = time.perf_counter(), training.steps
     while time.perf_counter() - began < seconds:
@@ -946,7 +946,7 @@ trainings = {
     name: a2c.train(made_of(paper_network(pong)), pong, config, targets=clipped(n_step_returns))
     for name, made_of in LOOKS.items()
 }
-tries = [{name: training_speed(each) for name, each in trainings.items()} for _ in range(3)]
+tries = [{name: training_speed(each) for name, each in trainings.items()} for _ in range(2)]
 for name in LOOKS:
     trainings[name].close()
     print(f"{name:20} {max(each[name] for each in tries):7,.0f} steps a second, with one thread")
@@ -1088,7 +1088,7 @@ agent.load_state_dict(kept["model"])
 print(f"after {kept['steps']:,} steps of training:")
 sticky_pong = Game("pong", sticky=0.25)
 played_live = {
-    game.sticky: evaluate(agent, game, episodes=4, seed=1, num_envs=4)
+    game.sticky: evaluate(agent, game, episodes=3, seed=1, num_envs=3)
     for game in (pong, sticky_pong)
 }
 for sticky, result in played_live.items():

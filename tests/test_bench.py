@@ -76,8 +76,7 @@ def test_a_process_that_keeps_its_memory_is_told_so_and_others_are_not():
 
 
 def test_processes_have_the_threads_that_are_asked_for():
-    assert in_fresh_processes(2, 1, torch.get_num_threads) == [1, 1]
-    assert in_fresh_processes(1, 2, torch.get_num_threads) == [2]
+    assert in_fresh_processes(2, 3, torch.get_num_threads) == [3, 3]
 
 
 class Limit:

@@ -82,13 +82,13 @@ def test_every_algorithm_trains_and_is_evaluated(options, capsys):
 
 
 def test_a_game_is_trained_evaluated_and_filmed(capsys):
-    options = ["--size", "42", "--sticky", "0.25"]
+    options = ["--size", "42", "--sticky", "0.25", "--max-frames", "200"]
     network = ["--eyes", "small", "--hidden", "8"]
     budget = ["--total-steps", "40", "--t-max", "5", "--num-envs", "2"]
     assert main(["train", "parallel-a2c", "atari:pong", *budget, *options, *network]) == 0
     folder = "runs/atari_pong-parallel-a2c-0"
     plan = Run.open(Path(folder)).plan
-    assert plan.screen == runs.Screen(size=42, sticky=0.25)
+    assert plan.screen == runs.Screen(size=42, sticky=0.25, max_frames=200)
     assert plan.network == runs.Network(hidden=(8,), eyes="small")
     for actions in "sampled", "greedy":
         played = ["--episodes", "2", "--actions", actions]

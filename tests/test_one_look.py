@@ -197,10 +197,10 @@ def test_two_processes_train_with_one_look():
     config = parallel_a2c.Config(
         total_steps=160, t_max=5, num_envs=4, num_workers=2, learning_rate=1e-3
     )
-    models = [paper_network(PONG) for _ in range(2)]
+    models = [network() for _ in range(2)]
     for model in models[0], OneLook(models[1]):
-        trained(model, parallel_a2c, config, PONG, targets=clipped(n_step_returns))
-    changed = [not torch.equal(theta, new) for theta, new in pairs(paper_network(PONG), models[0])]
+        trained(model, parallel_a2c, config, targets=clipped(n_step_returns))
+    changed = [not torch.equal(theta, new) for theta, new in pairs(network(), models[0])]
     assert any(changed)
     for two, one in pairs(*models):
         torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-3)
