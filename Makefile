@@ -24,7 +24,7 @@ test: .venv/ready-for-test ## everything that is checked, in the order in which 
 	$(BIN)mypy
 	$(BIN)lint-imports
 	$(BIN)pytest
-	$(BIN)pytest --nbval-lax --nbval-current-env chapters solutions
+	$(BIN)pytest --nbval-lax --nbval-current-env --numprocesses=2 --dist=loadfile chapters solutions
 
 book: .venv/ready-for-test ## build the notebooks whose source in solutions/ has changed
 	$(BIN)python tools/book.py

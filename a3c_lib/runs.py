@@ -108,14 +108,17 @@ class Network:
             if getattr(self, name) and self.eyes != "paper":
                 raise ValueError(f"{name} goes with the eyes 'paper'; got {self.eyes!r}")
 
-    def make(self, env: HasSpaces, seed: int) -> nn.Module:
-        """The network for an environment. Raises ValueError for spaces that are not supported."""
+    def make(self, env: HasSpaces, seed: int, to_be_loaded: bool = False) -> nn.Module:
+        """The network for an environment; no random play is measured if it is `to_be_loaded`.
+
+        Raises ValueError for spaces that are not supported.
+        """
         options: dict[str, Any] = {"seed": seed if self.network_seed is None else self.network_seed}
         if isinstance(env, MakesEnvs):
             from a3c_lib.atari import Game, PaperEyes, SmallEyes, light_of
 
             make_eyes: Any = PaperEyes if self.eyes == "paper" else SmallEyes
-            if self.standardised:
+            if self.standardised and not to_be_loaded:
                 make_eyes = partial(PaperEyes, light=light_of(cast(Game, env)))
             options |= {"hidden": (256,), "make_eyes": make_eyes, "activation": nn.ReLU}
         if self.hidden is not None:
@@ -183,8 +186,9 @@ class Plan(NamedTuple):
             )
         return find_env(self.env)
 
-    def make_model(self) -> nn.Module:
-        """The network, with its first weights.
+    def make_model(self, to_be_loaded: bool = False) -> nn.Module:
+        """The network, with its first weights; what is `to_be_loaded` is made in less time, and
+        lacks what is measured, the mean and deviation of `standardised` pictures.
 
         Raises RunError if there is no such environment, its spaces are not supported, or the
         algorithm cannot learn with such a network.
@@ -205,7 +209,7 @@ class Plan(NamedTuple):
                 network = dataclasses.replace(network, hidden=())
         if isinstance(world, MakesEnvs):
             try:
-                return network.make(cast(HasSpaces, world), self.config.seed)
+                return network.make(cast(HasSpaces, world), self.config.seed, to_be_loaded)
             except ValueError as error:
                 raise RunError(f"environment {self.env!r}: {error}") from None
         for name in "one_look", "standardised", "orthogonal":
@@ -405,7 +409,7 @@ class Run:
 
     def model(self) -> nn.Module:
         """The network as the latest checkpoint has it."""
-        state, model = self.load(), self.plan.make_model()
+        state, model = self.load(), self.plan.make_model(to_be_loaded=True)
         try:
             model.load_state_dict(state["training"]["model"])
         except (RuntimeError, KeyError, AttributeError, TypeError) as error:

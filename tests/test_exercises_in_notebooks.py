@@ -1,18 +1,15 @@
-"""The exercises as the notebooks have them: all there, in order, called by the notebook itself."""
+"""The exercises as the notebooks have them: all there, in order, used by the notebook itself."""
 
 import ast
-import functools
+import itertools
 import json
 import re
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jupytext
 import pytest
 
-import a3c_lib.exercises as book
 from a3c_lib.exercises import registry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,50 +51,69 @@ def test_a_chapter_has_all_its_exercises_in_order(source: Path) -> None:
     assert [cell.id for cell in exercises_in(ast.parse(source.read_text()))] == registered
 
 
-class Recorder:
-    """Stands in for `exercise`: counts the calls of every answer, and what is made of a class."""
+def uses(node: ast.AST, name: str) -> bool:
+    """Whether a name is called or handed on in it; to ask `whose` code it is does not count."""
+    match node:
+        case ast.Call(ast.Name("whose")):
+            return False
+        case ast.Name(id, ast.Load()):
+            return id == name
+    return any(uses(child, name) for child in ast.iter_child_nodes(node))
 
-    def __init__(self) -> None:
-        self.calls: dict[str, int] = {}
 
-    def __call__(self, exercise_id: str, **options: Any) -> Callable[[Any], Any]:
-        self.calls[exercise_id] = 0
+def replaces(statement: ast.stmt, name: str) -> bool:
+    """Whether it is an import or a definition that gives the name another meaning."""
+    match statement:
+        case ast.Import() | ast.ImportFrom():
+            return name in {alias.asname or alias.name for alias in statement.names}
+        case ast.FunctionDef() | ast.ClassDef():
+            return statement.name == name
+    return False
 
-        def recorded(answer: Any) -> Any:
-            function = answer.__init__ if isinstance(answer, type) else answer
 
-            @functools.wraps(function)
-            def counted(*args: Any, **kwargs: Any) -> Any:
-                self.calls[exercise_id] += 1
-                return function(*args, **kwargs)
-
-            if not isinstance(answer, type):
-                return counted
-            answer.__init__ = counted  # type: ignore[misc]
-            return answer
-
-        return recorded
+def unused(source: str) -> list[str]:
+    """The exercises whose answer no cell of the notebook uses but those of other exercises."""
+    tree = ast.parse(source)
+    cells = list(exercises_in(tree))
+    definitions = [cell.definition for cell in cells]
+    found = []
+    for exercise_id, definition in cells:
+        later = tree.body[tree.body.index(definition) + 1 :]
+        while_it_means_the_answer = itertools.takewhile(
+            lambda statement, name=definition.name: not replaces(statement, name),
+            (statement for statement in later if statement not in definitions),
+        )
+        if not any(uses(statement, definition.name) for statement in while_it_means_the_answer):
+            found.append(exercise_id)
+    return found
 
 
 @for_every_source
-def test_the_notebook_itself_calls_what_the_learner_writes(
-    source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wanted = {each.id for each in registry.of_chapter(int(source.name[:2]))}
-    recorder = Recorder()
-    monkeypatch.setattr(book, "exercise", recorder)
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    monkeypatch.chdir(source.parent)
-    cells = [cell for cell in jupytext.read(source).cells if cell.cell_type == "code"]
-    space: dict[str, Any] = {"__name__": "__main__"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Agg shows nothing, and says so
-        for cell in cells:
-            exec(compile(cell.source, source.name, "exec"), space)
-            if recorder.calls.keys() == wanted and all(recorder.calls.values()):
-                return
-    uncalled = wanted - {each for each, calls in recorder.calls.items() if calls}
-    pytest.fail(f"the notebook does not call {sorted(uncalled)}")
+def test_the_notebook_itself_uses_what_the_learner_writes(source: Path) -> None:
+    assert unused(source.read_text(encoding="utf-8")) == []
+
+
+ANSWER = '@exercise("9.1")\ndef f(x): return f(x - 1)\n'
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        "print(whose(f))",
+        "from package import f\nf(1)",
+        "def f(x): return x\nf(1)",
+        '@exercise("9.2")\ndef g(x): return f(x)\nprint(g(1))',
+    ],
+    ids=["never", "asked whose it is", "imported anew", "defined anew", "by another answer"],
+)
+def test_an_answer_that_the_notebook_does_not_use_is_found(rest: str) -> None:
+    assert unused(ANSWER + rest) == ["9.1"]
+
+
+@pytest.mark.parametrize("rest", ["print(whose(f), f(1))", "train(loss=f)\nfrom package import f"])
+def test_an_answer_is_used_where_it_is_called_or_handed_on(rest: str) -> None:
+    assert unused(ANSWER + rest) == []
 
 
 @pytest.mark.parametrize("notebook", SOLVED, ids=lambda path: path.stem)

@@ -467,6 +467,18 @@ FAULTS = [
     Fault("code in a checkpoint is run", "checkpoints", "weights_only=True", "weights_only=False"),
     Fault("damage overlooked", "checkpoints", "sha256(content).digest() != digest", "False"),
     Fault("rows twice in a resumed run", "runs", 'if row["steps"] <= self.steps', "if True"),
+    Fault(
+        "pictures measured again",
+        "runs",
+        "self.plan.make_model(to_be_loaded=True)",
+        "self.plan.make_model()",
+    ),
+    Fault(
+        "pictures never measured",
+        "runs",
+        'to_be_loaded: bool = False) -> nn.Module:\n        """The network, with',
+        'to_be_loaded: bool = True) -> nn.Module:\n        """The network, with',
+    ),
     Fault("half a row taken for one", "runs", 'text[: text.rfind("\\n") + 1]', "text"),
     Fault("rows later than the checkpoint", "runs", "metrics.sync()", "pass"),
     Fault(
