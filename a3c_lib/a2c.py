@@ -4,27 +4,25 @@ What A3C's workers do one by one, many environments do in step with each other, 
 all of them together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import torch
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import VectorEnv
-from torch import Tensor, nn
+from torch import nn
 
-from a3c_lib import optim
+from a3c_lib import losses, optim
 from a3c_lib.actor_critic import ActorCriticTraining, LossFunction, Targets
-from a3c_lib.losses import a2c_loss
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Envs, MakeEnv, make_envs
-from a3c_lib.training import limited
+from a3c_lib.training import RolloutConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(optim.Config):
+class Config(losses.Config, optim.Config, RolloutConfig):
     """How A2C trains."""
 
     num_envs: int = 8  # environments in step with each other, at least 1; OpenAI's A2C has 16
@@ -38,15 +36,6 @@ class Config(optim.Config):
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"device {self.device!r} cannot be used here: {reason}") from None
-
-
-class A2CTraining(ActorCriticTraining):
-    optimizer: optim.Optimizer
-
-    def descend(self, gradients: Sequence[Tensor], learning_rate: float) -> float:
-        gradients, norm = limited(gradients, self.config.max_grad_norm)
-        self.optimizer.step(gradients, learning_rate)
-        return norm
 
 
 def make_vector_env(source: MakeEnv, num_envs: int, fast: bool = True) -> Envs:
@@ -70,7 +59,7 @@ def train(
     targets: Targets = n_step_returns,
     loss: LossFunction | None = None,
     resume: Mapping[str, Any] | None = None,
-) -> A2CTraining:
+) -> ActorCriticTraining:
     """Collect t_max steps of all environments, learn from them once, and so on.  [OpenAI's A2C]
 
     `make_env` may be a vector environment of your own; it is closed with the training. Without
@@ -84,10 +73,6 @@ def train(
     ...     [update.updates for update in training]
     [1, 2, 3]
     """
-    if loss is None:
-        loss = partial(
-            a2c_loss, value_weight=config.value_weight, entropy_weight=config.entropy_weight
-        )
     if isinstance(make_env, VectorEnv):
         envs: Envs = make_env
         if envs.num_envs != config.num_envs:
@@ -98,4 +83,5 @@ def train(
     else:
         envs = make_vector_env(make_env, config.num_envs, config.fast_envs)
     optimizer = config.make_optimizer(list(model.to(config.device).parameters()))
-    return A2CTraining(model, envs, config, optimizer, targets, loss, resume)
+    loss = config.loss if loss is None else loss
+    return ActorCriticTraining(model, optimizer, envs, config, targets, loss, resume)

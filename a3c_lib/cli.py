@@ -35,6 +35,7 @@ import a3c_lib
 from a3c_lib import a2c, a3c, parallel_a2c, reinforce
 from a3c_lib.checkpoints import CheckpointError
 from a3c_lib.evaluation import evaluate
+from a3c_lib.hogwild import HogwildTraining
 from a3c_lib.rollout import HasLogits, MakeEnv, MakesEnvs, greedy, initial_state, sampled
 from a3c_lib.runs import (
     CONFIGS,
@@ -367,7 +368,7 @@ def resume(command: Resume) -> int:
 def _how(training: Training[nn.Module, Any]) -> str:
     if training.restored:
         return "exactly where it stopped"
-    of_a3c = isinstance(training, a3c.A3CTraining) and training.config.schedule == "processes"
+    of_a3c = isinstance(training, HogwildTraining) and training.config.schedule == "processes"
     if of_a3c or isinstance(training, parallel_a2c.ParallelTraining):
         return "with new episodes: processes are not put back where they stood"
     return "with new episodes: its environment cannot be put back where it stood"

@@ -4,23 +4,18 @@ import math
 from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from a3c_lib.playing import Player
 from a3c_lib.rollout import (
-    Envs,
     Episode,
     HasLogits,
     MakeEnv,
     Policy,
-    Position,
-    collect,
     greedy,
-    initial_state,
     make_envs,
     sampled,
     seed_sequence,
-    start,
 )
 
 Actions = Literal["sampled", "greedy"]
@@ -79,14 +74,12 @@ def evaluate(
         raise ValueError(f"actions is 'sampled' or 'greedy'; got {actions!r}")
     num_envs = min(num_envs, episodes)
     for_envs, for_actions = seed_sequence(seed).spawn(2)
-    generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
-    policy = sampled(model, generator) if actions == "sampled" else greedy(model)
-    envs = make_envs(make_env, num_envs)
+    player = Player(make_envs(make_env, num_envs), (for_envs, for_actions), model)
+    policy = sampled(model, player.generator) if actions == "sampled" else greedy(model)
     try:
-        begin = start(envs, for_envs, initial_state(model, num_envs))
-        played = _play(envs, policy, begin, math.ceil(episodes / num_envs))
+        played = _play(player, policy, math.ceil(episodes / num_envs))
     finally:
-        envs.close()
+        player.close()
     kept = played[:episodes]
     return Evaluation(
         np.array([episode.episode_return for episode in kept]),
@@ -95,11 +88,10 @@ def evaluate(
     )
 
 
-def _play(envs: Envs, policy: Policy, position: Position, each: int) -> list[Episode]:
+def _play(player: Player, policy: Policy, each: int) -> list[Episode]:
     """The first `each` episodes of every environment: all first ones, then all second ones, …"""
-    played: list[list[Episode]] = [[] for _ in range(envs.num_envs)]
+    played: list[list[Episode]] = [[] for _ in range(player.envs.num_envs)]
     while min(map(len, played)) < each:
-        rollout, position = collect(envs, policy, position, t_max=16)
-        for episode in rollout.episodes:
+        for episode in player.play(policy, t_max=16).rollout.episodes:
             played[episode.env].append(episode)
     return [episodes[k] for k in range(each) for episodes in played]

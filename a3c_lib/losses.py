@@ -1,13 +1,18 @@
 """Chapter 03: the entropy bonus, and with it the loss of A3C and A2C."""
 
+from dataclasses import dataclass
+from functools import partial
+
 from torch import Tensor
 
-from a3c_lib.actor_critic import Loss, actor_critic_loss
+from a3c_lib import training
+from a3c_lib.actor_critic import Loss, LossFunction, actor_critic_loss
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """H(π) = −Σ_a π(a) log π(a), in nats: log A for a uniform policy, 0 for a certain one.   (*B,
-    A) → (*B).
+    """H(π) = −Σ_a π(a) log π(a), in nats: log A for a uniform policy, 0 for a certain one.
+
+    (*B, A) → (*B).
 
     >>> import torch
     >>> round(entropy(torch.tensor([0.9, 0.1]).log()).item(), 5)
@@ -25,10 +30,9 @@ def a2c_loss(
     value_weight: float = 0.5,
     entropy_weight: float = 0.01,
 ) -> Loss:
-    """−mean log π(a | o) A + value_weight · mean (R − V)² − entropy_weight · mean H(π).   [A3C,
-    section 4]
+    """−mean log π(a | o) A + value_weight · mean (R − V)² − entropy_weight · mean H(π).
 
-    Shapes as in `actor_critic_loss`. entropy_weight is the paper's β, per nat: 0.01 for Atari.
+    [A3C, section 4]   Shapes as in `actor_critic_loss`. entropy_weight is the paper's β, per nat: 0.01 for Atari.
     Entropy is positive, so it is subtracted: descending the loss raises it. (Algorithm S3 in the
     paper leaves this term out; its text has it.)
     """
@@ -37,3 +41,22 @@ def a2c_loss(
     loss = actor_critic_loss(logits, values, actions, returns, value_weight)
     bonus = entropy(logits).mean()
     return loss._replace(total=loss.total - entropy_weight * bonus, entropy=bonus)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(training.Config):
+    """The weights of the loss."""
+
+    value_weight: float = 0.5  # of (R − V)², at least 0; the paper has none [OpenAI's A2C]
+    entropy_weight: float = 0.01  # β, per nat, at least 0 [A3C]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in "value_weight", "entropy_weight":
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is at least 0; got {getattr(self, name)}")
+
+    @property
+    def loss(self) -> LossFunction:
+        """`a2c_loss` with these weights."""
+        return partial(a2c_loss, value_weight=self.value_weight, entropy_weight=self.entropy_weight)

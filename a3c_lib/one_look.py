@@ -123,7 +123,7 @@ class RememberingTorso(nn.Module):
     def forward(self, observations: Tensor) -> Tensor:
         """Pictures of bytes (*B, n, H, W) → features (*B, width)."""
         weights = self._weights or self._prepared()
-        if observations is self._known:
+        if self._known is not None and _same(observations, self._known):
             seen = self._recalled(weights)
         else:
             seen = self._look(observations.reshape(-1, *observations.shape[-3:]), weights)
@@ -182,6 +182,11 @@ class RememberingTorso(nn.Module):
             (second.weight.to(self.dtype), second.bias.to(self.dtype)),
             [[part.to(self.dtype) for part in layer.parameters()] for layer in self.behind],
         )
+
+
+def _same(pictures: Tensor, others: Tensor) -> bool:
+    """Whether these are the same, in the same place of memory."""
+    return pictures.data_ptr() == others.data_ptr() and pictures.shape == others.shape
 
 
 class OneLook(nn.Module):
@@ -244,21 +249,6 @@ class OneLook(nn.Module):
         """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of the rollout just acted."""
         self._torso.recognise(rollout.observations)
         try:
-            if isinstance(self._model, RecurrentActorCritic):
-                return look_back(self._model, rollout, state, dummies)
-            logits, values = self._model(rollout.observations)
-            return logits, values, self._values_after(self._model, rollout, values)
+            return look_back(self._model, rollout, state, dummies)
         finally:
             self._torso.forget()
-
-    @staticmethod
-    @torch.no_grad()
-    def _values_after(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
-        """As `actor_critic.values_after`, which copies all pictures that it looks at. Those of the
-        last step lie side by side, and need no copy: about 1 % of the time of a step."""
-        after = values.detach().roll(-1, dims=0)
-        after[-1] = model.values(rollout.next_observations[-1])
-        ended = (rollout.terminated | rollout.truncated)[:-1]
-        if ended.any():
-            after[:-1][ended] = model.values(rollout.next_observations[:-1][ended])
-        return after

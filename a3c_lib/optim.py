@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor
 
-from a3c_lib import actor_critic
+from a3c_lib import training
 
 
 class Optimizer(ABC):
@@ -171,31 +171,30 @@ Kind = Literal["rmsprop", "momentum", "adam"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(actor_critic.Config):
-    """What A3C and A2C have in common: the weights of the loss, and the optimiser."""
+class Config(training.Config):
+    """Which optimiser, and how it is set."""
 
-    value_weight: float = 0.5  # of (R − V)², at least 0; the paper has none [OpenAI's A2C]
-    entropy_weight: float = 0.01  # β, per nat, at least 0 [A3C]
-    optimizer: Kind = "rmsprop"  # the paper's; momentum is compared in it, adam is not in it
-    decay: float = 0.99  # α of RMSProp and momentum, in [0, 1) [A3C]
-    epsilon: float = 1e-5  # inside RMSProp's root, above 0; the paper prints none [OpenAI's A2C]
+    # rmsprop: the paper's; momentum: compared with it in the paper; adam: not in the paper
+    optimizer: Kind = "rmsprop"
+    # how much of the past RMSProp's mean square or the momentum keeps in a step, α in [0, 1) [A3C]
+    decay: float = 0.99
+    # ε, added to RMSProp's mean square before the root is taken, above 0; the paper does not print it
+    # [OpenAI's A2C]
+    rmsprop_epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in "value_weight", "entropy_weight":
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is at least 0; got {getattr(self, name)}")
         if self.optimizer not in ("rmsprop", "momentum", "adam"):
             raise ValueError(
                 f"optimizer is 'rmsprop', 'momentum' or 'adam'; got {self.optimizer!r}"
             )
         _fraction("decay", self.decay)
-        _positive("epsilon", self.epsilon)
+        _positive("rmsprop_epsilon", self.rmsprop_epsilon)
 
     def make_optimizer(self, parameters: Iterable[Tensor]) -> Optimizer:
         """The optimiser that the config names, its statistics at zero."""
         if self.optimizer == "rmsprop":
-            return RMSProp(parameters, self.decay, self.epsilon)
+            return RMSProp(parameters, self.decay, self.rmsprop_epsilon)
         if self.optimizer == "momentum":
             return Momentum(parameters, self.decay)
         return Adam(parameters)

@@ -22,19 +22,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from a3c_lib import a2c, optim
-from a3c_lib.actor_critic import Lesson, Loss, LossFunction, Recent, Targets, Update, learn
-from a3c_lib.losses import a2c_loss
+from a3c_lib.actor_critic import Loss, LossFunction, Targets, Update, lesson_of
+from a3c_lib.lessons import Lesson, Recent, report
+from a3c_lib.playing import Player
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import (
-    Episode,
-    MakeEnv,
-    collect,
-    dummy_steps,
-    initial_state,
-    sampled,
-    start,
-)
-from a3c_lib.training import Training, limited, seeds
+from a3c_lib.rollout import Episode, MakeEnv, sampled
+from a3c_lib.training import Training, clip_gradients, go_on, leave_shared_memory, seeds
 from a3c_lib.workers import Link, Team
 
 COPIES = 100  # of a state that changes meanwhile, at most: worker 0 may have been killed in it
@@ -104,13 +97,11 @@ class Worker:
             self.model = deepcopy(shared.model)
             self.optimizer = config.make_optimizer(self.model.parameters())
             self.optimizer.load_state_dict(shared.optimizer.state_dict())
-        num_envs = config.num_envs // config.num_workers
-        self.envs = a2c.make_vector_env(make_env, num_envs, config.fast_envs)
         # Nobody makes an update before all are here, so all find the same.
         self.steps, self.updates = int(shared.counts[STEPS]), 0
-        for_envs, for_actions = seeds(config.seed, self.steps, link.rank)
-        self.generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
-        self.position = start(self.envs, for_envs, initial_state(self.model, num_envs))
+        num_envs = config.num_envs // config.num_workers
+        envs = a2c.make_vector_env(make_env, num_envs, config.fast_envs)
+        self.player = Player(envs, seeds(config.seed, self.steps, link.rank), self.model)
 
     def update(self) -> Part | None:
         """Act and differentiate, meet, and take the step that all take.   → None if stopped"""
@@ -118,7 +109,7 @@ class Worker:
         gradients = self._added_up(lesson)
         if gradients is None:
             return None
-        gradients, norm = limited(gradients, self.config.max_grad_norm)
+        gradients, norm = clip_gradients(gradients, self.config.max_grad_norm)
         learning_rate = self.config.annealed(self.steps)
         self.steps += int(self.shared.weights[self.updates % 2].sum())
         self.updates += 1
@@ -138,23 +129,15 @@ class Worker:
         )
 
     def _lesson(self) -> Lesson:
-        began, t_max = self.position, self.config.rollout_length(self.steps)
-        policy = sampled(self.model, self.generator)  # type: ignore[arg-type]
-        rollout, self.position = collect(self.envs, policy, began, t_max)
-        return learn(
-            self.model,
-            rollout,
-            self.targets,
-            self.loss,
-            self.config.gamma,
-            began.policy_state,
-            dummy_steps(self.envs, rollout, began),
-        )
+        policy = sampled(self.model, self.player.generator)  # type: ignore[arg-type]
+        played = self.player.play(policy, self.config.rollout_length(self.steps))
+        return lesson_of(self.model, played, self.targets, self.loss, self.config.gamma)
 
     def _added_up(self, lesson: Lesson) -> tuple[Tensor, ...] | None:
         """The gradient of all workers' steps together, a mean over them.   → None if stopped"""
         # Nobody can be two updates ahead, so two places are enough.
-        gradients, weights = (part[self.updates % 2] for part in self.shared[3:5])
+        place = self.updates % 2
+        gradients, weights = self.shared.gradients[place], self.shared.weights[place]
         torch.cat(
             [d_theta.flatten() for d_theta in lesson.gradients], out=gradients[self.link.rank]
         )
@@ -190,7 +173,7 @@ def in_a_process(link: Link, shared: Shared, config: Config, **options: Any) -> 
             if part is not None:
                 link.send(part)
     finally:
-        worker.envs.close()
+        worker.player.close()
 
 
 class ParallelTraining(Training[nn.Module, Update]):
@@ -209,7 +192,7 @@ class ParallelTraining(Training[nn.Module, Update]):
         self.optimizer = config.make_optimizer(list(model.parameters()))
         self.steps = self.updates = 0
         if resume is not None:
-            self._load(resume)
+            self.steps, self.updates = go_on(resume, model, self.optimizer)
         self._counts = torch.tensor([self.steps, self.updates, self.updates])
         self._recent = Recent(config.t_max * config.num_envs)
         self._unread: list[deque[Part]] = [deque() for _ in range(config.num_workers)]
@@ -259,13 +242,11 @@ class ParallelTraining(Training[nn.Module, Update]):
         lesson = self._joined(parts)
         self.steps += lesson.steps
         self.updates += 1
-        return Update(
+        return report(
+            Update,
+            lesson,
             steps=self.steps,
             updates=self.updates,
-            episodes=lesson.episodes,
-            policy_loss=lesson.loss.policy.item(),
-            value_loss=lesson.loss.value.item(),
-            entropy=lesson.loss.entropy.item(),
             explained_variance=self._recent.explained_variance(lesson),
             gradient_norm=parts[0].gradient_norm,
             learning_rate=parts[0].learning_rate,
@@ -290,15 +271,14 @@ class ParallelTraining(Training[nn.Module, Update]):
         )
 
     def close(self) -> None:
+        """End the workers. The model is as they left it."""
         if self._closed:
             return
         self._closed = True
         if self._team is None:
             return
         self._team.close()
-        with torch.no_grad():
-            for theta in self.model.parameters():  # back into memory of this process alone
-                theta.data = theta.data.clone()
+        leave_shared_memory(self.model)
         self.steps, self.updates = int(self._counts[STEPS]), int(self._counts[MADE])
 
     def state_dict(self) -> dict[str, Any]:
@@ -320,14 +300,6 @@ class ParallelTraining(Training[nn.Module, Update]):
                 break
         return state
 
-    def _load(self, state: Mapping[str, Any]) -> None:
-        missing = {"model", "optimizer", "steps", "updates"} - state.keys()
-        if missing:
-            raise ValueError(f"resume is a trainer's state_dict(); it lacks {sorted(missing)}")
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.steps, self.updates = state["steps"], state["updates"]
-
 
 def train(
     model: nn.Module,
@@ -345,8 +317,5 @@ def train(
     worker fails or is killed, and FloatingPointError when a loss or a gradient is not finite; no
     worker is left then.
     """
-    if loss is None:
-        loss = partial(
-            a2c_loss, value_weight=config.value_weight, entropy_weight=config.entropy_weight
-        )
+    loss = config.loss if loss is None else loss
     return ParallelTraining(model, make_env, config, targets, loss, resume)

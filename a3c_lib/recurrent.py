@@ -116,14 +116,12 @@ class RecurrentActorCritic(nn.Module):
         V(o_{t+1}) are constants.
         """
         state = tuple(part.detach() for part in state)  # type: ignore[assignment]
-        ended = rollout.terminated | rollout.truncated
+        ended, unseen = rollout.ended, rollout.unseen
         begins = torch.zeros_like(ended)
         begins[1:] = ended[:-1] if dummies is None else (ended | dummies)[:-1]
         logits, values, (h, c) = self(rollout.observations, state, begins)
 
-        unseen = ended.clone()
-        unseen[-1] = True
         after = values.detach().roll(-1, dims=0)
         with torch.no_grad():
-            after[unseen] = self.values(rollout.next_observations[unseen], (h[unseen], c[unseen]))
+            after[unseen] = self.values(rollout.shown_unseen, (h[unseen], c[unseen]))
         return logits, values, after

@@ -10,8 +10,9 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from a3c_lib.rollout import Episode, MakeEnv, collect_episode, make_envs, sampled
-from a3c_lib.training import SingleThreadTraining, apply_gradients, gradients_of
+from a3c_lib import training
+from a3c_lib.rollout import Episode, MakeEnv, check_shapes, make_envs, sampled
+from a3c_lib.training import SingleThreadTraining, TorchOptimizer, clip_gradients, gradients_of
 
 
 class TabularPolicy(nn.Module):
@@ -60,32 +61,17 @@ def reinforce_loss(log_probabilities: Tensor, returns: Tensor) -> Tensor:
     A sum over the episode, since J is a sum over it: a mean would let short episodes count more.
     Returns are constants: no gradient flows into them.                    [Williams 1992]
     """
-    if log_probabilities.shape != returns.shape:
-        raise ValueError(
-            f"log_probabilities {tuple(log_probabilities.shape)} and returns "
-            f"{tuple(returns.shape)} must have the same shape"
-        )
+    check_shapes(log_probabilities=log_probabilities, returns=returns)
     return -(returns.detach() * log_probabilities).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(training.Config):
     """How REINFORCE trains. One update per episode, plain gradient ascent."""
 
     total_steps: int = 20_000  # environment steps, at least 1; the last episode is finished
     gamma: float = 0.9  # discount per step, in [0, 1]
     learning_rate: float = 0.1  # step along the gradient, above 0
-    seed: int = 0  # of environments and actions, at least 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.gamma <= 1:
-            raise ValueError(f"gamma is a discount in [0, 1]; got {self.gamma}")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate is positive; got {self.learning_rate}")
-        if self.total_steps < 1:
-            raise ValueError(f"total_steps is at least 1; got {self.total_steps}")
-        if self.seed < 0:
-            raise ValueError(f"seed is at least 0; got {self.seed}")
 
 
 class Update(NamedTuple):
@@ -103,7 +89,7 @@ class Update(NamedTuple):
 
 
 class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
-    optimizer: torch.optim.Optimizer
+    """Learns from an episode at a time."""
 
     def __init__(
         self,
@@ -113,17 +99,17 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
         resume: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = config
-        sgd = torch.optim.SGD(model.parameters(), lr=config.learning_rate)
-        super().__init__(model, sgd, make_envs(make_env), config.total_steps, config.seed, resume)
+        sgd = TorchOptimizer(torch.optim.SGD(model.parameters(), lr=config.learning_rate))
+        super().__init__(model, sgd, make_envs(make_env), config, resume)
 
     def update(self) -> Update:
-        policy = sampled(self.model, self.generator)
-        rollout, self.position = collect_episode(self.envs, policy, self.position)
+        """Play one episode, and learn from it."""
+        rollout = self.player.play_episode(sampled(self.model, self.player.generator))
         pi = Categorical(logits=self.model.logits(rollout.observations[:, 0]))
         returns = discounted_returns(rollout.rewards[:, 0], self.config.gamma)
         loss = reinforce_loss(pi.log_prob(rollout.actions[:, 0]), returns)
-        parameters = list(self.model.parameters())
-        norm = apply_gradients(self.optimizer, parameters, gradients_of(loss, parameters))
+        gradients, norm = clip_gradients(gradients_of(loss, list(self.model.parameters())))
+        self.optimizer.step(gradients, self.config.learning_rate)
         self.steps += len(rollout.rewards)
         self.updates += 1
         entropy = pi.entropy().mean().item()

@@ -20,13 +20,13 @@ import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-from a3c_lib.rollout import Envs, Episode, Position, Rollout
+from a3c_lib.rollout import CopiesObservations, Envs, Episode, Position, Rollout, State
 
-State = dict[str, Any]
+StateDict = dict[str, Any]
 
 
-def world_state(envs: Envs, position: Position) -> State | None:
-    """What `restored` needs; None if one of the environments cannot be restored.
+def world_state(envs: Envs, position: Position) -> StateDict | None:
+    """What `restore` needs; None if one of the environments cannot be restored.
 
     >>> from a3c_lib.rollout import make_envs, start
     >>> envs = make_envs("a3c_lib/Corridor-v0")
@@ -48,7 +48,7 @@ def world_state(envs: Envs, position: Position) -> State | None:
     }
 
 
-def restored(envs: Envs, world: Mapping[str, Any] | None, begun: Position) -> Position | None:
+def restore(envs: Envs, world: Mapping[str, Any] | None, begun: Position) -> Position | None:
     """Put environments that have just `begun` back to where they stood.   → the position there.
 
     None, with nothing changed, if `world` is None or these are other environments in number or
@@ -61,7 +61,7 @@ def restored(envs: Envs, world: Mapping[str, Any] | None, begun: Position) -> Po
     >>> begun_again = start(envs, seed=1)
     >>> envs.envs[0].unwrapped.state_dict()["cell"]
     0
-    >>> position = restored(envs, world, begun_again)
+    >>> position = restore(envs, world, begun_again)
     >>> envs.envs[0].unwrapped.state_dict()["cell"]
     1
     """
@@ -81,37 +81,45 @@ def restored(envs: Envs, world: Mapping[str, Any] | None, begun: Position) -> Po
     return position_from(world["position"], device)
 
 
-def position_state(position: Position) -> State:
+def position_state(position: Position) -> StateDict:
     """A position as plain values."""
     return position._asdict()
 
 
 def position_from(state: Mapping[str, Any], device: torch.device | None = None) -> Position:
     """The position with that state, what the policy carries along being on `device`."""
-    memory = state["policy_state"]
     return Position(
         torch.as_tensor(state["observation"]),
-        None if memory is None else tuple(part.to(device) for part in memory),
+        memory_from(state["policy_state"], device),
         np.array(state["rewards_so_far"]),
         np.array(state["steps_so_far"]),
         np.array(state["resetting"]),
     )
 
 
-def rollout_state(rollout: Rollout) -> State:
+def rollout_state(rollout: Rollout) -> StateDict:
     """A rollout as plain values."""
     return {**rollout._asdict(), "episodes": [tuple(episode) for episode in rollout.episodes]}
 
 
 def rollout_from(state: Mapping[str, Any]) -> Rollout:
-    """The rollout with that state."""
-    return Rollout(**{**state, "episodes": tuple(Episode(*each) for each in state["episodes"])})
+    """The rollout with that state. (Version 0.1 kept each observation twice.)"""
+    episodes = tuple(Episode(*each) for each in state["episodes"])
+    make = Rollout.of if "next_observations" in state else Rollout
+    return make(**{**state, "episodes": episodes})
+
+
+def memory_from(state: Any, device: torch.device | None = None) -> State:
+    """What a policy carries along, on `device`."""
+    return None if state is None else tuple(part.to(device) for part in state)
 
 
 def _layers(env: gym.Env[Any, Any]) -> Iterator[gym.Env[Any, Any]]:
-    """The wrappers of an environment from the outermost inwards, then what they wrap."""
+    """The wrappers of an environment from the outermost inwards, then what they wrap; without our own,
+    which remembers nothing."""
     while isinstance(env, gym.Wrapper):
-        yield env
+        if not isinstance(env, CopiesObservations):
+            yield env
         env = env.env
     yield env
 
@@ -123,16 +131,16 @@ def _can_be_restored(layer: gym.Env[Any, Any]) -> bool:
     return all(callable(getattr(type(layer), f"{do}state_dict", None)) for do in ("", "load_"))
 
 
-def _state(layer: Any) -> State:
+def _state(layer: Any) -> StateDict:
     if isinstance(layer, TimeLimit):
         return {"steps": layer._elapsed_steps}
     if isinstance(layer, OrderEnforcing | PassiveEnvChecker):
         return {}
-    state: State = layer.state_dict()
+    state: StateDict = layer.state_dict()
     return state
 
 
-def _load(layer: Any, state: State) -> None:
+def _load(layer: Any, state: StateDict) -> None:
     if isinstance(layer, TimeLimit):
         layer._elapsed_steps = state["steps"]
     elif not isinstance(layer, OrderEnforcing | PassiveEnvChecker):

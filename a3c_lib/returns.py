@@ -3,16 +3,17 @@
 import torch
 from torch import Tensor
 
-from a3c_lib.actor_critic import check_shapes
+from a3c_lib.rollout import check_shapes
 
 
 def n_step_returns(
     rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
 ) -> Tensor:
-    """R_t = r_t + γ · (0 where the world ended | V(o_{t+1}) where a time limit or the rollout cut |
-    else R_{t+1}).   [A3C, Alg. S3]
+    """R_t = r_t + γ · (0 where the world ended | V(o_{t+1}) where it was cut | else R_{t+1}).
 
-    All (T, N) → (T, N). Every step looks as far ahead as the rollout goes: the last one step, the
+    It is cut by a time limit, and where the rollout stops.   all (T, N) → (T, N)   [A3C, Alg. S3]
+
+    Every step looks as far ahead as the rollout goes: the last one step, the
     one before two. next_values[t] = V(o_{t+1}), the observation before any reset; it is read only
     where the rollout or a time limit cut. A gradient flows into whatever of it requires one.
 

@@ -1,5 +1,4 @@
-"""Chapter 00: the loop. A policy acts in N environments for T steps, and a `Rollout` remembers
-them.
+"""Chapter 00: the loop. A policy acts in N environments for T steps, and a `Rollout` remembers them.
 
 A rollout goes on where the last one stopped, and through episode ends: the environments reset
 themselves within the step that ends an episode (Gymnasium's SAME_STEP; where a vector environment
@@ -8,8 +7,8 @@ S3 stops a rollout at an episode's end instead; a return looks the same either w
 looks past an end.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium as gym
@@ -62,15 +61,127 @@ class Position(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """T steps of N environments."""
+    """T steps of N environments. Every observation is held once.
 
-    observations: Tensor  # (T, N, *O)  o_t
+    `seen` are T + 1 observations of each environment: T to act on, and the one after the last step.
+    Where an episode ended, the row after it is the next episode's first; what the world showed at the
+    end, before the reset, stands in `final`. `observations` and `next_observations` read them as pairs
+    (o_t, o_{t+1}).
+    """
+
+    seen: Tensor  # (T+1, N, *O)  what each action was chosen on, and what came last
     actions: Tensor  # (T, N)      a_t ~ π(· | o_t), counted from 0
     rewards: Tensor  # (T, N)      r_t, paid for a_t
-    next_observations: Tensor  # (T, N, *O)  o_{t+1} as the world showed it, before any reset
+    final: Tensor  # (K, *O)     what was shown at the K ends, step by step
     terminated: Tensor  # (T, N)      the world ended here: nothing comes after
     truncated: Tensor  # (T, N)      a time limit cut here: something would have come
     episodes: tuple[Episode, ...]  # those that ended during the rollout
+
+    @classmethod
+    def of(
+        cls,
+        observations: Tensor,
+        actions: Tensor,
+        rewards: Tensor,
+        next_observations: Tensor,
+        terminated: Tensor,
+        truncated: Tensor,
+        episodes: tuple[Episode, ...] = (),
+    ) -> "Rollout":
+        """The rollout with these pairs (o_t, o_{t+1}), (T, N, *O) each.
+
+        Raises ValueError where o_{t+1} is not the next row's observation although no episode ended.
+
+        >>> column = lambda *numbers: torch.tensor(numbers)[:, None]
+        >>> no, end = column(False, False), column(True, False)
+        >>> walk = Rollout.of(column(5, 0), column(1, 1), column(0, 0), column(6, 1), no, end)
+        >>> walk.seen[:, 0], walk.final
+        (tensor([5, 0, 1]), tensor([6]))
+        """
+        ended = terminated | truncated
+        goes_on = ~ended[:-1]
+        if not torch.equal(next_observations[:-1][goes_on], observations[1:][goes_on]):
+            raise ValueError(
+                "next_observations[t] is observations[t + 1] wherever no episode ended; got others"
+            )
+        seen = torch.cat([observations, next_observations[-1:]])
+        final = next_observations[ended]
+        return cls(seen, actions, rewards, final, terminated, truncated, episodes)
+
+    @property
+    def observations(self) -> Tensor:
+        """o_t, what each action was chosen on.   (T, N, *O)"""
+        return self.seen[:-1]
+
+    @property
+    def next_observations(self) -> Tensor:
+        """o_{t+1} as the world showed it, before any reset.   (T, N, *O), a copy"""
+        shown = self.seen[1:].clone()
+        shown[self.ended] = self.final
+        return shown
+
+    @property
+    def ended(self) -> Tensor:
+        """Where an episode ended, in one way or the other.   (T, N)"""
+        return self.terminated | self.truncated
+
+    @property
+    def unseen(self) -> Tensor:
+        """Where o_{t+1} is not the next row's observation: at ends, and in the last row.   (T, N)"""
+        unseen = self.ended
+        unseen[-1] = True
+        return unseen
+
+    @property
+    def shown_unseen(self) -> Tensor:
+        """o_{t+1} where it is `unseen`, in the order of the mask.   (K', *O)"""
+        ended = self.ended[-1]
+        earlier = len(self.final) - int(ended.sum())  # ends before the last row
+        last = self.seen[-1]
+        if ended.any():
+            last = last.clone()
+            last[ended] = self.final[earlier:]
+        return torch.cat([self.final[:earlier], last]) if earlier else last
+
+    def map(self, f: Callable[[Tensor], Tensor]) -> "Rollout":
+        """The rollout with f of each tensor, such as `rollout.map(Tensor.cuda)`."""
+        return Rollout(*map(f, self[:-1]), episodes=self.episodes)  # type: ignore[misc, arg-type]
+
+    def column(self, n: int) -> "Rollout":
+        """What environment n did: a rollout (T, 1), without the list of episodes.
+
+        >>> two = torch.tensor([[1, 10], [2, 20]])
+        >>> no = torch.zeros(2, 2, dtype=torch.bool)
+        >>> Rollout.of(two, two, two, two + torch.tensor([1, 10]), no, no).column(1).seen
+        tensor([[10],
+                [20],
+                [30]])
+        """
+        _, env = self.ended.nonzero(as_tuple=True)
+        return Rollout(
+            self.seen[:, n : n + 1],
+            self.actions[:, n : n + 1],
+            self.rewards[:, n : n + 1],
+            self.final[env == n],
+            self.terminated[:, n : n + 1],
+            self.truncated[:, n : n + 1],
+            episodes=(),
+        )
+
+
+def check_shapes(**tensors: Tensor) -> None:
+    """Refuse tensors of different shapes: (T, 1) against (T,) would become (T, T), and train, badly.
+
+    Raises ValueError, with the names and the shapes.
+
+    >>> check_shapes(rewards=torch.zeros(3, 1), values=torch.zeros(3))
+    Traceback (most recent call last):
+    ...
+    ValueError: these must have one shape: rewards (3, 1), values (3,)
+    """
+    if len({tensor.shape for tensor in tensors.values()}) > 1:
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
+        raise ValueError(f"these must have one shape: {shapes}")
 
 
 def make_env(source: MakeEnv, **options: Any) -> gym.Env[Any, Any]:
@@ -95,8 +206,18 @@ def make_envs(source: MakeEnv, num_envs: int = 1) -> Envs:
     if isinstance(source, MakesEnvs):
         return source.make_envs(num_envs)
     return SyncVectorEnv(
-        [partial(make_env, source)] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP
+        [lambda: CopiesObservations(make_env(source))] * num_envs,
+        autoreset_mode=AutoresetMode.SAME_STEP,
     )
+
+
+class CopiesObservations(gym.Wrapper[Any, Any, Any, Any]):
+    """Hands out copies: an environment may write into the same array again, as it resets after an end,
+    and what it showed at the end would be lost."""
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        observation, *rest = self.env.step(action)
+        return copy(observation), *rest
 
 
 def seed_sequence(seed: int | np.random.SeedSequence, *path: int) -> np.random.SeedSequence:
@@ -121,7 +242,7 @@ def start(envs: Envs, seed: int | np.random.SeedSequence, policy_state: Any = No
     # Environments that compute as one array draw from one generator.
     observation, _ = envs.reset(seed=seeds if one_by_one else seeds[0])  # type: ignore[arg-type]
     return Position(
-        torch.as_tensor(observation),
+        _copied(observation),
         policy_state,
         np.zeros(envs.num_envs),
         np.zeros(envs.num_envs, dtype=np.int64),
@@ -139,13 +260,11 @@ def collect(envs: Envs, policy: Policy, position: Position, t_max: int) -> tuple
     """Act for `t_max` steps from `position` on.   → rollout (T = t_max, N), position after it."""
     if t_max < 1:
         raise ValueError(f"t_max is a number of steps, at least 1; got {t_max}")
-    steps: list[tuple[Tensor, ...]] = []
-    episodes: list[Episode] = []
+    steps: list[_Step] = []
     for _ in range(t_max):
-        step, ended, position = _advance(envs, policy, position)
+        step, position = _advance(envs, policy, position)
         steps.append(step)
-        episodes += ended
-    return _stack(steps, episodes), position
+    return _stack(steps, position), position
 
 
 def collect_episode(envs: Envs, policy: Policy, position: Position) -> tuple[Rollout, Position]:
@@ -156,12 +275,11 @@ def collect_episode(envs: Envs, policy: Policy, position: Position) -> tuple[Rol
             "one episode needs one environment that resets in the step that ends; "
             f"got {envs.num_envs} with {mode}"
         )
-    steps: list[tuple[Tensor, ...]] = []
-    ended: list[Episode] = []
-    while not ended:
-        step, ended, position = _advance(envs, policy, position)
+    steps: list[_Step] = []
+    while not (steps and steps[-1].episodes):
+        step, position = _advance(envs, policy, position)
         steps.append(step)
-    return _stack(steps, ended), position
+    return _stack(steps, position), position
 
 
 def dummy_steps(envs: Envs, rollout: Rollout, began: Position) -> Tensor:
@@ -170,10 +288,9 @@ def dummy_steps(envs: Envs, rollout: Rollout, began: Position) -> Tensor:
     With SAME_STEP none, with NEXT_STEP one after every end. What is in them belongs to no episode,
     and must not be learned from.
     """
-    ended = rollout.terminated | rollout.truncated
     if not _next_step(envs):
-        return torch.zeros_like(ended)
-    return torch.cat([torch.as_tensor(began.resetting)[None], ended[:-1]])
+        return torch.zeros_like(rollout.ended)
+    return torch.cat([torch.as_tensor(began.resetting)[None], rollout.ended[:-1]])
 
 
 def sampled(model: HasLogits, generator: torch.Generator) -> Policy:
@@ -214,10 +331,20 @@ def device_of(model: object) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-def _advance(
-    envs: Envs, policy: Policy, position: Position
-) -> tuple[tuple[Tensor, ...], list[Episode], Position]:
-    """One step of each environment.   → a rollout's row, episodes that ended, position after it."""
+class _Step(NamedTuple):
+    """One step of N environments: a rollout's row."""
+
+    observation: Tensor  # (N, *O)
+    action: Tensor  # (N,)
+    reward: Tensor  # (N,)
+    final: Tensor  # (K, *O) what was shown where an episode ended
+    terminated: Tensor  # (N,)
+    truncated: Tensor  # (N,)
+    episodes: list[Episode]  # that ended
+
+
+def _advance(envs: Envs, policy: Policy, position: Position) -> tuple[_Step, Position]:
+    """One step of each environment.   → a rollout's row, position after it."""
     action, policy_state = policy(position.observation, position.policy_state)
     first_action = getattr(envs.single_action_space, "start", 0)
     observation, reward, terminated, truncated, info = envs.step(action.numpy() + first_action)
@@ -227,26 +354,32 @@ def _advance(
     # A lost life may be an end to learn from, but is none of the game (chapter 07).
     over = info.get("game_over", ended)
 
-    step = (
+    # Copies: a vector environment may write its next step into the same arrays.
+    step = _Step(
         position.observation,
         action,
-        torch.as_tensor(reward, dtype=torch.float32),
+        _copied(reward).float(),
         torch.as_tensor(_before_reset(observation, ended, info)),
-        torch.as_tensor(terminated),
-        torch.as_tensor(truncated),
+        _copied(terminated),
+        _copied(truncated),
+        [
+            Episode(float(rewards_so_far[i]), int(steps_so_far[i]), int(i))
+            for i in np.flatnonzero(over)
+        ],
     )
-    episodes = [
-        Episode(float(rewards_so_far[i]), int(steps_so_far[i]), int(i))
-        for i in np.flatnonzero(over)
-    ]
     position = Position(
-        torch.as_tensor(observation),
+        _copied(observation),
         _begun_anew(policy_state, torch.as_tensor(ended | dummy)),
         np.where(over, 0, rewards_so_far),
         np.where(over, 0, steps_so_far),
         ended if _next_step(envs) else np.zeros_like(ended),
     )
-    return step, episodes, position
+    return step, position
+
+
+def _copied(values: Any) -> Tensor:
+    """A tensor with memory of its own."""
+    return torch.as_tensor(np.array(values))
 
 
 def _next_step(envs: Envs) -> bool:
@@ -266,15 +399,25 @@ def _begun_anew(policy_state: Any, begins: Tensor) -> Any:
 def _before_reset(
     observation: NDArray[Any], ended: NDArray[np.bool_], info: dict[str, Any]
 ) -> NDArray[Any]:
-    """Where the step led. In SAME_STEP, `observation` after an end is the next episode's first."""
-    if "final_obs" not in info:
-        return observation
-    observation = observation.copy()
-    for i in np.flatnonzero(ended):
-        observation[i] = info["final_obs"][i]
-    return observation
+    """Where the steps that ended an episode led.   → (K, *O)
+
+    In SAME_STEP, `observation` is the next episode's first there.
+    """
+    where = np.flatnonzero(ended)
+    if len(where) == 0 or "final_obs" not in info:
+        return observation[where]
+    return np.stack([info["final_obs"][i] for i in where]).astype(observation.dtype, copy=False)
 
 
-def _stack(steps: list[tuple[Tensor, ...]], episodes: list[Episode]) -> Rollout:
-    columns = [torch.stack(column) for column in zip(*steps, strict=True)]
-    return Rollout(*columns, episodes=tuple(episodes))  # type: ignore[misc, arg-type]
+def _stack(steps: Sequence[_Step], after: Position) -> Rollout:
+    """The rollout of steps in a row, with the position that they led to."""
+    observation, action, reward, final, terminated, truncated, ended = zip(*steps, strict=True)
+    return Rollout(
+        torch.stack([*observation, after.observation]),
+        torch.stack(action),
+        torch.stack(reward),
+        torch.cat(final),
+        torch.stack(terminated),
+        torch.stack(truncated),
+        tuple(episode for episodes in ended for episode in episodes),
+    )

@@ -32,10 +32,9 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 from torch import nn
 
-from a3c_lib import a2c, a3c, actor_critic, checkpoints, optim, parallel_a2c, reinforce
+from a3c_lib import a2c, a3c, actor_critic, checkpoints, losses, parallel_a2c, reinforce
 from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.checkpoints import CheckpointError
-from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic, HasSpaces
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
@@ -52,20 +51,15 @@ class RunError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActorCriticConfig(actor_critic.Config):
+class ActorCriticConfig(losses.Config, actor_critic.Config):
     """How one thread trains, with Adam."""
 
     targets: Literal["n-step", "one-step"] = "n-step"  # what the critic is to predict
-    value_weight: float = optim.Config.value_weight  # of (R − V)² in the loss, at least 0
-    entropy_weight: float = optim.Config.entropy_weight  # β, per nat, at least 0; 0: no bonus
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.targets not in TARGETS:
             raise ValueError(f"targets is 'n-step' or 'one-step'; got {self.targets!r}")
-        for name in "value_weight", "entropy_weight":
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is at least 0; got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,11 +242,8 @@ class Plan(NamedTuple):
             if isinstance(config, reinforce.Config):  # any network that has logits will do
                 training = reinforce.train(cast(Any, model), world, config, resume=resume)
                 return cast(Training[nn.Module, Any], training)
-            loss = partial(
-                a2c_loss, value_weight=config.value_weight, entropy_weight=config.entropy_weight
-            )
             return actor_critic.train(
-                model, world, config, targets=targets, loss=loss, resume=resume
+                model, world, config, targets=targets, loss=config.loss, resume=resume
             )
         except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
             if resume is None:

@@ -12,6 +12,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -20,18 +21,103 @@ from numpy.random import SeedSequence
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from a3c_lib.restoring import restored, world_state
-from a3c_lib.rollout import Envs, initial_state, seed_sequence, start
+from a3c_lib.playing import Player
+from a3c_lib.rollout import Envs, seed_sequence
 
 M = TypeVar("M", bound=nn.Module)
 U = TypeVar("U")
 
 
-class Optimizer(Protocol):
-    """What a training keeps of its optimiser; torch's have it."""
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What every trainer is told."""
 
+    total_steps: int = 100_000  # environment steps, of all environments together, at least 1
+    gamma: float = 0.99  # discount per step, in [0, 1] [A3C]
+    learning_rate: float = 1e-3  # above 0; where it is annealed, the one at the beginning
+    seed: int = 0  # of environments and actions, at least 0
+
+    def __post_init__(self) -> None:
+        if self.total_steps < 1:
+            raise ValueError(f"total_steps is at least 1; got {self.total_steps}")
+        if not 0 <= self.gamma <= 1:
+            raise ValueError(f"gamma is a discount in [0, 1]; got {self.gamma}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is positive; got {self.learning_rate}")
+        if self.seed < 0:
+            raise ValueError(f"seed is at least 0; got {self.seed}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutConfig(Config):
+    """What every trainer is told that learns from rollouts of a fixed length."""
+
+    # steps of each environment per update, at least 1; the paper's 5 suits 16 workers
+    t_max: int = 20
+    num_envs: int = 1  # environments in step with each other, at least 1
+    anneal: bool = True  # bring the learning rate down to 0, linearly in steps [A3C]
+    max_grad_norm: float = 0.5  # longer gradients are scaled to it; above 0 [OpenAI's A2C]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in "t_max", "num_envs":
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1; got {getattr(self, name)}")
+        if not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm is positive; got {self.max_grad_norm}")
+
+    def rollout_length(self, steps: int) -> int:
+        """t_max, or what is left of the budget after `steps` steps, if that is less."""
+        return min(self.t_max, math.ceil((self.total_steps - steps) / self.num_envs))
+
+    def annealed(self, steps: int) -> float:
+        """The learning rate after `steps` steps."""
+        left = max(0.0, 1 - steps / self.total_steps)
+        return self.learning_rate * (left if self.anneal else 1.0)
+
+
+class Optimizer(Protocol):
+    """What changes θ: by one step against gradients that are handed over as values. `TorchOptimizer`
+    is one, and chapter 05 writes others."""
+
+    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+
+
+class TorchOptimizer:
+    """One of torch's optimisers, for gradients that are values.
+
+    Nothing is left in `.grad`, so nothing needs zeroing.
+
+    >>> theta = nn.Parameter(torch.tensor([1.0]))
+    >>> sgd = TorchOptimizer(torch.optim.SGD([theta]))
+    >>> sgd.step([torch.tensor([3.0])], learning_rate=0.1)
+    >>> theta.data, theta.grad
+    (tensor([0.7000]), None)
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+
+    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        """One step against the gradients, of all parameters in their order."""
+        groups = self.optimizer.param_groups
+        parameters = [theta for group in groups for theta in group["params"]]
+        for theta, d_theta in zip(parameters, gradients, strict=True):
+            theta.grad = d_theta
+        for group in groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """torch's."""
+        return self.optimizer.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with torch's."""
+        self.optimizer.load_state_dict(state_dict)
 
 
 class Training(Iterator[U], Generic[M, U]):
@@ -77,32 +163,25 @@ class SingleThreadTraining(Training[M, U]):
         model: M,
         optimizer: Optimizer,
         envs: Envs,
-        total_steps: int,
-        seed: int,
+        config: Config,
         resume: Mapping[str, Any] | None,
     ) -> None:
-        self.model, self.optimizer, self.envs = model, optimizer, envs
-        self.total_steps = total_steps
+        self.model, self.optimizer = model, optimizer
+        self.total_steps = config.total_steps
         self.steps = self.updates = 0
-        self.generator = torch.Generator()
         if resume is not None:
-            self._load_state_dict(resume)
+            self.steps, self.updates = go_on(resume, model, optimizer, "generator")
         # Where environments cannot be restored, new episodes begin, other ones than at step 0.
-        for_envs, for_actions = seeds(seed, self.steps)
-        if resume is None:
-            self.generator.manual_seed(int(for_actions.generate_state(1)[0]))
-        self.position = start(envs, for_envs, initial_state(model, envs.num_envs))
+        self.player = Player(envs, seeds(config.seed, self.steps), model)
         if resume is not None:
-            position = restored(envs, resume.get("world"), self.position)
-            self.restored = position is not None
-            self.position = position or self.position
+            self.restored = self.player.load_state_dict(resume)
 
     @abstractmethod
     def update(self) -> U:
         """Collect, learn once, report."""
 
     def __next__(self) -> U:
-        if self.envs.closed or self.steps >= self.total_steps:
+        if self.player.closed or self.steps >= self.total_steps:
             raise StopIteration
         try:
             return self.update()
@@ -111,8 +190,8 @@ class SingleThreadTraining(Training[M, U]):
             raise FloatingPointError(f"{where}: {error}; the model was left as it was") from None
 
     def close(self) -> None:
-        if not self.envs.closed:
-            self.envs.close()
+        """Close the environments."""
+        self.player.close()
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, optimiser statistics, counters and the random state of the actions; and where the
@@ -124,21 +203,33 @@ class SingleThreadTraining(Training[M, U]):
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
             "steps": self.steps,
             "updates": self.updates,
-            "world": world_state(self.envs, self.position),
+            **self.player.state_dict(),
         }
         return deepcopy(state)  # torch's are views, which training would go on changing
 
-    def _load_state_dict(self, state: Mapping[str, Any]) -> None:
-        missing = {"model", "optimizer", "generator", "steps", "updates"} - state.keys()
-        if missing:
-            raise ValueError(f"resume is a trainer's state_dict(); it lacks {sorted(missing)}")
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"])
-        self.steps, self.updates = state["steps"], state["updates"]
+
+def go_on(
+    state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer, *others: str
+) -> tuple[int, int]:
+    """Load a trainer's state into model and optimiser.   → steps, updates
+
+    Raises ValueError if it lacks one of these, or of the `others` that the trainer will read.
+    """
+    missing = {"model", "optimizer", "steps", "updates", *others} - state.keys()
+    if missing:
+        raise ValueError(f"resume is a trainer's state_dict(); it lacks {sorted(missing)}")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["steps"], state["updates"]
+
+
+@torch.no_grad()
+def leave_shared_memory(model: nn.Module) -> None:
+    """Bring a model that processes shared back into memory of this process alone."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 def seeds(seed: int, steps: int, worker: int = 0) -> tuple[SeedSequence, SeedSequence]:
@@ -157,7 +248,7 @@ def gradients_of(loss: Tensor, parameters: Sequence[nn.Parameter]) -> tuple[Tens
     return torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
 
 
-def limited(
+def clip_gradients(
     gradients: Sequence[Tensor], max_norm: float = math.inf
 ) -> tuple[tuple[Tensor, ...], float]:
     """The gradients, scaled down so that their norm is at most `max_norm`, and the norm before.
@@ -165,7 +256,7 @@ def limited(
     One norm for all of them together, so that their direction stays. Raises FloatingPointError if
     it is not finite.
 
-    >>> limited([torch.tensor([3.0]), torch.tensor([4.0])], max_norm=1.0)
+    >>> clip_gradients([torch.tensor([3.0]), torch.tensor([4.0])], max_norm=1.0)
     ((tensor([0.6000]), tensor([0.8000])), 5.0)
     """
     norm = float(get_total_norm(gradients))
@@ -173,29 +264,3 @@ def limited(
         raise FloatingPointError(f"the gradient's norm is {norm}")
     scale = min(1.0, max_norm / norm) if norm > 0 else 1.0
     return tuple(gradient * scale for gradient in gradients), norm
-
-
-def apply_gradients(
-    optimizer: torch.optim.Optimizer,
-    parameters: Sequence[nn.Parameter],
-    gradients: Sequence[Tensor],
-    max_norm: float = math.inf,
-) -> float:
-    """Limit the gradients' norm to `max_norm`, then take one step.   → the norm before that.
-
-    Gradients are values that are handed over: nothing is left in `.grad`, so nothing needs zeroing.
-    Raises FloatingPointError, with nothing changed, if the norm is not finite.
-
-    >>> theta = nn.Parameter(torch.tensor([1.0, 1.0]))
-    >>> sgd = torch.optim.SGD([theta], lr=0.1)
-    >>> apply_gradients(sgd, [theta], [torch.tensor([3.0, 4.0])], max_norm=1.0)
-    5.0
-    >>> theta.data
-    tensor([0.9400, 0.9200])
-    """
-    gradients, norm = limited(gradients, max_norm)
-    for theta, d_theta in zip(parameters, gradients, strict=True):
-        theta.grad = d_theta
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return norm

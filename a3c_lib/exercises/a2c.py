@@ -551,14 +551,13 @@ def _hunt_case(label: str, T: int, N: int, ends: Sequence[tuple[int, int]] = ())
         terminated[t, n] = True
         dummies[t + 1, n] = True
     observations = torch.randn(T + 1, N, 3)
-    rollout = Rollout(
+    rollout = Rollout.of(
         observations[:-1],
         torch.randint(2, (T, N)),
         torch.randn(T, N) * ~dummies,
         observations[1:],
         terminated,
         torch.zeros_like(terminated),
-        episodes=(),
     )
     return Case(label, model, rollout, dummies, 0.9, 0.1, 0.01)
 

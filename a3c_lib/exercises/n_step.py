@@ -574,8 +574,12 @@ def time_limit_as_an_ending(
 def last_row_still_after_the_reset(
     rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
 ) -> Tensor:
-    seen = torch.cat([rollout.next_observations[:-1], last_observation[None]])
-    return rollout_returns(rollout._replace(next_observations=seen), last_observation, model, gamma)
+    with torch.no_grad():
+        next_values = model.values(rollout.next_observations)
+        next_values[-1] = model.values(last_observation)
+    return n_step_returns(
+        rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma
+    )
 
 
 def time_limit_not_noticed(
@@ -589,9 +593,13 @@ def value_before_the_cut(
     rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
 ) -> Tensor:
     cut = rollout.truncated
-    seen = rollout.next_observations.clone()
+    seen = rollout.next_observations
     seen[cut] = rollout.observations[cut]
-    return rollout_returns(rollout._replace(next_observations=seen), last_observation, model, gamma)
+    with torch.no_grad():
+        next_values = model.values(seen)
+    return n_step_returns(
+        rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma
+    )
 
 
 def only_the_last_row_mended(
@@ -617,7 +625,7 @@ def _hunt_case(
     observations = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
     rewards = torch.arange(1.0, 1.0 + ended.numel()).reshape(ended.shape)
     actions = torch.ones_like(after)
-    rollout = Rollout(observations, actions, rewards, next_observations, terminated, truncated, ())
+    rollout = Rollout.of(observations, actions, rewards, next_observations, terminated, truncated)
     return Case(label, rollout, after[-1], _model(10.0, 20.0, 40.0, 80.0, 160.0), 0.5)
 
 

@@ -564,24 +564,28 @@ def _walk(*rows: tuple[int, int, str]) -> Rollout:
     """One environment's rollout from rows of cell, next cell, and how it went on."""
     cells, following, ends = zip(*rows, strict=True)
     column = (len(rows), 1)
-    return Rollout(
+    return Rollout.of(
         observations=torch.tensor(cells).view(column),
         actions=torch.ones(column, dtype=torch.long),
         rewards=torch.zeros(column),
         next_observations=torch.tensor(following).view(column),
         terminated=torch.tensor([end == "terminated" for end in ends]).view(column),
         truncated=torch.tensor([end == "truncated" for end in ends]).view(column),
-        episodes=(),
     )
 
 
 def _beside(one: Rollout, other: Rollout) -> Rollout:
-    fields = {
-        name: torch.cat([getattr(one, name), getattr(other, name)], dim=1)
-        for name in Rollout._fields
-        if name != "episodes"
-    }
-    return Rollout(**fields, episodes=())
+    def both(name: str) -> Tensor:
+        return torch.cat([getattr(one, name), getattr(other, name)], dim=1)
+
+    return Rollout.of(
+        both("observations"),
+        both("actions"),
+        both("rewards"),
+        both("next_observations"),
+        both("terminated"),
+        both("truncated"),
+    )
 
 
 def _values_after_cases() -> list[Case]:

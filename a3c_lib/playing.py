@@ -1,0 +1,99 @@
+"""Chapter 00: a player. Environments, the dice of a policy, and where the last rollout stopped.
+
+Every trainer has one, each of A3C's workers its own. A policy acts in it for T steps; the next time
+it goes on from there.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from numpy.random import SeedSequence
+from torch import Tensor
+
+from a3c_lib.restoring import restore, world_state
+from a3c_lib.rollout import (
+    Envs,
+    Policy,
+    Rollout,
+    State,
+    collect,
+    collect_episode,
+    dummy_steps,
+    initial_state,
+    start,
+)
+
+
+class Played(NamedTuple):
+    """A rollout, and what belongs to it."""
+
+    rollout: Rollout
+    state: State = None  # what the policy carried along when the rollout began
+    dummies: Tensor | None = (
+        None  # (T, N) steps that only reset an environment; None: there are none
+    )
+
+
+class Player:
+    """Environments in which a policy acts, with random numbers of their own.
+
+    `seeds` are two: for the environments, and for the `generator` from which a policy draws its
+    actions. `model` is asked for the memory with which episodes begin, if it has one (chapter 04).
+
+    >>> from a3c_lib.reinforce import TabularPolicy
+    >>> from a3c_lib.rollout import make_envs, sampled
+    >>> model, seeds = TabularPolicy(4, 2), SeedSequence(0).spawn(2)
+    >>> player = Player(make_envs("a3c_lib/Corridor-v0"), seeds, model)
+    >>> policy = sampled(model, player.generator)
+    >>> first, second = player.play(policy, t_max=3).rollout, player.play(policy, t_max=3).rollout
+    >>> torch.equal(first.seen[-1], second.seen[0])
+    True
+    """
+
+    def __init__(self, envs: Envs, seeds: tuple[SeedSequence, SeedSequence], model: object) -> None:
+        for_envs, for_actions = seeds
+        self.envs = envs
+        self.generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
+        try:
+            self.position = start(envs, for_envs, initial_state(model, envs.num_envs))
+        except BaseException:
+            envs.close()
+            raise
+
+    def play(self, policy: Policy, t_max: int) -> Played:
+        """Act for `t_max` steps, from where the last rollout stopped."""
+        began = self.position
+        rollout, self.position = collect(self.envs, policy, began, t_max)
+        return Played(rollout, began.policy_state, dummy_steps(self.envs, rollout, began))
+
+    def play_episode(self, policy: Policy) -> Rollout:
+        """Act until the episode ends, in one environment."""
+        rollout, self.position = collect_episode(self.envs, policy, self.position)
+        return rollout
+
+    @property
+    def closed(self) -> bool:
+        """Whether the environments are closed."""
+        return self.envs.closed
+
+    def close(self) -> None:
+        """Close the environments. Twice is fine."""
+        if not self.closed:
+            self.envs.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the random numbers, and where the environments stand: None if they cannot be
+        restored (see `restoring`)."""
+        return {
+            "generator": self.generator.get_state(),
+            "world": world_state(self.envs, self.position),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> bool:
+        """Go on from there; with new episodes if the environments cannot be restored.   → whether
+        they can."""
+        self.generator.set_state(state["generator"])
+        position = restore(self.envs, state.get("world"), self.position)
+        self.position = position or self.position
+        return position is not None
