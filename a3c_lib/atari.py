@@ -5,23 +5,19 @@ papers do. `Game` names every choice in it; the functions below it are the same 
 picture at a time, to look at and to test against.
 """
 
-import math
 from dataclasses import KW_ONLY, dataclass
 from functools import cache, partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from ale_py.roms import get_all_rom_ids
 from ale_py.vector_env import AtariVectorEnv
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorWrapper
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from a3c_lib.actor_critic import Targets
-from a3c_lib.networks import ActorCritic
-from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.rollout import Envs
 
 
@@ -30,7 +26,7 @@ class Game:
     """An Atari game, and how it is shown to the agent. Goes wherever an environment's id does.
 
     The defaults are those of the DQN and A3C papers, as far as these are known, but for
-    `life_ends`, which DQN's paper of 2015 has. Rewards are the game's own: `clipped` limits them where
+    `life_ends`, which DQN's paper of 2015 has. Rewards are the game's own: `clipped` clips them where
     the agent learns, so that what is reported is the score. Raises ValueError for a game ale-py does
     not have, and for options that make no sense.
 
@@ -164,8 +160,9 @@ def luminance(screen: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def shrunk(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Each new dot is the mean of the area that it covers in the picture, rounded.   (H, W) →
-    (height, width).
+    """Each new dot is the mean of the area that it covers in the picture, rounded.
+
+    (H, W) → (height, width).
 
     >>> shrunk(np.array([[0, 60, 120]], dtype=np.uint8), 1, 2)
     array([[ 20, 100]], dtype=uint8)
@@ -176,8 +173,10 @@ def shrunk(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
 
 
 def _shares(before: int, after: int) -> NDArray[np.float64]:
-    """How much of each of `after` equal parts of a line lies in each of `before`.   → (after,
-    before), rows add up to 1."""
+    """How much of each of `after` equal parts of a line lies in each of `before`.
+
+    → (after, before), rows add up to 1
+    """
     edges, dots = np.linspace(0, before, after + 1), np.arange(before)
     begins, ends = edges[:-1, None], edges[1:, None]
     overlap = np.minimum(ends, dots + 1) - np.maximum(begins, dots)
@@ -185,9 +184,10 @@ def _shares(before: int, after: int) -> NDArray[np.float64]:
 
 
 def clipped(targets: Targets) -> Targets:
-    """`targets` of rewards that are limited to −1 … 1: one learning rate then suits all games.
+    """`targets` of rewards that are clipped to −1 … 1: one learning rate then suits all games.
     [DQN 2013, section 5]
 
+    >>> import torch
     >>> from a3c_lib.returns import n_step_returns
     >>> column = lambda *numbers: torch.tensor(numbers)[:, None]
     >>> no = column(False, False)
@@ -206,160 +206,3 @@ def _clipped(
     gamma: float,
 ) -> Tensor:
     return targets(rewards.clamp(-1, 1), next_values, terminated, truncated, gamma)
-
-
-class Light(NamedTuple):
-    """How bright a game's pictures are when somebody plays at random."""
-
-    mean: Tensor  # (H, W) the mean picture, in whole bytes
-    deviation: float  # how far a dot is from it: root of the mean square, over dots and pictures
-
-
-def light_of(game: Game, steps: int = 250, num_envs: int = 8, seed: int = 0) -> Light:
-    """Measured over `steps` · `num_envs` steps of random play.
-
-    >>> light = light_of(Game("pong"), steps=50)
-    >>> light.mean.shape, 2 < light.deviation < 10
-    (torch.Size([84, 84]), True)
-    """
-    envs, dice = game.make_envs(num_envs), np.random.default_rng(seed)
-    envs.reset(seed=seed)
-    actions = dice.integers(0, len(game.actions), (steps, num_envs))
-    pictures = np.stack([envs.step(action)[0][:, -1] for action in actions])
-    envs.close()
-    mean = np.rint(pictures.mean((0, 1)))
-    deviation = float(np.sqrt(np.square(pictures - mean).mean()))
-    if deviation == 0:
-        raise ValueError(f"nothing moves in {steps} steps of {game.name!r}: take more of them")
-    return Light(torch.from_numpy(mean).float(), deviation)
-
-
-SMALLEST = 20  # dots: the second convolution's window of 4, each 8 wide and 4 from the last
-
-
-class PaperEyes(nn.Module):
-    """Pictures (*B, stack, 84, 84) of bytes → features (*B, 2592): the convolutions of the first
-    DQN paper, which A3C took over.
-
-    With `light` they see (x − mean) / deviation, else x / 255. Raises ValueError for pictures that
-    are too small, and for a light that is not of such pictures.
-    """
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, space: spaces.Box, light: Light | None = None) -> None:
-        super().__init__()
-        stack, *size = space.shape
-        if min(size) < SMALLEST:
-            raise ValueError(f"pictures are at least {SMALLEST} × {SMALLEST}; got {tuple(size)}")
-        light = light or Light(torch.zeros(size), 255.0)
-        if tuple(light.mean.shape) != tuple(size):
-            raise ValueError(
-                f"light.mean is a picture {tuple(size)}; got {tuple(light.mean.shape)}"
-            )
-        if not torch.equal(light.mean, light.mean.byte().float()):
-            raise ValueError("light.mean is in whole bytes, 0 … 255; got other numbers")
-        if not light.deviation > 0:
-            raise ValueError(f"light.deviation is above 0; got {light.deviation}")
-        self.register_buffer("mean", light.mean)
-        self.register_buffer("deviation", torch.tensor(light.deviation))
-        self.layers = nn.Sequential(
-            nn.Conv2d(stack, 16, kernel_size=8, stride=4),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, kernel_size=4, stride=2),
-            nn.ReLU(),
-            nn.Flatten(),
-        )
-        self.width = _width(self.layers, space)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        if self.mean.any() or self.deviation != 255:
-            pictures = (pictures - self.mean) * (255 / self.deviation)
-        return features_of(self.layers, pictures)
-
-
-class SmallEyes(nn.Module):
-    """Pictures (*B, stack, 42, 42) of bytes → features (*B, 288): four layers that halve them.
-
-    With four pictures a step, a quarter of the pixels and 0.7 of the multiplications of
-    `PaperEyes` with 256 units behind them. [the network of OpenAI's universe agent]
-    """
-
-    def __init__(self, space: spaces.Box) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        channels = space.shape[0]
-        for _ in range(4):
-            layers += [nn.Conv2d(channels, 32, kernel_size=3, stride=2, padding=1), nn.ELU()]
-            channels = 32
-        self.layers = nn.Sequential(*layers, nn.Flatten())
-        self.width = _width(self.layers, space)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        return features_of(self.layers, pictures)
-
-
-def features_of(layers: nn.Module, pictures: Tensor) -> Tensor:
-    """What `layers` make of pictures (*B, stack, H, W) of bytes, in any batch axes B.   → (*B,
-    features). Bytes 0 … 255 become 0 … 1."""
-    *batch, stack, height, width = pictures.shape
-    features: Tensor = layers(pictures.reshape(-1, stack, height, width) / 255)
-    return features.reshape(*batch, -1)
-
-
-def _width(layers: nn.Module, space: spaces.Box) -> int:
-    with torch.no_grad():
-        return int(layers(torch.zeros(1, *space.shape)).shape[-1])
-
-
-def paper_network(
-    game: Game, seed: int = 0, light: Light | None = None, orthogonal: bool = False
-) -> ActorCritic:
-    """Two convolutions, 256 units, two heads: 0.7 million weights.              [A3C; DQN 2013]
-
-    With `light`, pictures are standardised by it: see `PaperEyes`. With `orthogonal`, the weights
-    begin as `begun_orthogonal` draws them. Neither is known of the paper. A3C's figures 1, 3 and 4
-    are of this network, its table of 57 games of a larger one [DQN 2015].
-
-    >>> sum(theta.numel() for theta in paper_network(Game("pong")).parameters())
-    677943
-    """
-    eyes = partial(PaperEyes, light=light)
-    model = ActorCritic.for_env(game, hidden=(256,), make_eyes=eyes, activation=nn.ReLU, seed=seed)
-    return begun_orthogonal(model, seed) if orthogonal else model
-
-
-def paper_lstm(
-    game: Game, seed: int = 0, light: Light | None = None, orthogonal: bool = False
-) -> RecurrentActorCritic:
-    """The same with 256 LSTM cells between the units and the heads. [cells: A3C, "A3C LSTM"]"""
-    eyes = partial(PaperEyes, light=light)
-    model = RecurrentActorCritic.for_env(
-        game, hidden=(256,), cells=256, make_eyes=eyes, activation=nn.ReLU, seed=seed
-    )
-    return begun_orthogonal(model, seed) if orthogonal else model
-
-
-Model = TypeVar("Model", bound=ActorCritic | RecurrentActorCritic)
-
-
-def begun_orthogonal(model: Model, seed: int = 0) -> Model:
-    """`model` with new first weights: each layer's matrix is orthogonal, times √2 since a ReLU lets
-    half of the mean square through; the policy's head times 0.01, the value's times 1. Biases are zero. An
-    LSTM stays as it is.                                    [Saxe et al. 2014; OpenAI's A2C]
-
-    >>> first, *_ = begun_orthogonal(paper_network(Game("pong"))).torso[0].layers
-    >>> rows = first.weight.detach().flatten(1)
-    >>> bool(torch.allclose(rows @ rows.T, 2 * torch.eye(16), atol=1e-5))
-    True
-    """
-    gains: dict[nn.Module, float] = {model.policy_head: 0.01, model.value_head: 1.0}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for layer in model.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.init.orthogonal_(layer.weight, gains.get(layer, math.sqrt(2)))
-                assert layer.bias is not None
-                nn.init.zeros_(layer.bias)
-    return model

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union, cast
 
 import gymnasium as gym
 import torch
@@ -32,31 +32,20 @@ from tyro.conf import (
 )
 
 import a3c_lib
-from a3c_lib import a2c, a3c, parallel_a2c, reinforce
 from a3c_lib.checkpoints import CheckpointError
 from a3c_lib.evaluation import evaluate
-from a3c_lib.hogwild import HogwildTraining
+from a3c_lib.metrics import tensorboard_writer
+from a3c_lib.plan import ALGORITHMS, RENAMED, Network, Plan, RunError, Screen
 from a3c_lib.rollout import HasLogits, MakeEnv, MakesEnvs, greedy, initial_state, sampled
-from a3c_lib.runs import (
-    CONFIGS,
-    ActorCriticConfig,
-    AnyConfig,
-    Network,
-    Plan,
-    Run,
-    RunError,
-    Screen,
-    recorded,
-    refuse_existing,
-    tensorboard_writer,
-    versions,
-)
-from a3c_lib.training import Training
+from a3c_lib.runs import Run, record, refuse_existing, versions
+from a3c_lib.training import Config, Training
 from a3c_lib.workers import WorkerError
 
 PROGRAM = "a3c-lib"
 COMMANDS = "train", "resume", "evaluate", "plot", "check"
 FAILED, BAD_INPUT = 1, 2  # exit codes; an interrupt's is 128 + the signal's number, 130 for Ctrl-C
+
+C = TypeVar("C", bound=Config)  # an algorithm's config
 
 
 # What can be asked for
@@ -79,7 +68,7 @@ class Recording:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begin:
+class Begin(Generic[C]):
     """What every algorithm is told."""
 
     # id of a Gymnasium environment; of another package's, "module:Id"; of an Atari game, "atari:pong"
@@ -89,11 +78,12 @@ class Begin:
     network: Network = field(default_factory=Network)  # the network that learns
     screen: Screen = field(default_factory=Screen)  # how an Atari game is shown, and learned from
     recording: Recording = field(default_factory=Recording)  # what is kept while it trains
-    config: AnyConfig
+    config: C  # how it learns
 
     @property
     def algorithm(self) -> str:
-        return next(name for name, kind in CONFIGS.items() if kind is type(self.config))
+        """Whose config it is."""
+        return next(name for name, its in ALGORITHMS.items() if its.config is type(self.config))
 
     @property
     def folder(self) -> Path:
@@ -102,39 +92,13 @@ class Begin:
         return self.run or Path("runs", f"{name}-{self.algorithm}-{self.config.seed}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainA3C(Begin):
-    """A3C: workers that act and learn at the same time, each in a process (chapter 05)."""
-
-    config: a3c.Config = field(default_factory=a3c.Config)  # how it learns
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainA2C(Begin):
-    """A2C: one process, many environments in step with each other (chapter 06)."""
-
-    config: a2c.Config = field(default_factory=a2c.Config)  # how it learns
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainParallelA2C(Begin):
-    """A2C on all cores: its environments are split among processes (chapter 07)."""
-
-    config: parallel_a2c.Config = field(default_factory=parallel_a2c.Config)  # how it learns
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainActorCritic(Begin):
-    """Actor-critic: one process, Adam, n-step or one-step targets (chapters 01 to 03)."""
-
-    config: ActorCriticConfig = field(default_factory=ActorCriticConfig)  # how it learns
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainReinforce(Begin):
-    """REINFORCE: one process, whole episodes, no critic (chapter 00)."""
-
-    config: reinforce.Config = field(default_factory=reinforce.Config)  # how it learns
+# `Begin` with the config of each algorithm, as a subcommand of its name.
+Beginning: Any = Union[
+    *(
+        Annotated[Begin[algorithm.config], subcommand(name, description=algorithm.about)]  # type: ignore[name-defined]
+        for name, algorithm in ALGORITHMS.items()
+    )
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +108,7 @@ class Train:
     For example: a3c-lib train a2c CartPole-v1 --total-steps 50000 --seed 1
     """
 
-    begin: (
-        Annotated[TrainA3C, subcommand("a3c")]
-        | Annotated[TrainA2C, subcommand("a2c")]
-        | Annotated[TrainParallelA2C, subcommand("parallel-a2c")]
-        | Annotated[TrainActorCritic, subcommand("actor-critic")]
-        | Annotated[TrainReinforce, subcommand("reinforce")]
-    )
+    begin: Beginning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             case Resume():
                 return resume(command)
             case Evaluate():
-                return play(command)
+                return play_episodes(command)
             case Plot():
                 return plot(command)
             case _:
@@ -266,10 +224,11 @@ class BadInput(Exception):
 
 
 def parsed(argv: Sequence[str]) -> Any:
-    """The command that is asked for. Raises BadInput, in one line; leaves for --help."""
+    """The command that is asked for. Raises BadInput, in one line; exits for --help."""
     _known(argv[:1], "command", COMMANDS)
     if argv[0] == "train":
-        _known(argv[1:2], "algorithm", CONFIGS)
+        _known(argv[1:2], "algorithm", ALGORITHMS)
+    _refuse_renamed(argv)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -292,6 +251,17 @@ def _known(word: Sequence[str], kind: str, names: Iterable[str]) -> None:
         raise BadInput(f"which {kind}? There are {', '.join(names)}; --help says more")
     if not word[0].startswith("-") and word[0] not in names:
         raise BadInput(f"{kind} is one of {', '.join(names)}; got {word[0]!r}")
+
+
+def _refuse_renamed(argv: Sequence[str]) -> None:
+    """Refuse an option by the name that it had in version 0.1, with the one that it has now."""
+    renamed = {old: new for names in RENAMED.values() for old, new in names.items()}
+    for word in argv:
+        flag = re.fullmatch(r"--(no-)?([\w-]+?)(=.*)?", word)
+        old = flag[2].replace("-", "_") if flag else None
+        if flag and old in renamed:
+            new = renamed[old].replace("_", "-")
+            raise BadInput(f"--{flag[1] or ''}{flag[2]} is called --{flag[1] or ''}{new} now")
 
 
 def in_one_line(box: str) -> str:
@@ -321,7 +291,7 @@ def in_one_line(box: str) -> str:
 # What is done
 
 
-def train(command: Begin) -> int:
+def train(command: Begin[Any]) -> int:
     plan = Plan(command.algorithm, command.env, command.config, command.network, command.screen)
     refuse_existing(command.folder)
     if command.recording.tensorboard:
@@ -368,8 +338,7 @@ def resume(command: Resume) -> int:
 def _how(training: Training[nn.Module, Any]) -> str:
     if training.restored:
         return "exactly where it stopped"
-    of_a3c = isinstance(training, HogwildTraining) and training.config.schedule == "processes"
-    if of_a3c or isinstance(training, parallel_a2c.ParallelTraining):
+    if training.pids:
         return "with new episodes: processes are not put back where they stood"
     return "with new episodes: its environment cannot be put back where it stood"
 
@@ -380,7 +349,7 @@ def _learn(
     from a3c_lib.progress import track  # brings matplotlib
 
     again = f"To go on: {PROGRAM} resume {shlex.quote(str(run.folder))}"
-    updates = recorded(
+    updates = record(
         run,
         training,
         track(training),
@@ -408,7 +377,7 @@ def _learn(
     return 0
 
 
-def play(command: Evaluate) -> int:
+def play_episodes(command: Evaluate) -> int:
     run = Run.open(command.run)
     if command.film is not None:
         _refuse_film(command.film)
@@ -452,22 +421,15 @@ def _film(model: nn.Module, world: MakeEnv, command: Evaluate) -> None:
 
 def _frames(model: nn.Module, world: MakeEnv, command: Evaluate) -> list[Any]:
     """The agent at play; of an Atari game with what it makes of it beside the screen."""
+    from a3c_lib.watching import beside, play, watch
+
+    seed, steps = command.seed, command.film_steps
     if isinstance(world, MakesEnvs):
-        from a3c_lib.watching import beside, watch
-
-        seed, steps = command.seed, command.film_steps
         return beside(watch(model, world, seed=seed, max_steps=steps, actions=command.actions))
-    from a3c_lib.animation import play as frames_of
-
-    playing, generator = cast(HasLogits, model), torch.Generator().manual_seed(command.seed)
+    playing, generator = cast(HasLogits, model), torch.Generator().manual_seed(seed)
     policy = sampled(playing, generator) if command.actions == "sampled" else greedy(playing)
-    return frames_of(
-        policy,
-        world,
-        seed=command.seed,
-        max_steps=command.film_steps,
-        policy_state=initial_state(model, 1),
-    )
+    state = initial_state(model, 1)
+    return play(policy, world, seed=seed, max_steps=steps, policy_state=state)
 
 
 def _video(frames: Sequence[Any], fps: float, path: Path) -> None:
@@ -573,7 +535,7 @@ class Interrupts:
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """What is bad about the input is said in a line."""
+    """Turn errors about the input into a one-line BadInput."""
     try:
         yield
     except (ValueError, TypeError, OSError, gym.error.Error) as error:

@@ -62,9 +62,11 @@ class Picture(nn.Module):
         return features.reshape(*batch, self.width)
 
 
-def eyes(space: spaces.Space[Any]) -> OneHot | Vector | Picture:
-    """What turns observations of a space into features.   Raises ValueError for a space not
-    supported."""
+def encoder_for(space: spaces.Space[Any]) -> OneHot | Vector | Picture:
+    """The encoder of a space: what turns its observations into features.
+
+    Raises ValueError for a space that is not supported.
+    """
     if isinstance(space, spaces.Discrete):
         return OneHot(space)
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
@@ -75,18 +77,20 @@ def eyes(space: spaces.Space[Any]) -> OneHot | Vector | Picture:
 
 
 # space → a module of observations (*B, *O) → features (*B, width), that has a `width`
-MakeEyes = Callable[[Any], Any]
+MakeEncoder = Callable[[Any], Any]
 
 
 def torso(
     space: spaces.Space[Any],
     hidden: Sequence[int],
-    make_eyes: MakeEyes = eyes,
+    make_encoder: MakeEncoder = encoder_for,
     activation: type[nn.Module] = nn.Tanh,
 ) -> tuple[nn.Sequential, int]:
-    """Eyes, then a layer of each width in `hidden` with an activation after it.   → module, width
-    of its output."""
-    first = make_eyes(space)
+    """An encoder, then a layer of each width in `hidden` with an activation after it.
+
+    → module, width of its output
+    """
+    first = make_encoder(space)
     widths = [first.width, *hidden]
     layers: list[nn.Module] = [first]
     for before, after in pairwise(widths):
@@ -107,8 +111,8 @@ class ActorCritic(nn.Module):
     """π(a | o) and V(o) from one torso, or, with shared=False, from two.
 
     `hidden` lists the widths of the torso's layers, each with an `activation` after it. With
-    hidden=() the heads see the observation itself; if that is Discrete, they are tables. Other
-    eyes than the space's own are made by `make_eyes(space)`.
+    hidden=() the heads see the observation itself; if that is Discrete, they are tables. Another
+    encoder than the space's own is made by `make_encoder(space)`.
 
     The policy head starts small, so at first every action is about equally likely. The same seed
     gives the same weights, and torch's random state is left alone. Raises ValueError for spaces
@@ -126,7 +130,7 @@ class ActorCritic(nn.Module):
         action_space: spaces.Space[Any],
         hidden: Sequence[int] = (64, 64),
         shared: bool = True,
-        make_eyes: MakeEyes = eyes,
+        make_encoder: MakeEncoder = encoder_for,
         activation: type[nn.Module] = nn.Tanh,
         seed: int = 0,
     ) -> None:
@@ -135,7 +139,7 @@ class ActorCritic(nn.Module):
             raise ValueError(f"actions {action_space} are not supported; {SUPPORTED}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            make_torso = partial(torso, observation_space, hidden, make_eyes, activation)
+            make_torso = partial(torso, observation_space, hidden, make_encoder, activation)
             self.torso, width = make_torso()
             self.policy_head = nn.Linear(width, int(action_space.n))
             self.value_head = nn.Linear(width, 1)

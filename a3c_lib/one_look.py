@@ -1,7 +1,7 @@
-"""Chapter 07: every picture is looked at once, and quickly.
+"""Chapter 07: every picture is looked at once, and quickly. Read this module last.
 
 An actor-critic passes each picture through its network twice: to act, and again to learn. In
-between nothing has changed. Most of a pass is the eyes' work, the two convolutions of `PaperEyes`.
+between nothing has changed. Most of a pass is the encoder's work, the two convolutions of `PaperEncoder`.
 `OneLook` keeps what each of them made of a picture while acting. To learn, it starts from there,
 and goes back through both, once for all steps of the rollout.
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 
 from a3c_lib.actor_critic import look_back
-from a3c_lib.atari import PaperEyes
+from a3c_lib.encoders import PaperEncoder
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.rollout import Rollout, State, initial_state
@@ -29,8 +29,9 @@ STRIDE = 2  # of the second convolution
 
 
 def patches(pictures: Tensor) -> Tensor:
-    """Pictures cut into patches of 4 × 4 dots, each with its 16 dots as channels.   bytes (B, n, H,
-    W) → (B, 16 n, H/4, W/4), in memory with the channels last.
+    """Pictures cut into patches of 4 × 4 dots, each with its 16 dots as channels.
+
+    bytes (B, n, H, W) → (B, 16 n, H/4, W/4), in memory with the channels last.
 
     What is left over at the right and below is dropped: no window of the first layer reaches it.
 
@@ -95,11 +96,11 @@ class Weights(NamedTuple):
     mean: Tensor | None  # (1, 16 n, H/4, W/4) patches of the mean picture, if pictures have one
     first: tuple[Tensor, Tensor]  # (16, 16 n, 2, 2), for patches in bytes, and (16,)
     second: tuple[Tensor, Tensor]  # (32, 16, 4, 4), (32,)
-    behind: list[list[Tensor]]  # of each layer behind the eyes
+    behind: list[list[Tensor]]  # of each layer behind the encoder
 
 
 class Seen(NamedTuple):
-    """What the eyes make of B pictures, layer by layer."""
+    """What the encoder makes of B pictures, layer by layer."""
 
     patches: Tensor  # (B, 16 n, H/4, W/4), less those of the mean picture
     first: Tensor  # (B, 16, …) after its ReLU
@@ -107,13 +108,13 @@ class Seen(NamedTuple):
 
 
 class RememberingTorso(nn.Module):
-    """`PaperEyes` and the layers behind them. What the eyes saw while acting is kept, until the
+    """`PaperEncoder` and the layers behind them. What the encoder saw while acting is kept, until the
     rollout is looked back at."""
 
     def __init__(self, torso: nn.Sequential, bfloat16: bool) -> None:
         super().__init__()
-        eyes, *behind = torso
-        self.eyes = cast(PaperEyes, eyes)
+        encoder, *behind = torso
+        self.encoder = cast(PaperEncoder, encoder)
         self.behind = nn.ModuleList(behind)
         self.dtype = torch.bfloat16 if bfloat16 else torch.float32
         self._kept: list[Seen] = []
@@ -173,9 +174,9 @@ class RememberingTorso(nn.Module):
 
     @torch.enable_grad()
     def _prepared(self) -> Weights:
-        first, _, second, *_ = cast(Iterable[Any], self.eyes.layers)
-        for_bytes = of_patches(first.weight / self.eyes.deviation)
-        mean = self.eyes.mean.byte().expand(1, first.in_channels, -1, -1)
+        first, _, second, *_ = cast(Iterable[Any], self.encoder.layers)
+        for_bytes = of_patches(first.weight / self.encoder.deviation)
+        mean = self.encoder.mean.byte().expand(1, first.in_channels, -1, -1)
         return Weights(
             patches(mean).to(self.dtype) if mean.any() else None,
             (for_bytes.to(self.dtype), first.bias.to(self.dtype)),
@@ -190,21 +191,22 @@ def _same(pictures: Tensor, others: Tensor) -> bool:
 
 
 class OneLook(nn.Module):
-    """`model`, trained with one pass of its eyes for each picture, instead of two.
+    """`model`, trained with one pass of its encoder for each picture, instead of two.
 
     Hand it to `a2c.train`, `parallel_a2c.train` or `a3c.train` instead of `model`, whose parameters
     it has; to evaluate, take `model` itself. It learns what `model` would learn, but for rounding.
     It needs a trainer that changes no parameter between acting and learning, as these are, and a
-    model that has `PaperEyes`.
+    model that has a `PaperEncoder`.
 
     With `bfloat16` the torso computes with 8 bits of precision instead of 24; parameters, heads,
     loss and optimiser keep 24. It is meant for processors that have instructions for it.
 
-    Raises TypeError for a model with other eyes, and RuntimeError if it has acted in other steps
+    Raises TypeError for a model with another encoder, and RuntimeError if it has acted in other steps
     than those it is to learn from.
 
     >>> from a3c_lib import a2c
-    >>> from a3c_lib.atari import Game, paper_network
+    >>> from a3c_lib.atari import Game
+    >>> from a3c_lib.encoders import paper_network
     >>> pong = Game("pong")
     >>> config = a2c.Config(total_steps=20, t_max=5, num_envs=2)
     >>> with a2c.train(OneLook(paper_network(pong)), pong, config) as training:
@@ -218,9 +220,9 @@ class OneLook(nn.Module):
             raise TypeError(
                 f"a model is an ActorCritic or a RecurrentActorCritic; got {type(model).__name__}"
             )
-        if not isinstance(model.torso[0], PaperEyes):
-            eyes = type(model.torso[0]).__name__
-            raise TypeError(f"a model that looks once has PaperEyes; got {eyes}")
+        if not isinstance(model.torso[0], PaperEncoder):
+            encoder = type(model.torso[0]).__name__
+            raise TypeError(f"a model that looks once has a PaperEncoder; got {encoder}")
         self._plain = (model,)  # in a tuple, so that its parameters do not count twice
         self._torso = RememberingTorso(model.torso, bfloat16)
         self._model = copy(model)  # the same parameters, and the caller's keeps its own torso

@@ -217,7 +217,7 @@ class ParallelTraining(Training[nn.Module, Update]):
         )
 
     @property
-    def pids(self) -> dict[int, int]:
+    def pids(self) -> Mapping[int, int]:
         """Process numbers of the workers that run, by rank."""
         return self._team.pids if self._team else {}
 

@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from a3c_lib.networks import SUPPORTED, HasSpaces, MakeEyes, eyes, torso
+from a3c_lib.networks import SUPPORTED, HasSpaces, MakeEncoder, encoder_for, torso
 from a3c_lib.rollout import Rollout
 
 # A forget gate σ(1) = 0.73 keeps more of the cell, at first, than torch's σ(0) = 0.5: what is to be
@@ -37,7 +37,7 @@ class RecurrentActorCritic(nn.Module):
         action_space: spaces.Space[Any],
         hidden: Sequence[int] = (64,),
         cells: int = 64,
-        make_eyes: MakeEyes = eyes,
+        make_encoder: MakeEncoder = encoder_for,
         activation: type[nn.Module] = nn.Tanh,
         seed: int = 0,
     ) -> None:
@@ -48,7 +48,7 @@ class RecurrentActorCritic(nn.Module):
             raise ValueError(f"cells is at least 1; got {cells}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.torso, width = torso(observation_space, hidden, make_eyes, activation)
+            self.torso, width = torso(observation_space, hidden, make_encoder, activation)
             self.lstm = nn.LSTMCell(width, cells)
             self.policy_head = nn.Linear(cells, int(action_space.n))
             self.value_head = nn.Linear(cells, 1)

@@ -369,7 +369,7 @@ def _advance(envs: Envs, policy: Policy, position: Position) -> tuple[_Step, Pos
     )
     position = Position(
         _copied(observation),
-        _begun_anew(policy_state, torch.as_tensor(ended | dummy)),
+        begin_anew(policy_state, torch.as_tensor(ended | dummy)),
         np.where(over, 0, rewards_so_far),
         np.where(over, 0, steps_so_far),
         ended if _next_step(envs) else np.zeros_like(ended),
@@ -386,8 +386,11 @@ def _next_step(envs: Envs) -> bool:
     return envs.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
 
 
-def _begun_anew(policy_state: Any, begins: Tensor) -> Any:
-    """A model's memory, with zeros for the environments in which an episode `begins`, (N,)."""
+def begin_anew(policy_state: Any, begins: Tensor) -> Any:
+    """A policy's memory, with zeros for the environments in which an episode `begins`, (N,).
+
+    Whatever a policy carries along that is no tuple of tensors (N, …) stays as it is.
+    """
     if not isinstance(policy_state, tuple) or not begins.any():
         return policy_state
     return tuple(

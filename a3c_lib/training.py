@@ -132,6 +132,11 @@ class Training(Iterator[U], Generic[M, U]):
     updates: int
     restored: bool = False  # resumed where it stopped, bit for bit; not with new episodes
 
+    @property
+    def pids(self) -> Mapping[int, int]:
+        """Process numbers of the workers that run, by rank; none if it has no processes."""
+        return {}
+
     @abstractmethod
     def close(self) -> None:
         """End the training: environments are closed, processes ended. Twice is fine."""

@@ -1,27 +1,169 @@
-"""Chapter 07: an agent at play, and beside the screen what it makes of it: V and π.
+"""Chapter 00: an agent at play. `play` shows it with a line of text, `watch` keeps V and π as well.
 
-film = animate(beside(watch(model, Game("pong"))), fps=15)
+film = animate(play(greedy(model), "CartPole-v1"), fps=25)
+film = animate(beside(watch(model, Game("pong"))), fps=15)       (a game: chapter 07)
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from a3c_lib.animation import GROUND, INK, Frame
-from a3c_lib.atari import Game
+from a3c_lib.animation import Frame, check_frames, narrowed
 from a3c_lib.drawing import BLUE, GREY, LIGHT_GREY, RED
 from a3c_lib.evaluation import Actions
-from a3c_lib.rollout import MakeEnv, device_of, initial_state, make_env, make_envs
+from a3c_lib.rollout import (
+    Envs,
+    MakeEnv,
+    MakesEnvs,
+    Policy,
+    begin_anew,
+    device_of,
+    initial_state,
+    make_env,
+)
 
+NARROWEST = 180  # pixels; under narrower pictures the caption would not fit
+PAUSE = 3  # more frames of an episode's end, before the next episode begins
 PANEL = 156  # pixels: how wide the part beside the screen is
 TRACE = 64  # pixels: how high the curve of V
 MARGIN = 8
 LINE = 14  # pixels: from one line of text to the next
+GROUND, INK = "#ffffff", "#333333"
+
+
+class Scene(NamedTuple):
+    """One step, and what is seen before it."""
+
+    frame: Frame  # (H, W, 3) before the step
+    observation: Tensor  # (1, *O) likewise
+    action: int  # counted from 0
+    reward: float
+    terminated: bool
+    truncated: bool
+    after: Tensor  # (1, *O) what came of it
+    last_frame: Frame | None  # what is seen after it, where an episode ends or nothing follows
+
+
+def scenes(
+    policy: Policy,
+    source: MakeEnv,
+    *,
+    seed: int = 0,
+    max_steps: int,
+    episodes: int = 1,
+    policy_state: Any = None,
+) -> Iterator[Scene]:
+    """Let a policy act for some episodes, `max_steps` at most in all, step by step.
+
+    `source` is an id, an EnvSpec, a function that makes an environment with
+    `render_mode="rgb_array"`, or an Atari game, whose screens are shown in colours (chapter 07).
+    """
+    for name, number in (("max_steps", max_steps), ("episodes", episodes)):
+        if number < 1:
+            raise ValueError(f"{name} is at least 1; got {number}")
+    with closing(_visible(source)) as env:
+        first_action = int(getattr(env.action_space, "start", 0))
+        observation = env.reset(seed=seed)[0]
+        for step in range(1, max_steps + 1):
+            frame, before = _picture(env), torch.as_tensor(observation)[None]
+            action, policy_state = policy(before, policy_state)
+            taken = int(action.item())
+            observation, reward, terminated, truncated, info = env.step(taken + first_action)
+            ended = terminated or truncated
+            # In a game the agent may learn from the end of a life as from an end, and play on.
+            over = ended and (not isinstance(env, _Game) or info["game_over"])
+            episodes -= over
+            last = episodes == 0 or step == max_steps
+            yield Scene(
+                frame,
+                before,
+                taken,
+                float(reward),
+                bool(terminated),
+                bool(truncated),
+                torch.as_tensor(observation)[None],
+                _picture(env) if over or last else None,
+            )
+            if last:
+                return
+            if over:
+                observation = env.reset()[0]
+            if ended:
+                policy_state = begin_anew(policy_state, torch.tensor([True]))
+
+
+def play(
+    policy: Policy,
+    source: MakeEnv,
+    *,
+    seed: int = 0,
+    max_steps: int = 200,
+    episodes: int = 1,
+    values: Callable[[Tensor], Tensor] | None = None,
+    captions: bool = True,
+    policy_state: Any = None,
+) -> list[Frame]:
+    """Let a policy act for some episodes, `max_steps` at most in all, and take a picture before the
+    first step and after each.   → frames (H, W, 3).
+
+    `policy` is what `collect` takes too, such as `greedy(model)` or `sampled(model, generator)`, and
+    `source` what `scenes` takes. Under each picture stand the step, its reward and, where `values`
+    (observations (1, *O) → (1,)) is given, the value of what is seen; at an episode's end, which end
+    it was. An end is seen three frames longer if another episode follows.
+
+    >>> from a3c_lib.reinforce import TabularPolicy
+    >>> from a3c_lib.rollout import sampled
+    >>> policy = sampled(TabularPolicy(4, 2), torch.Generator().manual_seed(0))
+    >>> frames = play(policy, "a3c_lib/Corridor-v0", max_steps=5)
+    >>> len(frames), frames[0].shape
+    (6, (66, 192, 3))
+    """
+    if hasattr(policy, "logits"):
+        raise TypeError(
+            "policy is a function (observation, state) → (action, state), such as greedy(model); "
+            f"got the model itself, a {type(policy).__name__}"
+        )
+
+    def valued(said: str, observation: Tensor) -> str:
+        if values is None:
+            return said
+        with torch.no_grad():
+            return f"{said}   V {values(observation).item():.2f}"
+
+    def shown(frame: Frame, said: str) -> Frame:
+        image = narrowed(frame)
+        return np.asarray(_captioned(image, said) if captions else image)
+
+    frames: list[Frame] = []
+    step, said = 0, "step 0"
+    for scene in scenes(
+        policy,
+        source,
+        seed=seed,
+        max_steps=max_steps,
+        episodes=episodes,
+        policy_state=policy_state,
+    ):
+        if frames and step == 0:  # an episode has ended before
+            frames += frames[-1:] * PAUSE
+        frames.append(shown(scene.frame, valued(said, scene.observation)))
+        step, said = step + 1, f"step {step + 1}   reward {scene.reward:.3g}"
+        if scene.terminated or scene.truncated:
+            said += "   terminated" if scene.terminated else "   truncated"
+        elif scene.last_frame is not None:
+            said = valued(said, scene.after)
+        if scene.last_frame is not None:
+            frames.append(shown(scene.last_frame, said))
+            step, said = 0, "step 0"
+    return frames
 
 
 class Watched(NamedTuple):
@@ -35,7 +177,6 @@ class Watched(NamedTuple):
     names: tuple[str, ...]  # (A,)    of the actions
 
 
-@torch.no_grad()
 def watch(
     model: Any,
     source: MakeEnv,
@@ -47,52 +188,48 @@ def watch(
 ) -> Watched:
     """Let a model play one episode, or its first `max_steps` steps, with sampled or greedy actions.
 
-    `source` is an Atari `Game`, whose screens are shown in colours, or what `play` takes: an id, or
-    a function that takes render_mode="rgb_array". `names` are the actions'; if None the game's own,
-    or their numbers.
+    `source` is what `scenes` takes. `names` are the actions'; if None the game's own, or their
+    numbers.
+
+    >>> from a3c_lib.networks import ActorCritic
+    >>> model = ActorCritic.for_env(gym.make("a3c_lib/Corridor-v0"), seed=0)
+    >>> watched = watch(model, "a3c_lib/Corridor-v0", max_steps=4)
+    >>> watched.probabilities.shape, watched.names
+    ((4, 2), ('0', '1'))
     """
-    if max_steps < 1:
-        raise ValueError(f"max_steps is at least 1; got {max_steps}")
     if actions not in ("sampled", "greedy"):
         raise ValueError(f"actions is 'sampled' or 'greedy'; got {actions!r}")
-    if isinstance(source, Game):
-        envs = source.make_envs(1)
-        screen: _Screens | _Rendered = _Screens(source, seed)
-        names = source.actions if names is None else names
-    else:
-        envs = make_envs(lambda: make_env(source, render_mode="rgb_array"))
-        screen = _Rendered(envs)
     generator = torch.Generator().manual_seed(seed)
+    values, probabilities = [], []
+
+    @torch.no_grad()
+    def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+        value, logits, state = _judged(model, observation, state)
+        pi = logits.softmax(dim=-1)
+        values.append(float(value))
+        probabilities.append(pi.tolist())
+        drawn = torch.multinomial(pi, 1, generator=generator)
+        return drawn if actions == "sampled" else pi.argmax(), state
+
+    if isinstance(source, HasActionNames) and names is None:
+        names = source.actions
     state = initial_state(model, 1)
-    frames, rows = [], []
-    try:
-        space: Any = envs.single_action_space
-        names = tuple(map(str, range(int(space.n))) if names is None else names)
-        if len(names) != space.n:
-            raise ValueError(f"{space.n} actions need as many names; got {len(names)}")
-        observation, _ = envs.reset(seed=seed)
-        for _ in range(max_steps):
-            frames.append(screen.seen())
-            value, logits, state = _said(model, torch.as_tensor(observation), state)
-            pi = logits.softmax(dim=-1)
-            drawn = torch.multinomial(pi, 1, generator=generator)
-            action = int(drawn if actions == "sampled" else pi.argmax())
-            taken = np.array([action + int(space.start)])
-            observation, reward, terminated, truncated, info = envs.step(taken)
-            screen.step(taken)
-            rows.append((float(value), pi.tolist(), action, float(reward[0])))
-            if info.get("game_over", terminated | truncated)[0]:
-                break
-            if (terminated | truncated)[0]:  # a life was lost: for the memory a beginning
-                state = initial_state(model, 1)
-    finally:
-        envs.close()
-        screen.close()
-    values, probabilities, did, paid = (np.array(column) for column in zip(*rows, strict=True))
-    return Watched(tuple(frames), values, probabilities, did, paid, names)
+    seen = list(scenes(policy, source, seed=seed, max_steps=max_steps, policy_state=state))
+    n = len(probabilities[0])
+    names = tuple(map(str, range(n)) if names is None else names)
+    if len(names) != n:
+        raise ValueError(f"{n} actions need as many names; got {len(names)}")
+    return Watched(
+        tuple(scene.frame for scene in seen),
+        np.array(values),
+        np.array(probabilities),
+        np.array([scene.action for scene in seen]),
+        np.array([scene.reward for scene in seen]),
+        names,
+    )
 
 
-def _said(model: Any, observation: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
+def _judged(model: Any, observation: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
     """V (), logits (A,) and the memory after it."""
     observation = observation.to(device_of(model))
     if state is None:
@@ -100,41 +237,6 @@ def _said(model: Any, observation: Tensor, state: Any) -> tuple[Tensor, Tensor, 
     value = model.values(observation, state)[0].cpu()
     logits, state = model.logits(observation, state)
     return value, logits[0].cpu(), state
-
-
-class _Screens:
-    """A game in colours, played with the same seed and actions."""
-
-    def __init__(self, game: Game, seed: int) -> None:
-        self.envs = game.make_screens(1)
-        self.screens, _ = self.envs.reset(seed=seed)
-
-    def step(self, action: NDArray[np.int64]) -> None:
-        self.screens, *_ = self.envs.step(action)
-
-    def seen(self) -> Frame:
-        screen: Frame = self.screens[0, -1].copy()
-        return screen
-
-    def close(self) -> None:
-        self.envs.close()
-
-
-class _Rendered:
-    """What an environment renders of itself."""
-
-    def __init__(self, envs: Any) -> None:
-        self.envs = envs
-
-    def step(self, action: NDArray[np.int64]) -> None:
-        pass
-
-    def seen(self) -> Frame:
-        (frame,) = self.envs.render()
-        return np.asarray(frame)
-
-    def close(self) -> None:
-        pass
 
 
 def beside(watched: Watched) -> list[Frame]:
@@ -191,3 +293,96 @@ def _page(watched: Watched, step: int, height: int, scale: Callable[[float], flo
         draw.text((left, top), name, fill=colour, font=font)
         draw.rectangle([bars, top + 2, bars + p * (right - bars), top + LINE - 2], fill=colour)
     return np.asarray(page)
+
+
+# Environments that can be seen
+
+
+@runtime_checkable
+class HasScreens(MakesEnvs, Protocol):
+    """A game that can be shown to people too, such as `atari.Game`."""
+
+    def make_screens(self, num_envs: int) -> Envs: ...
+
+
+@runtime_checkable
+class HasActionNames(Protocol):
+    """A game whose actions have names."""
+
+    @property
+    def actions(self) -> tuple[str, ...]: ...
+
+
+def _visible(source: MakeEnv) -> Any:
+    if isinstance(source, HasScreens):
+        return _Game(source)
+    return _make_rendering_env(source)
+
+
+class _Game:
+    """One game as if it were one environment that renders: played twice with the same seed and
+    actions, as the agent sees it and in colours."""
+
+    def __init__(self, game: HasScreens) -> None:
+        self.envs, self.screens = game.make_envs(1), game.make_screens(1)
+        self.action_space = self.envs.single_action_space
+
+    def reset(self, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
+        """A new game; without a seed the one that has begun by itself."""
+        if seed is not None:
+            self.observation, _ = self.envs.reset(seed=seed)
+            self.screen, _ = self.screens.reset(seed=seed)
+        return self.observation[0], {}
+
+    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        taken = np.array([action])
+        self.screen, *_ = self.screens.step(taken)
+        self.observation, reward, terminated, truncated, info = self.envs.step(taken)
+        over = {"game_over": info["game_over"][0]}
+        return self.observation[0], reward[0], terminated[0], truncated[0], over
+
+    def render(self) -> Frame:
+        screen: Frame = self.screen[0, -1].copy()
+        return screen
+
+    def close(self) -> None:
+        self.envs.close()
+        self.screens.close()
+
+
+def _make_rendering_env(source: MakeEnv) -> gym.Env[Any, Any]:
+    """An environment that renders; a function that takes no render_mode must have chosen it."""
+    options = {"render_mode": "rgb_array"} if _takes_render_mode(source) else {}
+    env = make_env(source, **options)
+    if env.render_mode != "rgb_array":
+        env.close()
+        raise ValueError(
+            "to be seen, an environment is made with render_mode='rgb_array'; "
+            f"this one has {env.render_mode!r}"
+        )
+    return env
+
+
+def _takes_render_mode(source: MakeEnv) -> bool:
+    if not callable(source):
+        return True
+    try:
+        inspect.signature(source).bind(render_mode="rgb_array")
+    except TypeError:
+        return False
+    return True
+
+
+def _picture(env: Any) -> Frame:
+    picture: Frame = env.render()
+    check_frames([picture])
+    return picture
+
+
+def _captioned(image: Image.Image, text: str) -> Image.Image:
+    """The picture with a line of text under it."""
+    font = ImageFont.load_default(size=12)
+    page = Image.new("RGB", (max(image.width, NARROWEST), image.height + 18), GROUND)
+    page.paste(image, ((page.width - image.width) // 2, 0))
+    ImageDraw.Draw(page).text((4, image.height + 2), text, fill=INK, font=font)
+    return page

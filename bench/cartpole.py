@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from a3c_lib import a2c
+from a3c_lib.actor_critic import ActorCriticTraining
 from a3c_lib.networks import ActorCritic
 from bench import baselines
 from bench.measuring import FOREVER, THREADS, Clock, Line, Watch, follow, in_fresh_processes
@@ -61,7 +62,7 @@ def our_training(
     total_steps: int,
     network: Mapping[str, Any] = NETWORK,
     settings: Mapping[str, Any] = SETTINGS,
-) -> tuple[ActorCritic, a2c.A2CTraining]:
+) -> tuple[ActorCritic, ActorCriticTraining]:
     model = ActorCritic.for_env(gym.make(ENV_ID), **network, seed=seed)
     config = a2c.Config(total_steps=total_steps, seed=seed, **settings)
     return model, a2c.train(model, ENV_ID, config)

@@ -12,18 +12,10 @@ from ale_py import ALEInterface, LoggerMode, roms
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
 from a3c_lib import a2c, a3c
-from a3c_lib.atari import (
-    Game,
-    Light,
-    PaperEyes,
-    SmallEyes,
-    begun_orthogonal,
-    clipped,
-    light_of,
-    luminance,
+from a3c_lib.atari import Game, clipped, luminance, shrunk
+from a3c_lib.encoders import (
     paper_lstm,
     paper_network,
-    shrunk,
 )
 from a3c_lib.evaluation import evaluate
 from a3c_lib.networks import ActorCritic
@@ -233,109 +225,6 @@ def test_what_is_reported_is_the_score():
         scores = [e.episode_return for update in training for e in update.episodes]
     assert max(scores) >= 15
     assert all(score % 5 == 0 for score in scores)
-
-
-# Networks
-
-
-def test_the_papers_network_is_the_one_of_the_paper():
-    game = Game("pong")
-    model = paper_network(game)
-    shapes = [tuple(theta.shape) for theta in model.parameters() if theta.dim() > 1]
-    assert shapes == [(16, 4, 8, 8), (32, 16, 4, 4), (256, 2592), (6, 256), (1, 256)]
-    pictures = torch.randint(0, 256, (3, 2, 4, 84, 84), dtype=torch.uint8)
-    logits, values = model(pictures)
-    assert logits.shape == (3, 2, 6)
-    assert values.shape == (3, 2)
-    convolved = model.torso[0].layers[:4](pictures.reshape(6, 4, 84, 84).float() / 255)
-    features = model.torso[1](convolved.flatten(1)).relu()
-    torch.testing.assert_close(logits.reshape(6, 6), model.policy_head(features))
-
-
-def test_small_pictures_have_small_eyes():
-    game = Game("pong", size=42, stack=1)
-    model = ActorCritic.for_env(game, hidden=(256,), make_eyes=SmallEyes, activation=torch.nn.ELU)
-    assert model.torso[0].width == 288
-    assert model(torch.zeros(2, 1, 42, 42, dtype=torch.uint8))[1].shape == (2,)
-
-
-def test_eyes_of_other_sizes_know_how_wide_they_are():
-    for size in 84, 96:
-        eyes = PaperEyes(gym.spaces.Box(0, 255, (2, size, size), np.uint8))
-        assert eyes(torch.zeros(1, 2, size, size, dtype=torch.uint8)).shape == (1, eyes.width)
-
-
-def test_light_is_the_mean_of_random_play_and_how_far_dots_are_from_it():
-    game = Game("breakout")
-    light = light_of(game, steps=40, num_envs=3, seed=5)
-    envs, dice = game.make_envs(3), np.random.default_rng(5)
-    envs.reset(seed=5)
-    actions = dice.integers(0, len(game.actions), (40, 3))
-    seen = [picture for action in actions for picture in envs.step(action)[0][:, -1]]
-    mean = sum(picture.astype(float) for picture in seen) / len(seen)
-    assert np.array_equal(light.mean.numpy(), mean.round())
-    squares = [((picture - mean.round()) ** 2).mean() for picture in seen]
-    assert light.deviation == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-6)
-
-
-@pytest.mark.parametrize("brightest", [255, 0])
-def test_standardised_eyes_see_what_differs_from_the_mean_picture(brightest):
-    game = Game("pong")
-    dice = torch.Generator().manual_seed(0)
-    light = Light(torch.randint(brightest + 1, (84, 84), generator=dice).float(), 5.0)
-    plain, model = paper_network(game), paper_network(game, light=light)
-    pictures = torch.randint(256, (3, 4, 84, 84), generator=dice, dtype=torch.uint8)
-    standardised = (pictures.double() - light.mean.double()) / 5
-    layers = plain.torso[0].layers.double()  # the same weights, since the seed is the same
-    torch.testing.assert_close(model.torso[0](pictures), layers(standardised).float())
-    again = paper_network(game, seed=1, light=Light(torch.ones(84, 84), 1.0))
-    again.load_state_dict(model.state_dict())  # its light comes along
-    torch.testing.assert_close(again.torso[0](pictures), model.torso[0](pictures))
-
-
-def test_a_game_in_which_nothing_moves_has_no_light():
-    with pytest.raises(ValueError, match="nothing moves in 1 steps of 'pong'"):
-        light_of(Game("pong", noop_max=0, fire_at_start=False, stack=1), steps=1, num_envs=1)
-
-
-@pytest.mark.parametrize(
-    ("light", "said"),
-    [
-        (Light(torch.zeros(42, 42), 1.0), r"a picture \(84, 84\); got \(42, 42\)"),
-        (Light(torch.full((84, 84), 0.5), 1.0), "whole bytes"),
-        (Light(torch.full((84, 84), 256.0), 1.0), "whole bytes"),
-        (Light(torch.zeros(84, 84), 0.0), "deviation is above 0; got 0.0"),
-    ],
-)
-def test_light_of_something_else_is_refused(light, said):
-    with pytest.raises(ValueError, match=said):
-        paper_network(Game("pong"), light=light)
-
-
-@pytest.mark.parametrize("make", [paper_network, paper_lstm])
-def test_orthogonal_weights(make):
-    before = torch.random.get_rng_state()
-    plain, model = make(Game("pong"), seed=3), make(Game("pong"), seed=3, orthogonal=True)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    eyes, units, _ = model.torso
-    gains = {
-        eyes.layers[0]: 2**0.5,
-        eyes.layers[2]: 2**0.5,
-        units: 2**0.5,
-        model.policy_head: 0.01,
-        model.value_head: 1.0,
-    }
-    for layer, gain in gains.items():
-        rows = layer.weight.detach().flatten(1)
-        torch.testing.assert_close(
-            rows @ rows.T, gain**2 * torch.eye(len(rows)), atol=1e-4 * gain**2, rtol=0
-        )
-        assert not layer.bias.any()
-    again, other = (begun_orthogonal(make(Game("pong")), seed) for seed in (3, 4))
-    assert torch.equal(again.value_head.weight, model.value_head.weight)
-    assert not torch.equal(other.value_head.weight, model.value_head.weight)
-    if make is paper_lstm:
-        assert torch.equal(plain.lstm.weight_ih, model.lstm.weight_ih)
 
 
 # Where it goes

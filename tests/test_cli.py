@@ -18,7 +18,8 @@ from PIL import Image
 import a3c_lib.__main__
 from a3c_lib import a2c, a3c, cli, runs
 from a3c_lib.cli import main
-from a3c_lib.runs import CONFIGS, Network, Run
+from a3c_lib.plan import ALGORITHMS, Network, Screen
+from a3c_lib.runs import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 MAZE = "a3c_lib/TMaze-v0"
@@ -83,13 +84,13 @@ def test_every_algorithm_trains_and_is_evaluated(options, capsys):
 
 def test_a_game_is_trained_evaluated_and_filmed(capsys):
     options = ["--size", "42", "--sticky", "0.25", "--max-frames", "200"]
-    network = ["--eyes", "small", "--hidden", "8"]
+    network = ["--encoder", "small", "--hidden", "8"]
     budget = ["--total-steps", "40", "--t-max", "5", "--num-envs", "2"]
     assert main(["train", "parallel-a2c", "atari:pong", *budget, *options, *network]) == 0
     folder = "runs/atari_pong-parallel-a2c-0"
     plan = Run.open(Path(folder)).plan
-    assert plan.screen == runs.Screen(size=42, sticky=0.25, max_frames=200)
-    assert plan.network == runs.Network(hidden=(8,), eyes="small")
+    assert plan.screen == Screen(size=42, sticky=0.25, max_frames=200)
+    assert plan.network == Network(hidden=(8,), encoder="small")
     for actions in "sampled", "greedy":
         played = ["--episodes", "2", "--actions", actions]
         film = ["--film", f"{actions}.gif", "--film-steps", "3"]
@@ -108,7 +109,7 @@ def test_options_reach_the_config_and_the_network(run):
     assert plan.config == a2c.Config(
         total_steps=400, t_max=5, anneal=False, gamma=0.5, optimizer="adam", seed=2
     )
-    assert plan.network == runs.Network(hidden=(8,), network_seed=7)
+    assert plan.network == Network(hidden=(8,), network_seed=7)
     assert Run.open(run).plan.config.anneal
 
 
@@ -126,7 +127,9 @@ def test_progress_has_speed_and_time_left(monkeypatch, capsys):
     assert re.search(r"400 of 400 \|#+\| .*steps/s, .* gone, .* left", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("command", [*(["train", name] for name in CONFIGS), ["resume"], ["plot"]])
+@pytest.mark.parametrize(
+    "command", [*(["train", name] for name in ALGORITHMS), ["resume"], ["plot"]]
+)
 def test_help_says_of_every_option_what_it_is(command, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")  # one column
     with pytest.raises(SystemExit) as end:
@@ -138,7 +141,7 @@ def test_help_says_of_every_option_what_it_is(command, capsys, monkeypatch):
         name, help_and_more = option.split(maxsplit=1)
         helps[name.strip(",")] = help_and_more.split(" (default: ")[0]
     if command[0] == "train":
-        asked = CONFIGS[command[1]], Network, runs.Screen
+        asked = ALGORITHMS[command[1]].config, Network, Screen
         fields = [name for kind in asked for name in kind.__dataclass_fields__]
         assert {f"--{name.replace('_', '-')}" for name in fields} < set(helps)
     for name in helps.keys() - {"--help"}:
@@ -427,7 +430,7 @@ class Interrupting:
         self.when = dict(when)
 
     def __call__(self, run, training, updates, **options):
-        for count, update in enumerate(runs.recorded(run, training, updates, **options), start=1):
+        for count, update in enumerate(runs.record(run, training, updates, **options), start=1):
             if count in self.when:
                 os.kill(os.getpid(), self.when[count])
             yield update
@@ -440,7 +443,7 @@ def test_an_interrupt_keeps_what_was_learned(algorithm, number, code, monkeypatc
     train += ["--schedule", "round-robin"] if algorithm == "a3c" else []
     before = signal.getsignal(number)
     with monkeypatch.context() as patch:
-        patch.setattr(cli, "recorded", Interrupting((7, number)))
+        patch.setattr(cli, "record", Interrupting((7, number)))
         assert main([*train, "--run", "a"]) == code
     said = capsys.readouterr()
     assert "Stopped after 70 steps, and kept. To go on: a3c-lib resume a\n" in said.out
@@ -455,12 +458,12 @@ def test_an_interrupt_keeps_what_was_learned(algorithm, number, code, monkeypatc
 def test_a_second_interrupt_does_not_wait(monkeypatch, capsys):
     class Slow(Interrupting):
         def __call__(self, run, training, updates, **options):
-            for update in runs.recorded(run, training, updates, **options):
+            for update in runs.record(run, training, updates, **options):
                 os.kill(os.getpid(), signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGINT)
                 yield update
 
-    monkeypatch.setattr(cli, "recorded", Slow())
+    monkeypatch.setattr(cli, "record", Slow())
     assert main(["train", "a2c", MAZE, *SMALL, "--run", "a"]) == 130
     said = capsys.readouterr().err
     assert said.strip() == ("Stopped at once. To go on from the last checkpoint: a3c-lib resume a")
@@ -471,7 +474,7 @@ def test_a_training_that_fails_says_so_and_keeps_its_checkpoint(monkeypatch, cap
     def failing(run, training, updates, **options):
         raise FloatingPointError("worker 1, after 20 steps: the loss is nan")
 
-    monkeypatch.setattr(cli, "recorded", lambda *a, **b: (failing(*a, **b) for _ in [0]))
+    monkeypatch.setattr(cli, "record", lambda *a, **b: (failing(*a, **b) for _ in [0]))
     assert main(["train", "a2c", MAZE, *SMALL, "--run", "a"]) == 1
     said = capsys.readouterr().err.splitlines()
     assert said == [
@@ -493,16 +496,16 @@ INTERRUPTED = """
 import os, signal, sys
 from a3c_lib import cli
 
-recorded = cli.recorded
+record = cli.record
 
 def interrupted(run, training, updates, **options):
-    for count, update in enumerate(recorded(run, training, updates, **options), start=1):
+    for count, update in enumerate(record(run, training, updates, **options), start=1):
         if count == 20:
             print(*training.pids.values())
             os.killpg(0, signal.SIGINT)
         yield update
 
-cli.recorded = interrupted
+cli.record = interrupted
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -9,7 +9,8 @@ from ale_py import Action, ALEInterface, LoggerMode, roms
 from gymnasium import spaces
 
 from a3c_lib import a2c
-from a3c_lib.atari import Game, PaperEyes, clipped, shrunk
+from a3c_lib.atari import Game, clipped, shrunk
+from a3c_lib.encoders import PaperEncoder
 from a3c_lib.exercises import atari as exercises, registry
 from a3c_lib.exercises.checking import Kind, check
 from a3c_lib.networks import ActorCritic
@@ -238,10 +239,10 @@ def test_ends_are_those_of_the_package():
     assert ours[0].sum() > ours[1].sum() > 0
 
 
-def test_the_papers_eyes_are_layers_for_pictures_in_any_batch():
-    eyes = PaperEyes(spaces.Box(0, 255, (4, 84, 84), np.uint8))
+def test_the_papers_encoder_is_layers_for_pictures_in_any_batch():
+    encoder = PaperEncoder(spaces.Box(0, 255, (4, 84, 84), np.uint8))
     pictures = torch.randint(0, 256, (2, 3, 4, 84, 84), dtype=torch.uint8)
-    torch.testing.assert_close(exercises.features_of(eyes.layers, pictures), eyes(pictures))
+    torch.testing.assert_close(exercises.features_of(encoder.layers, pictures), encoder(pictures))
 
 
 def test_clipped_is_the_packages():

@@ -10,7 +10,8 @@ import torch
 
 from a3c_lib import a2c
 from a3c_lib.evaluation import evaluate
-from a3c_lib.runs import Network, Plan, Run, Screen
+from a3c_lib.plan import Network, Plan, Screen
+from a3c_lib.runs import Run
 from claims.games import playing, records
 from claims.games.series import SERIES, Series
 
@@ -78,18 +79,18 @@ def test_a_finished_run_is_left_alone_and_an_interrupted_one_goes_on(series, tmp
     (run, _), played = series.runs_in(tmp_path), []
 
     def interrupted(*args, **options):
-        for update in recorded(*args, **options):
+        for update in record(*args, **options):
             played.append(update.steps)
             yield update
             if update.steps == 20:
                 raise KeyboardInterrupt
 
-    recorded = playing.recorded
-    monkeypatch.setattr(playing, "recorded", interrupted)
+    record = playing.record
+    monkeypatch.setattr(playing, "record", interrupted)
     with pytest.raises(KeyboardInterrupt):
         playing.play(run.plan, run.folder)
     assert not playing.finished(run.folder)
-    monkeypatch.setattr(playing, "recorded", recorded)
+    monkeypatch.setattr(playing, "record", record)
     playing.play(run.plan, run.folder)
     assert playing.notes(run.folder)["resumed"]
     assert Run.open(run.folder).metrics()[-1].steps == 40
@@ -124,7 +125,8 @@ RECORDED = sorted(
 def test_a_record_is_of_the_series_as_it_stands(name):
     about, series = json.loads((records.GAMES / f"{name}.json").read_text()), SERIES[name]
     assert about["claim"] == series.claim
-    assert about["plans"] == {setting: plan.as_json() for setting, plan in series.plans.items()}
+    plans = {setting: Plan.from_json(plan) for setting, plan in about["plans"].items()}
+    assert plans == series.plans
     assert set(about["runs"]) == {run.folder.name for run in series.runs_in(playing.RUNS)}
     assert not any("dirty" in note["commit"] for note in about["runs"].values())
 

@@ -14,10 +14,20 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from a3c_lib import a2c, a3c, atari, checkpoints, runs
-from a3c_lib.atari import Game, SmallEyes, light_of, paper_network
+from a3c_lib import a2c, a3c, checkpoints, encoders
+from a3c_lib.atari import Game
 from a3c_lib.checkpoints import CheckpointError
-from a3c_lib.runs import ActorCriticConfig, Network, Plan, Run, RunError, Screen, find_env, recorded
+from a3c_lib.encoders import SmallEncoder, paper_network, pixel_statistics
+from a3c_lib.plan import (
+    ALGORITHMS,
+    ActorCriticConfig,
+    Network,
+    Plan,
+    RunError,
+    Screen,
+    find_env,
+)
+from a3c_lib.runs import Run, record
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = Network(hidden=(8,))
@@ -29,7 +39,7 @@ def plan(algorithm="a2c", env="a3c_lib/TMaze-v0", network=SMALL, **options):
         options = {"t_max": 5, **options}
     if algorithm == "a3c":
         options = {"schedule": "round-robin", **options}
-    return Plan(algorithm, env, runs.CONFIGS[algorithm](**options), network)
+    return Plan(algorithm, env, ALGORITHMS[algorithm].config(**options), network)
 
 
 def train(planned, folder, stop=10**9, every=0.0):
@@ -41,7 +51,7 @@ def train(planned, folder, stop=10**9, every=0.0):
         run, state = None, None
     with planned.train(planned.make_model(), state) as training:
         run = run or Run.create(folder, planned, training.state_dict())
-        updates = recorded(run, training, training, every=every)
+        updates = record(run, training, training, every=every)
         for count, _ in enumerate(updates, start=1):
             if count == stop:
                 break
@@ -67,7 +77,7 @@ def same(ours, theirs):
 # ---- what is in the folder ----
 
 
-@pytest.mark.parametrize("algorithm", [name for name in runs.CONFIGS if name != "parallel-a2c"])
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "parallel-a2c"])
 def test_a_run_that_stops_again_and_again_is_the_uninterrupted_one(tmp_path, algorithm):
     """Files and all: weights bit for bit, and every row."""
     recurrent = algorithm != "reinforce"
@@ -142,7 +152,7 @@ def test_a_checkpoint_comes_every_so_many_seconds(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     planned = plan("actor-critic", total_steps=100)
     with planned.train(planned.make_model()) as training:
-        list(recorded(Run(tmp_path, planned, {}), training, training, every=6.0))
+        list(record(Run(tmp_path, planned, {}), training, training, every=6.0))
     assert saved == [6, 12, 18, 20]  # the clock ticks once an update; and one at the end
 
 
@@ -156,7 +166,7 @@ def test_after_an_error_the_last_checkpoint_stays(tmp_path):
         raise FloatingPointError("the loss is nan")
 
     with planned.train(planned.make_model(), run.load()["training"]) as training:
-        updates = recorded(run, training, failing(training), every=60)
+        updates = record(run, training, failing(training), every=60)
         with pytest.raises(FloatingPointError):
             list(updates)
     assert run.checkpoint.read_bytes() == before
@@ -178,7 +188,7 @@ def test_tensorboard_gets_the_same_numbers(tmp_path):
     planned = plan()
     run = train(planned, tmp_path / "run", stop=2)
     with planned.train(planned.make_model(), run.load()["training"]) as training:
-        list(recorded(run, training, training, tensorboard=True))
+        list(record(run, training, training, tensorboard=True))
     board = EventAccumulator(str(run.folder / "tensorboard"))
     board.Reload()
     entropies = [(event.step, event.value) for event in board.Scalars("entropy")]
@@ -282,8 +292,10 @@ def test_a_game_is_shown_to_the_papers_network():
     model = plan(env="atari:pong", network=Network(), seed=3).make_model()
     expected = paper_network(Game("pong"), seed=3).state_dict()
     assert same(model.state_dict(), expected)
-    small = plan(env="atari:pong", network=Network(eyes="small"))._replace(screen=Screen(size=42))
-    assert isinstance(small.make_model().torso[0], SmallEyes)
+    small = plan(env="atari:pong", network=Network(encoder="small"))._replace(
+        screen=Screen(size=42)
+    )
+    assert isinstance(small.make_model().torso[0], SmallEncoder)
     screen = Screen(size=42, sticky=0.25, life_ends=True, clip_rewards=False)
     shown = small._replace(screen=screen)
     assert shown.world() == Game("pong", size=42, sticky=0.25, life_ends=True)
@@ -292,7 +304,8 @@ def test_a_game_is_shown_to_the_papers_network():
 
 @pytest.mark.parametrize(("clip", "paid"), [(None, 1.0), (True, 1.0), (False, 7.0)])
 def test_what_a_game_pays_is_clipped_where_it_is_learned_from(clip, paid):
-    targets = plan(env="atari:breakout")._replace(screen=Screen(clip_rewards=clip))._targets()
+    planned = plan(env="atari:breakout")._replace(screen=Screen(clip_rewards=clip))
+    targets = planned._targets()["targets"]
     seven, no = torch.full((1, 1), 7.0), torch.zeros(1, 1, dtype=torch.bool)
     assert targets(seven, torch.zeros(1, 1), no, no, 0.9).item() == paid
 
@@ -310,21 +323,21 @@ def test_a_run_with_one_look_goes_on_and_is_read(tmp_path, algorithm):
     assert same(run.model().state_dict(), weights(run))
 
 
-def test_a_run_with_standardised_pictures_knows_its_light(tmp_path, monkeypatch):
+def test_a_run_with_normalised_pixels_knows_its_statistics(tmp_path, monkeypatch):
     measured = []
 
     def in_less_time(game):
-        measured.append(light_of(game, steps=50, num_envs=2))
+        measured.append(pixel_statistics(game, steps=50, num_envs=2))
         return measured[-1]
 
-    monkeypatch.setattr(atari, "light_of", in_less_time)
-    network = Network(hidden=(8,), standardised=True)
+    monkeypatch.setattr(encoders, "pixel_statistics", in_less_time)
+    network = Network(hidden=(8,), normalise_pixels=True)
     options = {"num_envs": 2, "t_max": 5, "total_steps": 20}
     run = train(plan("a2c", "atari:pong", network, **options), tmp_path / "pong")
-    eyes = run.model().torso[0]
-    (light,) = measured  # once, to train: the checkpoint has it
-    assert torch.equal(eyes.mean, light.mean)
-    assert eyes.deviation.item() == pytest.approx(light.deviation)
+    encoder = run.model().torso[0]
+    (statistics,) = measured  # once, to train: the checkpoint has it
+    assert torch.equal(encoder.mean, statistics.mean)
+    assert encoder.deviation.item() == pytest.approx(statistics.deviation)
 
 
 def test_what_is_no_game_is_named(monkeypatch):
@@ -343,14 +356,16 @@ def test_what_is_no_game_is_named(monkeypatch):
         plan(env="atari:pong")._replace(screen=Screen(size=16)).make_model()
     with pytest.raises(ValueError, match="bfloat16 goes with one_look"):
         Network(bfloat16=True)
-    with pytest.raises(ValueError, match="one_look goes with the eyes 'paper'; got 'small'"):
-        Network(one_look=True, eyes="small")
+    with pytest.raises(ValueError, match="one_look goes with the encoder 'paper'; got 'small'"):
+        Network(one_look=True, encoder="small")
     with pytest.raises(RunError, match=r"one_look is for an Atari game.*got 'CartPole-v1'"):
         plan(env="CartPole-v1", network=Network(one_look=True)).make_model()
-    with pytest.raises(ValueError, match="standardised goes with the eyes 'paper'; got 'small'"):
-        Network(standardised=True, eyes="small")
-    with pytest.raises(ValueError, match="eyes is 'paper' or 'small'; got 'large'"):
-        Network(eyes="large")
+    with pytest.raises(
+        ValueError, match="normalise_pixels goes with the encoder 'paper'; got 'small'"
+    ):
+        Network(normalise_pixels=True, encoder="small")
+    with pytest.raises(ValueError, match="encoder is 'paper' or 'small'; got 'large'"):
+        Network(encoder="large")
     monkeypatch.setitem(sys.modules, "a3c_lib.atari", None)
     with pytest.raises(RunError, match="pip install ale-py"):
         plan(env="atari:pong").make_model()
@@ -485,7 +500,7 @@ def test_a_run_of_processes_that_is_killed_can_be_resumed(tmp_path, command):
     folder, planned = tmp_path / "run", plan("a3c", schedule="processes", total_steps=600)
     steps = [0]
     for row in 7, 3:
-        assert command.killed(*begin_or_resume(folder, planned), at=row, of="_Metrics.add")
+        assert command.killed(*begin_or_resume(folder, planned), at=row, of="Metrics.add")
         steps.append(Run.open(folder).load()["training"]["steps"])
     command(*begin_or_resume(folder, planned))
     run = Run.open(folder)

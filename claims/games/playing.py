@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from a3c_lib.runs import Plan, Run, recorded
+from a3c_lib.plan import Plan
+from a3c_lib.runs import Run, record
 from a3c_lib.training import Training
 from claims.recording import ROOT, machine
 
@@ -33,7 +34,7 @@ def play(plan: Plan, folder: Path) -> None:
     with plan.train(plan.make_model(), resumed) as training:
         run = begun or Run.create(folder, plan, training.state_dict())
         peak, told = 0.0, 0.0
-        for update in recorded(run, training, training):
+        for update in record(run, training, training):
             if time.monotonic() - told >= TELL:
                 told = time.monotonic()
                 peak = max(peak, megabytes(training) or 0.0)
@@ -66,7 +67,7 @@ def commit() -> str:
 def megabytes(training: Training[nn.Module, Any]) -> float | None:
     """Memory of this process and of the training's workers, what they share counted once; None
     where the system does not tell."""
-    pids = getattr(training, "pids", {}).values()
+    pids = training.pids.values()
     try:
         return sum(map(_share, ["self", *pids]))
     except OSError:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from a3c_lib import a3c, parallel_a2c
-from a3c_lib.runs import ATARI, Network, Plan, Screen
+from a3c_lib.plan import ATARI, Network, Plan, Screen
 
 
 class Series(NamedTuple):
@@ -44,7 +44,7 @@ def _slug(setting: str) -> str:
 
 
 PLAIN = Screen()
-FAST = Network(standardised=True, orthogonal=True, one_look=True, bfloat16=True)
+FAST = Network(normalise_pixels=True, orthogonal_init=True, one_look=True, bfloat16=True)
 RECIPE: dict[str, Any] = {  # found by a search, whose record is pong_search
     "t_max": 5,
     "optimizer": "adam",

@@ -1,0 +1,406 @@
+"""Beside the chapters: what a run trains, and how. An algorithm is one entry in `ALGORITHMS`."""
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
+from torch import nn
+
+from a3c_lib import a2c, a3c, actor_critic, losses, parallel_a2c, reinforce, training
+from a3c_lib.actor_critic import Targets, one_step_targets
+from a3c_lib.checkpoints import CheckpointError
+from a3c_lib.networks import ActorCritic, HasSpaces
+from a3c_lib.recurrent import RecurrentActorCritic
+from a3c_lib.returns import n_step_returns
+from a3c_lib.rollout import MakeEnv, MakesEnvs
+from a3c_lib.training import Training
+
+ATARI = "atari:"  # what the name of an Atari game begins with
+# Options that had another name in version 0.1, by whom they belong to.
+RENAMED = {
+    "config": {"epsilon": "rmsprop_epsilon"},
+    "network": {
+        "eyes": "encoder",
+        "standardised": "normalise_pixels",
+        "orthogonal": "orthogonal_init",
+    },
+}
+
+
+class RunError(ValueError):
+    """Raised when a run cannot be started, resumed or read; names the run and the reason."""
+
+
+# Algorithms
+
+
+class Algorithm(NamedTuple):
+    """An algorithm, as the command line and a run's folder know it."""
+
+    about: str  # in a sentence, for --help
+    config: type[training.Config]
+    # (model, make_env, config, *, resume), and `targets` if it has some
+    train: Callable[..., Training[Any, Any]]
+    # config → what the critic is to predict; None: it has no critic, and learns from whole episodes
+    targets: Callable[[Any], Targets] | None = lambda config: n_step_returns
+
+
+TARGETS: dict[str, Targets] = {"n-step": n_step_returns, "one-step": one_step_targets}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorCriticConfig(losses.Config, actor_critic.Config):
+    """How one thread trains, with Adam."""
+
+    # what the critic is to predict: rewards up to the rollout's end and then its own guess, or one
+    # reward and then its guess
+    targets: Literal["n-step", "one-step"] = "n-step"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.targets not in TARGETS:
+            raise ValueError(f"targets is 'n-step' or 'one-step'; got {self.targets!r}")
+
+
+def _actor_critic(
+    model: nn.Module, make_env: MakeEnv, config: ActorCriticConfig, **rest: Any
+) -> Training[Any, Any]:
+    return actor_critic.train(model, make_env, config, loss=config.loss, **rest)
+
+
+ALGORITHMS = {
+    "a3c": Algorithm(
+        "A3C: workers that act and learn at the same time, each in a process (chapter 05).",
+        a3c.Config,
+        a3c.train,
+    ),
+    "a2c": Algorithm(
+        "A2C: one process, many environments in step with each other (chapter 06).",
+        a2c.Config,
+        a2c.train,
+    ),
+    "parallel-a2c": Algorithm(
+        "A2C on all cores: its environments are split among processes (chapter 07).",
+        parallel_a2c.Config,
+        parallel_a2c.train,
+    ),
+    "actor-critic": Algorithm(
+        "Actor-critic: one process, Adam, n-step or one-step targets (chapters 01 to 03).",
+        ActorCriticConfig,
+        _actor_critic,
+        targets=lambda config: TARGETS[config.targets],
+    ),
+    "reinforce": Algorithm(
+        "REINFORCE: one process, whole episodes, no critic (chapter 00).",
+        reinforce.Config,
+        reinforce.train,
+        targets=None,
+    ),
+}
+
+
+# What is trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The network that learns."""
+
+    # widths of its layers, one after another, each at least 1; None: 64 64; with an LSTM 64; on Atari
+    # 256; for reinforce none (a table, where observations are state numbers)
+    hidden: tuple[int, ...] | None = None
+    # with memory: an LSTM between those layers and the two heads; reinforce cannot have one
+    recurrent: bool = False
+    cells: int = 64  # of the LSTM, at least 1
+    network_seed: int | None = None  # of the first weights, at least 0; None: the run's seed
+    # the convolutions for an Atari game: the paper's, or smaller ones that suit pictures of size 42
+    encoder: Literal["paper", "small"] = "paper"
+    # for an Atari game: from each pixel take its mean, and divide by the deviation, both measured in
+    # random play before training
+    normalise_pixels: bool = False
+    # for an Atari game: orthogonal first weights, instead of torch's
+    orthogonal_init: bool = False
+    # for an Atari game: each picture passes through the convolutions once, for acting and learning
+    # together, instead of twice: less to compute, and the same but for rounding
+    one_look: bool = False
+    # with one_look: compute with 8 bits of precision up to the heads, for processors that have it
+    bfloat16: bool = False
+
+    def __post_init__(self) -> None:
+        if any(width < 1 for width in self.hidden or ()):
+            raise ValueError(f"hidden are widths, each at least 1; got {self.hidden}")
+        if self.cells < 1:
+            raise ValueError(f"cells is at least 1; got {self.cells}")
+        if self.network_seed is not None and self.network_seed < 0:
+            raise ValueError(f"network_seed is at least 0; got {self.network_seed}")
+        if self.encoder not in ("paper", "small"):
+            raise ValueError(f"encoder is 'paper' or 'small'; got {self.encoder!r}")
+        if self.bfloat16 and not self.one_look:
+            raise ValueError("bfloat16 goes with one_look; got one_look=False")
+        for name in "one_look", "normalise_pixels":
+            if getattr(self, name) and self.encoder != "paper":
+                raise ValueError(f"{name} goes with the encoder 'paper'; got {self.encoder!r}")
+
+    def make(self, env: HasSpaces, seed: int, to_be_loaded: bool = False) -> nn.Module:
+        """The network for an environment; no random play is measured if it is `to_be_loaded`.
+
+        Raises ValueError for spaces that are not supported.
+        """
+        seed = seed if self.network_seed is None else self.network_seed
+        options: dict[str, Any] = {"seed": seed}
+        if isinstance(env, MakesEnvs):
+            options |= self._for_game(env, to_be_loaded)
+        if self.hidden is not None:
+            options["hidden"] = self.hidden
+        model: ActorCritic | RecurrentActorCritic
+        if self.recurrent:
+            model = RecurrentActorCritic.for_env(env, cells=self.cells, **options)
+        else:
+            model = ActorCritic.for_env(env, **options)
+        if self.orthogonal_init:
+            from a3c_lib.encoders import orthogonal_init
+
+            orthogonal_init(model, seed)
+        return model
+
+    def _for_game(self, game: MakesEnvs, to_be_loaded: bool) -> dict[str, Any]:
+        from a3c_lib.atari import Game
+        from a3c_lib.encoders import PaperEncoder, SmallEncoder, pixel_statistics
+
+        make_encoder: Any = PaperEncoder if self.encoder == "paper" else SmallEncoder
+        if self.normalise_pixels and not to_be_loaded:
+            make_encoder = partial(PaperEncoder, statistics=pixel_statistics(cast(Game, game)))
+        return {"hidden": (256,), "make_encoder": make_encoder, "activation": nn.ReLU}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screen:
+    """How an Atari game is shown, and what is learned from; None is the game's own (chapter 07)."""
+
+    size: int | None = None  # height and width of the pictures; None: 84
+    stack: int | None = None  # the latest pictures that are seen at once; None: 4
+    frame_skip: int | None = None  # frames for which an action is held, one step; None: 4
+    sticky: float | None = None  # how likely an action is repeated in a frame; None: 0
+    noop_max: int | None = None  # fewer frames than this pass without an action at first; None: 30
+    fire_at_start: bool | None = None  # then press fire, where there is that button; None: yes
+    life_ends: bool | None = None  # a lost life ends what is learned from; None: no
+    max_frames: int | None = None  # then a game is truncated; None: 108,000
+    # learn from rewards of −1 to 1, report the score; None: yes, but for reinforce
+    clip_rewards: bool | None = None
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What is not left to the game."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+class Plan(NamedTuple):
+    """What is trained, and how."""
+
+    algorithm: str  # a name in ALGORITHMS
+    env: str  # an id; for one of a package that has to be imported first, "module:Id"; "atari:pong"
+    config: Any  # the algorithm's
+    network: Network
+    screen: Screen = Screen()
+
+    @property
+    def of_a_game(self) -> bool:
+        """Whether it is an Atari game."""
+        return self.env.startswith(ATARI)
+
+    def world(self) -> EnvSpec | MakesEnvs:
+        """What its environments are made from. Raises RunError if there is no such thing."""
+        if self.of_a_game:
+            return find_game(self.env, self.screen)
+        if self.screen.chosen:
+            raise RunError(
+                f"{', '.join(self.screen.chosen)}: for an Atari game, such as {ATARI}pong; "
+                f"got {self.env!r}"
+            )
+        return find_env(self.env)
+
+    def make_model(self, to_be_loaded: bool = False) -> nn.Module:
+        """The network, with its first weights; what is `to_be_loaded` is made in less time, and
+        lacks what is measured, the mean and deviation of pixels.
+
+        Raises RunError if there is no such environment, its spaces are not supported, or the
+        algorithm cannot learn with such a network.
+        """
+        network, world = self._network(), self.world()
+        if isinstance(world, MakesEnvs):
+            return self._fitting(network, cast(HasSpaces, world), to_be_loaded)
+        try:
+            env = gym.make(world)
+        except Exception as error:  # whatever an environment of somebody else raises
+            raise RunError(
+                f"environment {self.env!r} cannot be made: {in_a_line(error)}"
+            ) from error
+        try:
+            return self._fitting(network, env)
+        finally:
+            env.close()
+
+    def _fitting(self, network: Network, env: HasSpaces, to_be_loaded: bool = False) -> nn.Module:
+        try:
+            return network.make(env, self.config.seed, to_be_loaded)
+        except ValueError as error:
+            raise RunError(f"environment {self.env!r}: {error}") from None
+
+    def _network(self) -> Network:
+        """The network's options, if the algorithm and the environment go with them."""
+        if not self.of_a_game:
+            for name in "one_look", "normalise_pixels", "orthogonal_init":
+                if getattr(self.network, name):
+                    raise RunError(
+                        f"{name} is for an Atari game, such as {ATARI}pong; got {self.env!r}"
+                    )
+        if ALGORITHMS[self.algorithm].targets is not None:
+            return self.network
+        for options, name, why in (
+            (self.network, "recurrent", "has no memory"),
+            (self.network, "one_look", "looks twice"),
+            (self.screen, "life_ends", "learns from whole games and their score"),
+            (self.screen, "clip_rewards", "learns from whole games and their score"),
+        ):
+            if getattr(options, name):
+                raise RunError(f"{self.algorithm} {why}; {name} is for the other algorithms")
+        hidden = () if self.network.hidden is None else self.network.hidden
+        return dataclasses.replace(self.network, hidden=hidden)
+
+    def train(
+        self, model: nn.Module, resume: Mapping[str, Any] | None = None
+    ) -> Training[Any, Any]:
+        """The trainer. Raises RunError if it cannot go on from `resume`."""
+        if self.network.one_look:
+            from a3c_lib.one_look import OneLook
+
+            model = OneLook(cast(Any, model), self.network.bfloat16)
+        world, options = cast(MakeEnv, self.world()), self._targets()
+        try:
+            algorithm = ALGORITHMS[self.algorithm]
+            return algorithm.train(model, world, self.config, resume=resume, **options)
+        except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
+            if resume is None:
+                raise
+            raise RunError(
+                f"the run cannot go on from its checkpoint: {in_a_line(error)}"
+            ) from error
+
+    def _targets(self) -> dict[str, Targets]:
+        """What the critic is to predict, from clipped rewards or not; nothing if there is none."""
+        make = ALGORITHMS[self.algorithm].targets
+        if make is None:
+            return {}
+        targets = make(self.config)
+        if self.of_a_game and self.screen.clip_rewards in (None, True):
+            from a3c_lib.atari import clipped
+
+            targets = clipped(targets)
+        return {"targets": targets}
+
+    def as_json(self) -> dict[str, Any]:
+        """What run.json says of it."""
+        return {
+            "algorithm": self.algorithm,
+            "env": self.env,
+            "config": dataclasses.asdict(self.config),
+            "network": {
+                **dataclasses.asdict(self.network),
+                "hidden": None if self.network.hidden is None else list(self.network.hidden),
+            },
+            "screen": self.screen.chosen,
+        }
+
+    @classmethod
+    def from_json(cls, about: Mapping[str, Any]) -> "Plan":
+        """The plan of which run.json says that; options may have the names of version 0.1."""
+        network = _renamed(about["network"], "network")
+        if network["hidden"] is not None:
+            network["hidden"] = tuple(network["hidden"])
+        return cls(
+            about["algorithm"],
+            about["env"],
+            _config(ALGORITHMS[about["algorithm"]].config, _renamed(about["config"], "config")),
+            Network(**network),
+            Screen(**about.get("screen", {})),
+        )
+
+    def checked(self, state: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+        """A checkpoint's content, if it is of this algorithm, environment and network."""
+        about, state_of_training = state.get("plan"), state.get("training")
+        if (
+            not isinstance(about, dict)
+            or not isinstance(state_of_training, dict)
+            or "seconds" not in state
+        ):
+            raise CheckpointError(f"{path} is no checkpoint of a run")
+        ours, theirs = self.as_json(), {**about, "network": _renamed(about["network"], "network")}
+        for what in "algorithm", "env", "network", "screen":
+            if ours[what] != theirs.get(what):
+                raise CheckpointError(
+                    f"{path} is of another {what}, {theirs.get(what)}; the run has {ours[what]}"
+                )
+        if not isinstance(state_of_training.get("steps"), int):
+            raise CheckpointError(f"{path} holds no number of steps; it is no trainer's state")
+        return state
+
+
+def _renamed(options: Mapping[str, Any], whose: str) -> dict[str, Any]:
+    """Options by the names that they have now."""
+    return {RENAMED[whose].get(name, name): value for name, value in options.items()}
+
+
+def _config(kind: type[training.Config], values: Mapping[str, Any]) -> training.Config:
+    """A run's config; on the CPU, if it trained on a device that cannot be used here."""
+    try:
+        return kind(**values)
+    except ValueError:
+        if values.get("device", "cpu") == "cpu":
+            raise
+        return kind(**{**values, "device": "cpu"})
+
+
+def find_env(env_id: str) -> EnvSpec:
+    """What an id stands for; "module:Id" imports the module first. Raises RunError if nothing.
+
+    >>> find_env("a3c_lib.envs:a3c_lib/Catch-v0").id
+    'a3c_lib/Catch-v0'
+    """
+    module, _, name = env_id.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        return gym.spec(name)
+    except ImportError as error:
+        raise RunError(f"environment {env_id!r}: {error}") from None
+    except gym.error.Error as error:
+        hint = "" if module else "; one of another package is asked for as module:Id"
+        raise RunError(f"environment {env_id!r} is unknown: {in_a_line(error)}{hint}") from None
+
+
+def find_game(name: str, screen: Screen) -> MakesEnvs:
+    """The Atari game "atari:GAME". Raises RunError if there is none, or it cannot be shown so."""
+    try:
+        from a3c_lib.atari import Game
+    except ImportError:
+        raise RunError(f"environment {name!r} needs a package: pip install ale-py") from None
+    options = {option: value for option, value in screen.chosen.items() if option != "clip_rewards"}
+    try:
+        return Game(name.removeprefix(ATARI), **options)
+    except ValueError as error:
+        raise RunError(f"environment {name!r}: {error}") from None
+
+
+def in_a_line(error: BaseException) -> str:
+    """What an exception says, in one line.
+
+    >>> in_a_line(ValueError("no\\n   such thing"))
+    'no such thing'
+    """
+    return " ".join(str(error).split()) or type(error).__name__
