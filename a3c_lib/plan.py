@@ -254,24 +254,25 @@ class Plan(NamedTuple):
 
     def _network(self) -> Network:
         """The network's options, if the algorithm and the environment go with them."""
+        network = self.network
+        if ALGORITHMS[self.algorithm].targets is None:
+            for options, name, why in (
+                (network, "recurrent", "has no memory"),
+                (network, "one_look", "looks twice"),
+                (self.screen, "life_ends", "learns from whole games and their score"),
+                (self.screen, "clip_rewards", "learns from whole games and their score"),
+            ):
+                if getattr(options, name):
+                    raise RunError(f"{self.algorithm} {why}; {name} is for the other algorithms")
+            if network.hidden is None:
+                network = dataclasses.replace(network, hidden=())
         if not self.of_a_game:
             for name in "one_look", "normalise_pixels", "orthogonal_init":
-                if getattr(self.network, name):
+                if getattr(network, name):
                     raise RunError(
                         f"{name} is for an Atari game, such as {ATARI}pong; got {self.env!r}"
                     )
-        if ALGORITHMS[self.algorithm].targets is not None:
-            return self.network
-        for options, name, why in (
-            (self.network, "recurrent", "has no memory"),
-            (self.network, "one_look", "looks twice"),
-            (self.screen, "life_ends", "learns from whole games and their score"),
-            (self.screen, "clip_rewards", "learns from whole games and their score"),
-        ):
-            if getattr(options, name):
-                raise RunError(f"{self.algorithm} {why}; {name} is for the other algorithms")
-        hidden = () if self.network.hidden is None else self.network.hidden
-        return dataclasses.replace(self.network, hidden=hidden)
+        return network
 
     def train(
         self, model: nn.Module, resume: Mapping[str, Any] | None = None
