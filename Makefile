@@ -36,7 +36,7 @@ bench: .venv/ready-for-bench ## measure steps per second beside stable-baselines
 	$(BIN)python -m bench
 
 check: .venv/ready-for-lab ## check the installation, line by line
-	@$(BIN)python -P a3c_lib/check.py
+	@$(BIN)python -P a3c_lib/app/check.py
 
 update: ## put your edited notebooks into my/ and get the newest version of the book
 	@tools/update.sh

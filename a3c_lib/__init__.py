@@ -5,8 +5,8 @@ Modules and names stand in the order in which the book introduces them, not in t
 
 # ruff: isort: skip_file
 
-from a3c_lib import envs as envs
-from a3c_lib import exact as exact
+from a3c_lib.worlds import envs as envs
+from a3c_lib.worlds import exact as exact
 from a3c_lib.rollout import Episode as Episode
 from a3c_lib.rollout import Rollout as Rollout
 from a3c_lib.rollout import collect as collect

@@ -14,7 +14,7 @@ def main() -> int:
     if here not in sys.path:  # an environment may be in a module here, whichever way this began
         sys.path.append(here)
     try:
-        from a3c_lib.cli import main as command
+        from a3c_lib.app.cli import main as command
     except ModuleNotFoundError as error:
         if error.name not in ("tyro", "tqdm", "matplotlib", "PIL"):
             raise

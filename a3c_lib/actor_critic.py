@@ -1,5 +1,6 @@
-"""Chapter 01: actor and critic. The trainer here stays the same to the end of Part I; what changes
-is what it is given.
+"""Chapter 01: actor and critic, their loss and their trainer.
+
+The trainer stays the same to the end of Part I; what changes is what it is given.
 
 `targets` says what the critic is to predict: one step here, n steps in chapter 02. `loss` says what
 is descended: without the entropy bonus here, with it in chapter 03.

@@ -13,9 +13,9 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from a3c_lib.atari import Game
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
+from a3c_lib.worlds.atari import Game
 
 
 class PixelStatistics(NamedTuple):

@@ -1,4 +1,4 @@
-"""Chapter 05: Hogwild. Workers that act and learn at the same time, and change shared parameters
+"""Chapter 05: Hogwild workers, which act and learn at the same time, and change shared parameters
 without a lock.
 
 How workers run is one thing, what they learn another. Here are the workers, what they share, and two

@@ -205,7 +205,7 @@ class OneLook(nn.Module):
     than those it is to learn from.
 
     >>> from a3c_lib import a2c
-    >>> from a3c_lib.atari import Game
+    >>> from a3c_lib.worlds.atari import Game
     >>> from a3c_lib.encoders import paper_network
     >>> pong = Game("pong")
     >>> config = a2c.Config(total_steps=20, t_max=5, num_envs=2)

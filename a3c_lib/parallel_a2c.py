@@ -1,4 +1,4 @@
-"""Chapter 07: A2C on all cores.
+"""Chapter 07: A2C on all cores, its environments split among processes.
 
 A2C's environments are split among workers, each a process with a copy of the network. They act and
 differentiate at the same time; then they meet, add up their gradients, and all take the same step,

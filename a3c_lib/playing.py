@@ -1,4 +1,4 @@
-"""Chapter 00: a player. Environments, the dice of a policy, and where the last rollout stopped.
+"""Chapter 00: a player has environments, the dice of a policy, and the place where it stopped.
 
 Every trainer has one, each of A3C's workers its own. A policy acts in it for T steps; the next time
 it goes on from there.

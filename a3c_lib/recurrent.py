@@ -1,4 +1,4 @@
-"""Chapter 04: a network with memory. An LSTM stands between the torso and the two heads."""
+"""Chapter 04: a network with memory, an LSTM between the torso and the two heads."""
 
 from collections.abc import Sequence
 from typing import Any

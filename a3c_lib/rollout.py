@@ -1,4 +1,4 @@
-"""Chapter 00: the loop. A policy acts in N environments for T steps, and a `Rollout` remembers them.
+"""Chapter 00: a policy acts in N environments for T steps, and a `Rollout` remembers them.
 
 A rollout goes on where the last one stopped, and through episode ends: the environments reset
 themselves within the step that ends an episode (Gymnasium's SAME_STEP; where a vector environment

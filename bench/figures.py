@@ -7,7 +7,17 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from a3c_lib.drawing import BLACK, BLUE, DASHES, GREY, RED, entitle, label_ends, note, styled
+from a3c_lib.figures.drawing import (
+    BLACK,
+    BLUE,
+    DASHES,
+    GREY,
+    RED,
+    entitle,
+    label_ends,
+    note,
+    styled,
+)
 from bench.tables import Measured, Row
 
 COLOURS = {"ours": BLUE, "theirs": RED}

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from a3c_lib import a2c, a3c, parallel_a2c
-from a3c_lib.atari import Game, clipped
 from a3c_lib.encoders import paper_network
 from a3c_lib.networks import ActorCritic
 from a3c_lib.one_look import OneLook
 from a3c_lib.returns import n_step_returns
+from a3c_lib.worlds.atari import Game, clipped
 from bench import baselines
 from bench.measuring import CORES, FOREVER, THREADS, Line, Watch, follow, repeat
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 from matplotlib.figure import Figure
 
-from a3c_lib.drawing import axes
+from a3c_lib.figures.drawing import axes
 from bench.figures import bars, courses
 from bench.tables import (
     RETURN,

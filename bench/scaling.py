@@ -15,8 +15,8 @@ import torch
 from matplotlib.figure import Figure
 
 from a3c_lib import a2c, a3c
-from a3c_lib.drawing import BLUE, DASHES, GREY, RED, axes, entitle
 from a3c_lib.encoders import paper_network
+from a3c_lib.figures.drawing import BLUE, DASHES, GREY, RED, axes, entitle
 from a3c_lib.one_look import OneLook
 from bench.measuring import FOREVER, Line, Watch, follow
 from bench.pong import GAME, T_MAX, TARGETS

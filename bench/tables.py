@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from a3c_lib.records import value_of
+from a3c_lib.app.records import value_of
 from claims.recording import short
 
 Row = dict[str, Any]

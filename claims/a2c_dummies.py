@@ -17,7 +17,6 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.optim import RMSProp
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, sampled, start
-from a3c_lib.training import limited
 
 SETTINGS = [{"dummies": dummies} for dummies in ("left out", "learned from")]
 SEEDS = range(20)

@@ -16,8 +16,8 @@ from torch import nn
 from a3c_lib import a2c
 from a3c_lib.evaluation import evaluate
 from a3c_lib.networks import ActorCritic
-from a3c_lib.pixels import Bounce
 from a3c_lib.recurrent import RecurrentActorCritic
+from a3c_lib.worlds.bounce import Bounce
 
 SETTINGS = [
     {"pictures": 1, "memory": "no"},

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from a3c_lib.actor_critic import Config, Loss, actor_critic_loss, train
-from a3c_lib.exact import state_values
 from a3c_lib.networks import ActorCritic
+from a3c_lib.worlds.exact import state_values
 
 SETTINGS = [{"learning_rate": 5e-4}]
 SEEDS = range(5)

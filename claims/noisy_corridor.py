@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from a3c_lib import actor_critic, reinforce
-from a3c_lib.exact import objective, optimal_values
 from a3c_lib.networks import ActorCritic
 from a3c_lib.reinforce import TabularPolicy
+from a3c_lib.worlds.exact import objective, optimal_values
 
 RATES = {  # learning rates tried
     "REINFORCE, table, SGD": (0.03, 0.1, 0.3),

@@ -7,10 +7,10 @@ The policy is fixed and goes left and right with equal probability. Each seed pl
 import torch
 from torch import Tensor
 
-from a3c_lib.envs import RIGHT, corridor
-from a3c_lib.exact import policy_gradient
 from a3c_lib.reinforce import TabularPolicy, discounted_returns, reinforce_loss
 from a3c_lib.rollout import Rollout, collect_episode, make_envs, sampled, start
+from a3c_lib.worlds.envs import RIGHT, corridor
+from a3c_lib.worlds.exact import policy_gradient
 
 SETTINGS = [{"episodes": 1000}]
 SEEDS = range(40)

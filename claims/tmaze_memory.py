@@ -12,12 +12,12 @@ import gymnasium as gym
 import torch
 
 from a3c_lib.actor_critic import Config, train
-from a3c_lib.envs import CORRIDOR, DOWN_SIGN, JUNCTION, UP, UP_SIGN
 from a3c_lib.evaluation import evaluate
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
+from a3c_lib.worlds.envs import CORRIDOR, DOWN_SIGN, JUNCTION, UP, UP_SIGN
 
 TMAZE = "a3c_lib/TMaze-v0"
 SETTINGS = [

@@ -12,11 +12,11 @@ import gymnasium as gym
 import torch
 
 from a3c_lib.actor_critic import Config, train
-from a3c_lib.envs import RIGHT, trap
-from a3c_lib.exact import objective
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns
+from a3c_lib.worlds.envs import RIGHT, trap
+from a3c_lib.worlds.exact import objective
 
 SETTINGS = [{"entropy_weight": beta} for beta in (0.0, 0.02, 0.07, 0.2, 0.5)]
 SEEDS = range(20)

@@ -14,7 +14,7 @@
 # Run the next cell: click on it and press Shift-Enter. Every line should begin with `[OK]`; a line with `[FAIL]` says what to do about it.
 
 # %%
-from a3c_lib import check
+from a3c_lib.app import check
 
 complete = check.installation()
 
@@ -48,8 +48,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from a3c_lib import envs, exact, plots
 from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.figures import plots
+from a3c_lib.worlds import envs, exact
 
 plt.style.use(plots.STYLE)
 
@@ -655,7 +656,7 @@ assert (distance.abs() < 4).all()
 # black line is the exact value. Bars that do not cross it are drawn in orange.
 
 # %%
-from a3c_lib import records
+from a3c_lib.app import records
 
 record = records.load("policy_gradient")
 print(record)
@@ -743,7 +744,7 @@ def reinforce(policy, make_env, total_steps: int, learning_rate: float, seed: in
 # logits and the world's table. The agent itself sees episodes only.
 
 # %%
-from a3c_lib.progress import track
+from a3c_lib.figures.progress import track
 
 
 def worth(agent) -> float:
@@ -811,7 +812,8 @@ assert (V_best - V_after).max() < 0.06
 # And here it is at play: first as it was, then as it is.
 
 # %%
-from a3c_lib.animation import animate, play
+from a3c_lib.figures.animation import animate
+from a3c_lib.figures.watching import play
 
 animate(play(sampled(untrained, torch.Generator().manual_seed(3)), "a3c_lib/Corridor-v0"), fps=4)
 

@@ -18,12 +18,15 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from a3c_lib import actor_critic, exact, plots, records, reinforce
-from a3c_lib.envs import LEFT, RIGHT, TabularEnv
+from a3c_lib import actor_critic, reinforce
+from a3c_lib.app import records
 from a3c_lib.exercises import exercise, progress, whose
-from a3c_lib.progress import track
+from a3c_lib.figures import plots
+from a3c_lib.figures.progress import track
 from a3c_lib.reinforce import TabularPolicy, discounted_returns, reinforce_loss
 from a3c_lib.rollout import Rollout, collect, collect_episode, make_envs, sampled, start
+from a3c_lib.worlds import exact
+from a3c_lib.worlds.envs import LEFT, RIGHT, TabularEnv
 
 # %% [markdown]
 # ## A corridor with noise
@@ -612,7 +615,8 @@ assert (last_pi[:8, RIGHT] > 0.75).all()
 # Here it is at play. It always wants to go right; where it goes left it has slipped.
 
 # %%
-from a3c_lib.animation import animate, play
+from a3c_lib.figures.animation import animate
+from a3c_lib.figures.watching import play
 
 animate(
     play(

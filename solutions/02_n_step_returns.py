@@ -19,23 +19,13 @@ import torch
 from gymnasium.wrappers import DtypeObservation, FlattenObservation, RescaleObservation, TimeLimit
 from torch import Tensor
 
-from a3c_lib import (
-    ActorCritic,
-    Rollout,
-    animation,
-    collect,
-    envs,
-    exact,
-    greedy,
-    make_envs,
-    plots,
-    records,
-    sampled,
-    start,
-)
+from a3c_lib import ActorCritic, Rollout, collect, greedy, make_envs, sampled, start
 from a3c_lib.actor_critic import Config, actor_critic_loss, one_step_targets, train
+from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
-from a3c_lib.progress import track
+from a3c_lib.figures import animation, plots
+from a3c_lib.figures.progress import track
+from a3c_lib.worlds import envs, exact
 
 plt.style.use(plots.STYLE)
 

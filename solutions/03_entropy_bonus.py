@@ -18,21 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from a3c_lib import (
-    ActorCritic,
-    actor_critic,
-    animation,
-    envs,
-    evaluate,
-    exact,
-    greedy,
-    n_step_returns,
-    plots,
-    records,
-)
+from a3c_lib import ActorCritic, actor_critic, evaluate, greedy, n_step_returns
 from a3c_lib.actor_critic import Loss, actor_critic_loss
+from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
-from a3c_lib.progress import track
+from a3c_lib.figures import animation, plots
+from a3c_lib.figures.progress import track
+from a3c_lib.worlds import envs, exact
 
 plt.style.use(plots.STYLE)
 

@@ -23,25 +23,24 @@ from a3c_lib import (
     ActorCritic,
     a2c_loss,
     actor_critic,
-    animation,
     collect,
-    envs,
     evaluate,
     greedy,
     make_envs,
     n_step_returns,
-    plots,
-    records,
     sampled,
     start,
 )
 from a3c_lib.actor_critic import Loss
-from a3c_lib.envs import CORRIDOR, DOWN_SIGN, JUNCTION, UP, UP_SIGN
+from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
-from a3c_lib.progress import track
+from a3c_lib.figures import animation, plots
+from a3c_lib.figures.progress import track
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.rollout import Envs, Policy, Position, initial_state
 from a3c_lib.training import apply_gradients, gradients_of
+from a3c_lib.worlds import envs
+from a3c_lib.worlds.envs import CORRIDOR, DOWN_SIGN, JUNCTION, UP, UP_SIGN
 
 plt.style.use(plots.STYLE)
 

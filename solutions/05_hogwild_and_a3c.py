@@ -31,15 +31,15 @@ from a3c_lib import (
     make_envs,
     n_step_returns,
     optim,
-    plots,
-    records,
     sampled,
     start,
 )
 from a3c_lib.actor_critic import look_back
+from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
 from a3c_lib.exercises.hogwild import hand_over_with_a_bug
-from a3c_lib.training import limited, seeds
+from a3c_lib.figures import plots
+from a3c_lib.training import seeds
 from a3c_lib.workers import Team
 
 plt.style.use(plots.STYLE)

@@ -31,16 +31,16 @@ from a3c_lib import (
     make_envs,
     n_step_returns,
     optim,
-    plots,
-    records,
     sampled,
     start,
 )
 from a3c_lib.actor_critic import learn, values_after
+from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
-from a3c_lib.progress import track
+from a3c_lib.figures import plots
+from a3c_lib.figures.progress import track
 from a3c_lib.rollout import Rollout
-from a3c_lib.training import limited, seeds
+from a3c_lib.training import seeds
 
 plt.style.use(plots.STYLE)
 

@@ -20,26 +20,18 @@ from gymnasium.wrappers import FrameStackObservation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from a3c_lib import (
-    ActorCritic,
-    a2c,
-    a2c_loss,
-    actor_critic,
-    checkpoints,
-    evaluate,
-    make_envs,
-    n_step_returns,
-    plots,
-    records,
-)
-from a3c_lib.animation import animate
-from a3c_lib.atari import Game, light_of, luminance, paper_network, shrunk
+from a3c_lib import ActorCritic, a2c, a2c_loss, actor_critic, evaluate, make_envs, n_step_returns
+from a3c_lib.app import checkpoints, records
+from a3c_lib.encoders import paper_network
 from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.figures import plots
+from a3c_lib.figures.animation import animate
+from a3c_lib.figures.progress import track
+from a3c_lib.figures.watching import beside, watch
 from a3c_lib.one_look import OneLook
-from a3c_lib.pixels import Bounce
-from a3c_lib.progress import track
 from a3c_lib.rollout import collect, initial_state, sampled, start
-from a3c_lib.watching import beside, watch
+from a3c_lib.worlds.atari import Game, luminance, shrunk
+from a3c_lib.worlds.bounce import Bounce
 
 torch.set_num_threads(1)
 plt.style.use(plots.STYLE)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from a3c_lib.exercises.cases import Answer, Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Answer, Case, Exercise, Wrong
 
 
 def leaf(*numbers: float) -> Tensor:

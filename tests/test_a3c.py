@@ -11,7 +11,7 @@ import torch
 from scripted import Counting, Paying
 
 from a3c_lib import a2c, a3c
-from a3c_lib.a3c import Shared, Worker
+from a3c_lib.hogwild import Shared, Worker
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic

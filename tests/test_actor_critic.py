@@ -8,20 +8,14 @@ import torch
 from scripted import Counting, Paying
 
 from a3c_lib import actor_critic
-from a3c_lib.actor_critic import (
-    Config,
-    actor_critic_loss,
-    explained_variance,
-    one_step_targets,
-    train,
-    values_after,
-)
-from a3c_lib.exact import state_values
+from a3c_lib.actor_critic import Config, actor_critic_loss, one_step_targets, train, values_after
+from a3c_lib.lessons import explained_variance
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, make_envs, sampled, start
 from a3c_lib.training import apply_gradients
+from a3c_lib.worlds.exact import state_values
 
 
 def single(*numbers, **kind):

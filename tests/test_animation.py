@@ -11,10 +11,10 @@ import torch
 from gymnasium import spaces
 from PIL import Image
 
-from a3c_lib.animation import animate
-from a3c_lib.envs import LEFT, RIGHT, Corridor
+from a3c_lib.figures.animation import animate
+from a3c_lib.figures.watching import PAUSE, play
 from a3c_lib.reinforce import TabularPolicy
-from a3c_lib.watching import PAUSE, play
+from a3c_lib.worlds.envs import LEFT, RIGHT, Corridor
 
 CORRIDOR = "a3c_lib/Corridor-v0"
 AGENT = (0, 114, 178)
@@ -111,7 +111,7 @@ def test_the_policy_sees_what_collect_would_show_it_and_carries_its_state():
 def test_under_the_picture_stand_step_reward_value_and_the_end(monkeypatch):
     said = []
     monkeypatch.setattr(
-        "a3c_lib.watching._captioned", lambda image, text: said.append(text) or image
+        "a3c_lib.figures.watching._captioned", lambda image, text: said.append(text) or image
     )
     play(always(RIGHT), CORRIDOR, values=lambda seen: seen * 0.5)
     play(always(0), Counting)

@@ -12,7 +12,6 @@ from ale_py import ALEInterface, LoggerMode, roms
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
 from a3c_lib import a2c, a3c
-from a3c_lib.atari import Game, clipped, luminance, shrunk
 from a3c_lib.encoders import (
     paper_lstm,
     paper_network,
@@ -21,6 +20,7 @@ from a3c_lib.evaluation import evaluate
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, make_envs, sampled, start
+from a3c_lib.worlds.atari import Game, clipped, luminance, shrunk
 
 gym.register_envs(ale_py)
 

@@ -12,8 +12,8 @@ import torch
 from stable_baselines3.common.atari_wrappers import MaxAndSkipEnv, WarpFrame
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecTransposeImage
 
-from a3c_lib.atari import Game
 from a3c_lib.encoders import paper_network
+from a3c_lib.worlds.atari import Game
 from bench import __main__ as command, baselines, cartpole, pong, reports, scaling
 from bench.measuring import (
     FOREVER,

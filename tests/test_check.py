@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
-from a3c_lib import check
+from a3c_lib.app import check
 
 ROOT = Path(__file__).resolve().parent.parent
 

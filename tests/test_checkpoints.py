@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from a3c_lib import a3c, checkpoints
-from a3c_lib.checkpoints import CheckpointError, load, save
+from a3c_lib import a3c
+from a3c_lib.app import checkpoints
+from a3c_lib.app.checkpoints import CheckpointError, load, save
 from a3c_lib.networks import ActorCritic
 
 STATE = {"weights": torch.arange(6.0).reshape(2, 3), "steps": 3}

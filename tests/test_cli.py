@@ -16,10 +16,11 @@ import torch
 from PIL import Image
 
 import a3c_lib.__main__
-from a3c_lib import a2c, a3c, cli, runs
-from a3c_lib.cli import main
-from a3c_lib.plan import ALGORITHMS, Network, Screen
-from a3c_lib.runs import Run
+from a3c_lib import a2c, a3c
+from a3c_lib.app import cli, runs
+from a3c_lib.app.cli import main
+from a3c_lib.app.plan import ALGORITHMS, Network, Screen
+from a3c_lib.app.runs import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 MAZE = "a3c_lib/TMaze-v0"
@@ -313,7 +314,7 @@ def test_tensorboard_that_is_not_installed_is_said_first(monkeypatch, capsys):
 def test_without_tyro_the_remedy_is_named(monkeypatch, capsys):
     from a3c_lib.__main__ import main as command
 
-    monkeypatch.delitem(sys.modules, "a3c_lib.cli")
+    monkeypatch.delitem(sys.modules, "a3c_lib.app.cli")
     monkeypatch.delattr(a3c_lib, "cli")
     monkeypatch.setitem(sys.modules, "tyro", None)
     monkeypatch.setattr(sys, "path", [*sys.path])  # it gets one entry more
@@ -375,7 +376,7 @@ def test_one_run_is_plotted(run, kind, capsys):
 
 
 def test_several_runs_are_compared_and_seeds_share_a_curve(run, monkeypatch):
-    from a3c_lib import plots
+    from a3c_lib.figures import plots
 
     drawn = []
     draw = plots.learning_curves
@@ -413,7 +414,7 @@ def test_a_disk_that_cannot_be_written_is_said(run, monkeypatch, capsys):
 
 
 def test_the_installation_is_checked(monkeypatch):
-    from a3c_lib import check
+    from a3c_lib.app import check
 
     for good in True, False:
         monkeypatch.setattr(check, "installation", lambda good=good: good)
@@ -554,7 +555,7 @@ def test_what_is_wrong_is_found_in_a_box_without_lines():
 
 MINE = """
 import gymnasium
-from a3c_lib.envs import TMaze
+from a3c_lib.worlds.envs import TMaze
 
 class Mine(TMaze):
     pass

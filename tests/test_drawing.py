@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from matplotlib.colors import to_rgb
 
-from a3c_lib import drawing
+from a3c_lib.figures import drawing
 
 heights = st.lists(st.floats(0, 300), min_size=1, max_size=7)
 

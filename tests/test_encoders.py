@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from a3c_lib.atari import Game
 from a3c_lib.encoders import (
     PaperEncoder,
     PixelStatistics,
@@ -16,6 +15,7 @@ from a3c_lib.encoders import (
     pixel_statistics,
 )
 from a3c_lib.networks import ActorCritic
+from a3c_lib.worlds.atari import Game
 
 
 def test_the_papers_network_is_the_one_of_the_paper():

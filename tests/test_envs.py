@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from a3c_lib.envs import (
+from a3c_lib.worlds.envs import (
     CORRIDOR,
     DOWN,
     DOWN_SIGN,

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from a3c_lib.envs import RIGHT, TabularEnv, corridor, trap
-from a3c_lib.exact import (
+from a3c_lib.rollout import collect, make_envs, start
+from a3c_lib.worlds.envs import RIGHT, TabularEnv, corridor, trap
+from a3c_lib.worlds.exact import (
     action_values,
     objective,
     optimal_policy,
@@ -13,7 +14,6 @@ from a3c_lib.exact import (
     policy_gradient,
     state_values,
 )
-from a3c_lib.rollout import collect, make_envs, start
 
 WORLDS = [corridor(3), corridor(4, slip=0.2), trap(2, 3, 0.3, 1.0)]
 

@@ -36,9 +36,9 @@ from small_exercises import (
 from torch import Tensor
 
 import a3c_lib.exercises as book
-from a3c_lib.exercises import memory, observing, registry
-from a3c_lib.exercises.cases import Case, Exercise, Wrong
-from a3c_lib.exercises.checking import Kind, Verdict, check
+from a3c_lib.exercises.engine import memory, observing, registry
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.checking import Kind, Verdict, check
 
 HERE = Path(__file__)
 

@@ -13,14 +13,15 @@ from nbclient.exceptions import CellTimeoutError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from small_exercises import ALL
 
-from a3c_lib.exercises import grading, registry
 from a3c_lib.exercises.__main__ import main
+from a3c_lib.exercises.engine import grading, registry
 
 BEGINNING = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import small_exercises, torch
-from a3c_lib.exercises import assert_solved, exercise, progress, registry, whose
+from a3c_lib.exercises import assert_solved, exercise, progress, whose
+from a3c_lib.exercises.engine import registry
 small = registry.added(*small_exercises.ALL)
 small.__enter__()
 """

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from a3c_lib.exercises import registry
-from a3c_lib.exercises.cases import Answer, Exercise, Wrong
-from a3c_lib.exercises.checking import Kind, check
-from a3c_lib.exercises.observing import observe
-from a3c_lib.exercises.written import unwrapped
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.cases import Answer, Exercise, Wrong
+from a3c_lib.exercises.engine.checking import Kind, check
+from a3c_lib.exercises.engine.observing import observe
+from a3c_lib.exercises.engine.written import unwrapped
 
 EXERCISES = list(registry.all_exercises())
 BUG_HUNTS = [each for each in EXERCISES if each.start is not None]

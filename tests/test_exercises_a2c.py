@@ -8,8 +8,9 @@ from scripted import Counting
 from torch.distributions import Categorical
 
 from a3c_lib.actor_critic import Loss, look_back
-from a3c_lib.exercises import a2c as exercises, registry
-from a3c_lib.exercises.checking import Kind, check
+from a3c_lib.exercises import a2c as exercises
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns

@@ -9,12 +9,13 @@ from ale_py import Action, ALEInterface, LoggerMode, roms
 from gymnasium import spaces
 
 from a3c_lib import a2c
-from a3c_lib.atari import Game, clipped, shrunk
 from a3c_lib.encoders import PaperEncoder
-from a3c_lib.exercises import atari as exercises, registry
-from a3c_lib.exercises.checking import Kind, check
+from a3c_lib.exercises import atari as exercises
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.networks import ActorCritic
 from a3c_lib.rollout import make_envs
+from a3c_lib.worlds.atari import Game, clipped, shrunk
 
 # 7.1
 

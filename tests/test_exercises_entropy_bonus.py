@@ -9,8 +9,8 @@ from torch.distributions import Categorical
 from torch.nn import functional as F
 
 from a3c_lib.actor_critic import Loss, actor_critic_loss
-from a3c_lib.exercises import registry
-from a3c_lib.exercises.checking import Kind, check
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.exercises.entropy_bonus import full_loss_with_a_bug
 from a3c_lib.losses import a2c_loss, entropy as package_entropy
 

@@ -10,14 +10,15 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from a3c_lib import a3c, optim
 from a3c_lib.actor_critic import learn
-from a3c_lib.exercises import hogwild, registry
-from a3c_lib.exercises.checking import Kind, check
+from a3c_lib.exercises import hogwild
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.exercises.hogwild import Shared, Worker, hand_over_with_a_bug, replay
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, make_envs, sampled, start
-from a3c_lib.training import limited, seeds
+from a3c_lib.training import seeds
 
 # 5.1
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from a3c_lib.exercises import registry
+from a3c_lib.exercises.engine import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "solutions").glob("*.py"))

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from a3c_lib.exercises import lstm, registry
-from a3c_lib.exercises.checking import Kind, check
+from a3c_lib.exercises import lstm
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.exercises.lstm import learn_from_with_a_bug
 from a3c_lib.losses import a2c_loss
 from a3c_lib.recurrent import RecurrentActorCritic

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from a3c_lib.exercises import n_step, registry
-from a3c_lib.exercises.checking import Kind, check
+from a3c_lib.exercises import n_step
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.checking import Kind, check
 
 # 2.1
 

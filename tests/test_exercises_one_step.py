@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, nll_loss, one_hot
 
 from a3c_lib.actor_critic import Loss
-from a3c_lib.exercises import registry
-from a3c_lib.exercises.checking import check
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.checking import check
 
 
 def targets_with_where(rewards, next_values, terminated, truncated, gamma):

@@ -6,8 +6,8 @@ import torch
 from torch.distributions import Categorical
 from torch.nn import functional as F
 
-from a3c_lib.exercises import registry
-from a3c_lib.exercises.checking import Kind, check
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.exercises.the_loop import MOST_RESETS, Scripted
 
 

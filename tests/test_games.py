@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from a3c_lib import a2c
+from a3c_lib.app.plan import Network, Plan, Screen
+from a3c_lib.app.runs import Run
 from a3c_lib.evaluation import evaluate
-from a3c_lib.plan import Network, Plan, Screen
-from a3c_lib.runs import Run
 from claims.games import playing, records
 from claims.games.series import SERIES, Series
 

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from a3c_lib.exercises.registry import MODULES as EXERCISES
+from a3c_lib.exercises.engine.registry import MODULES as EXERCISES
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "a3c_lib"
@@ -36,9 +37,17 @@ def layers() -> list[str]:
     """The package's modules in the order in which they may import each other, earliest first."""
     table = tomllib.loads((ROOT / "pyproject.toml").read_text())
     (contract,) = (c for c in table["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
-    return list(reversed(contract["layers"]))
+    return [layer.removeprefix("a3c_lib.") for layer in reversed(contract["layers"])]
 
 
+@cache
+def modules() -> set[str]:
+    """All of the package's modules, those of a wing with its name before theirs."""
+    paths = (path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
+    return {".".join(path.parts) for path in paths if path.name != "__init__"}
+
+
+@cache
 def exported() -> dict[str, str]:
     """The module behind each name of `from a3c_lib import …`."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
@@ -46,8 +55,10 @@ def exported() -> dict[str, str]:
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
-                parts = [*node.module.split("."), alias.name][1:]
-                names[alias.asname or alias.name] = parts[0]
+                path = [*node.module.split("."), alias.name][1:]
+                names[alias.asname or alias.name] = next(
+                    ".".join(path[:n]) for n in (2, 1) if ".".join(path[:n]) in modules()
+                )
     return names
 
 
@@ -105,6 +116,12 @@ def test_every_way_to_import_too_early_is_seen(line: str) -> None:
     assert too_early(line, chapter=3) == []
 
 
+def test_every_module_has_its_place_in_the_order() -> None:
+    assert len(layers()) == len(set(layers()))
+    in_the_exercises = {module for module in modules() if module.startswith("exercises.")}
+    assert set(layers()) == {"exercises"} | modules() - in_the_exercises
+
+
 def test_the_order_of_the_modules_is_the_order_of_the_chapters() -> None:
     chapters = [chapter_of(module) for module in layers() if module not in AT_HOME_ANYWHERE]
     assert chapters == sorted(chapters)
@@ -125,9 +142,14 @@ def test_a_chapters_exercises_use_only_what_is_built_by_then(path: Path) -> None
 
 
 def test_the_engine_of_the_exercises_knows_nothing_of_the_book() -> None:
-    engine = [p for p in (PACKAGE / "exercises").glob("*.py") if not holds_exercises(p)]
-    assert engine
-    assert not {path.stem for path in engine} & set(EXERCISES.values())
+    engine = [
+        *(PACKAGE / "exercises" / "engine").glob("*.py"),
+        *(p for p in (PACKAGE / "exercises").glob("*.py") if not holds_exercises(p)),
+    ]
+    assert len(engine) > 10
+    assert {p.stem for p in (PACKAGE / "exercises").glob("*.py") if holds_exercises(p)} == set(
+        EXERCISES.values()
+    )
     for path in engine:
         used = {module.partition(".")[0] for module in modules_used(path.read_text())}
         assert used <= {"exercises"}, path.name

@@ -12,13 +12,7 @@ from torch.nn.functional import conv2d
 
 from a3c_lib import a2c, a3c, parallel_a2c
 from a3c_lib.actor_critic import learn, look_back
-from a3c_lib.atari import (
-    Game,
-    Light,
-    PaperEyes,
-    SmallEyes,
-    clipped,
-    light_of,
+from a3c_lib.encoders import (
     paper_lstm,
     paper_network,
 )
@@ -29,6 +23,7 @@ from a3c_lib.one_look import KnownLayer, OneLook, of_patches, patches
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, initial_state, sampled, start
+from a3c_lib.worlds.atari import Game, clipped
 
 PONG = Game("pong")
 

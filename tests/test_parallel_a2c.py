@@ -17,7 +17,7 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, sampled, start
-from a3c_lib.training import apply_gradients, limited, seeds
+from a3c_lib.training import apply_gradients, seeds
 from a3c_lib.workers import WorkerError
 
 SMALL = {"total_steps": 400, "t_max": 5, "num_envs": 4, "num_workers": 2, "fast_envs": False}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from a3c_lib import plots
-from a3c_lib.envs import corridor
-from a3c_lib.exact import optimal_values
+from a3c_lib.figures import plots
+from a3c_lib.worlds.envs import corridor
+from a3c_lib.worlds.exact import optimal_values
 
 ONE, TWO = ([0, 10, 20], [0.0, 1.0, 4.0]), ([0, 10, 20], [2.0, 3.0, 8.0])
 THREE = ([0, 10, 20], [1.0, 8.0, 9.0])

@@ -11,8 +11,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from a3c_lib import progress
-from a3c_lib.progress import live_plot, track
+from a3c_lib.figures import progress
+from a3c_lib.figures.progress import live_plot, track
 from a3c_lib.reinforce import Config, TabularPolicy, train
 
 WRAPPERS = pytest.mark.parametrize("wrapper", [track, live_plot])
@@ -214,7 +214,7 @@ def test_a_plain_script_does_not_even_import_ipython():
     program = """
 import sys
 from types import SimpleNamespace
-from a3c_lib.progress import live_plot
+from a3c_lib.figures.progress import live_plot
 updates = [SimpleNamespace(steps=1, episode_return=1.0, entropy=0.5)]
 print(len(list(live_plot(updates, 1))), "IPython" in sys.modules)
 """
@@ -268,7 +268,7 @@ PREPARED = """
 import os
 import matplotlib.pyplot as plt
 from a3c_lib import progress
-from a3c_lib.progress import live_plot, track
+from a3c_lib.figures.progress import live_plot, track
 from a3c_lib.reinforce import Config, TabularPolicy, train
 
 def training():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from a3c_lib import check
-from a3c_lib.cli import main
+from a3c_lib.app import check
+from a3c_lib.app.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text()

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from a3c_lib import records
+from a3c_lib.app import records
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 
-from a3c_lib.envs import corridor
-from a3c_lib.exact import policy_gradient
 from a3c_lib.reinforce import Config, TabularPolicy, discounted_returns, reinforce_loss, train
+from a3c_lib.worlds.envs import corridor
+from a3c_lib.worlds.exact import policy_gradient
 
 
 @given(T=st.integers(1, 8), gamma=st.sampled_from([0.0, 0.5, 0.9, 1.0]), seed=st.integers(0, 999))

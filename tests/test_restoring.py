@@ -12,7 +12,7 @@ from scripted import Counting
 from a3c_lib import a2c, a3c, actor_critic, reinforce
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
-from a3c_lib.restoring import restored, world_state
+from a3c_lib.restoring import world_state
 from a3c_lib.rollout import make_envs, start
 
 WORLDS = ["a3c_lib/NoisyCorridor-v0", "a3c_lib/Catch-v0", "a3c_lib/TMaze-v0"]

@@ -14,11 +14,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from a3c_lib import a2c, a3c, checkpoints, encoders
-from a3c_lib.atari import Game
-from a3c_lib.checkpoints import CheckpointError
-from a3c_lib.encoders import SmallEncoder, paper_network, pixel_statistics
-from a3c_lib.plan import (
+from a3c_lib import a2c, a3c, encoders
+from a3c_lib.app import checkpoints
+from a3c_lib.app.checkpoints import CheckpointError
+from a3c_lib.app.plan import (
     ALGORITHMS,
     ActorCriticConfig,
     Network,
@@ -27,7 +26,9 @@ from a3c_lib.plan import (
     Screen,
     find_env,
 )
-from a3c_lib.runs import Run, record
+from a3c_lib.app.runs import Run, record
+from a3c_lib.encoders import SmallEncoder, paper_network, pixel_statistics
+from a3c_lib.worlds.atari import Game
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = Network(hidden=(8,))
@@ -263,7 +264,7 @@ def test_an_unknown_checkpoint_is_no_runs(tmp_path):
 def test_an_environment_of_a_module_is_found(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "somebodys.py").write_text(
-        "import gymnasium\ngymnasium.register('somebodys/Corridor-v3', 'a3c_lib.envs:Corridor')\n"
+        "import gymnasium\ngymnasium.register('somebodys/Corridor-v3', 'a3c_lib.worlds.envs:Corridor')\n"
     )
     with pytest.raises(RunError, match=r"is unknown: .* as module:Id"):
         find_env("somebodys/Corridor-v3")
@@ -366,7 +367,7 @@ def test_what_is_no_game_is_named(monkeypatch):
         Network(normalise_pixels=True, encoder="small")
     with pytest.raises(ValueError, match="encoder is 'paper' or 'small'; got 'large'"):
         Network(encoder="large")
-    monkeypatch.setitem(sys.modules, "a3c_lib.atari", None)
+    monkeypatch.setitem(sys.modules, "a3c_lib.worlds.atari", None)
     with pytest.raises(RunError, match="pip install ale-py"):
         plan(env="atari:pong").make_model()
 
@@ -378,7 +379,7 @@ def test_what_is_no_game_is_named(monkeypatch):
 FORKING = """
 import json, os, signal, sys
 from a3c_lib import progress
-from a3c_lib.cli import main, parsed
+from a3c_lib.app.cli import main, parsed
 
 for arguments in ["train", "a2c", "ENV"], ["train", "a3c", "ENV"], ["resume", "RUN"]:
     parsed(arguments)  # once for all: the options' help comes out of the sources

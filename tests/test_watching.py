@@ -8,12 +8,12 @@ import pytest
 import torch
 from gymnasium.wrappers import FrameStackObservation
 
-from a3c_lib.atari import Game
-from a3c_lib.drawing import BLUE, RED
 from a3c_lib.encoders import paper_lstm, paper_network
+from a3c_lib.figures.drawing import BLUE, RED
+from a3c_lib.figures.watching import PANEL, Watched, beside, watch
 from a3c_lib.networks import ActorCritic
-from a3c_lib.pixels import Bounce
-from a3c_lib.watching import PANEL, Watched, beside, watch
+from a3c_lib.worlds.atari import Game
+from a3c_lib.worlds.bounce import Bounce
 
 
 def stacked(render_mode=None, **options):

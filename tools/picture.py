@@ -4,7 +4,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from a3c_lib import plots, records
+from a3c_lib.app import records
+from a3c_lib.figures import plots
 
 IMAGE = Path(__file__).resolve().parent.parent / "images" / "learned.png"
 

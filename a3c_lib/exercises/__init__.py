@@ -11,12 +11,12 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from a3c_lib.exercises import memory, registry
-from a3c_lib.exercises.cases import Exercise
-from a3c_lib.exercises.checking import Kind, check
-from a3c_lib.exercises.showing import listed
-from a3c_lib.exercises.wording import wrapped
-from a3c_lib.exercises.written import name_of, unwrapped
+from a3c_lib.exercises.engine import memory, registry
+from a3c_lib.exercises.engine.cases import Exercise
+from a3c_lib.exercises.engine.checking import Kind, check
+from a3c_lib.exercises.engine.showing import listed
+from a3c_lib.exercises.engine.wording import wrapped
+from a3c_lib.exercises.engine.written import name_of, unwrapped
 
 __all__ = ["assert_solved", "exercise", "hint", "progress", "solution", "whose"]
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from a3c_lib.exercises.grading import Unusable, grade
-from a3c_lib.exercises.registry import UnknownExercise
+from a3c_lib.exercises.engine.grading import Unusable, grade
+from a3c_lib.exercises.engine.registry import UnknownExercise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

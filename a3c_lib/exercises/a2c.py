@@ -7,7 +7,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from a3c_lib.actor_critic import Loss, values_after
-from a3c_lib.exercises.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
 from a3c_lib.losses import entropy
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from a3c_lib.actor_critic import Targets, one_step_targets
-from a3c_lib.atari import clipped, luminance
 from a3c_lib.encoders import features_of
-from a3c_lib.exercises.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
 from a3c_lib.returns import n_step_returns
+from a3c_lib.worlds.atari import clipped, luminance
 
 Bytes = NDArray[np.uint8]
 Held = tuple[float, Bytes, Bytes]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from a3c_lib.actor_critic import Loss, actor_critic_loss
-from a3c_lib.exercises.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
 from a3c_lib.lessons import explained_variance
 from a3c_lib.losses import a2c_loss, entropy
 

@@ -12,12 +12,12 @@ from gymnasium.wrappers import TimeLimit
 from torch import Tensor, nn
 
 from a3c_lib.actor_critic import Loss
-from a3c_lib.envs import TMaze
-from a3c_lib.exercises.cases import Answer, Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Answer, Case, Exercise, Wrong
 from a3c_lib.losses import a2c_loss
 from a3c_lib.recurrent import Memory, RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Envs, Policy, Position, collect, initial_state, sampled, start
+from a3c_lib.worlds.envs import TMaze
 
 Step = Callable[[Tensor, Memory], Memory]  # features (N, F), memory before → memory after
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from a3c_lib.actor_critic import Loss, actor_critic_loss, one_step_targets, values_after
-from a3c_lib.exercises.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
 from a3c_lib.networks import ActorCritic
 from a3c_lib.rollout import Rollout
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical
 
-from a3c_lib.envs import LEFT, RIGHT, Corridor
-from a3c_lib.exercises.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
 from a3c_lib.reinforce import discounted_returns, reinforce_loss
+from a3c_lib.worlds.envs import LEFT, RIGHT, Corridor
 
 Env = gym.Env[Any, Any]
 Choose = Callable[[Any], Any]  # observation → action

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from a3c_lib.plan import Plan
-from a3c_lib.runs import Run, record
+from a3c_lib.app.plan import Plan
+from a3c_lib.app.runs import Run, record
 from a3c_lib.training import Training
 from claims.recording import ROOT, machine
 

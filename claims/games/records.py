@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from a3c_lib import checkpoints
-from a3c_lib.runs import Run
+from a3c_lib.app import checkpoints
+from a3c_lib.app.runs import Run
 from claims.games.playing import notes
 from claims.games.series import Series
 from claims.recording import RECORDS, table_of, versions, write

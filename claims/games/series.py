@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from a3c_lib import a3c, parallel_a2c
-from a3c_lib.plan import ATARI, Network, Plan, Screen
+from a3c_lib.app.plan import ATARI, Network, Plan, Screen
 
 
 class Series(NamedTuple):

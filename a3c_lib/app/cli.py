@@ -1,4 +1,4 @@
-"""Beside the chapters: the command line. Train, resume, evaluate, plot, check.
+"""Beside the chapters: the command line, to train, resume, evaluate, plot and check.
 
 What can be asked for stands in dataclasses, the trainers' own configs among them; tyro makes the
 options and their help from the fields and the comments beside them.
@@ -32,12 +32,12 @@ from tyro.conf import (
 )
 
 import a3c_lib
-from a3c_lib.checkpoints import CheckpointError
+from a3c_lib.app.checkpoints import CheckpointError
+from a3c_lib.app.metrics import tensorboard_writer
+from a3c_lib.app.plan import ALGORITHMS, RENAMED, Network, Plan, RunError, Screen
+from a3c_lib.app.runs import Run, record, refuse_existing, versions
 from a3c_lib.evaluation import evaluate
-from a3c_lib.metrics import tensorboard_writer
-from a3c_lib.plan import ALGORITHMS, RENAMED, Network, Plan, RunError, Screen
 from a3c_lib.rollout import HasLogits, MakeEnv, MakesEnvs, greedy, initial_state, sampled
-from a3c_lib.runs import Run, record, refuse_existing, versions
 from a3c_lib.training import Config, Training
 from a3c_lib.workers import WorkerError
 
@@ -206,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             case Plot():
                 return plot(command)
             case _:
-                from a3c_lib import check
+                from a3c_lib.app import check
 
                 return int(not check.installation())
     except BadInput as error:
@@ -346,7 +346,7 @@ def _how(training: Training[nn.Module, Any]) -> str:
 def _learn(
     run: Run, training: Training[nn.Module, Any], recording: Recording, interrupts: "Interrupts"
 ) -> int:
-    from a3c_lib.progress import track  # brings matplotlib
+    from a3c_lib.figures.progress import track  # brings matplotlib
 
     again = f"To go on: {PROGRAM} resume {shlex.quote(str(run.folder))}"
     updates = record(
@@ -403,7 +403,7 @@ def _refuse_film(path: Path) -> None:
 
 
 def _film(model: nn.Module, world: MakeEnv, command: Evaluate) -> None:
-    from a3c_lib.animation import animate
+    from a3c_lib.figures.animation import animate
 
     assert command.film is not None
     kind, frames = command.film.suffix.lower(), _frames(model, world, command)
@@ -421,7 +421,7 @@ def _film(model: nn.Module, world: MakeEnv, command: Evaluate) -> None:
 
 def _frames(model: nn.Module, world: MakeEnv, command: Evaluate) -> list[Any]:
     """The agent at play; of an Atari game with what it makes of it beside the screen."""
-    from a3c_lib.watching import beside, play, watch
+    from a3c_lib.figures.watching import beside, play, watch
 
     seed, steps = command.seed, command.film_steps
     if isinstance(world, MakesEnvs):
@@ -455,7 +455,7 @@ def plot(command: Plot) -> int:
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    from a3c_lib.plots import learning_curves, signals
+    from a3c_lib.figures.plots import learning_curves, signals
 
     runs = [Run.open(folder) for folder in command.runs]
     histories = [run.metrics() for run in runs]

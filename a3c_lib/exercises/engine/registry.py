@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
-from a3c_lib.exercises.cases import Exercise
+from a3c_lib.exercises.engine.cases import Exercise
 
-MODULES = {  # chapter → the module here that holds its exercises
+LISTS = "a3c_lib.exercises"  # where a chapter's module is
+MODULES = {  # chapter → the module that holds its exercises
     0: "the_loop",
     1: "one_step",
     2: "n_step",
@@ -44,7 +45,7 @@ def find(exercise_id: str) -> Exercise:
 def of_chapter(chapter: int) -> tuple[Exercise, ...]:
     """A chapter's exercises, in order; none if it has no module yet."""
     added = tuple(exercise for exercise in _added.values() if exercise.chapter == chapter)
-    module = f"{__package__}.{MODULES.get(chapter, '')}"
+    module = f"{LISTS}.{MODULES.get(chapter, '')}"
     if chapter not in MODULES or find_spec(module) is None:
         return added
     exercises: tuple[Exercise, ...] = import_module(module).EXERCISES

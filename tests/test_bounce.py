@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from a3c_lib.pixels import Bounce
+from a3c_lib.worlds.bounce import Bounce
 
 
 def flights(env, episodes):

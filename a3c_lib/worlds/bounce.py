@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from a3c_lib.envs import AGENT, GROUND, SMALL
+from a3c_lib.worlds.envs import AGENT, GROUND, SMALL
 
 
 class Bounce(gym.Env[NDArray[np.uint8], np.int64]):

@@ -7,7 +7,7 @@ one.
 import torch
 from torch import Tensor
 
-from a3c_lib.envs import MDP
+from a3c_lib.worlds.envs import MDP
 
 
 def state_values(mdp: MDP, policy: Tensor, gamma: float) -> Tensor:
@@ -15,7 +15,7 @@ def state_values(mdp: MDP, policy: Tensor, gamma: float) -> Tensor:
 
     policy (S, A), π(a | s) → (S,).  A terminal state is worth 0.
 
-    >>> from a3c_lib.envs import corridor
+    >>> from a3c_lib.worlds.envs import corridor
     >>> always_right = torch.tensor([[0.0, 1.0]]).repeat(4, 1)
     >>> state_values(corridor(length=3), always_right, gamma=0.5)
     tensor([0.2500, 0.5000, 1.0000, 0.0000], dtype=torch.float64)
@@ -39,7 +39,7 @@ def optimal_policy(mdp: MDP, gamma: float) -> Tensor:
     """Improve a policy until it is greedy for its own values (policy iteration).   → (S, A), rows
     of one 1.
 
-    >>> from a3c_lib.envs import trap
+    >>> from a3c_lib.worlds.envs import trap
     >>> optimal_policy(trap(near=1, far=3), gamma=0.9)[1:4].argmax(dim=-1)
     tensor([1, 1, 1])
     """
@@ -57,7 +57,7 @@ def optimal_policy(mdp: MDP, gamma: float) -> Tensor:
 def optimal_values(mdp: MDP, gamma: float) -> Tensor:
     """V*(s) = max_π V^π(s).   → (S,).
 
-    >>> from a3c_lib.envs import corridor
+    >>> from a3c_lib.worlds.envs import corridor
     >>> optimal_values(corridor(length=3), gamma=0.5)
     tensor([0.2500, 0.5000, 1.0000, 0.0000], dtype=torch.float64)
     """

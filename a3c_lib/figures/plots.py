@@ -1,4 +1,4 @@
-"""Chapter 00: the book's figures. Each function draws one, on the axes it is given or on new ones.
+"""Chapter 00: the book's figures, one a function, on the axes it is given or on new ones.
 
 Colours, style and the parts that figures share stand in `drawing`. For figures of your own in the
 same style, `plt.style.use(plots.STYLE)` and `plots.axes()`.
@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from a3c_lib.drawing import (
+from a3c_lib.figures.drawing import (
     BLACK,
     BLUE,
     DASHES,

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from a3c_lib.exercises.checking import Kind, Verdict
+from a3c_lib.exercises.engine.checking import Kind, Verdict
 
 LATEST: dict[str, Verdict] = {}  # by exercise id, since this kernel started
 VERDICTS = "A3C_LIB_VERDICTS"  # the environment variable with which a grader names its file

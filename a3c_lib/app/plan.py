@@ -14,7 +14,7 @@ from torch import nn
 
 from a3c_lib import a2c, a3c, actor_critic, losses, parallel_a2c, reinforce, training
 from a3c_lib.actor_critic import Targets, one_step_targets
-from a3c_lib.checkpoints import CheckpointError
+from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.networks import ActorCritic, HasSpaces
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
@@ -170,8 +170,8 @@ class Network:
         return model
 
     def _for_game(self, game: MakesEnvs, to_be_loaded: bool) -> dict[str, Any]:
-        from a3c_lib.atari import Game
         from a3c_lib.encoders import PaperEncoder, SmallEncoder, pixel_statistics
+        from a3c_lib.worlds.atari import Game
 
         make_encoder: Any = PaperEncoder if self.encoder == "paper" else SmallEncoder
         if self.normalise_pixels and not to_be_loaded:
@@ -300,7 +300,7 @@ class Plan(NamedTuple):
             return {}
         targets = make(self.config)
         if self.of_a_game and self.screen.clip_rewards in (None, True):
-            from a3c_lib.atari import clipped
+            from a3c_lib.worlds.atari import clipped
 
             targets = clipped(targets)
         return {"targets": targets}
@@ -370,7 +370,7 @@ def _config(kind: type[training.Config], values: Mapping[str, Any]) -> training.
 def find_env(env_id: str) -> EnvSpec:
     """What an id stands for; "module:Id" imports the module first. Raises RunError if nothing.
 
-    >>> find_env("a3c_lib.envs:a3c_lib/Catch-v0").id
+    >>> find_env("a3c_lib.worlds.envs:a3c_lib/Catch-v0").id
     'a3c_lib/Catch-v0'
     """
     module, _, name = env_id.rpartition(":")
@@ -388,7 +388,7 @@ def find_env(env_id: str) -> EnvSpec:
 def find_game(name: str, screen: Screen) -> MakesEnvs:
     """The Atari game "atari:GAME". Raises RunError if there is none, or it cannot be shown so."""
     try:
-        from a3c_lib.atari import Game
+        from a3c_lib.worlds.atari import Game
     except ImportError:
         raise RunError(f"environment {name!r} needs a package: pip install ale-py") from None
     options = {option: value for option, value in screen.chosen.items() if option != "clip_rewards"}

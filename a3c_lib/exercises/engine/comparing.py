@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from a3c_lib.exercises.numeric import (
+from a3c_lib.exercises.engine.numeric import (
     Tolerance,
     remark_on_kind,
     remark_on_numbers,
     remark_on_shape,
 )
-from a3c_lib.exercises.observing import Gradients, Outcome, fields_of
-from a3c_lib.exercises.showing import error_line, kind_of, listed, shown, shown_apart
+from a3c_lib.exercises.engine.observing import Gradients, Outcome, fields_of
+from a3c_lib.exercises.engine.showing import error_line, kind_of, listed, shown, shown_apart
 
 NUMBERS = (bool, int, float, np.number, np.bool_)
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from a3c_lib.exercises.attempt import is_stub, is_unchanged, unwritten_methods
-from a3c_lib.exercises.cases import Answer, Case, Exercise, Wrong
-from a3c_lib.exercises.comparing import Difference, difference
-from a3c_lib.exercises.numeric import Tolerance
-from a3c_lib.exercises.observing import Outcome, isolated, observe, size
-from a3c_lib.exercises.showing import kind_of, listed
-from a3c_lib.exercises.wording import (
+from a3c_lib.exercises.engine.attempt import is_stub, is_unchanged, unwritten_methods
+from a3c_lib.exercises.engine.cases import Answer, Case, Exercise, Wrong
+from a3c_lib.exercises.engine.comparing import Difference, difference
+from a3c_lib.exercises.engine.numeric import Tolerance
+from a3c_lib.exercises.engine.observing import Outcome, isolated, observe, size
+from a3c_lib.exercises.engine.showing import kind_of, listed
+from a3c_lib.exercises.engine.wording import (
     call_of,
     case_block,
     parameters_of,
@@ -19,7 +19,7 @@ from a3c_lib.exercises.wording import (
     side_block,
     wrapped,
 )
-from a3c_lib.exercises.written import known_by_its_name, name_of
+from a3c_lib.exercises.engine.written import known_by_its_name, name_of
 
 
 class Kind(Enum):

@@ -369,18 +369,18 @@ def _check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> Non
         raise ValueError(f"render_mode is None or 'rgb_array'; got {render_mode!r}")
 
 
-gym.register("a3c_lib/Corridor-v0", "a3c_lib.envs:Corridor", max_episode_steps=200)
+gym.register("a3c_lib/Corridor-v0", "a3c_lib.worlds.envs:Corridor", max_episode_steps=200)
 gym.register(
     "a3c_lib/NoisyCorridor-v0",
-    "a3c_lib.envs:Corridor",
+    "a3c_lib.worlds.envs:Corridor",
     max_episode_steps=200,
     kwargs={"length": 8, "slip": 0.2, "reward_noise": 0.5},
 )
-gym.register("a3c_lib/Trap-v0", "a3c_lib.envs:Trap", max_episode_steps=200)
-gym.register("a3c_lib/Catch-v0", "a3c_lib.envs:Catch")
-gym.register("a3c_lib/TMaze-v0", "a3c_lib.envs:TMaze")
+gym.register("a3c_lib/Trap-v0", "a3c_lib.worlds.envs:Trap", max_episode_steps=200)
+gym.register("a3c_lib/Catch-v0", "a3c_lib.worlds.envs:Catch")
+gym.register("a3c_lib/TMaze-v0", "a3c_lib.worlds.envs:TMaze")
 gym.register(
     "a3c_lib/CartPoleWithoutVelocities-v0",
-    "a3c_lib.envs:cartpole_without_velocities",
+    "a3c_lib.worlds.envs:cartpole_without_velocities",
     max_episode_steps=500,
 )

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from types import CellType, FunctionType
 from typing import Any
 
-from a3c_lib.exercises.cases import Answer
+from a3c_lib.exercises.engine.cases import Answer
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

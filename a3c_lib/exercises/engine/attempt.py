@@ -11,8 +11,14 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
-from a3c_lib.exercises.cases import Answer
-from a3c_lib.exercises.written import Definition, definition, functions_of, name_of, unwrapped
+from a3c_lib.exercises.engine.cases import Answer
+from a3c_lib.exercises.engine.written import (
+    Definition,
+    definition,
+    functions_of,
+    name_of,
+    unwrapped,
+)
 
 
 def is_stub(answer: Answer) -> bool:

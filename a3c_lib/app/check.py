@@ -1,6 +1,6 @@
 """Chapter 00: is everything there that the book needs?
 
-`python -m a3c_lib.check` prints a line for each thing, [OK], or [FAIL] with the remedy. The first
+`python -m a3c_lib.app.check` prints a line for each thing, [OK], or [FAIL] with the remedy. The first
 cell of the book does the same by `check.installation()`.
 """
 
@@ -133,7 +133,7 @@ def _cartpole() -> str:
 
 
 def _corridor() -> str:
-    from a3c_lib import envs  # noqa: F401  importing it registers its worlds
+    from a3c_lib.worlds import envs  # noqa: F401  importing it registers its worlds
 
     return _step("a3c_lib/Corridor-v0")
 

@@ -1,4 +1,4 @@
-"""Chapter 00: watch a training run. Both functions wrap a trainer and hand its updates through.
+"""Chapter 00: progress bar and live plot wrap a trainer, and hand its updates through.
 
     with train(model, make_env, config) as training:
         for update in track(training):
@@ -23,8 +23,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from a3c_lib.drawing import STYLE
-from a3c_lib.plots import signals
+from a3c_lib.figures.drawing import STYLE
+from a3c_lib.figures.plots import signals
 
 
 class Reports(Protocol):

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from a3c_lib.exercises.cases import Answer, Case
+from a3c_lib.exercises.engine.cases import Answer, Case
 
 SEED = 0
 STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from a3c_lib.exercises import registry
-from a3c_lib.exercises.memory import VERDICTS
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.memory import VERDICTS
 
 MENTION = re.compile(r"^[^#\n]*\bexercise\(\s*[\"'](\d+\.\d+)[\"']", re.MULTILINE)
 

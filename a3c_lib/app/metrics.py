@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from a3c_lib import checkpoints
-from a3c_lib.plan import RunError
+from a3c_lib.app import checkpoints
+from a3c_lib.app.plan import RunError
 
 
 class Metrics:

@@ -1,4 +1,4 @@
-"""Chapter 00: an agent at play. `play` shows it with a line of text, `watch` keeps V and π as well.
+"""Chapter 00: an agent at play, in pictures with a line of text, or with V and π beside them.
 
 film = animate(play(greedy(model), "CartPole-v1"), fps=25)
 film = animate(beside(watch(model, Game("pong"))), fps=15)       (a game: chapter 07)
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from a3c_lib.animation import Frame, check_frames, narrowed
-from a3c_lib.drawing import BLUE, GREY, LIGHT_GREY, RED
 from a3c_lib.evaluation import Actions
+from a3c_lib.figures.animation import Frame, check_frames, narrowed
+from a3c_lib.figures.drawing import BLUE, GREY, LIGHT_GREY, RED
 from a3c_lib.rollout import (
     Envs,
     MakeEnv,

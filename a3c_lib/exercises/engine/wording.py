@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from a3c_lib.exercises.cases import Answer, Case
-from a3c_lib.exercises.observing import Outcome, arguments
-from a3c_lib.exercises.showing import assignments, shown
-from a3c_lib.exercises.written import functions_of, unwrapped
+from a3c_lib.exercises.engine.cases import Answer, Case
+from a3c_lib.exercises.engine.observing import Outcome, arguments
+from a3c_lib.exercises.engine.showing import assignments, shown
+from a3c_lib.exercises.engine.written import functions_of, unwrapped
 
 WIDTH = 96  # columns
 MOST_LINES = 10  # of what an answer printed

@@ -27,10 +27,10 @@ from typing import Any
 
 from torch import nn
 
-from a3c_lib import checkpoints
-from a3c_lib.checkpoints import CheckpointError
-from a3c_lib.metrics import Metrics, rows_of
-from a3c_lib.plan import Plan, RunError, in_a_line
+from a3c_lib.app import checkpoints
+from a3c_lib.app.checkpoints import CheckpointError
+from a3c_lib.app.metrics import Metrics, rows_of
+from a3c_lib.app.plan import Plan, RunError, in_a_line
 from a3c_lib.training import Training
 
 RUN, METRICS, CHECKPOINT, LOCK = "run.json", "metrics.csv", "checkpoint.pt", "lock"
@@ -150,7 +150,7 @@ def record(
     or what wraps them, such as `track(training)`.
 
     >>> from a3c_lib import a2c
-    >>> from a3c_lib.plan import Network
+    >>> from a3c_lib.app.plan import Network
     >>> config, network = a2c.Config(total_steps=80, num_envs=2), Network(hidden=(8,))
     >>> plan = Plan("a2c", "a3c_lib/TMaze-v0", config, network)
     >>> with tempfile.TemporaryDirectory() as folder, plan.train(plan.make_model()) as training:

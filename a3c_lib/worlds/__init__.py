@@ -1,0 +1,1 @@
+"""Chapter 00: the worlds in which the book's agents live."""
