@@ -2,7 +2,7 @@
 that one picture allows; with the latest two pictures it gets above 19. With one picture and a memory
 most seeds pass the bound, and learn more slowly.
 
-Every setting has the same budget, and the same eyes. What is pointed at changes nothing in the
+Every setting has the same budget, and the same encoder. What is pointed at changes nothing in the
 flight, so the discount is 0.
 """
 

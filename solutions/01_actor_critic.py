@@ -287,7 +287,7 @@ assert needed["noise, and 1 a step", "G − V"] < needed["noise, and 1 a step", 
 # - the **actor**, the policy $\pi(a \mid o)$, learns from $\delta_t$ which actions were better than expected;
 # - the **critic**, $V(o)$, learns from the same $\delta_t$ what is to be expected. For a value must be *that policy's*, and the policy changes.
 #
-# And the two may look at the world with the same eyes. What is worth noticing for one is probably worth noticing for the other. A network whose first layers serve both is a **torso** with two **heads**.
+# And the two may share what looks at the world. What is worth noticing for one is probably worth noticing for the other. A network whose first layers serve both is a **torso** with two **heads**.
 #
 # ### Exercise 1.2  One torso, two heads
 #

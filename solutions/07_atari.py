@@ -101,7 +101,7 @@ print(f"at best: {ONE_PICTURE:.2f} points of 20 with one picture, {TWO_PICTURES:
 assert abs(ONE_PICTURE - 35 / 3) < 1e-9
 
 # %% [markdown]
-# Now chapter 06's agent, with the eyes for pictures that the package has had since chapter 01: two layers of convolutions. It sees one picture at a time. (A convolution wants the axes channels, height, width; `FrameStackObservation(…, 1)` puts the picture in a stack of one.)
+# Now chapter 06's agent, with the **encoder** for pictures that the package has had since chapter 01: two layers of convolutions, which turn a picture into features. It sees one picture at a time. (A convolution wants the axes channels, height, width; `FrameStackObservation(…, 1)` puts the picture in a stack of one.)
 #
 # Since pointing changes nothing, looking ahead is worth nothing: $\gamma = 0$, and each step is a lesson of its own. **Before you run:** how many points will it make?
 
@@ -116,7 +116,7 @@ CONFIG = a2c.Config(
     optimizer="adam",
     seed=0,
 )
-UNITS = {"hidden": (128,), "activation": nn.ReLU}  # behind the eyes
+UNITS = {"hidden": (128,), "activation": nn.ReLU}  # behind the encoder
 
 
 def one_picture_at_a_time():
@@ -212,11 +212,11 @@ def features_of(layers: nn.Module, pictures: Tensor) -> Tensor:
 
 
 # %% [markdown]
-# Eyes are a module with a `width`, the number of features. These are the same two layers as before, and look through your function.
+# An encoder is a module with a `width`, the number of features. This one has the same two layers as before, and looks through your function.
 
 
 # %%
-class Eyes(nn.Module):
+class Encoder(nn.Module):
     def __init__(self, space: gym.spaces.Box) -> None:
         super().__init__()
         stack, height, width = space.shape
@@ -238,7 +238,7 @@ def two_pictures(render_mode: str | None = None) -> gym.Env:
 
 
 print(f"Training with {whose(pushed, features_of)}.")
-agent = ActorCritic.for_env(two_pictures(), **UNITS, make_eyes=Eyes, seed=0)
+agent = ActorCritic.for_env(two_pictures(), **UNITS, make_encoder=Encoder, seed=0)
 with a2c.train(agent, two_pictures, CONFIG) as training:
     updates = list(track(training))
 points = evaluate(agent, two_pictures, episodes=200, seed=1000)
@@ -259,7 +259,7 @@ assert surest[0] < 0.9 < surest[1:].mean()
 film
 
 # %% [markdown]
-# Ten seeds of each, with the same settings but 20,000 steps, and a third way: one picture, and chapter 04's LSTM behind the eyes. Below the figure stand the mean points of each seed at the end, over 200 episodes.
+# Ten seeds of each, with the same settings but 20,000 steps, and a third way: one picture, and chapter 04's LSTM behind the encoder. Below the figure stand the mean points of each seed at the end, over 200 episodes.
 
 # %%
 seen = records.load("bounce_pictures")
@@ -785,11 +785,11 @@ assert news < 0.01
 # %% [markdown]
 # A dot's byte, divided by 255, is about a third nearly everywhere, always. The ball and the paddles, on which everything depends, are a few dots. A weight's gradient is an error times the weight's input; where the input is nearly the same in every picture, gradients of different pictures point nearly the same way, and what differs between the pictures drowns in that. (This is an explanation, not a measurement.)
 #
-# Statistics has a remedy for numbers like these: **standardise** them. Subtract the mean picture $m$, and divide by the deviation $s$, the root of the mean square of what is left:
+# Statistics has a remedy for numbers like these: **normalise** them. Subtract the mean picture $m$, and divide by the deviation $s$, the root of the mean square of what is left:
 #
 # $$\tilde x = \frac{x - m}{s}.$$
 #
-# $m$ is a picture, rounded to whole bytes. $s$ is one number for all dots: most dots never change, so a deviation of their own would be 0. `light_of` measures both in random play, before anything is learned, and the eyes keep them with their weights. (The papers divide by 255, as far as is known.)
+# $m$ is a picture, rounded to whole bytes. $s$ is one number for all dots: most dots never change, so a deviation of their own would be 0. `pixel_statistics` measures both in random play, before anything is learned, and the encoder keeps them with its weights. (The papers divide by 255, as far as is known.)
 
 
 # %%
@@ -798,18 +798,18 @@ def rms(signal: Tensor) -> float:
     return signal.square().mean().sqrt().item()
 
 
-light = light_of(pong, seed=1)
+statistics = pixel_statistics(pong, seed=1)
 divided = torch.from_numpy(played) / 255
-standardised = (torch.from_numpy(played) - light.mean) / light.deviation
-print(f"deviation {light.deviation:.1f} of 255")
+normalised = (torch.from_numpy(played) - statistics.mean) / statistics.deviation
+print(f"deviation {statistics.deviation:.1f} of 255")
 print(
     f"divided by 255: {rms(divided):.2f}, without the mean picture {rms(divided - divided.mean(0)):.3f}"
 )
-print(f"standardised: {rms(standardised):.2f}")
-assert abs(rms(standardised) - 1) < 0.2
+print(f"normalised: {rms(normalised):.2f}")
+assert abs(rms(normalised) - 1) < 0.2
 
 # %% [markdown]
-# The other thing to look at before learning is the **first weights**. Torch draws them so small that a signal shrinks in every layer, and we expect the same of the gradient on its way back. `begun_orthogonal` draws them otherwise. Take the weights of a layer as a matrix, in a convolution with a row for each filter: its rows have length 1, stand at right angles to each other, and are then multiplied by $\sqrt{2}$, because a ReLU lets half of the mean square through. The heads are scaled otherwise, the policy's by 0.01, so that all actions are about equally likely at first, and the value's by 1. Biases begin at 0.
+# The other thing to look at before learning is the **first weights**. Torch draws them so small that a signal shrinks in every layer, and we expect the same of the gradient on its way back. `orthogonal_init` draws them otherwise. Take the weights of a layer as a matrix, in a convolution with a row for each filter: its rows have length 1, stand at right angles to each other, and are then multiplied by $\sqrt{2}$, because a ReLU lets half of the mean square through. The heads are scaled otherwise, the policy's by 0.01, so that all actions are about equally likely at first, and the value's by 1. Biases begin at 0.
 #
 # **Before you run:** how large is the signal behind the first layer, the second, and the 256 units, in each case?
 
@@ -817,10 +817,10 @@ assert abs(rms(standardised) - 1) < 0.2
 # %%
 def rms_by_layer(model: ActorCritic, pictures: Tensor) -> list[float]:
     """Behind both convolutions and behind the 256 units."""
-    eyes, units, relu = model.torso
-    signal, found = (pictures - eyes.mean) / eyes.deviation, []
+    encoder, units, relu = model.torso
+    signal, found = (pictures - encoder.mean) / encoder.deviation, []
     with torch.no_grad():
-        for layer in eyes.layers:
+        for layer in encoder.layers:
             signal = layer(signal)
             if isinstance(layer, nn.ReLU):
                 found.append(rms(signal))
@@ -833,8 +833,10 @@ for _ in range(40):
     seen, *_ = envs.step(np.zeros(4, dtype=np.int64))
 beginnings = {
     "x / 255, torch's weights": paper_network(pong),
-    "standardised, torch's weights": paper_network(pong, light=light),
-    "standardised, orthogonal weights": paper_network(pong, light=light, orthogonal=True),
+    "normalised, torch's weights": paper_network(pong, statistics=statistics),
+    "normalised, orthogonal weights": paper_network(
+        pong, statistics=statistics, orthogonal=True
+    ),
 }
 behind = {
     name: rms_by_layer(network, torch.from_numpy(seen)) for name, network in beginnings.items()
@@ -851,7 +853,7 @@ assert both[-1] > 10 * plain[-1]
 search = records.load("games/pong_search")
 GROUPS = {
     "orthogonal weights alone": ({"standardised": 0}, plots.GREY),
-    "standardised pictures alone": ({"standardised": 1, "orthogonal": 0}, plots.ORANGE),
+    "normalised pixels alone": ({"standardised": 1, "orthogonal": 0}, plots.ORANGE),
     "both": ({"standardised": 1, "orthogonal": 1}, plots.BLUE),
 }
 ax = plots.axes()
@@ -907,7 +909,7 @@ def gradient(model: nn.Module, seed: int = 0) -> Tensor:
     return torch.cat([d_theta.flatten() for d_theta in lesson.gradients])
 
 
-network = beginnings["standardised, orthogonal weights"]
+network = beginnings["normalised, orthogonal weights"]
 twice, once = gradient(network), gradient(OneLook(network))
 rounded = gradient(OneLook(network, bfloat16=True))
 print(f"one look: {(once - twice).norm() / twice.norm():.1e} of the gradient's length apart")
@@ -950,7 +952,7 @@ print(f"{'playing alone':20} {speeds['ale-py: play and prepare']:7,.0f}")
 # %% [markdown]
 # ## Pong, learned
 #
-# The recipe: A2C with 16 environments, shared out to two processes that take every step together (`parallel_a2c`); $T = 5$, so each update is of 80 steps; standardised pictures, orthogonal weights; Adam with $\eta = 0.0003$, brought down to 0 over two million steps; $\beta = 0.003$ and a value weight of 0.25; clipped rewards, which in Pong changes nothing; one look in bfloat16.
+# The recipe: A2C with 16 environments, shared out to two processes that take every step together (`parallel_a2c`); $T = 5$, so each update is of 80 steps; normalised pixels, orthogonal weights; Adam with $\eta = 0.0003$, brought down to 0 over two million steps; $\beta = 0.003$ and a value weight of 0.25; clipped rewards, which in Pong changes nothing; one look in bfloat16.
 #
 # **A3C** has the same settings, except for two. Each of its two workers has 16 environments of its own, 32 in all, so that an update is still of 80 steps. And $\eta = 0.0006$. A third series is A2C again, with **sticky** actions: in every frame the console repeats the last action with probability 0.25. A fourth is that with four million steps, over which $\eta$ comes down to 0.
 #
@@ -1193,7 +1195,7 @@ def several_pictures() -> gym.Env:
     return Stacked(Bounce(), pictures_seen)
 
 
-model = ActorCritic.for_env(several_pictures(), **UNITS, make_eyes=Eyes, seed=seed)
+model = ActorCritic.for_env(several_pictures(), **UNITS, make_encoder=Encoder, seed=seed)
 with a2c.train(model, several_pictures, CONFIG) as training:
     updates = list(track(training))
 print(evaluate(model, several_pictures, episodes=100, seed=1000))
@@ -1207,7 +1209,7 @@ print(evaluate(model, several_pictures, episodes=100, seed=1000))
 # - Rewards are clipped where the critic's targets are made, and nowhere else; what is reported is the score.
 # - A lost life may end what is learned from, while the game goes on. At a time limit the score is reported, and the return bootstraps.
 # - Papers count frames, we count steps. A step is four frames.
-# - Most of what is bright in Pong is so in every picture. With standardised pictures and orthogonal first weights, A2C and A3C learned Pong in 8 to 21 minutes on two cores. A search of one seed each suggests that the pictures help; of the weights it says little. Where actions stick, A2C did not reach 18 in two million steps, nor in four.
+# - Most of what is bright in Pong is so in every picture. With normalised pixels and orthogonal first weights, A2C and A3C learned Pong in 8 to 21 minutes on two cores. A search of one seed each suggests that the pictures help; of the weights it says little. Where actions stick, A2C did not reach 18 in two million steps, nor in four.
 # - The recipe found in Pong reached 286 points in Breakout in five million steps, in one run.
 # - Each picture needs to be looked at only once, and what is learned is the same.
 # - One torch thread in each process, where they share the cores.

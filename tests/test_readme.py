@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import tree
 
 from a3c_lib.app import check
 from a3c_lib.app.cli import main
@@ -19,7 +20,7 @@ def test_the_example_runs(capsys):
         "episodes=100", "episodes=4"
     )
     assert shorter.count("200") == 1
-    exec(compile(shorter, "README.md", "exec"), {})  # the reader's own ten lines
+    exec(compile(shorter, "README.md", "exec"), {})  # the reader's own lines
     assert "4 episodes, sampled actions" in capsys.readouterr().out
 
 
@@ -36,6 +37,10 @@ def test_the_commands_run(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "Done: 104 steps" in said  # thirteen of each of eight environments
     assert "cart goes on after 104 steps, with new episodes" in said
+
+
+def test_the_tree_of_the_package_is_what_its_modules_say():
+    assert tree.with_tree(TEXT) == TEXT, "run: python tools/tree.py"
 
 
 def test_every_chapter_is_in_the_table():

@@ -165,7 +165,7 @@ def newest_and_oldest_exchanged(layers: nn.Module, pictures: Tensor) -> Tensor:
     return features_of(layers, pictures.flip(-3))
 
 
-def eyes_that_do_not_learn(layers: nn.Module, pictures: Tensor) -> Tensor:
+def encoder_that_does_not_learn(layers: nn.Module, pictures: Tensor) -> Tensor:
     with torch.no_grad():
         return features_of(layers, pictures)
 
@@ -817,8 +817,8 @@ EXERCISES = (
                 "The pictures of a stack are turned round in time. Leave the last three axes alone.",
             ),
             Wrong(
-                eyes_that_do_not_learn,
-                "The features are right, but no gradient flows through them: these eyes would never "
+                encoder_that_does_not_learn,
+                "The features are right, but no gradient flows through them: this encoder would never "
                 "learn. Acting switches gradients off by itself; leave out `no_grad` and `detach`.",
             ),
         ),
