@@ -16,7 +16,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lab: .venv/ready-for-lab ## open the book in JupyterLab (installs what it needs first)
-	@JUPYTER_PREFER_ENV_PATH=1 JUPYTER_PATH= $(BIN)jupyter lab --FileContentsManager.preferred_dir=chapters $(LAB_ARGS)
+	@OMP_NUM_THREADS=1 JUPYTER_PREFER_ENV_PATH=1 JUPYTER_PATH= $(BIN)jupyter lab --FileContentsManager.preferred_dir=chapters $(LAB_ARGS)
 
 test: .venv/ready-for-test ## everything that is checked, in the order in which CI checks it
 	$(BIN)ruff format --check .

@@ -59,25 +59,29 @@ class Targets(Protocol):
         truncated: Tensor,
         gamma: float,
         /,
-    ) -> Tensor: ...
+    ) -> Tensor:
+        """`next_values` are V(o_{t+1}); it may stand where a rollout or a time limit cut."""
 
 
 class LossFunction(Protocol):
     """What is descended.   logits (*B, A), the others (*B) → Loss of scalars"""
 
-    def __call__(
-        self, logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, /
-    ) -> Loss: ...
+    def __call__(self, logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, /) -> Loss:
+        """No gradient flows into `returns`."""
 
 
 @runtime_checkable
 class HasUnroll(Protocol):
     """A model that goes through a rollout itself, such as one with memory (chapter 04)."""
 
-    def initial_state(self, num_envs: int) -> State: ...
+    def initial_state(self, num_envs: int) -> State:
+        """What its policy carries along when N episodes begin: (N, …) each."""
+
     def unroll(
         self, rollout: Rollout, state: Any, dummies: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]: ...
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of a rollout that began with
+        `state`; `dummies` (T, N) are its steps that only reset an environment."""
 
 
 def one_step_targets(
@@ -105,10 +109,11 @@ def actor_critic_loss(
 ) -> Loss:
     """−mean log π(a | o) A + value_weight · mean (R − V)²,   A = R − V held constant.
 
-    logits (T, N, A); values, actions, returns (T, N) → Loss of scalars.   [A3C, Alg. S3]   Returns are targets: no
-    gradient flows into them. Means, not sums: the gradient's scale then does not depend on the
-    rollout's size. The paper adds up over the rollout, and has no value_weight; 0.5 is
-    OpenAI's A2C's, and makes the gradient V − R.
+    logits (T, N, A); values, actions, returns (T, N) → Loss of scalars.         [A3C, Alg. S3]
+
+    Returns are targets: no gradient flows into them. Means, not sums: the gradient's scale then
+    does not depend on the rollout's size. The paper adds up over the rollout, and has no
+    value_weight; 0.5 is OpenAI's A2C's, and makes the gradient V − R.
     """
     check_shapes(values=values, actions=actions, returns=returns)
     if logits.shape[:-1] != values.shape:
@@ -157,7 +162,8 @@ def lesson_of(
 ) -> Lesson:
     """What a rollout teaches `model`, which is left as it is.
 
-    Steps that belong to no episode are left out. Raises FloatingPointError if the loss is not finite.
+    Steps that belong to no episode are left out. Raises FloatingPointError if the loss is not
+    finite.
     """
     rollout = played.rollout.map(lambda tensor: tensor.to(device_of(model)))
     logits, values, next_values = look_back(model, rollout, played.state, played.dummies)

@@ -53,8 +53,8 @@ class PaperEncoder(nn.Module):
     """Pictures (*B, stack, 84, 84) of bytes → features (*B, 2592): the convolutions of the first
     DQN paper, which A3C took over.
 
-    With `statistics` it sees (x − mean) / deviation, else x / 255. Raises ValueError for pictures that
-    are too small, and for statistics that are not of such pictures.
+    With `statistics` it sees (x − mean) / deviation, else x / 255. Raises ValueError for pictures
+    that are too small, and for statistics that are not of such pictures.
     """
 
     mean: Tensor
@@ -86,6 +86,7 @@ class PaperEncoder(nn.Module):
         self.width = _width(self.layers, space)
 
     def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures (*B, stack, H, W) of bytes → features (*B, width)."""
         if self.mean.any() or self.deviation != 255:
             pictures = (pictures - self.mean) * (255 / self.deviation)
         return features_of(self.layers, pictures)
@@ -109,6 +110,7 @@ class SmallEncoder(nn.Module):
         self.width = _width(self.layers, space)
 
     def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures (*B, stack, H, W) of bytes → features (*B, width)."""
         return features_of(self.layers, pictures)
 
 
@@ -132,9 +134,9 @@ def paper_network(
 ) -> ActorCritic:
     """Two convolutions, 256 units, two heads: 0.7 million weights.              [A3C; DQN 2013]
 
-    With `statistics`, pixels are normalised by them: see `PaperEncoder`. With `orthogonal`, the first
-    weights are those of `orthogonal_init`. Neither is known of the paper. A3C's figures 1, 3 and 4
-    are of this network, its table of 57 games of a larger one [DQN 2015].
+    With `statistics`, pixels are normalised by them: see `PaperEncoder`. With `orthogonal`, the
+    first weights are those of `orthogonal_init`. Neither is known of the paper. A3C's figures 1, 3
+    and 4 are of this network, its table of 57 games of a larger one [DQN 2015].
 
     >>> sum(theta.numel() for theta in paper_network(Game("pong")).parameters())
     677943

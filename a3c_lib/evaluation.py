@@ -31,6 +31,7 @@ class Evaluation(NamedTuple):
 
     @property
     def mean(self) -> float:
+        """Of the returns."""
         return float(self.returns.mean())
 
     @property
@@ -40,10 +41,12 @@ class Evaluation(NamedTuple):
 
     @property
     def low(self) -> float:
+        """Where the interval begins."""
         return self.mean - self.margin
 
     @property
     def high(self) -> float:
+        """Where it ends."""
         return self.mean + self.margin
 
     def __str__(self) -> str:

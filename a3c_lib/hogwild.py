@@ -1,9 +1,9 @@
 """Chapter 05: Hogwild workers, which act and learn at the same time, and change shared parameters
 without a lock.
 
-How workers run is one thing, what they learn another. Here are the workers, what they share, and two
-schedules: each in a process, or in turn in this one, where everything can be repeated bit for bit. A
-`Method` says how a worker acts and what it learns from a rollout. A3C is one (`a3c`).
+How workers run is one thing, what they learn another. Here are the workers, what they share, and
+two schedules: each in a process, or in turn in this one, where everything can be repeated bit for
+bit. A `Method` says how a worker acts and what it learns from a rollout. A3C is one (`a3c`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,11 +42,11 @@ class Config(optim.Config, RolloutConfig):
     """How workers run. `num_envs` and `t_max` are each worker's."""
 
     num_workers: int = 2  # at least 1; as many as there are cores is good; the paper has 16
-    # processes: each worker in a process of its own, all at once; round-robin: all in this process, one
-    # after another, so that a run can be repeated bit for bit
+    # processes: each worker in a process of its own, all at once; round-robin: all in this process,
+    # one after another, so that a run can be repeated bit for bit
     schedule: Schedule = "processes"
-    # True: all workers use and change one copy of the optimiser's running averages; False: each worker
-    # has its own
+    # True: all workers use and change one copy of the optimiser's running averages; False: each
+    # worker has its own
     shared_statistics: bool = True
     lock: bool = False  # let one worker at a time read or change θ; A3C does without
     max_restarts: int = 0  # how many workers that were killed are replaced, at least 0
@@ -61,8 +61,8 @@ class Config(optim.Config, RolloutConfig):
             raise ValueError(f"max_restarts is at least 0; got {self.max_restarts}")
         if self.lock and self.max_restarts:
             raise ValueError(
-                "a worker that is killed takes the lock with it: lock=True goes with max_restarts=0; "
-                f"got {self.max_restarts}"
+                "a worker that is killed takes the lock with it: lock=True goes with "
+                f"max_restarts=0; got {self.max_restarts}"
             )
 
 
@@ -102,8 +102,8 @@ class Method(Protocol):
         """What the rollout teaches."""
 
     def counted(self, shared: Shared, before: int, after: int) -> None:
-        """Called when a worker has raised T from `before` to `after`. Something that is due every so
-        many steps belongs here, such as θ⁻ ← θ."""
+        """Called when a worker has raised T from `before` to `after`. What is due every so many
+        steps belongs here, such as θ⁻ ← θ."""
 
 
 class UnderWay(NamedTuple):

@@ -21,7 +21,9 @@ class LossParts(Protocol):
     """A named tuple of scalars: the `total` that is descended comes first, then its parts."""
 
     @property
-    def total(self) -> Tensor: ...
+    def total(self) -> Tensor:
+        """(), what is descended."""
+
     def _asdict(self) -> dict[str, Tensor]: ...
     def __iter__(self) -> Iterator[Tensor]: ...
 

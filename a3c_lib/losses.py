@@ -32,9 +32,11 @@ def a2c_loss(
 ) -> Loss:
     """−mean log π(a | o) A + value_weight · mean (R − V)² − entropy_weight · mean H(π).
 
-    [A3C, section 4]   Shapes as in `actor_critic_loss`. entropy_weight is the paper's β, per nat: 0.01 for Atari.
-    Entropy is positive, so it is subtracted: descending the loss raises it. (Algorithm S3 in the
-    paper leaves this term out; its text has it.)
+    Shapes as in `actor_critic_loss`.                                          [A3C, section 4]
+
+    entropy_weight is the paper's β, per nat: 0.01 for Atari. Entropy is positive, so it is
+    subtracted: descending the loss raises it. (Algorithm S3 in the paper leaves this term out; its
+    text has it.)
     """
     if entropy_weight < 0:
         raise ValueError(f"entropy_weight is at least 0; got {entropy_weight}")

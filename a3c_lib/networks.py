@@ -26,6 +26,7 @@ class OneHot(nn.Module):
         self.first, self.width = int(space.start), int(space.n)
 
     def forward(self, observations: Tensor) -> Tensor:
+        """(*B) → (*B, n)."""
         return one_hot(observations.long() - self.first, self.width).float()
 
 
@@ -37,6 +38,7 @@ class Vector(nn.Module):
         (self.width,) = space.shape
 
     def forward(self, observations: Tensor) -> Tensor:
+        """(*B, width) → the same, as float32."""
         return observations.float()
 
 
@@ -56,6 +58,7 @@ class Picture(nn.Module):
         )
 
     def forward(self, observations: Tensor) -> Tensor:
+        """Bytes (*B, channels, height, width) → (*B, 16·height·width)."""
         *batch, channels, height, width = observations.shape
         pictures = observations.reshape(math.prod(batch), channels, height, width)
         features: Tensor = self.layers(pictures / 255)
@@ -102,9 +105,12 @@ class HasSpaces(Protocol):
     """An environment, as far as a network is concerned."""
 
     @property
-    def observation_space(self) -> spaces.Space[Any]: ...
+    def observation_space(self) -> spaces.Space[Any]:
+        """What is seen."""
+
     @property
-    def action_space(self) -> spaces.Space[Any]: ...
+    def action_space(self) -> spaces.Space[Any]:
+        """What can be done."""
 
 
 class ActorCritic(nn.Module):

@@ -1,9 +1,9 @@
 """Chapter 07: every picture is looked at once, and quickly. Read this module last.
 
 An actor-critic passes each picture through its network twice: to act, and again to learn. In
-between nothing has changed. Most of a pass is the encoder's work, the two convolutions of `PaperEncoder`.
-`OneLook` keeps what each of them made of a picture while acting. To learn, it starts from there,
-and goes back through both, once for all steps of the rollout.
+between nothing has changed. Most of a pass is the encoder's work, the two convolutions of
+`PaperEncoder`. `OneLook` keeps what each of them made of a picture while acting. To learn, it
+starts from there, and goes back through both, once for all steps of the rollout.
 
 Two more things save time, and neither changes more than rounding. Pictures are cut into patches,
 for which processors have the faster convolutions. And, if you choose so, the torso computes with
@@ -64,12 +64,14 @@ class KnownLayer(torch.autograd.Function):
     def forward(
         ctx: Any, signal: Tensor, weight: Tensor, bias: Tensor, stride: int, outcome: Tensor
     ) -> Tensor:
+        """The outcome that is known; nothing is computed."""
         ctx.save_for_backward(signal, weight, outcome)
         ctx.stride = stride
         return outcome.view_as(outcome)
 
     @staticmethod
     def backward(ctx: Any, d_outcome: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of signal, weight and bias."""
         signal, weight, outcome = ctx.saved_tensors
         # Neighbours in memory as in the outcome: of two orders the ReLU's gradient is slow.
         d_outcome = d_outcome.contiguous(memory_format=torch.channels_last)
@@ -108,8 +110,8 @@ class Seen(NamedTuple):
 
 
 class RememberingTorso(nn.Module):
-    """`PaperEncoder` and the layers behind them. What the encoder saw while acting is kept, until the
-    rollout is looked back at."""
+    """`PaperEncoder` and the layers behind it. What the encoder saw while acting is kept, until
+    the rollout is looked back at."""
 
     def __init__(self, torso: nn.Sequential, bfloat16: bool) -> None:
         super().__init__()
@@ -148,6 +150,7 @@ class RememberingTorso(nn.Module):
         self._known = observations
 
     def forget(self) -> None:
+        """Drop what was seen: the rollout has been looked back at."""
         self._kept, self._known, self._weights = [], None, None
 
     @torch.no_grad()
@@ -201,8 +204,8 @@ class OneLook(nn.Module):
     With `bfloat16` the torso computes with 8 bits of precision instead of 24; parameters, heads,
     loss and optimiser keep 24. It is meant for processors that have instructions for it.
 
-    Raises TypeError for a model with another encoder, and RuntimeError if it has acted in other steps
-    than those it is to learn from.
+    Raises TypeError for a model with another encoder, and RuntimeError if it has acted in other
+    steps than those it is to learn from.
 
     >>> from a3c_lib import a2c
     >>> from a3c_lib.worlds.atari import Game
@@ -233,6 +236,7 @@ class OneLook(nn.Module):
         return self._plain[0].state_dict(*args, **options)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **options: Any) -> Any:
+        """The model's."""
         return self._plain[0].load_state_dict(state_dict, *args, **options)
 
     def initial_state(self, num_envs: int) -> tuple[Tensor, ...]:

@@ -46,6 +46,7 @@ class Optimizer(ABC):
         return self
 
     def state_dict(self) -> dict[str, Any]:
+        """A copy of the statistics."""
         return {
             name: [tensor.clone() for tensor in tensors]
             for name, tensors in self.statistics.items()
@@ -90,10 +91,12 @@ class RMSProp(Optimizer):
 
     @property
     def statistics(self) -> dict[str, list[Tensor]]:
+        """g, the moving average of squared gradients."""
         return {"g": self.g}
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        """θ ← θ − η Δθ / √(g + ε), for every parameter."""
         for theta, g, d_theta in zip(self.parameters, self.g, gradients, strict=True):
             g.mul_(self.decay).addcmul_(d_theta, d_theta, value=1 - self.decay)
             theta.addcdiv_(d_theta, (g + self.epsilon).sqrt_(), value=-learning_rate)
@@ -117,10 +120,12 @@ class Momentum(Optimizer):
 
     @property
     def statistics(self) -> dict[str, list[Tensor]]:
+        """m, the moving average of gradients."""
         return {"m": self.m}
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        """θ ← θ − η m, for every parameter."""
         for theta, m, d_theta in zip(self.parameters, self.m, gradients, strict=True):
             m.mul_(self.decay).add_(d_theta, alpha=1 - self.decay)
             theta.add_(m, alpha=-learning_rate)
@@ -154,10 +159,12 @@ class Adam(Optimizer):
 
     @property
     def statistics(self) -> dict[str, list[Tensor]]:
+        """m and v, the moving averages, and k, how many steps were taken."""
         return {"m": self.m, "v": self.v, "k": [self.k]}
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        """θ ← θ − η m̂ / (√v̂ + ε), for every parameter."""
         self.k += 1
         (b1, b2), k = self.decays, int(self.k)
         for theta, m, v, d_theta in zip(self.parameters, self.m, self.v, gradients, strict=True):
@@ -178,8 +185,8 @@ class Config(training.Config):
     optimizer: Kind = "rmsprop"
     # how much of the past RMSProp's mean square or the momentum keeps in a step, α in [0, 1) [A3C]
     decay: float = 0.99
-    # ε, added to RMSProp's mean square before the root is taken, above 0; the paper does not print it
-    # [OpenAI's A2C]
+    # ε, added to RMSProp's mean square before the root is taken, above 0; the paper does not print
+    # it [OpenAI's A2C]
     rmsprop_epsilon: float = 1e-5
 
     def __post_init__(self) -> None:

@@ -52,7 +52,8 @@ class Config(a2c.Config):
             )
 
 
-# Environment steps so far; updates begun; updates made. Where the last two differ, one is being made.
+# Environment steps so far; updates begun; updates made. Where the last two differ, one is being
+# made.
 STEPS, BEGUN, MADE = range(3)
 
 

@@ -85,6 +85,7 @@ class Update(NamedTuple):
 
     @property
     def episode_return(self) -> float:
+        """The return of its episode."""
         return self.episodes[0].episode_return
 
 

@@ -115,8 +115,8 @@ def memory_from(state: Any, device: torch.device | None = None) -> State:
 
 
 def _layers(env: gym.Env[Any, Any]) -> Iterator[gym.Env[Any, Any]]:
-    """The wrappers of an environment from the outermost inwards, then what they wrap; without our own,
-    which remembers nothing."""
+    """The wrappers of an environment from the outermost inwards, then what they wrap; without our
+    own, which remembers nothing."""
     while isinstance(env, gym.Wrapper):
         if not isinstance(env, CopiesObservations):
             yield env

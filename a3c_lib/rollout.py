@@ -26,7 +26,8 @@ Envs = VectorEnv[Any, Any, Any]
 class MakesEnvs(Protocol):
     """What makes many environments at once, such as `atari.Game` (chapter 07)."""
 
-    def make_envs(self, num_envs: int) -> Envs: ...
+    def make_envs(self, num_envs: int) -> Envs:
+        """`num_envs` of them as one vector environment."""
 
 
 MakeEnv = str | EnvSpec | MakesEnvs | Callable[[], gym.Env[Any, Any]]
@@ -39,7 +40,8 @@ class HasLogits(Protocol):
     `initial_state(num_envs)` too, and its `logits(observations, state)` gives `logits, state`."""
 
     @property
-    def logits(self) -> Callable[..., Any]: ...
+    def logits(self) -> Callable[..., Any]:
+        """(N, *O) → (N, A), the logits of π(· | o)."""
 
 
 class Episode(NamedTuple):
@@ -64,9 +66,9 @@ class Rollout(NamedTuple):
     """T steps of N environments. Every observation is held once.
 
     `seen` are T + 1 observations of each environment: T to act on, and the one after the last step.
-    Where an episode ended, the row after it is the next episode's first; what the world showed at the
-    end, before the reset, stands in `final`. `observations` and `next_observations` read them as pairs
-    (o_t, o_{t+1}).
+    Where an episode ended, the row after it is the next episode's first; what the world showed at
+    the end, before the reset, stands in `final`. `observations` and `next_observations` read them
+    as pairs (o_t, o_{t+1}).
     """
 
     seen: Tensor  # (T+1, N, *O)  what each action was chosen on, and what came last
@@ -127,7 +129,7 @@ class Rollout(NamedTuple):
 
     @property
     def unseen(self) -> Tensor:
-        """Where o_{t+1} is not the next row's observation: at ends, and in the last row.   (T, N)"""
+        """Where o_{t+1} is not the next row's observation: at ends, in the last row.   (T, N)"""
         unseen = self.ended
         unseen[-1] = True
         return unseen
@@ -170,7 +172,7 @@ class Rollout(NamedTuple):
 
 
 def check_shapes(**tensors: Tensor) -> None:
-    """Refuse tensors of different shapes: (T, 1) against (T,) would become (T, T), and train, badly.
+    """Refuse tensors of different shapes: (T, 1) against (T,) would become (T, T), and train badly.
 
     Raises ValueError, with the names and the shapes.
 
@@ -212,10 +214,11 @@ def make_envs(source: MakeEnv, num_envs: int = 1) -> Envs:
 
 
 class CopiesObservations(gym.Wrapper[Any, Any, Any, Any]):
-    """Hands out copies: an environment may write into the same array again, as it resets after an end,
-    and what it showed at the end would be lost."""
+    """Hands out copies: an environment may write into the same array again, as it resets after an
+    end, and what it showed at the end would be lost."""
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """The environment's, with a copy of what is seen."""
         observation, *rest = self.env.step(action)
         return copy(observation), *rest
 

@@ -77,12 +77,17 @@ class RolloutConfig(Config):
 
 
 class Optimizer(Protocol):
-    """What changes θ: by one step against gradients that are handed over as values. `TorchOptimizer`
-    is one, and chapter 05 writes others."""
+    """What changes θ, by one step against gradients that are handed over as values.
+    `TorchOptimizer` is one, and chapter 05 writes others."""
 
-    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        """Change every parameter by one step against its gradient."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it goes on with."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with that."""
 
 
 class TorchOptimizer:
@@ -199,8 +204,8 @@ class SingleThreadTraining(Training[M, U]):
         self.player.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, optimiser statistics, counters and the random state of the actions; and where the
-        environments stand, if they can be restored (see `restoring`).
+        """Weights, optimiser statistics, counters and the random state of the actions; and where
+        the environments stand, if they can be restored (see `restoring`).
 
         `train(..., resume=state)` then goes on as if it had never stopped, bit for bit; else with
         new episodes.

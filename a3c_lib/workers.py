@@ -107,6 +107,7 @@ class Link:
             self._gathered, self._latest = [], time.monotonic()
 
     def tell(self, kind: str, message: Any = None) -> None:
+        """Send the parent something at once; if the parent is gone, the worker is to end."""
         try:
             self._pipe.send((kind, message))
         except (BrokenPipeError, ConnectionResetError):  # the parent has closed its end

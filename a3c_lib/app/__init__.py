@@ -1,1 +1,1 @@
-"""Chapter 00: what nobody opens to learn an algorithm: runs, checkpoints, records, the command line."""
+"""Chapter 00: what no algorithm needs: runs, checkpoints, records, the command line."""

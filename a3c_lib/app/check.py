@@ -1,7 +1,7 @@
 """Chapter 00: is everything there that the book needs?
 
-`python -m a3c_lib.app.check` prints a line for each thing, [OK], or [FAIL] with the remedy. The first
-cell of the book does the same by `check.installation()`.
+`python -m a3c_lib.app.check` prints a line for each thing, [OK], or [FAIL] with the remedy. The
+first cell of the book does the same by `check.installation()`.
 """
 
 import os

@@ -71,7 +71,8 @@ class Recording:
 class Begin(Generic[C]):
     """What every algorithm is told."""
 
-    # id of a Gymnasium environment; of another package's, "module:Id"; of an Atari game, "atari:pong"
+    # id of a Gymnasium environment; of another package's, "module:Id"; of an Atari game,
+    # "atari:pong"
     env: Positional[str]
     # folder of the run, which must not exist yet; None: runs/ENV-ALGORITHM-SEED
     run: Path | None = None
@@ -103,7 +104,7 @@ Beginning: Any = Union[
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train an agent, in a new run: train ALGORITHM ENV. `train ALGORITHM --help` lists all options.
+    """Train an agent, in a new run: train ALGORITHM ENV; train ALGORITHM --help lists all options.
 
     For example: a3c-lib train a2c CartPole-v1 --total-steps 50000 --seed 1
     """
@@ -292,6 +293,7 @@ def in_one_line(box: str) -> str:
 
 
 def train(command: Begin[Any]) -> int:
+    """Train in a new run.   → the exit code"""
     plan = Plan(command.algorithm, command.env, command.config, command.network, command.screen)
     refuse_existing(command.folder)
     if command.recording.tensorboard:
@@ -310,6 +312,7 @@ def train(command: Begin[Any]) -> int:
 
 
 def resume(command: Resume) -> int:
+    """Go on with a run.   → the exit code"""
     run = Run.open(command.run)
     with run.locked(), Interrupts() as interrupts:
         state = run.load()
@@ -378,6 +381,7 @@ def _learn(
 
 
 def play_episodes(command: Evaluate) -> int:
+    """Say how good a run's agent is, and film it if that is asked.   → the exit code"""
     run = Run.open(command.run)
     if command.film is not None:
         _refuse_film(command.film)
@@ -450,6 +454,7 @@ def _video(frames: Sequence[Any], fps: float, path: Path) -> None:
 
 
 def plot(command: Plot) -> int:
+    """Draw curves of runs.   → the exit code"""
     import matplotlib as mpl
 
     mpl.use("agg")

@@ -14,8 +14,8 @@ from a3c_lib.app.plan import RunError
 class Metrics:
     """The rows of metrics.csv, from `steps` on, and the same for TensorBoard if that is wanted.
 
-    Is a context manager: rows later than `steps`, of a run that was killed after its checkpoint, are
-    dropped when it is entered.
+    Is a context manager: rows later than `steps`, of a run that was killed after its checkpoint,
+    are dropped when it is entered.
     """
 
     def __init__(self, path: Path, steps: int, tensorboard: bool = False) -> None:
@@ -76,7 +76,8 @@ def tensorboard_writer() -> Callable[..., Any]:
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole rows of a table of numbers; the last line of a run that was killed may be a part."""
+    """The whole rows of a table of numbers. (The last line of a run that was killed may be a
+    part.) Raises RunError for a table of something else."""
     if not path.exists():
         return
     text = path.read_text(encoding="utf-8")

@@ -112,8 +112,8 @@ ALGORITHMS = {
 class Network:
     """The network that learns."""
 
-    # widths of its layers, one after another, each at least 1; None: 64 64; with an LSTM 64; on Atari
-    # 256; for reinforce none (a table, where observations are state numbers)
+    # widths of its layers, one after another, each at least 1; None: 64 64; with an LSTM 64; on
+    # Atari 256; for reinforce none (a table, where observations are state numbers)
     hidden: tuple[int, ...] | None = None
     # with memory: an LSTM between those layers and the two heads; reinforce cannot have one
     recurrent: bool = False
@@ -121,8 +121,8 @@ class Network:
     network_seed: int | None = None  # of the first weights, at least 0; None: the run's seed
     # the convolutions for an Atari game: the paper's, or smaller ones that suit pictures of size 42
     encoder: Literal["paper", "small"] = "paper"
-    # for an Atari game: from each pixel take its mean, and divide by the deviation, both measured in
-    # random play before training
+    # for an Atari game: from each pixel take its mean, and divide by the deviation, both measured
+    # in random play before training
     normalise_pixels: bool = False
     # for an Atari game: orthogonal first weights, instead of torch's
     orthogonal_init: bool = False

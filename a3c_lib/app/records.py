@@ -40,6 +40,7 @@ class Record(NamedTuple):
         return self._replace(rows=rows)
 
     def column(self, name: str) -> NDArray[Any]:
+        """The values of a column, row by row. Raises ValueError, with the columns there are."""
         self._check(name)
         return np.array([row[name] for row in self.rows])
 

@@ -81,6 +81,7 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
+        """Where its latest state is."""
         return self.folder / CHECKPOINT
 
     def describe(self) -> None:

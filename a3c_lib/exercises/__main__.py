@@ -15,6 +15,7 @@ from a3c_lib.exercises.engine.registry import UnknownExercise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Grade a notebook, print JSON.   → the exit code"""
     parser = argparse.ArgumentParser(prog="python -m a3c_lib.exercises")
     commands = parser.add_subparsers(required=True, metavar="command")
     grading = commands.add_parser(

@@ -582,7 +582,8 @@ EXERCISES = (
             Wrong(
                 observations_environment_by_environment,
                 "The observations stand environment by environment, actions and returns step by "
-                "step. So a row's action was not taken at that row's observation. Flatten all three "
+                "step. So a row's action was not taken at that row's observation. Flatten all "
+                "three "
                 "in the same order.",
             ),
             Wrong(
@@ -602,7 +603,8 @@ EXERCISES = (
             ),
             Wrong(
                 everything_environment_by_environment,
-                "What belongs together is together, but environment by environment. Asked for is the "
+                "What belongs together is together, but environment by environment. Asked for is "
+                "the "
                 "order of time: first step 0 of all environments, so that row t·N + n is step t of "
                 "environment n. Masks will be flattened in that order as well.",
             ),
@@ -618,7 +620,8 @@ EXERCISES = (
             ),
             Wrong(
                 pictures_cut_into_lines,
-                "This keeps the last axis alone. Of a picture that is one line, so each line becomes "
+                "This keeps the last axis alone. Of a picture that is one line, so each line "
+                "becomes "
                 "a row of the batch; and an observation that is a single number has no such axis. "
                 "Keep all axes after T and N: flatten(0, 1).",
             ),
@@ -633,14 +636,16 @@ EXERCISES = (
             ),
             Wrong(
                 columns_instead_of_rows,
-                "Actions and returns have one axis too many, (T·N, 1). The difference of (M, 1) and "
+                "Actions and returns have one axis too many, (T·N, 1). The difference of (M, 1) "
+                "and "
                 "(M,) would silently broadcast to (M, M).",
             ),
         ),
         hints=(
             "Write down T = 2 steps of N = 3 environments with six different numbers, and read off "
             "in which order `flatten` visits them.",
-            "Only the axes T and N become one. Actions and returns have no others; observations may "
+            "Only the axes T and N become one. Actions and returns have no others; observations "
+            "may "
             "have.",
             "observations.flatten(0, 1), and the other two with .flatten().",
         ),
@@ -659,7 +664,8 @@ EXERCISES = (
             Wrong(
                 each_environment_counts_the_same,
                 "This is right where all environments have the same number of steps. A mean over "
-                "all steps counts each *step* the same: an environment with fewer steps weighs less.",
+                "all steps counts each *step* the same: an environment with fewer steps weighs "
+                "less.",
             ),
             Wrong(
                 weighted_and_not_divided,
@@ -667,18 +673,21 @@ EXERCISES = (
             ),
             Wrong(
                 weighted_and_divided_by_environments,
-                "The weighted sum is divided by the number of environments. The weights are numbers "
+                "The weighted sum is divided by the number of environments. The weights are "
+                "numbers "
                 "of steps, so divide by the number of all steps.",
             ),
             Wrong(
                 divided_by_steps_again,
-                "The gradients are those of means: each has been divided by its environment's steps "
+                "The gradients are those of means: each has been divided by its environment's "
+                "steps "
                 "already. Multiply by them before you add up and divide.",
             ),
             Wrong(
                 each_divided_by_its_own_steps,
                 "Each gradient is divided by its own environment's steps. That has been done: each "
-                "is that of a mean. Multiply by those steps instead, and divide by all steps at the "
+                "is that of a mean. Multiply by those steps instead, and divide by all steps at "
+                "the "
                 "end.",
             ),
             Wrong(
@@ -714,7 +723,8 @@ EXERCISES = (
             Wrong(
                 no_step_left_out,
                 "Nothing is left out. After every end comes a step whose action nobody looked at "
-                "and whose reward is 0: learned from, it teaches that the action was worth nothing.",
+                "and whose reward is 0: learned from, it teaches that the action was worth "
+                "nothing.",
             ),
             Wrong(
                 ends_themselves_left_out,
@@ -738,7 +748,8 @@ EXERCISES = (
             ),
             Wrong(
                 rows_moved_up,
-                "The rows have moved up: a row holds the end of the step *after* it, and `resetting` "
+                "The rows have moved up: a row holds the end of the step *after* it, and "
+                "`resetting` "
                 "stands at the bottom. They have to move down, with `resetting` on top.",
             ),
             Wrong(
@@ -753,17 +764,20 @@ EXERCISES = (
             ),
             Wrong(
                 resetting_in_every_row,
-                "`resetting` is in every row here: (N,) broadcasts to (T, N). It speaks of the first "
+                "`resetting` is in every row here: (N,) broadcasts to (T, N). It speaks of the "
+                "first "
                 "row only.",
             ),
             Wrong(
                 rolled_round_and_added,
-                "`roll` has brought the last row's ends round to the first row, and `|=` leaves them "
+                "`roll` has brought the last row's ends round to the first row, and `|=` leaves "
+                "them "
                 "there. The first row is `resetting` alone: use `=`.",
             ),
             Wrong(
                 rolled_through_the_environments,
-                "Without `dims`, `roll` counts through the whole table: an end moves on to the next "
+                "Without `dims`, `roll` counts through the whole table: an end moves on to the "
+                "next "
                 "environment of the same step. Say dims=0.",
             ),
             Wrong(
@@ -777,7 +791,8 @@ EXERCISES = (
             ),
             Wrong(
                 first_row_forgotten,
-                "The first row is never a dummy here. If the last step of the rollout before was an "
+                "The first row is never a dummy here. If the last step of the rollout before was "
+                "an "
                 "end, it is: that is what `resetting` says.",
             ),
             Wrong(
@@ -787,27 +802,33 @@ EXERCISES = (
             ),
             Wrong(
                 resetting_below_instead_of_on_top,
-                "`resetting` stands below the others here, so no row has moved. What happened before "
-                "the rollout comes first: row 0 is `resetting`, row 1 is the end of step 0, and so on.",
+                "`resetting` stands below the others here, so no row has moved. What happened "
+                "before "
+                "the rollout comes first: row 0 is `resetting`, row 1 is the end of step 0, and so "
+                "on.",
             ),
             Wrong(
                 only_where_both_ends_meet,
-                "`&` asks for an end that is terminated *and* truncated. One of the two is enough to "
+                "`&` asks for an end that is terminated *and* truncated. One of the two is enough "
+                "to "
                 "make the environment reset.",
             ),
             Wrong(
                 only_where_one_of_the_two,
-                "A step may be terminated and truncated at once: the pole falls in the very last step "
+                "A step may be terminated and truncated at once: the pole falls in the very last "
+                "step "
                 "that the time limit allows. That is an end as well.",
             ),
             Wrong(
                 ends_themselves_and_resetting,
-                "The first row knows of `resetting`, but the ends stand in their own rows. They are "
+                "The first row knows of `resetting`, but the ends stand in their own rows. They "
+                "are "
                 "real steps; the dummy is the step after each.",
             ),
             Wrong(
                 only_where_a_rollout_begins,
-                "Only the first row is looked at. Within the rollout, too, a dummy follows each end.",
+                "Only the first row is looked at. Within the rollout, too, a dummy follows each "
+                "end.",
             ),
             Wrong(
                 all_environments_at_once,
@@ -821,11 +842,13 @@ EXERCISES = (
             ),
             Wrong(
                 the_steps_to_keep,
-                "This is the right mask the wrong way round: True is to say that a step is a dummy.",
+                "This is the right mask the wrong way round: True is to say that a step is a "
+                "dummy.",
             ),
         ),
         hints=(
-            "Write down an environment's five steps of which the second one ends its episode. Which "
+            "Write down an environment's five steps of which the second one ends its episode. "
+            "Which "
             "one is the dummy?",
             "Step t is a dummy where step t − 1 ended. For t = 0 that step belongs to the rollout "
             "before.",
@@ -858,12 +881,14 @@ EXERCISES = (
             Wrong(
                 first_steps_probabilities_for_all,
                 "With [None, :] all actions stand in one row, so `gather` looks them all up in the "
-                "*first* step's probabilities. The column was right there; change the shape of what "
+                "*first* step's probabilities. The column was right there; change the shape of "
+                "what "
                 "`gather` returns.",
             ),
             Wrong(
                 advantages_not_cut,
-                "The pairs are right now, but the advantages have lost their `detach()`: the actor's "
+                "The pairs are right now, but the advantages have lost their `detach()`: the "
+                "actor's "
                 "loss moves the critic.",
             ),
             Wrong(

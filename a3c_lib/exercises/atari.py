@@ -688,13 +688,15 @@ EXERCISES = (
         wrong=(
             Wrong(
                 last_episode_still_seen,
-                "Where an episode begins, the stack still holds pictures of the one before. The ball "
+                "Where an episode begins, the stack still holds pictures of the one before. The "
+                "ball "
                 "then seems to have flown from where the last game ended to where this one begins.",
             ),
             Wrong(
                 newest_first,
                 "The newest picture stands first here. That would do as well, if all agreed on it; "
-                "ale-py and Gymnasium put it last, and a network that was trained on one order reads "
+                "ale-py and Gymnasium put it last, and a network that was trained on one order "
+                "reads "
                 "the other one backwards.",
             ),
             Wrong(
@@ -705,7 +707,8 @@ EXERCISES = (
             ),
             Wrong(
                 nothing_but_black,
-                "Where an episode begins, all pictures are black, the new one too. Its first picture "
+                "Where an episode begins, all pictures are black, the new one too. Its first "
+                "picture "
                 "is there to be seen.",
             ),
             Wrong(
@@ -719,23 +722,27 @@ EXERCISES = (
             ),
             Wrong(
                 always_alone,
-                "The older pictures are black at every step. They are to be forgotten only where an "
+                "The older pictures are black at every step. They are to be forgotten only where "
+                "an "
                 "episode begins.",
             ),
             Wrong(
                 begins_turned_round,
-                "`begins` is understood the wrong way round: the older pictures are black within an "
+                "`begins` is understood the wrong way round: the older pictures are black within "
+                "an "
                 "episode, and those of the last episode where a new one begins.",
             ),
             Wrong(
                 written_into_the_old_stack,
-                "The pictures are right, but this writes them into the array that came in. A rollout "
+                "The pictures are right, but this writes them into the array that came in. A "
+                "rollout "
                 "holds that array as the observation of the step before: it would change after the "
                 "fact. Return a new one.",
             ),
             Wrong(
                 oldest_overwritten,
-                "The new picture stands first and the others in the order of time behind it, so the "
+                "The new picture stands first and the others in the order of time behind it, so "
+                "the "
                 "order is broken at one place. The newest one comes last.",
             ),
             Wrong(
@@ -745,17 +752,20 @@ EXERCISES = (
             ),
             Wrong(
                 floats_throughout,
-                "The pictures are right, but in floats, which need eight times the memory: np.zeros "
+                "The pictures are right, but in floats, which need eight times the memory: "
+                "np.zeros "
                 "makes floats unless it is told otherwise. np.zeros_like(stack) keeps bytes.",
             ),
             Wrong(
                 rolled_the_other_way,
-                "This moves the pictures the wrong way: each goes one place towards the end, and the "
+                "This moves the pictures the wrong way: each goes one place towards the end, and "
+                "the "
                 "latest but one is lost. np.roll by −1 moves them to the front.",
             ),
             Wrong(
                 rolled_without_an_axis,
-                "np.roll without `axis=0` moves dots, not pictures: each dot goes to its neighbour's "
+                "np.roll without `axis=0` moves dots, not pictures: each dot goes to its "
+                "neighbour's "
                 "place, and the first one of a picture into the picture before it.",
             ),
         ),
@@ -763,7 +773,8 @@ EXERCISES = (
             "Within an episode: which of the old pictures stay, and where does the new one go?",
             "`stack[1:]` are those that stay. Where an episode begins, they are to be zeros of the "
             "same shape and kind.",
-            "np.concatenate([older, picture[None]]), with older = np.zeros_like(stack[1:]) if begins "
+            "np.concatenate([older, picture[None]]), with older = np.zeros_like(stack[1:]) if "
+            "begins "
             "else stack[1:].",
         ),
     ),
@@ -795,7 +806,8 @@ EXERCISES = (
             Wrong(
                 left_in_one_axis,
                 "The features are right, in one long axis. Put them back: a rollout of (T, N) "
-                "stacks gives (T, N) rows of features, and a single stack one row without a batch axis.",
+                "stacks gives (T, N) rows of features, and a single stack one row without a batch "
+                "axis.",
             ),
             Wrong(
                 put_back_environment_by_environment,
@@ -814,18 +826,21 @@ EXERCISES = (
             ),
             Wrong(
                 newest_and_oldest_exchanged,
-                "The pictures of a stack are turned round in time. Leave the last three axes alone.",
+                "The pictures of a stack are turned round in time. Leave the last three axes "
+                "alone.",
             ),
             Wrong(
                 encoder_that_does_not_learn,
-                "The features are right, but no gradient flows through them: this encoder would never "
+                "The features are right, but no gradient flows through them: this encoder would "
+                "never "
                 "learn. Acting switches gradients off by itself; leave out `no_grad` and `detach`.",
             ),
         ),
         hints=(
             "A convolution takes (batch, channels, height, width). The last three axes are there; "
             "what has to become one axis, and be taken apart again?",
-            "*batch, stack, height, width = pictures.shape; then reshape(-1, stack, height, width), "
+            "*batch, stack, height, width = pictures.shape; then reshape(-1, stack, height, "
+            "width), "
             "and divide by 255.",
             "The layers give (batch, features): .reshape(*batch, -1) puts the axes back.",
         ),
@@ -838,7 +853,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 the_last_screen_alone,
-                "Only the last screen counts here. What the game draws in every second frame is then "
+                "Only the last screen counts here. What the game draws in every second frame is "
+                "then "
                 "missing in some pictures.",
             ),
             Wrong(the_first_screen_alone, "Only the first of the two screens counts here."),
@@ -858,9 +874,11 @@ EXERCISES = (
             ),
             Wrong(
                 colours_joined_first,
-                "This takes the larger red, green and blue first, and the brightness of that colour, "
+                "This takes the larger red, green and blue first, and the brightness of that "
+                "colour, "
                 "which was on neither screen: red and green make a yellow that is brighter than "
-                "both. First the brightness of each screen, then the larger one. (DQN's paper of 2015 "
+                "both. First the brightness of each screen, then the larger one. (DQN's paper of "
+                "2015 "
                 "does it your way; ale-py, which your pictures are compared with, does not.)",
             ),
             Wrong(
@@ -874,7 +892,8 @@ EXERCISES = (
             ),
             Wrong(
                 blue_before_red,
-                "The weights are turned round: a screen has red first and blue last. (OpenCV is the "
+                "The weights are turned round: a screen has red first and blue last. (OpenCV is "
+                "the "
                 "other way round.)",
             ),
             Wrong(
@@ -889,7 +908,8 @@ EXERCISES = (
             ),
             Wrong(
                 the_brighter_screen_as_a_whole,
-                "This chooses one of the two screens, the one that is brighter as a whole. Choose at "
+                "This chooses one of the two screens, the one that is brighter as a whole. Choose "
+                "at "
                 "each dot: np.maximum.",
             ),
             Wrong(
@@ -920,7 +940,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 held_with_a_bug,
-                "`before` and `after` are the same array, so they are always equal: the last screen, "
+                "`before` and `after` are the same array, so they are always equal: the last "
+                "screen, "
                 "twice. The list holds two names for one thing. Try `before is after`.",
             ),
             Wrong(
@@ -930,7 +951,8 @@ EXERCISES = (
             ),
             Wrong(
                 the_first_screen_and_the_last,
-                "These are the first and the last screen of the step. With 4 frames a step they are "
+                "These are the first and the last screen of the step. With 4 frames a step they "
+                "are "
                 "3 frames apart, and what flies is seen in two places. Take the last two.",
             ),
             Wrong(
@@ -943,21 +965,25 @@ EXERCISES = (
             ),
             Wrong(
                 screens_turned_round,
-                "The two screens are exchanged. Their maximum is the same, but `before` comes first.",
+                "The two screens are exchanged. Their maximum is the same, but `before` comes "
+                "first.",
             ),
             Wrong(one_frame_too_few, "The action is held for one frame too few."),
             Wrong(one_frame_too_many, "The action is held for one frame too many."),
             Wrong(
                 always_four_frames,
-                "The action is held for 4 frames, however many are asked for. `frames` says how many.",
+                "The action is held for 4 frames, however many are asked for. `frames` says how "
+                "many.",
             ),
             Wrong(
                 pressed_once,
-                "The action is pressed in the first frame alone, and then let go. It is to be held.",
+                "The action is pressed in the first frame alone, and then let go. It is to be "
+                "held.",
             ),
         ),
         hints=(
-            "In the cell above, some pictures show rocks and others the ship, as single screens do. What "
+            "In the cell above, some pictures show rocks and others the ship, as single screens "
+            "do. What "
             "must `before` and `after` be, for their maximum to be a single screen?",
             "`screens.append(screen)` appends no copy. It appends the array itself, and the next "
             "frame is written into the same array.",
@@ -973,7 +999,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 nothing_clipped,
-                "The targets are the same as before. Return a function that limits the rewards, and "
+                "The targets are the same as before. Return a function that limits the rewards, "
+                "and "
                 "then calls `targets`.",
             ),
             Wrong(
@@ -993,7 +1020,8 @@ EXERCISES = (
             ),
             Wrong(
                 signs_alone,
-                "This takes the sign. In games whose rewards are whole numbers that is the same, and "
+                "This takes the sign. In games whose rewards are whole numbers that is the same, "
+                "and "
                 "well-known programs do it; but a reward of 0.5 lies within −1 … 1 and stays.",
             ),
             Wrong(
@@ -1012,18 +1040,21 @@ EXERCISES = (
             ),
             Wrong(
                 squashed,
-                "This squashes rewards smoothly. It is a way to do it, but not the papers': a reward "
+                "This squashes rewards smoothly. It is a way to do it, but not the papers': a "
+                "reward "
                 "of 1 is to stay 1.",
             ),
             Wrong(
                 rewards_overwritten,
-                "This limits the rewards in place: the rollout's own rewards are changed. Whoever adds "
+                "This limits the rewards in place: the rollout's own rewards are changed. Whoever "
+                "adds "
                 "them up afterwards reports a score that nobody played. `clamp` makes new ones, "
                 "`clamp_` does not.",
             ),
         ),
         hints=(
-            "`clipped` gets a function and returns a function. Which arguments does the returned one "
+            "`clipped` gets a function and returns a function. Which arguments does the returned "
+            "one "
             "take?",
             "The same as `targets`: rewards, next_values, terminated, truncated, gamma. It changes "
             "the first one, and hands on the others as they are.",
@@ -1039,8 +1070,10 @@ EXERCISES = (
         wrong=(
             Wrong(
                 next_games_lives_compared,
-                "Where the time is up, the counter after the step belongs to the new game. If lives "
-                "were won in the old one, it falls, though no life was lost: a lost life counts only "
+                "Where the time is up, the counter after the step belongs to the new game. If "
+                "lives "
+                "were won in the old one, it falls, though no life was lost: a lost life counts "
+                "only "
                 "where the time is not up.",
             ),
             Wrong(
@@ -1050,7 +1083,8 @@ EXERCISES = (
             ),
             Wrong(
                 fewer_lives_alone,
-                "With the last life a game is over, and the counter that you see belongs to the new "
+                "With the last life a game is over, and the counter that you see belongs to the "
+                "new "
                 "game: it has gone *up*. So `over` terminates as well.",
             ),
             Wrong(
@@ -1070,12 +1104,14 @@ EXERCISES = (
             ),
             Wrong(
                 the_clock_terminates,
-                "A time limit is no ending to learn from: something would have come, and the return "
+                "A time limit is no ending to learn from: something would have come, and the "
+                "return "
                 "bootstraps there. It belongs in the second result alone.",
             ),
             Wrong(
                 the_clock_outdoes_the_end,
-                "Where a game is over and its time is up in the same step, nothing would have come: "
+                "Where a game is over and its time is up in the same step, nothing would have "
+                "come: "
                 "it terminates.",
             ),
             Wrong(
@@ -1107,7 +1143,8 @@ EXERCISES = (
             "Take the three ends one by one: a lost life, the game's end, the clock. Which of the "
             "two results do they belong to?",
             "lives[:-1] are the counters before each step, lives[1:] those after it.",
-            "The first is ((lives[1:] < lives[:-1]) & ~timed_out) | over, the second over | timed_out.",
+            "The first is ((lives[1:] < lives[:-1]) & ~timed_out) | over, the second over | "
+            "timed_out.",
         ),
     ),
     Exercise(
@@ -1118,13 +1155,16 @@ EXERCISES = (
         wrong=(
             Wrong(
                 steps_taken_for_frames,
-                "This takes a step for a frame. Each step shows `frame_skip` frames, so the budget is "
-                "spent sooner: such a run has played 4 times as long as the one that it is compared "
+                "This takes a step for a frame. Each step shows `frame_skip` frames, so the budget "
+                "is "
+                "spent sooner: such a run has played 4 times as long as the one that it is "
+                "compared "
                 "with.",
             ),
             Wrong(
                 frames_multiplied,
-                "This multiplies by `frame_skip`. A step has several frames, so there are fewer steps "
+                "This multiplies by `frame_skip`. A step has several frames, so there are fewer "
+                "steps "
                 "than frames: divide.",
             ),
             Wrong(
@@ -1138,7 +1178,8 @@ EXERCISES = (
             ),
             Wrong(
                 steps_not_updates,
-                "This is how many steps the budget pays for. An update takes t_max · num_envs of them.",
+                "This is how many steps the budget pays for. An update takes t_max · num_envs of "
+                "them.",
             ),
             Wrong(
                 an_update_for_each_environment,

@@ -556,7 +556,8 @@ EXERCISES = (
             ),
             Wrong(
                 logits_for_logarithms_throughout,
-                "You took the logits for log π, and their exp() for π. In the example on paper they "
+                "You took the logits for log π, and their exp() for π. In the example on paper "
+                "they "
                 "are, but logits may be any numbers, and their exp() need not add up to 1. "
                 "`log_softmax` makes log π of them.",
             ),

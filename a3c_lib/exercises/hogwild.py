@@ -762,8 +762,8 @@ def replay(
 ) -> float:
     """θ after a schedule of steps such as ("A", "reads") and ("A", "writes").
 
-    A worker that reads θ makes a note of it. When it writes, it puts its latest note, plus its change,
-    in the place of θ.
+    A worker that reads θ makes a note of it. When it writes, it puts its latest note, plus its
+    change, in the place of θ.
     """
     noted = {}
     for worker, what in schedule:
@@ -877,18 +877,22 @@ EXERCISES = (
             Wrong(
                 epsilon_outside_the_root,
                 "ε stands outside the root here, as in torch's RMSprop. In the paper it stands "
-                "inside: √(g + ε). In the first step of the example on paper that is 0.535, not 0.667.",
+                "inside: √(g + ε). In the first step of the example on paper that is 0.535, not "
+                "0.667.",
             ),
             Wrong(
                 statistics_kept_to_itself,
                 "θ moves, but g, as the other workers see it, stays what it was: `g = …` gives a "
-                "name to a new tensor and leaves the shared one alone. Change it in place: mul_, add_, "
+                "name to a new tensor and leaves the shared one alone. Change it in place: mul_, "
+                "add_, "
                 "or g[:] = ….",
             ),
             Wrong(
                 parameters_kept_to_itself,
-                "g is right, but the shared θ stays what it was: `theta = theta − …` gives a name to "
-                "a new tensor and leaves the shared one alone. Change it in place: sub_, or theta[:] "
+                "g is right, but the shared θ stays what it was: `theta = theta − …` gives a name "
+                "to "
+                "a new tensor and leaves the shared one alone. Change it in place: sub_, or "
+                "theta[:] "
                 "= ….",
             ),
             Wrong(
@@ -899,14 +903,17 @@ EXERCISES = (
             ),
             Wrong(
                 new_tensors_in_the_lists,
-                "Your own θ is right, and what the other workers see does not change: `theta[k] = …` "
+                "Your own θ is right, and what the other workers see does not change: `theta[k] = "
+                "…` "
                 "puts a new tensor into your list, and `.data = …` other memory behind a tensor. "
-                "Write into the tensor that is there: theta[k].sub_(…), or `theta[k] -= …`. The same "
+                "Write into the tensor that is there: theta[k].sub_(…), or `theta[k] -= …`. The "
+                "same "
                 "for g.",
             ),
             Wrong(
                 everything_kept_to_itself,
-                "Nothing that is shared changes. `x = x − …` gives a name to a new tensor; `x.sub_(…)` "
+                "Nothing that is shared changes. `x = x − …` gives a name to a new tensor; "
+                "`x.sub_(…)` "
                 "or `x -= …` changes the tensor itself.",
             ),
             Wrong(
@@ -947,22 +954,26 @@ EXERCISES = (
             ),
             Wrong(
                 root_left_in_the_statistics,
-                "The root stays in g: `sqrt_` writes it there, and the next average starts from it. g "
+                "The root stays in g: `sqrt_` writes it there, and the next average starts from "
+                "it. g "
                 "keeps the average of the squares; √(g + ε) is a new tensor for this step alone.",
             ),
             Wrong(
                 epsilon_left_in_the_statistics,
-                "ε stays in g, and each step adds another one. It belongs under the root only: g + ε "
+                "ε stays in g, and each step adds another one. It belongs under the root only: g + "
+                "ε "
                 "is a new tensor for this step alone.",
             ),
             Wrong(
                 only_the_first_tensor,
-                "Only the first tensor of the list is changed. All of them are to be: does a `return` "
+                "Only the first tensor of the list is changed. All of them are to be: does a "
+                "`return` "
                 "stand inside the loop?",
             ),
             Wrong(
                 divided_as_adam_does,
-                "You divide g by 1 − α, as Adam does in its first step to make up for a g that begins at "
+                "You divide g by 1 − α, as Adam does in its first step to make up for a g that "
+                "begins at "
                 "0. RMSProp does not, and that is why its first steps are long.",
             ),
         ),
@@ -982,7 +993,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 NeverCopies,
-                "θ′ is never brought up to date: this worker acts for ever with the weights that it "
+                "θ′ is never brought up to date: this worker acts for ever with the weights that "
+                "it "
                 "was made with. In `begin` it copies θ first.",
             ),
             Wrong(
@@ -991,13 +1003,15 @@ EXERCISES = (
             ),
             Wrong(
                 HoldsTheSharedTensors,
-                "θ′ is not a copy here: it is the shared memory itself. Other workers change it while "
+                "θ′ is not a copy here: it is the shared memory itself. Other workers change it "
+                "while "
                 "this one acts, and the rollout is then nobody's policy. Copy the numbers: copy_.",
             ),
             Wrong(
                 CopiesWithGradients,
                 "PyTorch refuses to write into a parameter while it keeps track of gradients. Copy "
-                "under `with torch.no_grad():`. (If it is the step in `finish` that raised: it is made "
+                "under `with torch.no_grad():`. (If it is the step in `finish` that raised: it is "
+                "made "
                 "in self.shared.theta, not in the parameters of the model.)",
             ),
             Wrong(
@@ -1017,28 +1031,33 @@ EXERCISES = (
             ),
             Wrong(
                 CopiesAgainBeforeItLearns,
-                "`finish` copies θ once more, so that the gradient is taken at weights that did not "
+                "`finish` copies θ once more, so that the gradient is taken at weights that did "
+                "not "
                 "choose the actions. The gradient is taken at θ′, the weights that acted; only the "
                 "step is made in θ.",
             ),
             Wrong(
                 OverwritesTheShared,
-                "It writes its own weights over θ. What others have changed since this worker began "
+                "It writes its own weights over θ. What others have changed since this worker "
+                "began "
                 "is gone. Change θ *by* the step, in place; do not put another θ there.",
             ),
             Wrong(
                 ChangesOnlyItsCopy,
-                "The step is made in θ′, the worker's own copy, which the next `begin` overwrites. θ "
+                "The step is made in θ′, the worker's own copy, which the next `begin` overwrites. "
+                "θ "
                 "is what has to change.",
             ),
             Wrong(
                 HasStatisticsOfItsOwn,
-                "θ changes, but g stays what it was: this worker keeps statistics of its own. That is "
+                "θ changes, but g stays what it was: this worker keeps statistics of its own. That "
+                "is "
                 "the variant which the paper found less robust. Hand over the shared g.",
             ),
             Wrong(
                 AnnealsOnItsOwnSteps,
-                "The learning rate comes down with this worker's own steps. With K workers it would "
+                "The learning rate comes down with this worker's own steps. With K workers it "
+                "would "
                 "end at 1 − 1/K of where it began. T is the sum over all slots.",
             ),
             Wrong(
@@ -1048,7 +1067,8 @@ EXERCISES = (
             ),
             Wrong(
                 ReadsTheCountAfterItActs,
-                "T is read at the end of `begin`. Others may finish before this worker does, and count "
+                "T is read at the end of `begin`. Others may finish before this worker does, and "
+                "count "
                 "their steps. Read T in `finish`, just before the step.",
             ),
             Wrong(
@@ -1058,8 +1078,10 @@ EXERCISES = (
             ),
             Wrong(
                 GoesOnUphill,
-                "Past the budget 1 − T / total_steps is negative, and a negative learning rate climbs "
-                "the loss. It can happen: rollouts under way when the budget runs out are finished. "
+                "Past the budget 1 − T / total_steps is negative, and a negative learning rate "
+                "climbs "
+                "the loss. It can happen: rollouts under way when the budget runs out are "
+                "finished. "
                 "Take 0 there.",
             ),
             Wrong(
@@ -1073,28 +1095,33 @@ EXERCISES = (
             ),
             Wrong(
                 CountsRewards,
-                "It counts what was paid. On CartPole each step pays 1, so nobody would notice there. "
+                "It counts what was paid. On CartPole each step pays 1, so nobody would notice "
+                "there. "
                 "Count the entries of `rewards`, not their sum.",
             ),
             Wrong(
                 CountsOnlyTheLatest,
-                "The rollout's length is put in the place of the worker's count. The count grows: add "
+                "The rollout's length is put in the place of the worker's count. The count grows: "
+                "add "
                 "to the slot.",
             ),
             Wrong(
                 CountsInEverySlot,
-                "It adds to every worker's slot. Then the sum is too large, and two workers may write "
+                "It adds to every worker's slot. Then the sum is too large, and two workers may "
+                "write "
                 "into one slot at the same time, where one of them is lost. Write into "
                 "`steps[self.rank]` only.",
             ),
             Wrong(
                 CountsInTheFirstSlot,
-                "It counts in slot 0, and so would all others, at the same time: some would be lost. "
+                "It counts in slot 0, and so would all others, at the same time: some would be "
+                "lost. "
                 "Each worker writes into its own, `steps[self.rank]`.",
             ),
             Wrong(
                 NeverCounts,
-                "It does not count its steps. Nobody would know when the budget is used up, and the "
+                "It does not count its steps. Nobody would know when the budget is used up, and "
+                "the "
                 "learning rate would stay where it is.",
             ),
         ),
@@ -1103,7 +1130,8 @@ EXERCISES = (
             "four: the gradient, the learning rate, the step, the count.",
             "T = int(self.shared.steps.sum()), and the rate is learning_rate · max(0, 1 − T / "
             "total_steps). The step is made in self.shared.theta, with self.shared.g.",
-            "begin: under torch.no_grad(), mine.copy_(theirs) for each parameter of the model; then "
+            "begin: under torch.no_grad(), mine.copy_(theirs) for each parameter of the model; "
+            "then "
             "self.rollout = self.player.act(self.model). finish: rmsprop_step(self.shared.theta, "
             "self.shared.g, gradients, rate), and self.shared.steps[self.rank] += "
             "self.rollout.rewards.numel().",
@@ -1119,30 +1147,36 @@ EXERCISES = (
             Wrong(
                 hand_over_with_a_bug,
                 "They still pile up: the true gradients 1, 2, 3, 4, 5 arrive as 1, 3, 6, 10, 15. "
-                "`optimizer.zero_grad()` clears the gradients of its own parameters, the shared ones. "
+                "`optimizer.zero_grad()` clears the gradients of its own parameters, the shared "
+                "ones. "
                 "Who clears the local ones?",
             ),
             Wrong(
                 local_cleared_in_the_place_of_shared,
                 "Now the first gradient arrives again and again: 1, 1, 1, 1, 1. The shared "
-                "parameter keeps the tensor it was given first, the `if` sees it and stops, and the "
+                "parameter keeps the tensor it was given first, the `if` sees it and stops, and "
+                "the "
                 "local one has a new tensor each time. The shared side must be cleared as well, or "
                 "the `if` has to go.",
             ),
             Wrong(
                 filled_with_zeros_instead,
-                "With one worker in a process this works, as the idiom did before PyTorch 2: both names "
-                "stay with one tensor, which is filled with zeros. With a second worker in the same "
+                "With one worker in a process this works, as the idiom did before PyTorch 2: both "
+                "names "
+                "stay with one tensor, which is filled with zeros. With a second worker in the "
+                "same "
                 "process the tensor is the first one's, and the second's gradients never arrive.",
             ),
             Wrong(
                 cleared_before_it_is_handed_over,
-                "The gradient is thrown away before it is handed over: the optimizer finds none, and "
+                "The gradient is thrown away before it is handed over: the optimizer finds none, "
+                "and "
                 "does nothing. Clear before `backward()`, or after the step.",
             ),
             Wrong(
                 zeroed_before_it_is_used,
-                "You fill the local gradient with zeros, and the shared one is the same tensor: the "
+                "You fill the local gradient with zeros, and the shared one is the same tensor: "
+                "the "
                 "optimizer sees zeros. Clear it after the step, or hand over a copy.",
             ),
             Wrong(
@@ -1156,22 +1190,26 @@ EXERCISES = (
             ),
             Wrong(
                 copied_into_nothing,
-                "`theirs.grad` is None, so there is nothing into which `copy_` could write. Give it a "
+                "`theirs.grad` is None, so there is nothing into which `copy_` could write. Give "
+                "it a "
                 "tensor: `theirs.grad = …`.",
             ),
             Wrong(
                 parameters_handed_over_too,
                 "The gradient arrives, but the worker's parameters are put over the shared ones as "
-                "well: what others have changed since it copied them is gone. Hand over the gradient "
+                "well: what others have changed since it copied them is gone. Hand over the "
+                "gradient "
                 "alone.",
             ),
         ),
         hints=(
             "Take one parameter and a loss of 1 · θ, 2 · θ, 3 · θ … and print what is in "
             "`mine.grad` after each `backward()`.",
-            "`backward()` *adds* to a gradient that is there. `optimizer.zero_grad()` sets the shared "
+            "`backward()` *adds* to a gradient that is there. `optimizer.zero_grad()` sets the "
+            "shared "
             "parameters' gradients to None, and leaves the local ones alone.",
-            "Either clear both sides, or store nothing: torch.autograd.grad(loss, local) returns the "
+            "Either clear both sides, or store nothing: torch.autograd.grad(loss, local) returns "
+            "the "
             "gradients as values, which you put into theirs.grad.",
         ),
     ),
@@ -1184,7 +1222,8 @@ EXERCISES = (
             Wrong(
                 nothing_is_ever_lost,
                 "Here every change survives, whatever the order. But a "
-                "worker puts back what it *read*, plus its change; what others wrote in between is gone.",
+                "worker puts back what it *read*, plus its change; what others wrote in between is "
+                "gone.",
             ),
             Wrong(
                 one_note_for_all,
@@ -1202,7 +1241,8 @@ EXERCISES = (
             ),
             Wrong(
                 the_change_alone_is_written,
-                "The change alone is put in the place of θ. It is written on top of what the worker "
+                "The change alone is put in the place of θ. It is written on top of what the "
+                "worker "
                 "read.",
             ),
             Wrong(
@@ -1211,7 +1251,8 @@ EXERCISES = (
             ),
             Wrong(
                 written_without_the_change,
-                "What was read is written back as it was. The worker's change is added to it first.",
+                "What was read is written back as it was. The worker's change is added to it "
+                "first.",
             ),
         ),
         hints=(

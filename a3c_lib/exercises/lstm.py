@@ -635,7 +635,8 @@ EXERCISES = (
             ),
             Wrong(
                 forget_gate_the_wrong_way_round,
-                "You keep 1 − f of the cell. The forget gate is named badly: f is the share that is "
+                "You keep 1 − f of the cell. The forget gate is named badly: f is the share that "
+                "is "
                 "*kept*.",
             ),
             Wrong(
@@ -659,19 +660,23 @@ EXERCISES = (
             ),
             Wrong(
                 only_the_cell_detached_in_the_step,
-                "The numbers are right, but the cell is detached. Along the cell the gradient is to "
+                "The numbers are right, but the cell is detached. Along the cell the gradient is "
+                "to "
                 "survive from step to step; where it is cut is not this function's business.",
             ),
             Wrong(
                 memory_detached_in_the_step,
-                "The numbers are right, but the memory is detached: no gradient gets from this step "
+                "The numbers are right, but the memory is detached: no gradient gets from this "
+                "step "
                 "to an earlier one, and the cell cannot learn what is worth keeping. Where the "
                 "gradient is cut is not this function's business.",
             ),
         ),
         hints=(
-            "First one tensor with the sums for all gates, (N, 4C). Then take it apart, then squash.",
-            "W x for a whole batch is features @ input_weights.T; .chunk(4, dim=-1) cuts the result "
+            "First one tensor with the sums for all gates, (N, 4C). Then take it apart, then "
+            "squash.",
+            "W x for a whole batch is features @ input_weights.T; .chunk(4, dim=-1) cuts the "
+            "result "
             "into i, f, g and o.",
             "c = f.sigmoid() * c + i.sigmoid() * g.tanh(), and then h = o.sigmoid() * c.tanh() of "
             "the new c.",
@@ -690,17 +695,20 @@ EXERCISES = (
             ),
             Wrong(
                 the_cell_is_kept,
-                "h is zeroed and c is not. The cell is the longer memory of the two: through it one "
+                "h is zeroed and c is not. The cell is the longer memory of the two: through it "
+                "one "
                 "episode leaks into the next.",
             ),
             Wrong(
                 the_output_is_kept,
-                "c is zeroed and h is not. The gates of the next step read h: through it one episode "
+                "c is zeroed and h is not. The gates of the next step read h: through it one "
+                "episode "
                 "leaks into the next.",
             ),
             Wrong(
                 in_place,
-                "It writes into the memory that it was given. Others still need that one: a rollout "
+                "It writes into the memory that it was given. Others still need that one: a "
+                "rollout "
                 "is learned from with the memory that it began with, and autograd has noted it. "
                 "Build a new one.",
             ),
@@ -739,7 +747,8 @@ EXERCISES = (
             Wrong(
                 cut_between_the_steps,
                 "The numbers are right, and the gradient is cut between all steps: the detach is "
-                "inside the loop. What is seen at step 0 then hears nothing of what it was good for "
+                "inside the loop. What is seen at step 0 then hears nothing of what it was good "
+                "for "
                 "at step 5. Cut once, before the loop.",
             ),
             Wrong(
@@ -763,12 +772,14 @@ EXERCISES = (
             ),
             Wrong(
                 one_step_late,
-                "The memory begins anew one step late: the first step of an episode still goes from "
+                "The memory begins anew one step late: the first step of an episode still goes "
+                "from "
                 "the memory of the one before. First zero, then step.",
             ),
             Wrong(
                 zeroed_after_the_step,
-                "The memory is zeroed after the step: what the first step of an episode has seen is "
+                "The memory is zeroed after the step: what the first step of an episode has seen "
+                "is "
                 "lost. First zero, then step.",
             ),
             Wrong(
@@ -782,7 +793,8 @@ EXERCISES = (
             ),
             Wrong(
                 cell_lost_at_every_step,
-                "h is carried from step to step, and c is 0 at each of them. The state is the pair.",
+                "h is carried from step to step, and c is 0 at each of them. The state is the "
+                "pair.",
             ),
             Wrong(
                 always_from_the_first_memory,
@@ -827,7 +839,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 learn_from_with_a_bug,
-                "The rollout is learned from with a memory that it did not begin with. Which memory "
+                "The rollout is learned from with a memory that it did not begin with. Which "
+                "memory "
                 "does `position` hold after the first line?",
             ),
             Wrong(
@@ -852,13 +865,15 @@ EXERCISES = (
             ),
             Wrong(
                 memory_of_before_carried_on,
-                "The lesson is right, and the memory that goes on with it is the one from before the "
+                "The lesson is right, and the memory that goes on with it is the one from before "
+                "the "
                 "rollout. What was seen in it is lost.",
             ),
             Wrong(
                 bootstrap_advances_the_memory,
                 "The lesson is right, but the memory that you hand back has taken in the next "
-                "observation already. The policy will take it in again: asking for a value must not "
+                "observation already. The policy will take it in again: asking for a value must "
+                "not "
                 "advance the memory.",
             ),
             Wrong(

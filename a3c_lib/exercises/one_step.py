@@ -659,7 +659,8 @@ EXERCISES = (
             ),
             Wrong(
                 all_rows_end_with_one,
-                "One ending anywhere takes γ V(o_{t+1}) from all steps. Each entry has its own flag: "
+                "One ending anywhere takes γ V(o_{t+1}) from all steps. Each entry has its own "
+                "flag: "
                 "multiply by the mask ~terminated, or use torch.where.",
             ),
             Wrong(
@@ -685,7 +686,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 ValuesKeepAnAxis,
-                "The values have one axis too many: (T, N, 1) for (T, N). Minus targets (T, N) that "
+                "The values have one axis too many: (T, N, 1) for (T, N). Minus targets (T, N) "
+                "that "
                 "is an error at best; where T = N, or N = 1, it trains without a word, every state "
                 "towards everybody's targets. Take the last axis away: .squeeze(-1).",
             ),
@@ -715,7 +717,8 @@ EXERCISES = (
             ),
             Wrong(
                 ActorCannotTeachTheTorso,
-                "The logits have no gradient in the torso: only the critic would teach it. Leave the "
+                "The logits have no gradient in the torso: only the critic would teach it. Leave "
+                "the "
                 "detach() out.",
             ),
             Wrong(
@@ -741,7 +744,8 @@ EXERCISES = (
             ),
             Wrong(
                 MethodsGiveThePair,
-                "logits() and values() return both outputs. Each is one half of what forward gives.",
+                "logits() and values() return both outputs. Each is one half of what forward "
+                "gives.",
             ),
         ),
         hints=(
@@ -768,18 +772,22 @@ EXERCISES = (
             ),
             Wrong(
                 advantage_not_detached_nor_its_target,
-                "The advantage in the actor's loss is not detached. Through it the loss would move V, "
-                "and the targets too, where it has only log π to move. Detach the whole difference: "
+                "The advantage in the actor's loss is not detached. Through it the loss would move "
+                "V, "
+                "and the targets too, where it has only log π to move. Detach the whole "
+                "difference: "
                 "(returns - values).detach().",
             ),
             Wrong(
                 only_the_value_detached_for_the_actor,
-                "In the actor's loss V is detached, but the target is not: a gradient flows into it. "
+                "In the actor's loss V is detached, but the target is not: a gradient flows into "
+                "it. "
                 "Detach the whole difference: (returns - values).detach().",
             ),
             Wrong(
                 only_the_value_detached_anywhere,
-                "V is detached for the actor, as it should be; the targets are nowhere. Both losses "
+                "V is detached for the actor, as it should be; the targets are nowhere. Both "
+                "losses "
                 "send a gradient into them: returns.detach() in both.",
             ),
             Wrong(
@@ -829,7 +837,8 @@ EXERCISES = (
             ),
             Wrong(
                 value_weight_always_a_half,
-                "The critic's loss always counts one half. value_weight is an argument, and 0.5 only "
+                "The critic's loss always counts one half. value_weight is an argument, and 0.5 "
+                "only "
                 "its default: use it.",
             ),
             Wrong(

@@ -926,7 +926,8 @@ EXERCISES = (
             ),
             Wrong(
                 returns_within_the_loop,
-                "It plays one step only. Does `return` stand inside the loop? It ends the function.",
+                "It plays one step only. Does `return` stand inside the loop? It ends the "
+                "function.",
             ),
             Wrong(
                 acts_at_random,
@@ -1251,7 +1252,8 @@ EXERCISES = (
             Wrong(
                 squeezes_too_much,
                 "Right for several steps. But with one step squeeze() removes the dimension of the "
-                "steps too, and the shape is () instead of (1,): squeeze(-1) removes the last only.",
+                "steps too, and the shape is () instead of (1,): squeeze(-1) removes the last "
+                "only.",
             ),
             Wrong(
                 softmax_twice,

@@ -29,6 +29,7 @@ class Animation:
         self.png, self.size, self.frames, self.seconds = png, size, frames, seconds
 
     def save(self, path: str | Path) -> None:
+        """Write the PNG to a file."""
         Path(path).write_bytes(self.png)
 
     def _repr_png_(self) -> bytes:
@@ -77,6 +78,7 @@ def animate(
 
 
 def check_frames(frames: Sequence[Frame]) -> None:
+    """Raise ValueError unless these are frames (H, W, 3) of bytes, of one size, at least one."""
     if len(frames) == 0:
         raise ValueError("frames is empty; an animation needs at least one")
     for frame in frames:
@@ -102,7 +104,7 @@ def narrowed(frame: Frame) -> Image.Image:
 
 
 def _with_one_palette(images: Sequence[Image.Image]) -> list[Image.Image]:
-    """The images in COLOURS colours, the same for all: a PNG with one palette takes a byte a pixel."""
+    """The images in COLOURS colours, the same for all, so that the PNG takes a byte a pixel."""
     chosen = images[:: max(1, len(images) // 8)]
     sheet = Image.new("RGB", (images[0].width, sum(image.height for image in chosen)))
     for place, image in enumerate(chosen):

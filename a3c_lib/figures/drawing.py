@@ -102,6 +102,7 @@ def entitle(ax: Axes, title: str, said: str = "", lift: float = 0) -> None:
 
 
 def entitle_all(figure: Figure, title: str) -> None:
+    """Give several axes one title."""
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE, fontweight="bold")
 

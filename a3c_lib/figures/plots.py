@@ -81,7 +81,8 @@ class HasSteps(Protocol):
     """What a trainer reports: the steps so far, and whatever signals it has."""
 
     @property
-    def steps(self) -> int: ...
+    def steps(self) -> int:
+        """Environment steps so far."""
 
 
 # Runs
@@ -168,8 +169,8 @@ def signals(
     title: str = "",
     panels: Sequence[Axes] | None = None,
 ) -> list[Axes]:
-    """Draw what runs reported, a panel for each signal: moving means, and of a single run also every
-    value, pale.
+    """Draw what runs reported, a panel for each signal: moving means, and of a single run every
+    value as well, pale.
 
     `runs` is the list of a trainer's updates, or several such lists by label. `names` are
     attributes of the updates; if None, those of episode_return, entropy, explained_variance and

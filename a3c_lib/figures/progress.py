@@ -31,10 +31,12 @@ class Reports(Protocol):
     """What a trainer reports, as far as it is looked at here."""
 
     @property
-    def steps(self) -> int: ...  # environment steps so far
+    def steps(self) -> int:
+        """Environment steps so far."""
 
     @property
-    def episode_return(self) -> float: ...  # NaN if no episode ended
+    def episode_return(self) -> float:
+        """The mean return of the episodes that ended; NaN if none did."""
 
 
 U = TypeVar("U", bound=Reports)

@@ -114,10 +114,10 @@ def play(
     """Let a policy act for some episodes, `max_steps` at most in all, and take a picture before the
     first step and after each.   → frames (H, W, 3).
 
-    `policy` is what `collect` takes too, such as `greedy(model)` or `sampled(model, generator)`, and
-    `source` what `scenes` takes. Under each picture stand the step, its reward and, where `values`
-    (observations (1, *O) → (1,)) is given, the value of what is seen; at an episode's end, which end
-    it was. An end is seen three frames longer if another episode follows.
+    `policy` is what `collect` takes too, such as `greedy(model)` or `sampled(model, generator)`,
+    and `source` what `scenes` takes. Under each picture stand the step, its reward and, where
+    `values` (observations (1, *O) → (1,)) is given, the value of what is seen; at an episode's end,
+    which end it was. An end is seen three frames longer if another episode follows.
 
     >>> from a3c_lib.reinforce import TabularPolicy
     >>> from a3c_lib.rollout import sampled
@@ -302,7 +302,8 @@ def _page(watched: Watched, step: int, height: int, scale: Callable[[float], flo
 class HasScreens(MakesEnvs, Protocol):
     """A game that can be shown to people too, such as `atari.Game`."""
 
-    def make_screens(self, num_envs: int) -> Envs: ...
+    def make_screens(self, num_envs: int) -> Envs:
+        """The same games as `make_envs` makes, in colours."""
 
 
 @runtime_checkable
@@ -310,7 +311,8 @@ class HasActionNames(Protocol):
     """A game whose actions have names."""
 
     @property
-    def actions(self) -> tuple[str, ...]: ...
+    def actions(self) -> tuple[str, ...]:
+        """What the actions' numbers stand for."""
 
 
 def _visible(source: MakeEnv) -> Any:

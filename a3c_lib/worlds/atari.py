@@ -26,9 +26,9 @@ class Game:
     """An Atari game, and how it is shown to the agent. Goes wherever an environment's id does.
 
     The defaults are those of the DQN and A3C papers, as far as these are known, but for
-    `life_ends`, which DQN's paper of 2015 has. Rewards are the game's own: `clipped` clips them where
-    the agent learns, so that what is reported is the score. Raises ValueError for a game ale-py does
-    not have, and for options that make no sense.
+    `life_ends`, which DQN's paper of 2015 has. Rewards are the game's own: `clipped` clips them
+    where the agent learns, so that what is reported is the score. Raises ValueError for a game
+    ale-py does not have, and for options that make no sense.
 
     >>> game = Game("pong")
     >>> envs = game.make_envs(2)
@@ -94,10 +94,12 @@ class Game:
 
     @property
     def observation_space(self) -> spaces.Space[Any]:
+        """Stacks of pictures of bytes, (stack, size, size)."""
         return _shown_of(self)[0]
 
     @property
     def action_space(self) -> spaces.Space[Any]:
+        """As many actions as the game has."""
         return spaces.Discrete(len(self.actions))
 
     @property
@@ -126,6 +128,7 @@ class AtariEnvs(VectorWrapper[Any, Any, Any, Any]):
         self._began = np.zeros(envs.num_envs, dtype=np.int64)  # each game, in the console's frames
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        """Begin games; any seed will do."""
         if isinstance(seed, int):
             seed %= 2**31 - self.num_envs  # ale-py counts on from it, in 32 bits
         observation, info = self.env.reset(seed=seed, options=options)
@@ -133,6 +136,7 @@ class AtariEnvs(VectorWrapper[Any, Any, Any, Any]):
         return observation, info
 
     def step(self, actions: NDArray[np.int64]) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """One step of every game; `info["game_over"]` says where a game ended, not a life alone."""
         observation, reward, terminated, truncated, info = self.env.step(actions)
         ended = terminated | truncated
         began = self._beginning(info)

@@ -46,12 +46,14 @@ class Bounce(gym.Env[NDArray[np.uint8], np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """A ball at a place and with a direction drawn at random."""
         super().reset(seed=seed)
         self._phases = self.np_random.integers(2 * (self.size - 1), size=2)
         self._pointed, self._steps_taken = None, 0
         return self._picture(), {}
 
     def step(self, action: np.int64) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+        """Point at a column; 1 is paid if the ball is there one step later."""
         if self._phases is None:
             raise gym.error.ResetNeeded("call reset() before step()")
         if not self.action_space.contains(action):
@@ -62,6 +64,7 @@ class Bounce(gym.Env[NDArray[np.uint8], np.int64]):
         return self._picture(), reward, False, self._steps_taken >= self.steps, {}
 
     def render(self) -> NDArray[np.uint8] | None:
+        """The picture in colours, (H, W, 3); None without a `render_mode`."""
         if self.render_mode is None:
             return None
         image = np.full((self.size + 1, self.size, 3), GROUND, dtype=np.uint8)

@@ -1,8 +1,8 @@
 """Chapter 00: worlds small enough to solve on paper.
 
 An `MDP` is the table behind such a world; `TabularEnv` is the Gymnasium environment that rolls its
-dice. `Corridor` and `Trap` are tables, `Catch` is a small picture, `TMaze` asks for memory. Importing
-this module registers
+dice. `Corridor` and `Trap` are tables, `Catch` is a small picture, `TMaze` asks for memory. To
+import this module registers
 
     a3c_lib/Corridor-v0   a3c_lib/NoisyCorridor-v0   a3c_lib/Trap-v0   a3c_lib/Catch-v0
     a3c_lib/TMaze-v0      a3c_lib/CartPoleWithoutVelocities-v0
@@ -45,10 +45,12 @@ class MDP(NamedTuple):
 
     @property
     def num_states(self) -> int:
+        """S, how many states there are."""
         return len(self.start)
 
     @property
     def num_actions(self) -> int:
+        """A, how many actions there are."""
         return int(self.transitions.shape[1])
 
 
@@ -135,11 +137,13 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.int64, dict[str, Any]]:
+        """Begin in the state where episodes begin."""
         super().reset(seed=seed)
         self._state = self._draw(self._start)
         return np.int64(self._state), {}
 
     def step(self, action: np.int64) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
+        """One step, as the table has it."""
         if self._state is None:
             raise gym.error.ResetNeeded("call reset() before step()")
         if not self.action_space.contains(action):
@@ -152,6 +156,7 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         return np.int64(self._state), float(reward), bool(self.mdp.terminal[self._state]), False, {}
 
     def render(self) -> NDArray[np.uint8] | None:
+        """A row of cells, (H, W, 3); None without a `render_mode`."""
         if self.render_mode is None:
             return None
         image = np.full((CELL, self.mdp.num_states * CELL, 3), GROUND, dtype=np.uint8)
@@ -232,12 +237,14 @@ class Catch(gym.Env[NDArray[np.uint8], np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """A ball in the top row, the paddle in the middle."""
         super().reset(seed=seed)
         self._ball = (0, int(self.np_random.integers(self.columns)))
         self._paddle = self.columns // 2
         return self._picture(), {}
 
     def step(self, action: np.int64) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+        """Move the paddle; the ball falls a row."""
         if self._ball is None:
             raise gym.error.ResetNeeded("call reset() before step()")
         if not self.action_space.contains(action):
@@ -250,6 +257,7 @@ class Catch(gym.Env[NDArray[np.uint8], np.int64]):
         return self._picture(), reward, terminated, False, {}
 
     def render(self) -> NDArray[np.uint8] | None:
+        """The board, (H, W, 3); None without a `render_mode`."""
         if self.render_mode is None:
             return None
         image = np.full((self.rows, self.columns, 3), GROUND, dtype=np.uint8)
@@ -308,11 +316,13 @@ class TMaze(gym.Env[np.int64, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.int64, dict[str, Any]]:
+        """At the corridor's beginning, where the sign is seen."""
         super().reset(seed=seed)
         self._way, self._cell = int(self.np_random.integers(2)), 0
         return self._seen(), {}
 
     def step(self, action: np.int64) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
+        """A step along the corridor, or the turn at its end."""
         if self._way is None:
             raise gym.error.ResetNeeded("call reset() before step()")
         if not self.action_space.contains(action):
@@ -323,6 +333,7 @@ class TMaze(gym.Env[np.int64, np.int64]):
         return self._seen(), 1.0 if action == self._way else -1.0, True, False, {}
 
     def render(self) -> NDArray[np.uint8] | None:
+        """Corridor, sign and goals, (H, W, 3); None without a `render_mode`."""
         if self.render_mode is None:
             return None
         cells = np.full((3, self.length + 2, 3), 255, dtype=np.uint8)

@@ -42,6 +42,7 @@ class Wrong:
 
     @property
     def name(self) -> str:
+        """The function's name."""
         return self.function.__name__
 
 
@@ -68,4 +69,5 @@ class Exercise:
 
     @property
     def chapter(self) -> int:
+        """The number before the point of its id."""
         return int(self.id.split(".")[0])

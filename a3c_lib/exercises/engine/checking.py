@@ -32,6 +32,7 @@ class Kind(Enum):
 
     @property
     def mark(self) -> str:
+        """The sign that its verdict begins with."""
         return {"right": "✓", "not attempted": "○"}.get(self.value, "✗")
 
 
@@ -45,6 +46,7 @@ class Verdict(NamedTuple):
 
     @property
     def right(self) -> bool:
+        """Whether the answer is right."""
         return self.kind is Kind.RIGHT
 
 
@@ -75,6 +77,7 @@ def check(exercise: Exercise, answer: Any) -> Verdict:
 
 
 def judge(exercise: Exercise, answer: Any) -> Judgement:
+    """What is to be said of an answer."""
     if not callable(answer):
         return Judgement(Kind.WRONG, f"{kind_of(answer)} is no answer; a function or a class is.")
     if missing := not_attempted(exercise, answer):
@@ -110,6 +113,7 @@ def not_attempted(exercise: Exercise, answer: Answer) -> str:
 
 
 def praise(tried: Sequence[Trial]) -> Judgement:
+    """What is said of an answer that is right in every case."""
     with_gradients = any(each.expected.gradients for each in tried)
     cases = f"{len(tried)} {'case' if len(tried) == 1 else 'cases'}"
     sentence = f"right. Checked on {cases}{', with gradients' * with_gradients}."
@@ -156,6 +160,7 @@ def misfit(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> str:
 
 
 def trials(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> Iterator[Trial]:
+    """Each case with what the reference and the answer make of it."""
     tolerance = Tolerance(exercise.rtol, exercise.atol)
     for case in cases:
         expected = observe(exercise.reference, case, exercise.reference)

@@ -35,6 +35,7 @@ class Difference(NamedTuple):
 def rows(
     expected: Any, yours: Any, names: tuple[str, str] = ("expected", "yours")
 ) -> dict[str, str]:
+    """Two values as a message shows them, by these names."""
     return dict(zip(names, shown_apart(expected, yours), strict=True))
 
 
@@ -76,6 +77,7 @@ def differences(expected: Outcome, yours: Outcome, tolerance: Tolerance) -> Iter
 
 
 def of_errors(expected: Outcome, yours: Outcome) -> Iterator[Difference]:
+    """An error where none should be, another one, or none where one should be."""
     name = type(expected.error).__name__
     if yours.error is None:
         yield Difference(f"here it should raise {name}.", {"yours": shown(yours.value)})
@@ -91,7 +93,8 @@ def of_calls(expected: Any, yours: Any) -> Iterator[Difference]:
         yield Difference("it returned None: is a `return` missing?")
     elif inspect.isgenerator(yours) and yours.gi_code.co_name == "<genexpr>":
         yield Difference(
-            "it returned a generator, which has computed nothing yet: put `tuple(...)`, or `[...]`, "
+            "it returned a generator, which has computed nothing yet: put `tuple(...)`, or "
+            "`[...]`, "
             "round `... for ... in ...`."
         )
     elif inspect.isgenerator(yours):
@@ -108,6 +111,7 @@ def of_calls(expected: Any, yours: Any) -> Iterator[Difference]:
 
 
 def of_arguments(expected: Outcome, yours: Outcome, tolerance: Tolerance) -> Iterator[Difference]:
+    """Arguments that were changed in place, and gradients that were left in `.grad`."""
     for name in [name for name in expected.after if name in yours.after]:
         before, after = expected.after[name], yours.after[name]
         if not unchanged(before, after, tolerance):
@@ -133,6 +137,7 @@ def _changed(name: str) -> str:
 
 
 def unchanged(before: Any, after: Any, tolerance: Tolerance) -> bool:
+    """Whether an argument is as it was."""
     if type(before) is not type(after):
         return False
     match before:
@@ -192,6 +197,7 @@ def _form(pair: Pair, wanted: str) -> Difference:
 
 
 def of_leaves(pair: Pair, tolerance: Tolerance, wants_gradient: bool) -> Iterator[Difference]:
+    """How what stands at one place differs from what should: in kind, shape or numbers."""
     place, expected, yours = pair
     if yours is None and expected is not None:
         yield Difference(f"{place} is None.", rows(expected, yours))
@@ -269,6 +275,7 @@ def _equal(expected: Any, yours: Any) -> bool:
 
 
 def wants_gradient(expected: Gradients, tolerance: Tolerance) -> bool:
+    """Whether a gradient that is not zero flows from a result."""
     return any(not tolerance.is_zero(each) for back in expected.values() for each in back)
 
 

@@ -47,6 +47,7 @@ def grade(path: Path, timeout: float = 600, only: Collection[str] = ()) -> Repor
 
 
 def read(path: Path) -> Any:
+    """A notebook from its file. Raises Unusable, with the reason, if it cannot be graded."""
     try:
         import nbclient  # noqa: F401  which runs it
         import nbformat
@@ -127,8 +128,10 @@ def why(notebook: Any, exercise_id: str, died: str) -> str:
 
 
 def code_cells(notebook: Any) -> Iterator[Any]:
+    """A notebook's cells of code, in order."""
     yield from (cell for cell in notebook.cells if cell.cell_type == "code")
 
 
 def errors(cell: Any) -> Iterator[Any]:
+    """The errors among a cell's outputs."""
     yield from (output for output in cell.outputs if output.output_type == "error")

@@ -20,9 +20,11 @@ class Tolerance(NamedTuple):
         return torch.isclose(b, a, self.rtol, self.atol, equal_nan=True)
 
     def agree(self, expected: Tensor, yours: Tensor) -> bool:
+        """Whether two tensors are equal, within what is allowed."""
         return expected.shape == yours.shape and bool(self.where(expected, yours).all())
 
     def is_zero(self, tensor: Tensor) -> bool:
+        """Whether a tensor is 0 everywhere, within what is allowed."""
         return self.agree(torch.zeros_like(tensor), tensor)
 
 

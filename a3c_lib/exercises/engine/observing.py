@@ -42,6 +42,7 @@ class Outcome(NamedTuple):
     warned: tuple[str, ...] = ()
 
     def gradients_of(self, result: Any) -> Gradients:
+        """The gradients that flow from this part of the result into the arguments."""
         return self.gradients.get(id(result), {})
 
     def named(self, path: str) -> str:
@@ -194,6 +195,7 @@ def requiring_gradients(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def with_gradient(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """The paths of inputs in whose `.grad` something is stored."""
     for path, leaf in leaves(inputs):
         if isinstance(leaf, Tensor) and leaf.is_leaf and leaf.grad is not None:
             yield path
@@ -271,6 +273,7 @@ class Capture(io.TextIOBase):
         self.warned: list[str] = []
 
     def write(self, text: str, /) -> int:
+        """Keep the text, as far as there is room."""
         self.text += text[: max(0, MOST_PRINTED - len(self.text))]
         return len(text)
 

@@ -36,6 +36,7 @@ def wrapped(text: str) -> str:
 
 
 def paragraph(text: str, indent: str) -> str:
+    """A text in lines of WIDTH characters, the first with this indent."""
     return textwrap.fill(
         text,
         WIDTH,
@@ -63,6 +64,7 @@ def raised_block(error: BaseException | None, answer: Answer, case: Case) -> str
 
 
 def files_of(answer: Any) -> set[str]:
+    """The files that an answer's code stands in."""
     return {function.__code__.co_filename for function in functions_of(unwrapped(answer))}
 
 

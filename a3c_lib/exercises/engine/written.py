@@ -32,6 +32,7 @@ def unwrapped(answer: Any) -> Any:
 
 
 def name_of(answer: Any) -> str:
+    """What a function or class is called."""
     return str(getattr(answer, "__name__", type(answer).__name__))
 
 
