@@ -46,10 +46,10 @@ clean: ## remove .venv and everything else that the commands made; my/ stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready-for-lab: $(VERSIONS)
-	@tools/setup.sh lab $(PYTHON)
+	@tools/setup.sh lab "$(PYTHON)"
 
 .venv/ready-for-bench: $(VERSIONS)
-	@tools/setup.sh bench $(PYTHON)
+	@tools/setup.sh bench "$(PYTHON)"
 
 .venv/ready-for-test: $(VERSIONS)
-	@tools/setup.sh test $(PYTHON)
+	@tools/setup.sh test "$(PYTHON)"

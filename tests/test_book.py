@@ -212,13 +212,41 @@ def stream(text: str, name: str = "stdout") -> NotebookNode:
             with_output(nbformat.v4.new_output("error", ename="KeyError", evalue="'x'")),
             "cell-00: stored error KeyError: 'x'",
         ),
-        (with_output(stream(f"{book.ROOT}/a")), f"cell-00: the output shows {book.ROOT}"),
+        (with_output(stream(f"{book.ROOT}/a\n")), f"cell-00: the output shows {book.ROOT}/a"),
         (with_output(stream("<f at 0x7f01>")), "cell-00: the output shows at 0x7f01"),
     ],
     ids=["order", "stderr", "error", "path", "address"],
 )
 def test_a_bad_output_is_a_fault(notebook: NotebookNode, fault: str) -> None:
     assert book.output_faults(notebook) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("root", "home", "text", "shown"),
+    [
+        ("/srv/a3c", "/home/me", "/srv/a3c/x.py", ["/srv/a3c/x.py"]),
+        ("/srv/a3c", "/home/me", "/home/me/x.py", ["/home/me/x.py"]),
+        ("/home/me/a3c", "/home/me", "/home/me/a3c/x.py", ["/home/me/a3c/x.py"]),
+        ("/home/me/my a3c", "/home/me", "/home/me/my a3c/x.py", ["/home/me/my a3c/x.py"]),
+        ("/home/me", "/home/me", "/home/me/x.py", ["/home/me/x.py"]),
+        (
+            "/srv/a3c",
+            "/home/me",
+            "/home/me/tmp/ipykernel_9/1.py",
+            ["/home/me/tmp/ipykernel_9/1.py"],
+        ),
+        ("/srv/a3c", "/home/me", "/home/me/x /home/me/y /home/me/x", ["/home/me/x", "/home/me/y"]),
+        ("/srv/a3c", "/", "https://example.org", []),
+    ],
+)
+def test_one_path_is_one_fault_wherever_the_book_lies(
+    root: str, home: str, text: str, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "ROOT", Path(root))
+    monkeypatch.setattr(Path, "home", lambda: Path(home))
+    assert book.output_faults(with_output(stream(f"in '{text}'\n"))) == [
+        f"cell-00: the output shows {path}" for path in shown
+    ]
 
 
 def test_a_notebook_that_is_too_large_is_a_fault() -> None:

@@ -49,7 +49,7 @@ def fake(tmp_path: Path) -> Fake:
     """Write a Python that is a few lines of shell: what it answers to what it is asked."""
 
     def write(*cases: str) -> str:
-        path = tmp_path / "python-of-the-test"
+        path = tmp_path / "python of the test"
         path.write_text("\n".join(["#!/bin/sh", 'case "$*" in', *cases, "esac", ""]))
         path.chmod(0o755)
         return str(path)

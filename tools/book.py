@@ -243,12 +243,15 @@ def output_faults(notebook: NotebookNode) -> list[str]:
 
 
 def traces(output: NotebookNode) -> list[str]:
-    """What an output tells of the machine or the moment it was made on: paths and addresses."""
+    """What an output tells of the machine or the moment it was made on: paths and addresses, each
+    once."""
     data = output.get("data", {})
     texts = [output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")]
-    text = "\n".join(texts)
-    paths = [path for path in (f"{ROOT}", f"{Path.home()}{os.sep}", "ipykernel_") if path in text]
-    return paths + re.findall(r"\bat 0x[0-9a-f]+", text)
+    # The book may lie below the home folder: where both match, the longer one does.
+    folders = sorted({f"{ROOT}", f"{Path.home()}{os.sep}"} - {"//"}, key=len, reverse=True)
+    here = "|".join(map(re.escape, folders))
+    found = re.findall(rf"(?:{here})[^\s'\"<>]*|ipykernel_|\bat 0x[0-9a-f]+", "\n".join(texts))
+    return list(dict.fromkeys(found))
 
 
 def faults(path: Path, expected: NotebookNode) -> list[str]:
