@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from a3c_lib import a2c
+from a3c_lib.actor_critic import ActorCriticTraining
 from a3c_lib.networks import ActorCritic
 from bench import baselines
 from bench.measuring import FOREVER, THREADS, Clock, Line, Watch, follow, in_fresh_processes
@@ -33,7 +34,7 @@ SEEDS = range(5)
 # more, none of which is measured here. Drawn from were 8, 16 and 32 environments, rollouts of 5 to
 # 32 steps, learning rates of 0.003 to 0.03, value weights of 0.01 to 0.5, entropy weights of 0,
 # 0.001 and 0.01, RMSProp and Adam, one torso or two of 64, 64 and 64, or 128 units, γ of 0.98 and
-# 0.99, gradients limited to 0.5 and 5. All of the best twelve have 32 environments: computed as one
+# 0.99, gradients clipped to 0.5 and 5. All of the best twelve have 32 environments: computed as one
 # array, these cost little more than one. Among the twelve, medians were 0.25 to 0.82 s.
 NETWORK: dict[str, Any] = {"hidden": (128,), "shared": False}
 SETTINGS: dict[str, Any] = {
@@ -61,7 +62,7 @@ def our_training(
     total_steps: int,
     network: Mapping[str, Any] = NETWORK,
     settings: Mapping[str, Any] = SETTINGS,
-) -> tuple[ActorCritic, a2c.A2CTraining]:
+) -> tuple[ActorCritic, ActorCriticTraining]:
     model = ActorCritic.for_env(gym.make(ENV_ID), **network, seed=seed)
     config = a2c.Config(total_steps=total_steps, seed=seed, **settings)
     return model, a2c.train(model, ENV_ID, config)

@@ -76,7 +76,9 @@ def test_two_rollouts_in_a_row_are_one_long_one():
     first, position = collect(envs, first_action, start(envs, 0), 3)
     second, _ = collect(envs, first_action, position, 3)
     whole = play(lambda: Counting(length=4), t_max=6, num_envs=2)
-    for part_1, part_2, both in zip(first[:-1], second[:-1], whole[:-1], strict=True):
+    assert torch.equal(first.seen[-1], second.seen[0])
+    assert torch.equal(torch.cat([first.seen, second.seen[1:]]), whole.seen)
+    for part_1, part_2, both in zip(first[1:-1], second[1:-1], whole[1:-1], strict=True):
         assert torch.equal(torch.cat([part_1, part_2]), both)
     assert first.episodes + second.episodes == whole.episodes
 
