@@ -37,6 +37,7 @@ from a3c_lib.atari import Game, light_of, luminance, paper_network, shrunk
 from a3c_lib.exercises import exercise, hint, progress, whose
 from a3c_lib.one_look import OneLook
 from a3c_lib.pixels import Bounce
+from a3c_lib.playing import Played
 from a3c_lib.progress import track
 from a3c_lib.rollout import collect, initial_state, sampled, start
 from a3c_lib.watching import beside, watch
@@ -911,7 +912,8 @@ def gradient(model: nn.Module, seed: int = 0) -> Tensor:
     policy = sampled(model, torch.Generator().manual_seed(seed))
     began = start(envs, seed, initial_state(model, 4))
     rollout, _ = collect(envs, policy, began, t_max=5)
-    lesson = actor_critic.learn(model, rollout, n_step_returns, a2c_loss, 0.99, began.policy_state)
+    played = Played(rollout, began.policy_state)
+    lesson = actor_critic.lesson_of(model, played, n_step_returns, a2c_loss, 0.99)
     return torch.cat([d_theta.flatten() for d_theta in lesson.gradients])
 
 
