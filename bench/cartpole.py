@@ -34,7 +34,7 @@ SEEDS = range(5)
 # more, none of which is measured here. Drawn from were 8, 16 and 32 environments, rollouts of 5 to
 # 32 steps, learning rates of 0.003 to 0.03, value weights of 0.01 to 0.5, entropy weights of 0,
 # 0.001 and 0.01, RMSProp and Adam, one torso or two of 64, 64 and 64, or 128 units, γ of 0.98 and
-# 0.99, gradients limited to 0.5 and 5. All of the best twelve have 32 environments: computed as one
+# 0.99, gradients clipped to 0.5 and 5. All of the best twelve have 32 environments: computed as one
 # array, these cost little more than one. Among the twelve, medians were 0.25 to 0.82 s.
 NETWORK: dict[str, Any] = {"hidden": (128,), "shared": False}
 SETTINGS: dict[str, Any] = {

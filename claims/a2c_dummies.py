@@ -11,12 +11,14 @@ import gymnasium as gym
 import torch
 
 from a3c_lib.a2c import make_vector_env
-from a3c_lib.actor_critic import learn
+from a3c_lib.actor_critic import lesson_of
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
 from a3c_lib.optim import RMSProp
+from a3c_lib.playing import Played
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, sampled, start
+from a3c_lib.training import clip_gradients
 
 SETTINGS = [{"dummies": dummies} for dummies in ("left out", "learned from")]
 SEEDS = range(20)
@@ -34,15 +36,10 @@ def run(seed: int, dummies: str) -> list[dict[str, float]]:
         began = position
         rollout, position = collect(envs, policy, began, t_max=16)
         mask = dummy_steps(envs, rollout, began)
-        lesson = learn(
-            model,
-            rollout,
-            n_step_returns,
-            partial(a2c_loss, value_weight=0.1),
-            0.99,
-            dummies=mask if dummies == "left out" else None,
-        )
-        gradients, _ = limited(lesson.gradients, 0.5)
+        played = Played(rollout, dummies=mask if dummies == "left out" else None)
+        loss = partial(a2c_loss, value_weight=0.1)
+        lesson = lesson_of(model, played, n_step_returns, loss, 0.99)
+        gradients, _ = clip_gradients(lesson.gradients, 0.5)
         optimizer.step(gradients, 0.01 * (1 - steps / STEPS))
         steps += int((~mask).sum())
         returns.append([episode.episode_return for episode in rollout.episodes])

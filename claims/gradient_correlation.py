@@ -13,11 +13,12 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from a3c_lib.actor_critic import Loss, learn
+from a3c_lib.actor_critic import Loss, lesson_of
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
+from a3c_lib.playing import Played, Player
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import Rollout, collect, make_envs, sampled, start
+from a3c_lib.rollout import make_envs, sampled
 from a3c_lib.training import seeds
 
 SETTINGS = [{"workers": workers} for workers in (1, 2, 4, 8)]
@@ -32,8 +33,10 @@ LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.01)  # A3C's on Car
 
 def run(seed: int, workers: int) -> list[dict[str, float]]:
     model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
-    players = [Player(rank, seed, model) for rank in range(workers)]
-    gradients = [players[k % workers].gradients() for k in range(UPDATES)]
+    players = [
+        Player(make_envs("CartPole-v1"), seeds(seed, 0, rank), model) for rank in range(workers)
+    ]
+    gradients = [gradients_from(players[k % workers], model) for k in range(UPDATES)]
     parts = {name: torch.stack([each[name] for each in gradients]) for name in gradients[0]}
     return [
         {"distance": distance, **{name: cosine(part, distance) for name, part in parts.items()}}
@@ -47,27 +50,19 @@ def cosine(gradients: Tensor, distance: int) -> float:
     return (directions[:-distance] * directions[distance:]).sum(dim=1).mean().item()
 
 
-class Player:
-    """One worker's environment, in which it plays on from rollout to rollout."""
+def gradients_from(player: Player, model: ActorCritic) -> dict[str, Tensor]:
+    """Of the player's next rollout, for the critic's part of the loss, the actor's, and the whole."""
+    played = player.play(sampled(model, player.generator), T_MAX)
+    return {
+        part: torch.cat([each.flatten() for each in gradients_of(part, model, played)])
+        for part in ("critic", "actor", "both")
+    }
 
-    def __init__(self, rank: int, seed: int, model: ActorCritic) -> None:
-        for_envs, for_actions = seeds(seed, 0, rank)
-        generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
-        self.model, self.policy = model, sampled(model, generator)
-        self.envs = make_envs("CartPole-v1")
-        self.position = start(self.envs, for_envs)
 
-    def gradients(self) -> dict[str, Tensor]:
-        rollout, self.position = collect(self.envs, self.policy, self.position, T_MAX)
-        return {
-            part: torch.cat([each.flatten() for each in self.of(part, rollout)])
-            for part in ("critic", "actor", "both")
-        }
+def gradients_of(part: str, model: ActorCritic, played: Played) -> tuple[Tensor, ...]:
+    def loss(*args: Tensor) -> Loss:
+        loss = LOSS(*args)
+        total = {"critic": loss.value, "actor": loss.policy, "both": loss.total}[part]
+        return loss._replace(total=total)
 
-    def of(self, part: str, rollout: Rollout) -> tuple[Tensor, ...]:
-        def loss(*args: Tensor) -> Loss:
-            loss = LOSS(*args)
-            total = {"critic": loss.value, "actor": loss.policy, "both": loss.total}[part]
-            return loss._replace(total=total)
-
-        return learn(self.model, rollout, n_step_returns, loss, 0.99).gradients
+    return lesson_of(model, played, n_step_returns, loss, 0.99).gradients

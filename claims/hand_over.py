@@ -19,8 +19,9 @@ from a3c_lib.actor_critic import look_back
 from a3c_lib.exercises.hogwild import hand_over, hand_over_with_a_bug
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
+from a3c_lib.playing import Player
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import Rollout, collect, make_envs, sampled, start
+from a3c_lib.rollout import Rollout, make_envs, sampled
 from a3c_lib.training import seeds
 
 SETTINGS = [{"gradients": name} for name in ("piling up", "fresh")]
@@ -67,21 +68,19 @@ class Noting(torch.optim.RMSprop):
 
 
 class Worker:
-    """One worker's environment, and its copy of the parameters."""
+    """A player, and its copy of the parameters."""
 
     def __init__(self, rank: int, seed: int, model: ActorCritic) -> None:
-        for_envs, for_actions = seeds(seed, 0, rank)
-        generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
-        self.model, self.policy = model, sampled(model, generator)
-        self.envs = make_envs("CartPole-v1")
-        self.position = start(self.envs, for_envs)
+        self.model = model
+        self.player = Player(make_envs("CartPole-v1"), seeds(seed, 0, rank), model)
         self.rollout: Rollout
 
     def act(self, shared: list[nn.Parameter]) -> None:
         with torch.no_grad():
             for mine, theirs in zip(self.model.parameters(), shared, strict=True):
                 mine.copy_(theirs)
-        self.rollout, self.position = collect(self.envs, self.policy, self.position, T_MAX)
+        policy = sampled(self.model, self.player.generator)
+        self.rollout = self.player.play(policy, T_MAX).rollout
 
     def loss(self) -> torch.Tensor:
         logits, values, next_values = look_back(self.model, self.rollout)

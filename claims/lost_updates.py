@@ -51,7 +51,7 @@ class Ledger(RMSProp):
 
 class Config(a3c.Config):
     def make_optimizer(self, parameters: Iterable[Tensor]) -> Ledger:
-        return Ledger(parameters, self.decay, self.epsilon)
+        return Ledger(parameters, self.decay, self.rmsprop_epsilon)
 
 
 def run(seed: int, workers: int, lock: bool) -> list[dict[str, Any]]:

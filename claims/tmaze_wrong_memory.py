@@ -11,7 +11,7 @@ from a3c_lib.losses import a2c_loss
 from a3c_lib.recurrent import Memory, RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Rollout, collect, initial_state, make_envs, sampled, start
-from a3c_lib.training import apply_gradients, gradients_of
+from a3c_lib.training import TorchOptimizer, clip_gradients, gradients_of
 from claims.tmaze_memory import EVERY, STEPS, TMAZE, measured, new_model
 
 SETTINGS = [{"memory": memory} for memory in ("beginning", "zeros", "end")]
@@ -25,7 +25,7 @@ def run(seed: int, memory: str) -> list[dict[str, float]]:
     model = new_model("LSTM", 1.0, seed)
     assert isinstance(model, RecurrentActorCritic)
     parameters = list(model.parameters())
-    optimizer = torch.optim.Adam(parameters)
+    optimizer = TorchOptimizer(torch.optim.Adam(parameters))
     policy = sampled(model, torch.Generator().manual_seed(seed))
     envs = make_envs(TMAZE, NUM_ENVS)
     position = start(envs, seed, initial_state(model, NUM_ENVS))
@@ -36,9 +36,8 @@ def run(seed: int, memory: str) -> list[dict[str, float]]:
         zeros = model.initial_state(NUM_ENVS)
         taken = {"beginning": began, "zeros": zeros, "end": position.policy_state}[memory]
         gradients = gradients_of(lesson(model, rollout, taken).total, parameters)
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * (1 - (update - 1) / UPDATES)
-        apply_gradients(optimizer, parameters, gradients, 0.5)
+        gradients, _ = clip_gradients(gradients, 0.5)
+        optimizer.step(gradients, LEARNING_RATE * (1 - (update - 1) / UPDATES))
         steps = update * T_MAX * NUM_ENVS
         if steps % EVERY < T_MAX * NUM_ENVS:
             rows.append({"steps": steps // EVERY * EVERY, "score": measured(model)["score"]})

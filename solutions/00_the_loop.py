@@ -440,17 +440,20 @@ print(policy.logits(torch.tensor([0, 2])).softmax(dim=-1))
 # ### The rollout
 #
 # To learn, we have to remember what happened. From here to the end of Part I (chapters 00 to 06) the book keeps that in one structure, the **rollout**: $T$ steps of $N$ environments, in tensors whose first two dimensions
-# are $(T, N)$, time first. It is a named tuple:
+# are $(T, N)$, time first. It is a named tuple, in which every observation is kept once:
 #
 # | field | shape | what it holds |
 # |---|---|---|
-# | `observations` | $(T, N)$ here | $o_t$ |
+# | `seen` | $(T + 1, N)$ here | $o_0, o_1, \dots$: what each action was chosen on, and in the last row what came after the last step |
 # | `actions` | $(T, N)$ | $a_t$ |
 # | `rewards` | $(T, N)$ | $r_t$, paid for $a_t$ |
-# | `next_observations` | like `observations` | where the step led: $o_{t+1}$ as the world showed it, before any reset |
+# | `final` | $(K,)$ here | what the world showed at the $K$ ends, step by step: it has no row in `seen` |
 # | `terminated` | $(T, N)$ | True where the world ended the episode |
 # | `truncated` | $(T, N)$ | True where a time limit cut it |
 # | `episodes` | a tuple | length and sum of rewards of each episode that ended during the rollout |
+#
+# We nearly always want an action together with what came before it and what came after. So a rollout can be read in pairs, too, both $(T, N)$ here: `observations` are the $o_t$, and
+# `next_observations` are where the steps led, $o_{t+1}$ as the world showed it, before any reset.
 #
 # You have written the loop for one environment and one episode. `collect` is the same loop for $N$ environments and $T$ steps, with two rules. It *goes on where the last rollout stopped*: it
 # takes a `position`, and returns the next one. (The first comes from `start`, which resets all environments.) And it *goes on through the end of an episode*: an environment resets itself within the step that ended.
@@ -475,13 +478,14 @@ rollout, position = collect(vector, right_and_left, position, t_max=6)  # T = 6
 for n in range(2):
     print(f"environment {n}\n  t   o_t  a_t  r_t   next  terminated  truncated")
     for t in range(6):
-        # the first six fields, in the order of the list above
-        o, a, r, following, ended, cut = (field[t, n].item() for field in rollout[:6])
+        o, following = rollout.observations[t, n], rollout.next_observations[t, n]
+        a, r = rollout.actions[t, n], rollout.rewards[t, n].item()
+        ended, cut = rollout.terminated[t, n].item(), rollout.truncated[t, n].item()
         print(f"  {t} {o:5} {a:4} {r:5} {following:5}  {ended!s:>10}  {cut!s:>9}")
 
 # %% [markdown]
 # `next_observations[2, 0]` is 3, the goal: that is where the step led. `observations[3, 0]` is 0: the new episode has begun. Where no episode ends, the next observation is the observation of the next
-# row. Many programs do not keep this field. Then the observation at which a time limit cut is lost, and in exercise 0.4 you needed its value.
+# row. Many programs keep no more than the rows. Then the observation at which a time limit cut is lost, and in exercise 0.4 you needed its value. Here it is in `final`.
 
 # %% tags=["nbval-check-output"]
 over = rollout.terminated | rollout.truncated
@@ -489,6 +493,7 @@ same = rollout.next_observations[:-1] == rollout.observations[1:]
 assert same[~over[:-1]].all()
 assert rollout.next_observations[2, 0] == 3
 assert rollout.observations[3, 0] == 0
+assert rollout.final.tolist() == rollout.next_observations[over].tolist() == [3, 0, 3]
 print("T, N =", tuple(rollout.rewards.shape))
 for episode in rollout.episodes:
     print(episode)

@@ -423,7 +423,7 @@ assert abs(for_V.item() + 1.7) < 1e-4
 # Targets need $V(o_{t+1})$ for each step. Asking the network again for all next observations costs a second pass. But in a rollout $o_{t+1}$ is nearly always the observation of the next row, and its value has been computed already. The function below makes use of that. It runs, its shapes are right, and you will see
 # in a moment what it does to a critic. **Find the fault.**
 #
-# `model.values(observations)` asks the critic. The `rollout` has the fields of chapter 00: `observations`, `actions`, `rewards`, `next_observations`, `terminated`, `truncated`, all $(T, N, \dots)$.
+# `model.values(observations)` asks the critic. The `rollout` is chapter 00's: `observations`, `actions`, `rewards`, `next_observations`, `terminated`, `truncated`, all $(T, N, \dots)$.
 
 
 # %% tags=["nbval-check-output"]
@@ -563,7 +563,7 @@ assert (V_halfway[:8] - found)[:6].mean().abs() < low - 0.04
 # ## Actor and critic together
 #
 # Now both losses. The loop is `learn` with a rollout before it and reports after it; the package has it as `actor_critic.train`, an iterator like chapter 00's, which takes the targets and the loss as arguments: yours. (It has its own `values_after`.) Eight environments walk in step with each other, in one thread, and after every 8 steps there is an update: rollouts of $(T, N) = (8, 8)$. As for the critic alone, the learning rate goes down to 0. And the trainer
-# does one thing that `learn` does not: a gradient longer than 0.5 (`max_grad_norm`) is scaled down to that length, so that no single rollout can throw the weights far.
+# does one thing that `learn` does not: a gradient longer than 0.5 (`max_grad_norm`) is *clipped*, that is, scaled down to that length, so that no single rollout can throw the weights far.
 
 # %%
 model = make_model(seed=0)
@@ -688,14 +688,14 @@ assert large.column("share").min() < 0.3
 # so that the pole does not fall. Each step is paid 1, up to 500 steps. With $\gamma = 0.99$ values go up to $1 + \gamma + \gamma^2 + \dots = 1/(1 - \gamma) = 100$.
 #
 # The network is now the package's `ActorCritic`. It is yours with two additions: it looks at the spaces itself, and with `shared=False` it has two torsos. After 20 updates and after 200 we stop, collect 1000 steps, and
-# look at the gradient of each loss in the torso. And at something else: how often is $\delta$ positive? **Predict before you run.**
+# look at the gradient of each loss in the torso. And at something else: how often is $\delta$ positive? **Predict before you run.** (A training has a `player`: its environments, the random numbers for its actions, and the place where the last rollout stopped. From there its `play` collects.)
 
 
 # %%
 def measure(model: ActorCritic, training) -> tuple[float, float, float]:
     """How hard actor and critic pull at the torso, and the share of steps with δ > 0."""
-    act = sampled(model, training.generator)
-    rollout, training.position = collect(training.envs, act, training.position, t_max=250)
+    player = training.player
+    rollout = player.play(sampled(model, player.generator), t_max=250).rollout
     logits, values = model(rollout.observations)
     after = values_after(model, rollout, values)
     ends = rollout.terminated, rollout.truncated

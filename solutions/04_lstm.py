@@ -38,9 +38,7 @@ from a3c_lib.figures import animation, plots
 from a3c_lib.figures.progress import track
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.rollout import Envs, Policy, Position, initial_state
-from a3c_lib.training import apply_gradients, gradients_of
-from a3c_lib.worlds import envs
-from a3c_lib.worlds.envs import CORRIDOR, DOWN_SIGN, JUNCTION, UP, UP_SIGN
+from a3c_lib.training import TorchOptimizer, clip_gradients, gradients_of
 
 plt.style.use(plots.STYLE)
 
@@ -766,13 +764,13 @@ print(f"Training with {whose(lstm_step, through_time, learn_from)}.")
 T, N, total_steps, learning_rate = 8, 8, 20_000, 0.01
 mended = new_agent(seed=1)
 parameters = list(mended.parameters())
-adam = torch.optim.Adam(parameters, lr=learning_rate)
+adam = TorchOptimizer(torch.optim.Adam(parameters))
 worlds, policy = make_envs(TMAZE, N), sampled(mended, torch.Generator().manual_seed(1))
 position = start(worlds, 1, initial_state(mended, N))
 for steps in range(0, total_steps, T * N):
     loss, position = learn_from(mended, worlds, policy, position, T, gamma=0.99)
-    adam.param_groups[0]["lr"] = learning_rate * (1 - steps / total_steps)
-    apply_gradients(adam, parameters, gradients_of(loss.total, parameters), max_norm=0.5)
+    gradients, _ = clip_gradients(gradients_of(loss.total, parameters), max_norm=0.5)
+    adam.step(gradients, learning_rate * (1 - steps / total_steps))
 print(f"mean return, exactly: {mean_return(mended):.3f}")
 assert mean_return(mended) > 0.8
 

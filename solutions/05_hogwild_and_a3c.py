@@ -38,8 +38,8 @@ from a3c_lib.actor_critic import look_back
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
 from a3c_lib.exercises.hogwild import hand_over_with_a_bug
-from a3c_lib.figures import plots
-from a3c_lib.training import seeds
+from a3c_lib.playing import Player
+from a3c_lib.training import clip_gradients, seeds
 from a3c_lib.workers import Team
 
 plt.style.use(plots.STYLE)
@@ -50,8 +50,8 @@ plt.style.use(plots.STYLE)
 # An agent on CartPole leans to the left. In the next five steps it still leans to the left, and the five steps after that. What it learns from each of these rollouts is much the same, and when it has learned that three times over, it has
 # perhaps forgotten what to do on the right.
 #
-# That can be measured. Here is all that an agent does between two changes of its weights, in a small class: it acts in an environment of its own, and says what a rollout teaches. What it does is from chapters 00 to 03. Three helpers come from the package: `look_back` gives
-# the logits, the values and $V(o_{t+1})$ of a rollout, `limited` scales a long gradient down, as `max_grad_norm` did in chapter 01, and `seeds` gives each player seeds of its own.
+# That can be measured. Here is all that an agent does between two changes of its weights, in a small class: it acts in an environment of its own, and says what a rollout teaches. What it does is from chapters 00 to 03. Four helpers come from the package: a `Player` is what plays on from rollout to
+# rollout, with environments, the random numbers for its actions, and the place where the last rollout stopped; `look_back` gives the logits, the values and $V(o_{t+1})$ of a rollout; `clip_gradients` scales a long gradient down, as `max_grad_norm` did in chapter 01; and `seeds` gives each player seeds of its own.
 
 # %%
 CARTPOLE = "CartPole-v1"
@@ -71,27 +71,26 @@ def loss_of(model, rollout):
     return LOSS(logits, values, rollout.actions, returns)
 
 
-class Player:
+class CartPolePlayer(Player):
     """Acts in an environment of its own, and says what a rollout teaches."""
 
     def __init__(self, rank: int, seed: int, t_max: int) -> None:
-        for_envs, for_actions = seeds(seed, 0, rank)  # rank: the player's number
-        self.generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
-        self.envs, self.t_max = make_envs(CARTPOLE), t_max
-        self.position = start(self.envs, for_envs)
+        # rank: the player's number; None: its model has no memory
+        super().__init__(make_envs(CARTPOLE), seeds(seed, 0, rank), None)
+        self.t_max = t_max
         self.returns = []  # of the episodes that have ended
 
     def act(self, model):
         """A rollout of t_max steps, from where the last one stopped."""
-        policy = sampled(model, self.generator)
-        rollout, self.position = collect(self.envs, policy, self.position, self.t_max)
+        rollout = self.play(sampled(model, self.generator), self.t_max).rollout
         self.returns += [episode.episode_return for episode in rollout.episodes]
         return rollout
 
     def gradients(self, model, rollout):
-        """d loss / d parameters, as values, shortened to a norm of at most 0.5."""
+        """d loss / d parameters, as values, clipped to a norm of at most 0.5."""
         total = loss_of(model, rollout).total
-        return limited(torch.autograd.grad(total, list(model.parameters())), max_norm=0.5)[0]
+        gradients = torch.autograd.grad(total, list(model.parameters()))
+        return clip_gradients(gradients, max_norm=0.5)[0]
 
 
 # %% [markdown]
@@ -122,7 +121,7 @@ def similarity(gradients, distance):
 model = new_model(seed=0)
 successive = {}
 for workers in 1, 4:
-    players = [Player(rank, seed=0, t_max=5) for rank in range(workers)]
+    players = [CartPolePlayer(rank, seed=0, t_max=5) for rank in range(workers)]
     turns = (players[k % workers] for k in range(300))
     gradients = torch.stack([critics_gradient(player, model) for player in turns])
     successive[workers] = similarity(gradients, distance=1)
@@ -407,7 +406,9 @@ class Worker:
 model = new_model(seed=0)
 shared = new_shared(model, workers=2)
 a, b = (
-    Worker(rank, shared, deepcopy(model), Player(rank, 0, t_max=5), 0.01, total_steps=10_000)
+    Worker(
+        rank, shared, deepcopy(model), CartPolePlayer(rank, 0, t_max=5), 0.01, total_steps=10_000
+    )
     for rank in range(2)
 )
 a.begin()
@@ -450,7 +451,14 @@ def in_turn(workers):
 
 def team(workers, shared, model, seed, t_max, learning_rate, total_steps):
     return [
-        Worker(rank, shared, deepcopy(model), Player(rank, seed, t_max), learning_rate, total_steps)
+        Worker(
+            rank,
+            shared,
+            deepcopy(model),
+            CartPolePlayer(rank, seed, t_max),
+            learning_rate,
+            total_steps,
+        )
         for rank in range(workers)
     ]
 
@@ -571,7 +579,7 @@ def cosines_with(hand_over, updates):
     theta = [nn.Parameter(parameter.detach().clone()) for parameter in model.parameters()]
     shared = Shared(theta, g=[], steps=torch.zeros(2))  # torch's optimizer has its own g
     workers = [
-        HandingOver(rank, shared, deepcopy(model), Player(rank, 0, t_max=20), None, None)
+        HandingOver(rank, shared, deepcopy(model), CartPolePlayer(rank, 0, t_max=20), None, None)
         for rank in range(2)
     ]  # None: the optimizer has the learning rate, and it stays as it is
     optimizer = Noting(theta, lr=0.003, alpha=0.99, eps=0.003)
@@ -637,7 +645,7 @@ assert (ends["fresh"].column("episode_return") > 180).all()
 def work(link, shared, model, seed, t_max, learning_rate, total_steps):
     """What one process does."""
     shared = Shared(*shared)
-    player = Player(link.rank, seed, t_max)
+    player = CartPolePlayer(link.rank, seed, t_max)
     worker = Worker(link.rank, shared, model, player, learning_rate, total_steps)
     link.wait_for_all()
     while shared.steps.sum() < total_steps and not link.stopped:
@@ -1032,7 +1040,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # %% [markdown]
 # ## What to try next
 #
-# 1. In the first section, give all four players one life: `Player(0, seed=0, t_max=5)` for each. **Predict** the cosine of successive gradients first. That is why workers must not share a seed.
+# 1. In the first section, give all four players one life: `CartPolePlayer(0, seed=0, t_max=5)` for each. **Predict** the cosine of successive gradients first. That is why workers must not share a seed.
 # 2. More workers than cores: in the cell below, `workers = 8` and `"schedule": "processes"`. Look at the lag, and at the steps per second.
 # 3. `shared_statistics=False`, `optimizer="momentum"` or `"adam"`, `lock=True`: one word each in `a3c.Config`. (Momentum needs another learning rate.)
 # 4. Which lag still learns? In turn again, with 2, 8 and 32 workers, and the same number of steps. Then lower the learning rate: is it the lag?

@@ -34,13 +34,12 @@ from a3c_lib import (
     sampled,
     start,
 )
-from a3c_lib.actor_critic import learn, values_after
-from a3c_lib.app import records
+from a3c_lib.actor_critic import lesson_of, values_after
 from a3c_lib.exercises import exercise, hint, progress, whose
-from a3c_lib.figures import plots
-from a3c_lib.figures.progress import track
+from a3c_lib.playing import Played, Player
+from a3c_lib.progress import track
 from a3c_lib.rollout import Rollout
-from a3c_lib.training import seeds
+from a3c_lib.training import clip_gradients, seeds
 
 plt.style.use(plots.STYLE)
 
@@ -190,7 +189,7 @@ def combined(gradients: list[tuple[Tensor, ...]], steps: list[int]) -> tuple[Ten
 
 
 # %% [markdown]
-# Is it true of a real network? A rollout of 16 steps of 4 CartPoles. Once the whole rollout teaches, as one batch; once each environment alone, as if it were a worker's, and your function puts the four together. (`learn` is the package's version of chapter 01's: it computes a rollout's returns, its loss and the gradients, and hands them back without changing the network.)
+# Is it true of a real network? A rollout of 16 steps of 4 CartPoles. Once the whole rollout teaches, as one batch; once each environment alone, as if it were a worker's, and your function puts the four together. (`rollout.column(n)` is what environment $n$ did, a rollout $(T, 1)$. `lesson_of` is the first half of chapter 01's `learn`: it computes a rollout's returns, its loss and the gradients, and hands them back without changing the network. It takes the rollout as `Played`, which has room for what belongs to one, such as the memory with which it began.)
 
 # %%
 poles = make_envs(CARTPOLE, num_envs=4)
@@ -198,17 +197,12 @@ policy = sampled(agent, torch.Generator().manual_seed(0))
 rollout, _ = collect(poles, policy, start(poles, seed=0), t_max=16)
 
 
-def column(n: int) -> Rollout:
-    """What environment n did: a rollout (T, 1)."""
-    return Rollout(*(part[:, n : n + 1] for part in rollout[:-1]), episodes=())
-
-
 def gradients_from(some_rollout: Rollout) -> tuple[Tensor, ...]:
-    return learn(agent, some_rollout, n_step_returns, a2c_loss, gamma=0.99).gradients
+    return lesson_of(agent, Played(some_rollout), n_step_returns, a2c_loss, gamma=0.99).gradients
 
 
 in_one_batch = gradients_from(rollout)
-by_workers = combined([gradients_from(column(n)) for n in range(4)], steps=[16] * 4)
+by_workers = combined([gradients_from(rollout.column(n)) for n in range(4)], steps=[16] * 4)
 difference = max((a - b).abs().max().item() for a, b in zip(in_one_batch, by_workers, strict=True))
 largest = max(part.abs().max().item() for part in in_one_batch)
 print(f"largest entry {largest:.3f}, largest difference {difference:.0e}")
@@ -416,17 +410,16 @@ def loss_of_the_batch(model, rollout, dummies, gamma=GAMMA) -> Loss:
 
 def train_together(model, envs, loss_of, total_steps, seed, t_max=16, learning_rate=0.01):
     """A2C, for environments that reset late.   → steps, loss and episodes of each update."""
-    for_envs, for_actions = seeds(seed, steps=0)  # as the package's trainers draw them
-    tosses = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
-    policy, optimizer = sampled(model, tosses), optim.RMSProp(model.parameters())
-    position, steps, history = start(envs, for_envs), 0, []
+    player = Player(envs, seeds(seed, steps=0), model)  # with the seeds of the package's trainers
+    policy, optimizer = sampled(model, player.generator), optim.RMSProp(model.parameters())
+    steps, history = 0, []
     while steps < total_steps:
-        resetting = torch.as_tensor(position.resetting)
-        rollout, position = collect(envs, policy, position, t_max)
+        resetting = torch.as_tensor(player.position.resetting)
+        rollout = player.play(policy, t_max).rollout
         dummies = dummy_mask(rollout.terminated, rollout.truncated, resetting)
         loss = loss_of(model, rollout, dummies)
         gradients = torch.autograd.grad(loss.total, optimizer.parameters)
-        gradients, _ = limited(gradients, max_norm=0.5)  # a longer one is scaled down to 0.5
+        gradients, _ = clip_gradients(gradients, max_norm=0.5)  # a longer one is scaled down to 0.5
         optimizer.step(gradients, learning_rate * (1 - steps / total_steps))
         steps += int((~dummies).sum())
         history.append((steps, loss, rollout.episodes))

@@ -29,6 +29,9 @@ from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
 from a3c_lib.figures.watching import beside, watch
 from a3c_lib.one_look import OneLook
+from a3c_lib.pixels import Bounce
+from a3c_lib.playing import Played
+from a3c_lib.progress import track
 from a3c_lib.rollout import collect, initial_state, sampled, start
 from a3c_lib.worlds.atari import Game, luminance, shrunk
 from a3c_lib.worlds.bounce import Bounce
@@ -905,7 +908,8 @@ def gradient(model: nn.Module, seed: int = 0) -> Tensor:
     policy = sampled(model, torch.Generator().manual_seed(seed))
     began = start(envs, seed, initial_state(model, 4))
     rollout, _ = collect(envs, policy, began, t_max=5)
-    lesson = actor_critic.learn(model, rollout, n_step_returns, a2c_loss, 0.99, began.policy_state)
+    played = Played(rollout, began.policy_state)
+    lesson = actor_critic.lesson_of(model, played, n_step_returns, a2c_loss, 0.99)
     return torch.cat([d_theta.flatten() for d_theta in lesson.gradients])
 
 

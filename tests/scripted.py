@@ -1,5 +1,6 @@
 """Environments whose every number is known in advance."""
 
+from itertools import count, cycle
 from typing import Any
 
 import gymnasium as gym
@@ -46,6 +47,33 @@ class Paying(Counting):
     def step(self, action: Any) -> Any:
         observation, _, terminated, truncated, info = super().step(action)
         return observation, self.reward, terminated, truncated, info
+
+
+class Scripted(gym.Env):
+    """Shows `first`, `first` + 1, …, no number twice. Its episodes have the lengths and the ends of
+    `episodes`, over and over; an end may be "terminated", "truncated", or "terminated truncated"."""
+
+    def __init__(self, episodes: list[tuple[int, str]], first: int = 0) -> None:
+        self.observation_space = spaces.Box(-np.inf, np.inf, (1,), np.float32)
+        self.action_space = spaces.Discrete(2)
+        self.episodes, self.numbers = cycle(episodes), count(first)
+        # "step" or "reset", what was seen before and after it, whether it terminated and truncated
+        self.log: list[tuple[str, int, int, bool, bool]] = []
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.left, self.end = next(self.episodes)
+        return self._shown("reset", False, False), {}
+
+    def step(self, action: Any) -> Any:
+        self.left -= 1
+        ends = [self.left == 0 and end in self.end for end in ("terminated", "truncated")]
+        return self._shown("step", *ends), 0.5, *ends, {}
+
+    def _shown(self, how: str, terminated: bool, truncated: bool) -> Any:
+        before = self.log[-1][2] if self.log else -1
+        self.log.append((how, before, next(self.numbers), terminated, truncated))
+        return np.array([self.log[-1][2]], dtype=np.float32)
 
 
 class Pictured(Counting):

@@ -5,12 +5,14 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from scripted import Counting
 
 from a3c_lib import a2c
-from a3c_lib.actor_critic import learn
+from a3c_lib.actor_critic import lesson_of
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
+from a3c_lib.playing import Played, Player
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import collect, dummy_steps, initial_state, sampled, start
+from a3c_lib.rollout import initial_state, sampled
+from a3c_lib.training import seeds
 
 KINDS = [ActorCritic, RecurrentActorCritic]
 
@@ -24,13 +26,9 @@ def vector_env(lengths, mode):
 
 
 def lesson_from(envs, model, t_max=6):
-    policy = sampled(model, torch.Generator().manual_seed(0))
-    began = start(envs, 0, initial_state(model, envs.num_envs))
-    rollout, _ = collect(envs, policy, began, t_max)
-    dummies = dummy_steps(envs, rollout, began)
-    return rollout, learn(
-        model, rollout, n_step_returns, a2c_loss, 0.9, began.policy_state, dummies
-    )
+    player = Player(envs, seeds(seed=0, steps=0), model)
+    played = player.play(sampled(model, player.generator), t_max)
+    return played.rollout, lesson_of(model, played, n_step_returns, a2c_loss, 0.9)
 
 
 # ---- many environments, one update ----
@@ -42,9 +40,8 @@ def test_the_gradient_is_the_mean_of_what_each_environment_would_give(kind):
     rollout, together = lesson_from(vector_env([3, 5, 9], AutoresetMode.SAME_STEP), model)
     alone = []
     for n in range(3):
-        column = type(rollout)(*(part[:, n : n + 1] for part in rollout[:-1]), episodes=())
-        state = initial_state(model, 1)
-        alone.append(learn(model, column, n_step_returns, a2c_loss, 0.9, state).gradients)
+        column = Played(rollout.column(n), initial_state(model, 1))
+        alone.append(lesson_of(model, column, n_step_returns, a2c_loss, 0.9).gradients)
     for whole, *parts in zip(together.gradients, *alone, strict=True):
         torch.testing.assert_close(whole, torch.stack(parts).mean(dim=0))
 
@@ -82,7 +79,7 @@ def test_an_id_with_a_fast_vector_environment_gets_it():
     with a2c.train(
         ActorCritic.for_env(gym.make("CartPole-v1")), "CartPole-v1", a2c.Config(num_envs=3)
     ) as training:
-        assert type(training.envs.unwrapped).__name__ == "CartPoleVectorEnv"
+        assert type(training.player.envs.unwrapped).__name__ == "CartPoleVectorEnv"
         assert next(training).steps <= 60
     slow = a2c.make_vector_env("CartPole-v1", 3, fast=False)
     assert isinstance(slow, SyncVectorEnv)
@@ -137,13 +134,8 @@ def test_the_network_may_live_elsewhere_than_the_environments():
             return super().forward(observations)
 
     model = Spy.for_env(Counting(), hidden=(4,)).to("meta")
-    rollout, _ = collect(*playing(), t_max=3)
+    player = Player(vector_env([3], AutoresetMode.SAME_STEP), seeds(seed=0, steps=0), model)
+    played = player.play(sampled(network(), player.generator), t_max=3)
     with pytest.raises((RuntimeError, NotImplementedError)):  # the loss has no number
-        learn(model, rollout, n_step_returns, a2c_loss, 0.9)
+        lesson_of(model, played, n_step_returns, a2c_loss, 0.9)
     assert seen == ["meta"]
-
-
-def playing():
-    envs = vector_env([3], AutoresetMode.SAME_STEP)
-    policy = sampled(network(), torch.Generator().manual_seed(0))
-    return envs, policy, start(envs, 0)

@@ -8,14 +8,19 @@ import torch
 from scripted import Counting, Paying
 
 from a3c_lib import actor_critic
-from a3c_lib.actor_critic import Config, actor_critic_loss, one_step_targets, train, values_after
-from a3c_lib.lessons import explained_variance
+from a3c_lib.actor_critic import (
+    Config,
+    actor_critic_loss,
+    one_step_targets,
+    train,
+    values_after,
+)
+from a3c_lib.exact import state_values
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, make_envs, sampled, start
-from a3c_lib.training import apply_gradients
-from a3c_lib.worlds.exact import state_values
+from a3c_lib.training import TorchOptimizer, clip_gradients
 
 
 def single(*numbers, **kind):
@@ -132,17 +137,6 @@ def test_asking_for_values_after_leaves_the_rollout_alone():
     assert torch.equal(rollout.terminated, terminated)
 
 
-# ---- explained variance ----
-
-
-def test_explained_variance_of_three_critics():
-    returns = torch.tensor([1.0, 2.0, 3.0, 4.0])
-    assert explained_variance(returns, returns + 7) == 1  # a constant error explains all variance
-    assert explained_variance(returns, torch.full((4,), 2.5)) == 0
-    assert explained_variance(returns, -returns) == pytest.approx(-3)
-    assert math.isnan(explained_variance(torch.ones(4), returns))
-
-
 # ---- training ----
 
 
@@ -171,21 +165,21 @@ def test_an_update_is_what_the_formulas_say():
     trained, by_hand = (ActorCritic.for_env(Counting(), hidden=(8,)) for _ in range(2))
 
     with train(trained, make_env, config, targets=n_step_returns, loss=a2c_loss) as training:
-        envs, position = make_envs(make_env, 2), training.position
+        envs, position = make_envs(make_env, 2), training.player.position
         envs.reset()  # as training's own have been
-        generator = training.generator.clone_state()
+        generator = training.player.generator.clone_state()
         assert len(list(training)) == 6
 
-    adam = torch.optim.Adam(by_hand.parameters())
     parameters = list(by_hand.parameters())
+    adam = TorchOptimizer(torch.optim.Adam(parameters))
     for k in range(6):
         rollout, position = collect(envs, sampled(by_hand, generator), position, 5)
         after = by_hand.values(rollout.next_observations).detach()
         ends = rollout.terminated, rollout.truncated
         returns = n_step_returns(rollout.rewards, after, *ends, gamma=0.99)
         loss = a2c_loss(*by_hand(rollout.observations), rollout.actions, returns)
-        adam.param_groups[0]["lr"] = 0.01 * (1 - k / 6)
-        apply_gradients(adam, parameters, torch.autograd.grad(loss.total, parameters), 0.5)
+        gradients, _ = clip_gradients(torch.autograd.grad(loss.total, parameters), 0.5)
+        adam.step(gradients, 0.01 * (1 - k / 6))
     for one, two in zip(trained.parameters(), by_hand.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
 
@@ -259,14 +253,14 @@ def test_closing_ends_the_run_and_may_happen_twice():
     training.close()
     training.close()
     assert list(training) == []
-    assert training.envs.closed
+    assert training.player.closed
 
 
 def test_an_error_in_the_loop_closes_the_environments():
     training = train(corridor_model(), "a3c_lib/Corridor-v0", Config(total_steps=100))
     with pytest.raises(KeyError), training:
         raise KeyError
-    assert training.envs.closed
+    assert training.player.closed
 
 
 @pytest.mark.parametrize("reward", [math.nan, math.inf])
@@ -290,7 +284,7 @@ def test_a_run_goes_on_from_its_state():
     other = corridor_model(seed=9)
     with train(other, "a3c_lib/Corridor-v0", config, resume=state) as training:
         assert same(weights(other), weights(model))
-        assert torch.equal(training.generator.get_state(), state["generator"])
+        assert torch.equal(training.player.generator.get_state(), state["generator"])
         assert training.optimizer.state_dict()["state"][0]["step"] == 4
         rest = list(training)
     assert [u.steps for u in rest] == [50, 60, 70, 80, 90, 100]

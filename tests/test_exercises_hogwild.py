@@ -9,16 +9,16 @@ import torch
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from a3c_lib import a3c, optim
-from a3c_lib.actor_critic import learn
-from a3c_lib.exercises import hogwild
-from a3c_lib.exercises.engine import registry
-from a3c_lib.exercises.engine.checking import Kind, check
+from a3c_lib.actor_critic import lesson_of
+from a3c_lib.exercises import hogwild, registry
+from a3c_lib.exercises.checking import Kind, check
 from a3c_lib.exercises.hogwild import Shared, Worker, hand_over_with_a_bug, replay
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
+from a3c_lib.playing import Played, Player
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import collect, make_envs, sampled, start
-from a3c_lib.training import seeds
+from a3c_lib.rollout import make_envs, sampled
+from a3c_lib.training import clip_gradients, seeds
 
 # 5.1
 
@@ -261,22 +261,19 @@ def test_the_step_is_the_packages():
     torch.testing.assert_close(g, package.g)
 
 
-class Player:
-    def __init__(self, rank, config):
-        for_envs, for_actions = seeds(config.seed, 0, rank)
-        self.generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
-        self.envs, self.config = make_envs("CartPole-v1"), config
-        self.position = start(self.envs, for_envs)
+class Plays:
+    def __init__(self, rank, config, model):
+        self.config = config
+        self.player = Player(make_envs("CartPole-v1"), seeds(config.seed, 0, rank), model)
 
     def act(self, model):
-        policy = sampled(model, self.generator)
-        rollout, self.position = collect(self.envs, policy, self.position, self.config.t_max)
-        return rollout
+        policy = sampled(model, self.player.generator)
+        return self.player.play(policy, self.config.t_max).rollout
 
     def gradients(self, model, rollout):
         loss = partial(a2c_loss, value_weight=0.5, entropy_weight=0.01)
-        lesson = learn(model, rollout, n_step_returns, loss, self.config.gamma)
-        return limited(lesson.gradients, self.config.max_grad_norm)[0]
+        lesson = lesson_of(model, Played(rollout), n_step_returns, loss, self.config.gamma)
+        return clip_gradients(lesson.gradients, self.config.max_grad_norm)[0]
 
 
 def test_the_worker_is_the_packages():
@@ -290,7 +287,8 @@ def test_the_worker_is_the_packages():
     shared = Shared(theta, g, torch.zeros(3, dtype=torch.int64))
     rates = config.learning_rate, config.total_steps
     workers = [
-        Worker(rank, shared, deepcopy(model), Player(rank, config), *rates) for rank in range(3)
+        Worker(rank, shared, deepcopy(model), Plays(rank, config, model), *rates)
+        for rank in range(3)
     ]
     for worker in workers:
         worker.begin()

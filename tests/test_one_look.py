@@ -11,8 +11,14 @@ from torch import nn
 from torch.nn.functional import conv2d
 
 from a3c_lib import a2c, a3c, parallel_a2c
-from a3c_lib.actor_critic import learn, look_back
-from a3c_lib.encoders import (
+from a3c_lib.actor_critic import look_back
+from a3c_lib.atari import (
+    Game,
+    Light,
+    PaperEyes,
+    SmallEyes,
+    clipped,
+    light_of,
     paper_lstm,
     paper_network,
 )
@@ -23,7 +29,7 @@ from a3c_lib.one_look import KnownLayer, OneLook, of_patches, patches
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, initial_state, sampled, start
-from a3c_lib.worlds.atari import Game, clipped
+from a3c_lib.training import gradients_of
 
 PONG = Game("pong")
 
@@ -98,11 +104,19 @@ def seen_twice(model, envs, t_max, rollouts=2):
         dummies = dummy_steps(envs, rollout, began)
         one = look_back(once, rollout, state, dummies)
         two = look_back(model, rollout, state or None, dummies)
-        lessons = [
-            learn(part, rollout, n_step_returns, a2c_loss, 0.9, state or None, dummies, seen)
+        yield tuple(
+            (*seen, *taught(part, seen, rollout, real=~dummies))
             for part, seen in ((once, one), (model, two))
-        ]
-        yield (*one, *lessons[0].gradients), (*two, *lessons[1].gradients)
+        )
+
+
+def taught(model, seen, rollout, real):
+    """The gradients that the real steps of a rollout give, of which this was seen."""
+    logits, values, next_values = seen
+    ends = rollout.terminated, rollout.truncated
+    returns = n_step_returns(rollout.rewards, next_values, *ends, 0.9)
+    loss = a2c_loss(logits[real], values[real], rollout.actions[real], returns[real])
+    return gradients_of(loss.total, list(model.parameters()))
 
 
 @pytest.mark.parametrize("shared", [True, False])

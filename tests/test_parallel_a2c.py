@@ -17,7 +17,7 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, sampled, start
-from a3c_lib.training import apply_gradients, seeds
+from a3c_lib.training import TorchOptimizer, clip_gradients, seeds
 from a3c_lib.workers import WorkerError
 
 SMALL = {"total_steps": 400, "t_max": 5, "num_envs": 4, "num_workers": 2, "fast_envs": False}
@@ -91,15 +91,14 @@ def test_workers_together_take_the_step_of_all_their_environments(fast_envs):
     assert any(update.episodes for update in history)
 
     parameters = list(by_hand.parameters())
-    descent = torch.optim.SGD(parameters, lr=0.05)
+    descent = TorchOptimizer(torch.optim.SGD(parameters))
     shares = shares_by_hand(by_hand, number, fast_envs)
     done = 0
     for update in history:
         together = together_by_hand(by_hand, shares, min(5, -(-(steps - done) // (2 * number))))
         loss = a2c_loss(*together)
-        norm = apply_gradients(
-            descent, parameters, torch.autograd.grad(loss.total, parameters), 0.5
-        )
+        gradients, norm = clip_gradients(torch.autograd.grad(loss.total, parameters), 0.5)
+        descent.step(gradients, 0.05)
         done += len(together[0])
         assert update.steps == done
         assert update.gradient_norm == pytest.approx(norm, rel=1e-4)
@@ -136,7 +135,7 @@ def test_it_goes_on_from_its_state_every_worker_with_the_statistics_of_before():
     shares = shares_by_hand(by_hand, workers=2, steps=400)
     for _ in range(3):
         loss = a2c_loss(*together_by_hand(by_hand, shares, t_max=5)).total
-        gradients, _ = limited(torch.autograd.grad(loss, list(by_hand.parameters())), 0.5)
+        gradients, _ = clip_gradients(torch.autograd.grad(loss, list(by_hand.parameters())), 0.5)
         optimizer.step(gradients, 0.01)
     torch.testing.assert_close(flat(model), flat(by_hand), rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError, match="lacks"):

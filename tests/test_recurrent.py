@@ -5,10 +5,11 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from scripted import Counting
 
-from a3c_lib.actor_critic import Config, learn, train
+from a3c_lib.actor_critic import Config, lesson_of, train
 from a3c_lib.evaluation import evaluate
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
+from a3c_lib.playing import Played
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import (
@@ -139,10 +140,10 @@ def test_asking_for_values_does_not_advance_the_memory():
 
 def sensitivity(model, rollout, state, of):
     """How much the logits of step `of` depend on each step's observation.   → (T, N)"""
-    observations = rollout.observations.clone().requires_grad_()
-    logits, _, _ = model.unroll(rollout._replace(observations=observations), state)
-    (gradient,) = torch.autograd.grad(logits[of].square().sum(), observations)
-    return gradient.abs().sum(dim=-1)
+    seen = rollout.seen.clone().requires_grad_()
+    logits, _, _ = model.unroll(rollout._replace(seen=seen), state)
+    (gradient,) = torch.autograd.grad(logits[of].square().sum(), seen)
+    return gradient[:-1].abs().sum(dim=-1)
 
 
 def test_the_gradient_reaches_back_through_the_rollout_and_stops_at_an_episodes_beginning():
@@ -188,16 +189,17 @@ def test_the_trainer_learns_from_the_memory_that_it_acted_with():
     model = network()
     envs = make_envs(lambda: Counting(99), 1)
     _, (rollout, middle), _ = played(model, envs, 3, 2)
-    lesson = learn(model, rollout, n_step_returns, a2c_loss, 0.9, middle.policy_state)
+    lesson = lesson_of(model, Played(rollout, middle.policy_state), n_step_returns, a2c_loss, 0.9)
     _, values, _ = model.unroll(rollout, middle.policy_state)
     assert torch.equal(lesson.values, values.flatten())
-    forgotten = learn(model, rollout, n_step_returns, a2c_loss, 0.9, model.initial_state(1))
+    zeros = Played(rollout, model.initial_state(1))
+    forgotten = lesson_of(model, zeros, n_step_returns, a2c_loss, 0.9)
     assert not torch.equal(lesson.values, forgotten.values)
 
 
 def test_training_carries_the_memory_from_rollout_to_rollout():
     _, _, training = trained(1)
-    (h, c) = training.position.policy_state
+    (h, c) = training.player.position.policy_state
     assert h.abs().min() > 0
     assert c.abs().min() > 0
 

@@ -12,7 +12,7 @@ from scripted import Counting
 from a3c_lib import a2c, a3c, actor_critic, reinforce
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
-from a3c_lib.restoring import world_state
+from a3c_lib.restoring import restore, world_state
 from a3c_lib.rollout import make_envs, start
 
 WORLDS = ["a3c_lib/NoisyCorridor-v0", "a3c_lib/Catch-v0", "a3c_lib/TMaze-v0"]
@@ -41,7 +41,7 @@ def test_a_world_goes_on_with_the_same_dice(env):
     play(envs, actions[:7])
     world = world_state(envs, begun)
     later = play(envs, actions[7:])
-    position = restored(other, world, start(other, seed=2))
+    position = restore(other, world, start(other, seed=2))
     assert position is not None
     assert play(other, actions[7:]) == later
 
@@ -53,7 +53,7 @@ def test_the_steps_of_a_time_limit_are_restored():
     envs, other = make_envs(make), make_envs(make)
     begun = start(envs, seed=0)
     play(envs, [0, 0, 0])
-    assert restored(other, world_state(envs, begun), start(other, seed=0)) is not None
+    assert restore(other, world_state(envs, begun), start(other, seed=0)) is not None
     assert [truncated for *_, truncated in play(other, [0, 0])] == [False, True]
 
 
@@ -83,7 +83,7 @@ def test_an_environment_of_ones_own_needs_two_methods():
     envs, other = make_envs(Remembering), make_envs(Remembering)
     begun = start(envs, seed=0)
     play(envs, [0, 1, 1])
-    assert restored(other, world_state(envs, begun), start(other, seed=0)) is not None
+    assert restore(other, world_state(envs, begun), start(other, seed=0)) is not None
     assert play(other, [1])[0][:2] == ([[1, 3]], [3])
 
 
@@ -108,13 +108,13 @@ def test_a_state_of_another_world_is_refused():
     )
     begun = {envs: start(envs, seed=0) for envs in (catch, maze, corridor, longer)}
     with pytest.raises(ValueError, match="this is no state of <Catch"):
-        restored(catch, world_state(maze, begun[maze]), begun[catch])
+        restore(catch, world_state(maze, begun[maze]), begun[catch])
     with pytest.raises(ValueError, match="this is no state of <TMaze"):
-        restored(maze, world_state(corridor, begun[corridor]), begun[maze])
+        restore(maze, world_state(corridor, begun[corridor]), begun[maze])
     longer.envs[0].unwrapped._state = 7
     with pytest.raises(ValueError, match="states are 0 … 3; got 7"):
-        restored(corridor, world_state(longer, begun[longer]), begun[corridor])
-    assert restored(make_envs(WORLDS[1], 2), world_state(catch, begun[catch]), begun[catch]) is None
+        restore(corridor, world_state(longer, begun[longer]), begun[corridor])
+    assert restore(make_envs(WORLDS[1], 2), world_state(catch, begun[catch]), begun[catch]) is None
 
 
 # ---- a run ----

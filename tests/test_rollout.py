@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from scripted import Counting
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from hypothesis import given, settings, strategies as st
+from scripted import Counting, Scripted
 
 from a3c_lib.rollout import (
     Episode,
+    Rollout,
     collect,
     collect_episode,
     dummy_steps,
@@ -76,7 +78,9 @@ def test_two_rollouts_in_a_row_are_one_long_one():
     first, position = collect(envs, first_action, start(envs, 0), 3)
     second, _ = collect(envs, first_action, position, 3)
     whole = play(lambda: Counting(length=4), t_max=6, num_envs=2)
-    for part_1, part_2, both in zip(first[:-1], second[:-1], whole[:-1], strict=True):
+    assert torch.equal(first.seen[-1], second.seen[0])
+    assert torch.equal(torch.cat([first.seen, second.seen[1:]]), whole.seen)
+    for part_1, part_2, both in zip(first[1:-1], second[1:-1], whole[1:-1], strict=True):
         assert torch.equal(torch.cat([part_1, part_2]), both)
     assert first.episodes + second.episodes == whole.episodes
 
@@ -88,6 +92,214 @@ def test_an_episode_that_spans_rollouts_is_reported_once_with_its_whole_return()
     third, _ = collect(envs, first_action, position, 2)
     assert first.episodes == ()
     assert second.episodes == third.episodes == (Episode(1 + 2 + 3 + 4, length=4, env=0),)
+
+
+# ---- each observation once, and read as pairs ----
+
+ENDS = "terminated", "truncated", "terminated truncated"
+WORLDS = st.lists(  # of each environment, its episodes' lengths and ends
+    st.lists(st.tuples(st.integers(1, 4), st.sampled_from(ENDS)), min_size=1, max_size=3),
+    min_size=1,
+    max_size=4,
+)
+MODES = [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP]
+
+
+def scripted(worlds, mode, t_max):
+    """A rollout, and of each environment the log of its T steps: what was seen before and after a
+    step, whether it terminated and truncated. In NEXT_STEP a reset is a step, too."""
+    envs = SyncVectorEnv(
+        [lambda n=n, its=its: Scripted(its, 1000 * n) for n, its in enumerate(worlds)],
+        autoreset_mode=mode,
+    )
+    rollout, _ = collect(envs, first_action, start(envs, 0), t_max)
+    kinds = ("step",) if mode is AutoresetMode.SAME_STEP else ("step", "reset")
+    logs = [[row[1:] for row in env.log[1:] if row[0] in kinds] for env in envs.envs]
+    return rollout, logs
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=60)
+@given(worlds=WORLDS, t_max=st.integers(1, 9))
+def test_the_pairs_of_a_rollout_are_what_was_seen_before_and_after_each_step(mode, worlds, t_max):
+    rollout, logs = scripted(worlds, mode, t_max)
+    for n, log in enumerate(logs):
+        before, after, terminated, truncated = map(list, zip(*log, strict=True))
+        assert rollout.observations[:, n, 0].tolist() == before
+        assert rollout.next_observations[:, n, 0].tolist() == after
+        assert rollout.terminated[:, n].tolist() == terminated
+        assert rollout.truncated[:, n].tolist() == truncated
+    assert torch.equal(rollout.ended, rollout.terminated | rollout.truncated)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=60)
+@given(worlds=WORLDS, t_max=st.integers(1, 9))
+def test_every_observation_is_held_once(mode, worlds, t_max):
+    rollout, logs = scripted(worlds, mode, t_max)
+    ends = sum(terminated or truncated for log in logs for *_, terminated, truncated in log)
+    assert rollout.seen.shape == (t_max + 1, len(worlds), 1)
+    assert rollout.final.shape == (ends, 1)
+    if mode is AutoresetMode.SAME_STEP:
+        held = torch.cat([rollout.seen.flatten(), rollout.final.flatten()]).tolist()
+        assert len(set(held)) == len(held)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=60)
+@given(worlds=WORLDS, t_max=st.integers(1, 9))
+def test_what_no_row_shows_is_shown_unseen_in_the_order_of_its_mask(mode, worlds, t_max):
+    rollout, _ = scripted(worlds, mode, t_max)
+    expected = [[row == t_max - 1 or end for end in ends] for row, ends in enumerate(rollout.ended)]
+    assert rollout.unseen.tolist() == expected
+    assert torch.equal(rollout.shown_unseen, rollout.next_observations[rollout.unseen])
+    seen = rollout.next_observations[:-1] == rollout.observations[1:]
+    assert seen[~rollout.unseen[:-1]].all()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=60)
+@given(worlds=WORLDS, t_max=st.integers(1, 9))
+def test_a_rollout_of_pairs_has_these_pairs(mode, worlds, t_max):
+    rollout, _ = scripted(worlds, mode, t_max)
+    again = of_pairs(rollout, rollout.next_observations)
+    assert torch.equal(again.observations, rollout.observations)
+    assert torch.equal(again.next_observations, rollout.next_observations)
+    assert all(map(torch.equal, again[1:-1], rollout[1:-1]))
+    assert again.episodes == rollout.episodes
+
+
+def of_pairs(rollout, next_observations):
+    ends = rollout.terminated, rollout.truncated
+    steps = rollout.observations, rollout.actions, rollout.rewards
+    return Rollout.of(*steps, next_observations, *ends, rollout.episodes)
+
+
+def test_pairs_that_do_not_fit_are_refused():
+    rollout, _ = scripted([[(9, "terminated")], [(2, "truncated")]], MODES[0], 4)
+    for t, n, fits in (0, 0, False), (1, 1, True), (2, 1, False), (3, 0, True), (3, 1, True):
+        others = rollout.next_observations
+        others[t, n] = 7
+        if fits:  # an end, or the last row: nothing follows that says otherwise
+            assert of_pairs(rollout, others).next_observations[t, n] == 7
+        else:
+            with pytest.raises(
+                ValueError, match=r"observations\[t \+ 1\] wherever no episode ended"
+            ):
+                of_pairs(rollout, others)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=60)
+@given(worlds=WORLDS, t_max=st.integers(1, 9))
+def test_a_column_is_what_one_environment_did(mode, worlds, t_max):
+    rollout, _ = scripted(worlds, mode, t_max)
+    names = "actions", "rewards", "terminated", "truncated", "observations", "next_observations"
+    for n in range(len(worlds)):
+        column = rollout.column(n)
+        for name in names:
+            assert torch.equal(getattr(column, name), getattr(rollout, name)[:, n : n + 1])
+        assert torch.equal(column.shown_unseen, column.next_observations[column.unseen])
+        assert column.episodes == ()
+
+
+def test_a_function_may_change_every_tensor_of_a_rollout():
+    """torch's device "meta" holds no numbers, but it can be seen where a tensor is."""
+    rollout = play(lambda: Counting(2), t_max=5, num_envs=2)
+    elsewhere = rollout.map(lambda tensor: tensor.to("meta"))
+    assert {tensor.device.type for tensor in elsewhere[:-1]} == {"meta"}
+    for one, other in zip(elsewhere[:-1], rollout[:-1], strict=True):
+        assert one.shape == other.shape
+    assert elsewhere.episodes == rollout.episodes != ()
+
+
+def test_what_is_written_into_the_next_observations_changes_no_rollout():
+    rollout, _ = scripted([[(2, "terminated")]], MODES[0], 4)
+    rollout.next_observations.zero_()
+    assert rollout.next_observations.flatten().tolist() == [1, 2, 4, 5]
+    assert rollout.seen.flatten().tolist() == [0, 1, 3, 4, 6]
+    assert rollout.final.flatten().tolist() == [2, 5]
+
+
+# ---- arrays that are written into again ----
+
+
+class OneArray(VectorEnv):
+    """Countings that end after `lengths` steps, terminated and truncated in turn; the arrays that it
+    hands out are the same in every step."""
+
+    def __init__(self, *lengths):
+        self.num_envs, self.lengths = len(lengths), np.array(lengths)
+        self.single_observation_space = spaces.Box(-np.inf, np.inf, (1,), np.float32)
+        self.single_action_space = spaces.Discrete(2)
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+        self.t, self.episode = np.zeros((2, self.num_envs), dtype=np.int64)
+        self.observation = np.zeros((self.num_envs, 1), dtype=np.float32)
+        self.reward = np.zeros(self.num_envs, dtype=np.float32)
+        self.terminated, self.truncated = np.zeros((2, self.num_envs), dtype=np.bool_)
+
+    def reset(self, *, seed=None, options=None):
+        return self.observation, {}
+
+    def step(self, actions):
+        self.t += 1
+        self.reward[:] = self.t
+        ended = self.t == self.lengths
+        self.terminated[:] = ended & (self.episode % 2 == 0)
+        self.truncated[:] = ended & (self.episode % 2 == 1)
+        final = [*(10 * self.episode + self.t)[:, None]]
+        self.episode += ended
+        self.t[ended] = 0
+        self.observation[:, 0] = 10 * self.episode + self.t
+        info = {"final_obs": final} if ended.any() else {}
+        return self.observation, self.reward, self.terminated, self.truncated, info
+
+
+def test_a_vector_environment_may_write_into_the_same_arrays_again():
+    envs = OneArray(3, 4)
+    rollout, _ = collect(envs, first_action, start(envs, 0), 7)
+    assert rollout.observations[:, :, 0].T.tolist() == [
+        [0, 1, 2, 10, 11, 12, 20],
+        [0, 1, 2, 3, 10, 11, 12],
+    ]
+    assert rollout.next_observations[:, :, 0].T.tolist() == [
+        [1, 2, 3, 11, 12, 13, 21],
+        [1, 2, 3, 4, 11, 12, 13],
+    ]
+    assert rollout.rewards.T.tolist() == [[1, 2, 3, 1, 2, 3, 1], [1, 2, 3, 4, 1, 2, 3]]
+    assert rollout.terminated.nonzero().tolist() == [[2, 0], [3, 1]]
+    assert rollout.truncated.nonzero().tolist() == [[5, 0]]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_gymnasiums_may_hand_out_the_same_array_again(mode):
+    def rolled(**options):
+        makes = [lambda n=n: Counting(n) for n in (3, 5)]
+        envs = SyncVectorEnv(makes, autoreset_mode=mode, **options)
+        return collect(envs, first_action, start(envs, 0), 9)[0]
+
+    rollout, expected = rolled(copy=False), rolled(copy=True)
+    assert all(map(torch.equal, rollout[:-1], expected[:-1]))
+    assert torch.equal(rollout.next_observations, expected.next_observations)
+
+
+class InPlace(Counting):
+    """Shows one array, into which it writes."""
+
+    def __init__(self, length):
+        super().__init__(length)
+        self.state = np.zeros(1, dtype=np.float32)
+
+    def _observation(self):
+        self.state[0] = super()._observation()[0]
+        return self.state
+
+
+def test_what_was_seen_at_a_time_limit_is_not_the_next_episodes_first():
+    rollout = play(lambda: gym.wrappers.TimeLimit(InPlace(9), 3), t_max=5)
+    assert rollout.observations[:, 0, 0].tolist() == [0, 1, 2, 10, 11]
+    assert rollout.next_observations[:, 0, 0].tolist() == [1, 2, 3, 11, 12]
+    assert rollout.truncated[:, 0].tolist() == [False, False, True, False, False]
 
 
 def test_each_environment_has_a_seed_of_its_own_and_the_same_ones_again():

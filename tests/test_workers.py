@@ -19,7 +19,7 @@ import pytest
 import torch
 from scripted import Counting, Paying
 
-from a3c_lib import a3c
+from a3c_lib import a3c, losses
 from a3c_lib.networks import ActorCritic
 from a3c_lib.workers import UNREAD, Team, WorkerError
 
@@ -155,7 +155,7 @@ def test_what_the_caller_defines_comes_along():
         pass
 
     def loss(logits, values, actions, returns):
-        return a3c.a2c_loss(logits, values, actions, returns, entropy_weight=0.0)
+        return losses.a2c_loss(logits, values, actions, returns, entropy_weight=0.0)
 
     model = Net.for_env(Local(), hidden=(4,))
     with a3c.train(model, lambda: Local(3), config(), loss=loss) as training:

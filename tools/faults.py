@@ -17,8 +17,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 900  # seconds for the tests of one fault: some faults keep a training from ending
 TESTS = (
-    "envs exact rollout training reinforce evaluation networks actor_critic returns losses "
-    "recurrent optim a3c a2c restoring checkpoints runs atari pixels one_look watching parallel_a2c"
+    "envs exact rollout playing training reinforce evaluation networks lessons actor_critic returns "
+    "losses recurrent optim hogwild a3c a2c restoring checkpoints runs atari pixels one_look watching parallel_a2c"
 )
 
 
@@ -68,20 +68,20 @@ FAULTS = [
     Fault(
         "both ends merged in the rollout",
         "rollout",
-        "torch.as_tensor(terminated),",
-        "torch.as_tensor(ended),",
+        "_copied(terminated),",
+        "_copied(ended),",
     ),
     Fault(
         "bootstrap from the state before the step",
         "actor_critic",
-        "model.values(rollout.next_observations[unseen])",
-        "model.values(rollout.observations[unseen])",
+        "model.values(rollout.shown_unseen)",
+        "model.values(rollout.observations[rollout.unseen])",
     ),
     Fault(
         "bootstrap from the state after the reset",
         "rollout",
-        'if "final_obs" not in info:',
-        "if True:",
+        'or "final_obs" not in info',
+        "or True",
     ),
     Fault(
         "bootstrap from the first value of the rollout",
@@ -91,7 +91,7 @@ FAULTS = [
     ),
     Fault(
         "the last step's value not looked up",
-        "actor_critic",
+        "rollout",
         "unseen[-1] = True",
         "unseen[-1] = False",
     ),
@@ -151,9 +151,9 @@ FAULTS = [
     ),
     Fault(
         "rollouts start again",
-        "actor_critic",
-        "rollout, self.position = collect",
-        "rollout, _ = collect",
+        "playing",
+        "rollout, self.position = collect(",
+        "rollout, _ = collect(",
     ),
     Fault(
         "the same seed in every environment",
@@ -169,7 +169,7 @@ FAULTS = [
     ),
     Fault(
         "actions' seed ignored",
-        "training",
+        "playing",
         "manual_seed(int(for_actions.generate_state(1)[0]))",
         "manual_seed(0)",
     ),
@@ -186,7 +186,9 @@ FAULTS = [
         "torch.multinomial(pi, 1, generator=generator).squeeze(-1)",
         "pi.argmax(dim=-1)",
     ),
-    Fault("gradients left behind", "training", "optimizer.zero_grad(set_to_none=True)", "pass"),
+    Fault(
+        "gradients left behind", "training", "self.optimizer.zero_grad(set_to_none=True)", "pass"
+    ),
     Fault(
         "the limit of the norm forgotten",
         "training",
@@ -197,7 +199,7 @@ FAULTS = [
     Fault("a bad loss followed", "training", "if not loss.isfinite():", "if False:"),
     Fault(
         "learning rate not annealed",
-        "actor_critic",
+        "training",
         "left if self.anneal else",
         "left if False else",
     ),
@@ -247,7 +249,12 @@ FAULTS = [
         "position.steps_so_far + ~dummy",
         "position.steps_so_far + 1",
     ),
-    Fault("dummies learned from", "actor_critic", "real = ~dummies", "real = dummies == dummies"),
+    Fault(
+        "dummies learned from",
+        "actor_critic",
+        "real = ~played.dummies",
+        "real = played.dummies == played.dummies",
+    ),
     Fault(
         "memory not handed to the unrolled pass",
         "actor_critic",
@@ -293,8 +300,8 @@ FAULTS = [
     Fault(
         "bootstrap of environment 0 for all",
         "recurrent",
-        "self.values(rollout.next_observations[unseen]",
-        "self.values(rollout.next_observations[:, :1].expand_as(rollout.next_observations)[unseen]",
+        "self.values(rollout.shown_unseen,",
+        "self.values(rollout.next_observations[:, :1].expand_as(rollout.observations)[unseen],",
     ),
     Fault(
         "epsilon outside the root", "optim", "(g + self.epsilon).sqrt_()", "g.sqrt() + self.epsilon"
@@ -315,88 +322,83 @@ FAULTS = [
     Fault("bias of Adam not corrected", "optim", "(v / (1 - b2**k))", "(v / 1)"),
     Fault(
         "no step left when others have spent the budget",
-        "a3c",
+        "hogwild",
         "max(1, self.config.rollout_length(steps))",
         "self.config.rollout_length(steps)",
     ),
     Fault(
         "statistics of each worker's own",
-        "a3c",
+        "hogwild",
         "if not config.shared_statistics:",
         "if True:",
     ),
     Fault(
         "no copy of θ",
-        "a3c",
-        "            _copy(shared.parameters, self.model)",
+        "hogwild",
+        "            _copy(self.shared.parameters, self.model.parameters())",
         "            pass",
     ),
     Fault(
         "θ overwritten",
-        "a3c",
+        "hogwild",
         "self.optimizer.step(gradients, learning_rate)",
         "[theta.data.copy_(own.data - learning_rate * d) for theta, own, d in zip(shared.parameters, self.model.parameters(), gradients)]",
     ),
     Fault(
         "same seed in every worker",
-        "a3c",
-        "int(shared.steps.sum()), rank)",
-        "int(shared.steps.sum()), 0)",
+        "hogwild",
+        "shared.step_count, rank)",
+        "shared.step_count, 0)",
     ),
     Fault(
         "rollouts counted instead of steps",
-        "a3c",
-        "shared.steps[rank] += lesson.steps",
-        "shared.steps[rank] += 1",
+        "hogwild",
+        "shared.steps[self.rank] += lesson.steps",
+        "shared.steps[self.rank] += 1",
     ),
     Fault(
         "annealed on a worker's own steps",
-        "a3c",
-        "config.annealed(int(shared.steps.sum()))",
-        "config.annealed(int(shared.steps[rank]))",
+        "hogwild",
+        "config.annealed(shared.step_count)",
+        "config.annealed(int(shared.steps[self.rank]))",
     ),
-    Fault("own update counted as lag", "a3c", "- self.updates_seen", "- self.updates_seen + 1"),
+    Fault("own update counted as lag", "hogwild", ") - updates_seen", ") - updates_seen + 1"),
     Fault(
-        "gradient's norm not limited",
-        "a3c",
-        "limited(lesson.gradients, config.max_grad_norm)",
-        "limited(lesson.gradients)",
+        "gradient not clipped",
+        "actor_critic",
+        "clip_gradients(lesson.gradients, config.max_grad_norm)",
+        "clip_gradients(lesson.gradients)",
     ),
     Fault(
-        "gradient's norm not limited in A2C",
-        "a2c",
-        "limited(gradients, self.config.max_grad_norm)",
-        "limited(gradients)",
+        "a worker's gradient not clipped",
+        "hogwild",
+        "clip_gradients(lesson.gradients, self.config.max_grad_norm)",
+        "clip_gradients(lesson.gradients)",
+    ),
+    Fault(
+        "gradient of many workers not clipped",
+        "parallel_a2c",
+        "clip_gradients(gradients, self.config.max_grad_norm)",
+        "clip_gradients(gradients)",
     ),
     Fault(
         "optimiser's statistics not restored",
         "training",
-        'self.optimizer.load_state_dict(state["optimizer"])',
+        'optimizer.load_state_dict(state["optimizer"])',
         "pass",
     ),
-    Fault(
-        "shared statistics not restored",
-        "a3c",
-        "    optimizer.load_state_dict(state[",
-        "    dict(state[",
-    ),
+    Fault("weights not restored", "training", 'model.load_state_dict(state["model"])', "pass"),
     Fault(
         "own statistics not restored",
-        "a3c",
+        "hogwild",
         'self.optimizer.load_state_dict(state["statistics"])',
         "pass",
     ),
     Fault(
         "random state of the actions not restored",
-        "training",
+        "playing",
         'self.generator.set_state(state["generator"])',
         "self.generator.manual_seed(0)",
-    ),
-    Fault(
-        "random state of a worker's actions not restored",
-        "a3c",
-        'self.generator.set_state(state["generator"])',
-        "pass",
     ),
     Fault(
         "dice not restored",
@@ -424,15 +426,15 @@ FAULTS = [
     ),
     Fault(
         "the rollout under way is lost",
-        "a3c",
-        'self.acting = state["under_way"] is not None',
-        "self.acting = False",
+        "hogwild",
+        'if state["under_way"] is not None:',
+        "if False:",
     ),
     Fault(
         "another worker's turn",
-        "a3c",
-        'self._turn = resume["turn"] if self.restored else 0',
-        "self._turn = 0",
+        "hogwild",
+        'self.turn = state["turn"] if all(goes_on) else 0',
+        "self.turn = 0",
     ),
     Fault(
         "recent returns are lost",
@@ -442,7 +444,7 @@ FAULTS = [
     ),
     Fault(
         "random state not saved",
-        "training",
+        "playing",
         "self.generator.get_state()",
         "torch.Generator().get_state()",
     ),
@@ -526,6 +528,79 @@ FAULTS = [
         'info["final_obs"][lost]',
     ),
     Fault("episodes are lives", "rollout", 'info.get("game_over", ended)', "ended"),
+    Fault(
+        "observations not copied",
+        "rollout",
+        "    position = Position(\n        _copied(observation),",
+        "    position = Position(\n        torch.as_tensor(observation),",
+    ),
+    Fault(
+        "rewards not copied",
+        "rollout",
+        "_copied(reward).float()",
+        "torch.as_tensor(reward).float()",
+    ),
+    Fault("ends not copied", "rollout", "_copied(truncated),", "torch.as_tensor(truncated),"),
+    Fault(
+        "what was shown at an end overwritten by the next episode",
+        "rollout",
+        "return copy(observation), *rest",
+        "return observation, *rest",
+    ),
+    Fault(
+        "ends in another order than they came",
+        "rollout",
+        "shown[self.ended] = self.final",
+        "shown[self.ended] = self.final.flip(0)",
+    ),
+    Fault(
+        "environments left open",
+        "playing",
+        "            envs.close()\n            raise",
+        "            raise",
+    ),
+    Fault(
+        "a rollout without its dummies",
+        "playing",
+        "dummy_steps(self.envs, rollout, began))",
+        "None)",
+    ),
+    Fault(
+        "running means not handed back",
+        "hogwild",
+        "_copy(self.model.buffers(), shared.buffers)",
+        "pass",
+    ),
+    Fault(
+        "running means not taken along",
+        "hogwild",
+        "_copy(self.shared.buffers, self.model.buffers())",
+        "pass",
+    ),
+    Fault(
+        "target network not restored",
+        "hogwild",
+        'target.load_state_dict(resume["target"])',
+        "pass",
+    ),
+    Fault(
+        "a target network of each process's own",
+        "hogwild",
+        "for network in filter(None, (model, target)):",
+        "for network in filter(None, (model,)):",
+    ),
+    Fault(
+        "a copy of the target network",
+        "hogwild",
+        "own.data = tensor.data",
+        "own.data = tensor.data.clone()",
+    ),
+    Fault(
+        "nobody told how many steps were counted",
+        "hogwild",
+        "self.method.counted(shared, before, shared.step_count)",
+        "self.method.counted(shared, 0, 0)",
+    ),
     Fault("sticky actions forgotten", "atari", "=self.sticky", "=0.0"),
     Fault("two screens not joined", "atari", "maxpool=self.frame_skip > 1", "maxpool=False"),
     Fault("other games on the screen", "atari", "noop_max=self.noop_max", "noop_max=30 * coloured"),
@@ -536,7 +611,7 @@ FAULTS = [
         "zip(*self._kept, strict=True)",
         "zip(*self._kept[::-1], strict=True)",
     ),
-    Fault("the eyes look again", "one_look", "if observations is self._known", "if False"),
+    Fault("the eyes look again", "one_look", "if self._known is not None and", "if False and"),
     Fault(
         "looks pile up",
         "one_look",
@@ -629,7 +704,7 @@ FAULTS = [
         "or (torch.zeros(num_envs, 0),)",
         "or ()",
     ),
-    Fault("an end within the rollout not looked at", "one_look", "if ended.any():", "if False:"),
+    Fault("an end in the last row not looked at", "rollout", "if ended.any():", "if False:"),
     Fault("a rollout under way not looked at", "one_look", "self(observations)", "pass"),
     Fault(
         "counters of what was read",
@@ -644,16 +719,10 @@ FAULTS = [
         "pass",
     ),
     Fault(
-        "statistics forgotten when a run goes on",
+        "weights and statistics forgotten when a run goes on",
         "parallel_a2c",
-        'self.optimizer.load_state_dict(state["optimizer"])',
-        "pass",
-    ),
-    Fault(
-        "weights forgotten when a run goes on",
-        "parallel_a2c",
-        'self.model.load_state_dict(state["model"])',
-        "pass",
+        "= go_on(resume, model, self.optimizer)",
+        '= resume["steps"], resume["updates"]',
     ),
     Fault(
         "closed, and the counters left as they were read",
