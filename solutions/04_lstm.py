@@ -39,6 +39,8 @@ from a3c_lib.figures.progress import track
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.rollout import Envs, Policy, Position, initial_state
 from a3c_lib.training import TorchOptimizer, clip_gradients, gradients_of
+from a3c_lib.worlds import envs
+from a3c_lib.worlds.envs import CORRIDOR, DOWN_SIGN, JUNCTION, UP, UP_SIGN
 
 plt.style.use(plots.STYLE)
 

@@ -38,6 +38,7 @@ from a3c_lib.actor_critic import look_back
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
 from a3c_lib.exercises.hogwild import hand_over_with_a_bug
+from a3c_lib.figures import plots
 from a3c_lib.playing import Player
 from a3c_lib.training import clip_gradients, seeds
 from a3c_lib.workers import Team

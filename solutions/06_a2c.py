@@ -35,9 +35,11 @@ from a3c_lib import (
     start,
 )
 from a3c_lib.actor_critic import lesson_of, values_after
+from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.figures import plots
+from a3c_lib.figures.progress import track
 from a3c_lib.playing import Played, Player
-from a3c_lib.progress import track
 from a3c_lib.rollout import Rollout
 from a3c_lib.training import clip_gradients, seeds
 

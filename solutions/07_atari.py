@@ -22,16 +22,14 @@ from torch import Tensor, nn
 
 from a3c_lib import ActorCritic, a2c, a2c_loss, actor_critic, evaluate, make_envs, n_step_returns
 from a3c_lib.app import checkpoints, records
-from a3c_lib.encoders import paper_network
+from a3c_lib.encoders import paper_network, pixel_statistics
 from a3c_lib.exercises import exercise, hint, progress, whose
 from a3c_lib.figures import plots
 from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
 from a3c_lib.figures.watching import beside, watch
 from a3c_lib.one_look import OneLook
-from a3c_lib.pixels import Bounce
 from a3c_lib.playing import Played
-from a3c_lib.progress import track
 from a3c_lib.rollout import collect, initial_state, sampled, start
 from a3c_lib.worlds.atari import Game, luminance, shrunk
 from a3c_lib.worlds.bounce import Bounce
@@ -837,9 +835,7 @@ for _ in range(40):
 beginnings = {
     "x / 255, torch's weights": paper_network(pong),
     "normalised, torch's weights": paper_network(pong, statistics=statistics),
-    "normalised, orthogonal weights": paper_network(
-        pong, statistics=statistics, orthogonal=True
-    ),
+    "normalised, orthogonal weights": paper_network(pong, statistics=statistics, orthogonal=True),
 }
 behind = {
     name: rms_by_layer(network, torch.from_numpy(seen)) for name, network in beginnings.items()

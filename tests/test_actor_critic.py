@@ -15,12 +15,12 @@ from a3c_lib.actor_critic import (
     train,
     values_after,
 )
-from a3c_lib.exact import state_values
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, make_envs, sampled, start
 from a3c_lib.training import TorchOptimizer, clip_gradients
+from a3c_lib.worlds.exact import state_values
 
 
 def single(*numbers, **kind):

@@ -10,8 +10,9 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from a3c_lib import a3c, optim
 from a3c_lib.actor_critic import lesson_of
-from a3c_lib.exercises import hogwild, registry
-from a3c_lib.exercises.checking import Kind, check
+from a3c_lib.exercises import hogwild
+from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.exercises.hogwild import Shared, Worker, hand_over_with_a_bug, replay
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic

@@ -12,13 +12,7 @@ from torch.nn.functional import conv2d
 
 from a3c_lib import a2c, a3c, parallel_a2c
 from a3c_lib.actor_critic import look_back
-from a3c_lib.atari import (
-    Game,
-    Light,
-    PaperEyes,
-    SmallEyes,
-    clipped,
-    light_of,
+from a3c_lib.encoders import (
     paper_lstm,
     paper_network,
 )
@@ -30,15 +24,16 @@ from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, initial_state, sampled, start
 from a3c_lib.training import gradients_of
+from a3c_lib.worlds.atari import Game, clipped
 
 PONG = Game("pong")
 
 
-def network(kind=ActorCritic, make_eyes=PaperEyes, **options):
+def network(kind=ActorCritic, make_encoder=PaperEncoder, **options):
     """A small one, whose policy head is not small."""
     memory = {"cells": 3} if kind is RecurrentActorCritic else {}
     options = {"hidden": (4,), "seed": 1, "activation": nn.ReLU, **memory, **options}
-    model = kind.for_env(Pictured(), make_eyes=make_eyes, **options)
+    model = kind.for_env(Pictured(), make_encoder=make_encoder, **options)
     with torch.no_grad():
         model.policy_head.weight *= 100
     return model
@@ -143,20 +138,20 @@ def test_one_look_at_pictures(make):
     envs.close()
 
 
-def test_one_look_at_standardised_pictures():
-    light = Light(torch.randint(256, (22, 23)).float(), 40.0)
-    model = network(make_eyes=partial(PaperEyes, light=light))
+def test_one_look_at_normalised_pixels():
+    statistics = PixelStatistics(torch.randint(256, (22, 23)).float(), 40.0)
+    model = network(make_encoder=partial(PaperEncoder, statistics=statistics))
     for one, two in seen_twice(model, lengths(2, 3), 5):
         torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("hidden", [(), (4,), (5, 4)])
-def test_one_look_with_any_layers_behind_the_eyes(hidden):
+def test_one_look_with_any_layers_behind_the_encoder(hidden):
     for one, two in seen_twice(network(hidden=hidden), lengths(2, 3), 5):
         torch.testing.assert_close(one, two)
 
 
-def test_the_eyes_look_once_and_at_what_nobody_acted_on(monkeypatch):
+def test_the_encoder_looks_once_and_at_what_nobody_acted_on(monkeypatch):
     envs, looks = lengths(10, 10), []
 
     def counted(pictures):
@@ -199,7 +194,7 @@ def test_training_with_one_look_is_training_with_two(trainer, kind):
     assert [update.episodes for update in once] == [update.episodes for update in twice]
     for ours, theirs in zip(one.parameters(), two.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
-    assert list(one.state_dict()) == names  # the caller's model has its own eyes
+    assert list(one.state_dict()) == names  # the caller's model has its own encoder
 
 
 def test_two_processes_train_with_one_look():
@@ -219,10 +214,10 @@ def pairs(one, two):
     return zip(one.parameters(), two.parameters(), strict=True)
 
 
-@pytest.mark.parametrize("standardised", [False, True])
-def test_bfloat16_sees_nearly_the_same(standardised):
-    light = light_of(PONG, steps=50) if standardised else None
-    model, envs = paper_network(PONG, light=light), PONG.make_envs(2)
+@pytest.mark.parametrize("normalised", [False, True])
+def test_bfloat16_sees_nearly_the_same(normalised):
+    statistics = pixel_statistics(PONG, steps=50) if normalised else None
+    model, envs = paper_network(PONG, statistics=statistics), PONG.make_envs(2)
     once = OneLook(model, bfloat16=True)
     policy = sampled(once, torch.Generator().manual_seed(0))
     rollout, _ = collect(envs, policy, start(envs, 0, ()), 20)
@@ -297,11 +292,11 @@ def test_a_run_goes_on_where_it_was_if_its_world_can_be_restored(trainer, kind):
             assert ours.policy_loss == pytest.approx(update.policy_loss, rel=1e-3, abs=1e-6)
 
 
-def test_other_eyes_are_refused():
+def test_another_encoder_is_refused():
     with pytest.raises(TypeError, match="ActorCritic or a RecurrentActorCritic; got Linear"):
         OneLook(nn.Linear(2, 2))
-    with pytest.raises(TypeError, match="looks once has PaperEyes; got SmallEyes"):
-        OneLook(network(make_eyes=SmallEyes))
+    with pytest.raises(TypeError, match="looks once has a PaperEncoder; got SmallEncoder"):
+        OneLook(network(make_encoder=SmallEncoder))
 
 
 def test_a_world_that_resets_late_is_learned_from_without_its_dummy_steps():

@@ -1,6 +1,6 @@
 """README's tree of the package, from the first lines of its modules.
 
-    python tools/tree.py     write it into README.md
+python tools/tree.py     write it into README.md
 """
 
 import ast
