@@ -13,8 +13,12 @@ from torch.nn.functional import conv2d
 from a3c_lib import a2c, a3c, parallel_a2c
 from a3c_lib.actor_critic import look_back
 from a3c_lib.encoders import (
+    PaperEncoder,
+    PixelStatistics,
+    SmallEncoder,
     paper_lstm,
     paper_network,
+    pixel_statistics,
 )
 from a3c_lib.evaluation import evaluate
 from a3c_lib.losses import a2c_loss
