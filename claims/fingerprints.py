@@ -42,7 +42,6 @@ EFFECTS = "what it does when it is imported"  # stands for a definition, as no n
 
 WORLD = re.compile(rf"\b(?:{'|'.join(OURS)})/[\w-]+-v\d+")
 ENTRY_POINT = re.compile(rf"((?:{'|'.join(OURS)})[\w.]*):([\w.]+)")
-OF_PYTHON = {"ctx", "kind", "type_comment", "type_ignores"}  # fields that say nothing of ours
 
 
 class Reference(NamedTuple):
@@ -85,17 +84,17 @@ class Tree:
         """A module of ours; None if there is none of that name."""
         if name not in self._modules:
             source = self._source(name)
-            text = None if source is None else source.read_text(encoding="utf-8")
-            self._modules[name] = None if text is None else module_of(text)
+            self._modules[name] = None if source is None else module_of(source)
         return self._modules[name]
 
-    def _source(self, name: str) -> Path | None:
+    def _source(self, name: str) -> str | None:
         if name.partition(".")[0] not in OURS:
             return None
         path = self.root.joinpath(*name.split("."))
-        return next(
-            (p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists()), None
-        )
+        for file in path.with_suffix(".py"), path / "__init__.py":
+            if file.exists():
+                return file.read_text(encoding="utf-8")
+        return "" if path.is_dir() else None
 
     def find(self, path: str) -> Place:
         """Follow a path from module to module, through imports, to a definition."""
@@ -375,7 +374,7 @@ class _Writer:
                 self._fields("ClassDef", **_fields_of(value))
                 self.in_function = was
             case ast.AnnAssign() if self.in_function:
-                self._fields("AnnAssign", target=value.target, value=value.value)
+                self._fields("Assign", targets=[value.target], value=value.value)
             case ast.AST():
                 self._fields(type(value).__name__, **_fields_of(value))
             case _:
@@ -475,7 +474,7 @@ def _chain(node: ast.expr) -> str | None:
 
 
 def _fields_of(node: ast.AST) -> dict[str, object]:
-    return {name: getattr(node, name, None) for name in node._fields if name not in OF_PYTHON}
+    return {name: getattr(node, name, None) for name in node._fields if name != "ctx"}
 
 
 def _named(args: Iterable[ast.arg | None]) -> list[str]:
