@@ -23,9 +23,11 @@ Nothing is imported that does not come with Python, and nothing of ours is run.
 
 Limits. What is looked up by a text made at run time is not seen: `getattr(module, name)` counts
 the whole module, `import_module(name)` nothing; an id of a world counts if it stands somewhere as a
-whole, and if a statement of its own in a module registers it. Nor is what one module changes in another from afar, what a decorator or the value of a
-constant does beyond giving a value, files that are read, and versions of packages. `from x import *`
-and relative imports are refused. A method is not looked for in a subclass that nobody names.
+whole, and if a statement of its own in a module registers it. Nor is seen what one module changes
+in another from afar, what a decorator or the value of a constant does beyond giving a value, files
+that are read, and versions of packages. A method is not looked for in a subclass that nobody names,
+and an import in the body of a class is not followed. `from x import *` and relative imports are
+refused.
 """
 
 import ast

@@ -5,7 +5,8 @@ not seen), the exercises of the chapters whose ids it names, the list of all exe
 its progress, and the records that it names. Where it prints sources of ours, of what it names
 itself the exact text counts, with docstrings and comments.
 
-A record counts if its name, or that of a folder above it, stands somewhere as a whole.
+A record counts if its name, or that of a folder above it, stands somewhere as a whole. The table of
+the modules that hold exercises is part of their engine, so a new name for such a module counts.
 """
 
 import ast
