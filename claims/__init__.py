@@ -11,5 +11,6 @@ A claim is a module of this package:
 
 `python -m claims` runs what has no valid record yet, `python -m claims NAME` one of them. It can be
 interrupted: finished runs are kept. `claims/records/NAME.csv` holds the rows and `NAME.json` how
-they came about, with a hash of the code they depend on; a test fails when that code has changed.
+they came about, with a fingerprint of the definitions they depend on (`claims.fingerprints`); a test
+fails when one of them has changed.
 """

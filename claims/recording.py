@@ -1,8 +1,6 @@
 """How a claim becomes a record."""
 
-import ast
 import csv
-import hashlib
 import importlib
 import importlib.metadata
 import io
@@ -16,10 +14,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from claims.fingerprints import Tree
+
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "claims" / "records"
 UNFINISHED = RECORDS / "unfinished"  # git-ignored
-MACHINERY = {"recording", "__main__", "__init__"}
+MACHINERY = {"fingerprints", "recording", "__main__", "__init__"}
+OF_A_CLAIM = "SETTINGS", "SEEDS", "run"  # what is used of its module
 
 Row = dict[str, Any]
 
@@ -47,14 +48,9 @@ def jobs(claim: str) -> list[Job]:
     return [Job(claim, setting, seed) for setting in module.SETTINGS for seed in module.SEEDS]
 
 
-def code_hash(claim: str) -> str:
-    """A hash of the claim's module and of all modules of ours that it imports, without docstrings
-    and comments."""
-    digest = hashlib.sha256()
-    for path in sorted(_sources(ROOT / "claims" / f"{claim}.py")):
-        digest.update(path.relative_to(ROOT).as_posix().encode())
-        digest.update(ast.dump(_without_docstrings(path)).encode())
-    return digest.hexdigest()[:16]
+def fingerprint(claim: str) -> str:
+    """Of all definitions of ours that a claim reaches, the worlds that it names included."""
+    return Tree(ROOT).reach(f"claims.{claim}.{name}" for name in OF_A_CLAIM).fingerprint
 
 
 def is_current(claim: str) -> bool:
@@ -63,14 +59,16 @@ def is_current(claim: str) -> bool:
     if not path.exists() or not path.with_suffix(".csv").exists():
         return False
     about = json.loads(path.read_text())
-    return bool(about["code"] == code_hash(claim) and about["runs"] == [j.key for j in jobs(claim)])
+    return bool(
+        about["code"] == fingerprint(claim) and about["runs"] == [j.key for j in jobs(claim)]
+    )
 
 
 def record(claim: str, workers: int) -> None:
     """Run what is missing of a claim, `workers` runs at a time, and store the record."""
     UNFINISHED.mkdir(parents=True, exist_ok=True)
-    # The hash is in the name: runs of other code are not mixed in.
-    log = UNFINISHED / f"{claim}-{code_hash(claim)}.jsonl"
+    # The fingerprint is in the name: runs of other code are not mixed in.
+    log = UNFINISHED / f"{claim}-{fingerprint(claim)}.jsonl"
     finished = _read(log)
     wanted = jobs(claim)
     missing = [job for job in wanted if job.key not in finished]
@@ -103,7 +101,7 @@ def confirm(claim: str, workers: int) -> bool:
     if again[0] != recorded[0] or not set(again) <= set(recorded):
         print(f"{claim}: other results than recorded")
         return False
-    about["code"] = code_hash(claim)
+    about["code"] = fingerprint(claim)
     about["repeated"] = {"date": time.strftime("%Y-%m-%d"), "runs": [job.key for job in sample]}
     path.write_text(_json(about))
     return True
@@ -146,7 +144,7 @@ def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": versions("torch", "numpy", "gymnasium"),
-        "code": code_hash(claim),
+        "code": fingerprint(claim),
         "runs": [job.key for job in wanted],
     }
     write(RECORDS / claim, _table(wanted, finished), about)
@@ -203,42 +201,4 @@ def machine() -> str:
         model = lines[0].split(":", 1)[1].strip() if lines else model
     return (
         f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    )
-
-
-def _sources(path: Path, seen: set[Path] | None = None) -> set[Path]:
-    """A module of ours and, in turn, those it imports. `from a3c_lib import x` counts as module
-    x."""
-    seen = set() if seen is None else seen
-    seen.add(path)
-    for name in _imported(ast.parse(path.read_text())):
-        source = (ROOT / name.replace(".", "/")).with_suffix(".py")
-        if source.exists() and source not in seen:
-            _sources(source, seen)
-    return seen
-
-
-def _imported(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _without_docstrings(path: Path) -> ast.AST:
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            node.body = body[1:]  # type: ignore[attr-defined]
-    return tree
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
     )

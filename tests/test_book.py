@@ -1,14 +1,20 @@
 """The stored notebooks are what their sources give, and the builder does what it says."""
 
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import book
+import dependencies
 import nbformat
 import pytest
 from nbformat import NotebookNode
+
+from a3c_lib.exercises import registry
 
 NOTEBOOKS = [path for c in book.chapters() for path in (c.solved, c.stubs)]
 
@@ -99,8 +105,9 @@ class SmallBook:
         (root / "chapters").mkdir()
         (root / "solutions" / "09_small.py").write_text(source)
         (self.chapter,) = book.chapters(root)
-        self.solved = book.solved_notebook(self.chapter.source)
-        self.stubs = book.notebook_with_stubs(self.solved, start_of)
+        solved = book.solved_notebook(self.chapter.source)
+        self.solved = book.with_fingerprint(solved, root)
+        self.stubs = book.with_fingerprint(book.notebook_with_stubs(solved, start_of), root)
 
     def build(self) -> "SmallBook":
         book.build(book.Target(self.chapter.solved, self.solved))
@@ -149,13 +156,13 @@ def test_streams_are_joined_and_only_a_progress_bars_last_line_stays(built: Smal
     assert printed(built.chapter.solved)[2:] == ["100 %\n", "stays, it seems\n"]
 
 
-def test_ids_and_metadata_come_from_the_source_alone(built: SmallBook) -> None:
+def test_ids_and_metadata_come_from_the_source_and_what_it_reaches(built: SmallBook) -> None:
     notebook = stored(built.chapter.solved)
     assert [cell.id for cell in notebook.cells] == [f"cell-{i:02d}" for i in range(5)]
     assert [cell.metadata for cell in notebook.cells] == [
         {"tags": ["nbval-check-output"]} if i == 1 else {} for i in range(5)
     ]
-    assert notebook.metadata == book.METADATA
+    assert notebook.metadata == {**book.METADATA, "a3c_lib": {"depends_on": ANY}}
 
 
 def test_a_built_notebook_has_no_faults_and_is_not_built_again(built: SmallBook) -> None:
@@ -189,6 +196,183 @@ def test_a_cell_that_raises_is_named_and_nothing_is_stored(tmp_path: Path) -> No
     with pytest.raises(book.BookError, match="cell-01: ZeroDivisionError: division by zero"):
         small.build()
     assert not small.chapter.solved.exists()
+
+
+# What a notebook depends on beside its source
+
+LEANING = """\
+# %%
+from a3c_lib import records
+from a3c_lib.exercises import exercise, hint, progress
+from a3c_lib.returns import n_step_returns
+
+print([row["x"] for row in records.load("games/small").rows])
+# %%
+progress()
+# %%
+hint("2.1")
+"""
+
+
+def change(path: Path, right: str, wrong: str) -> None:
+    text = path.read_text("utf-8")
+    assert right in text
+    path.write_text(text.replace(right, wrong, 1), "utf-8")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A copy of the package, and a record: what the leaning notebook depends on."""
+    for source in (book.ROOT / "a3c_lib").rglob("*.py"):
+        target = tmp_path / source.relative_to(book.ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    records = tmp_path / "claims" / "records" / "games"
+    records.mkdir(parents=True)
+    for name in "small", "other":
+        (records / f"{name}.csv").write_text("x\n1\n")
+        (records / f"{name}.json").write_text('{"code": "ab", "seeds": 1}\n')
+    return tmp_path
+
+
+def leaning(root: Path, source: str = LEANING) -> NotebookNode:
+    """The notebook as it is expected now."""
+    (root / "solutions").mkdir(exist_ok=True)
+    (root / "solutions" / "08_leaning.py").write_text(source)
+    (chapter,) = book.chapters(root)
+    return book.with_fingerprint(book.solved_notebook(chapter.source), root)
+
+
+STALE = ["what it runs has changed since it was executed"]
+
+
+def test_a_notebook_is_run_again_when_a_record_has_changed(repository: Path) -> None:
+    path = repository / "solutions" / "08_leaning.ipynb"
+    book.build(book.Target(path, leaning(repository)))
+    assert book.faults(path, leaning(repository)) == []
+    assert printed(path)[0] == "[1]\n"
+    change(repository / "claims/records/games/small.csv", "1", "2")
+    assert book.faults(path, leaning(repository)) == STALE
+    assert book.complaint(path, leaning(repository)).endswith("Run `make book`.")
+    book.build(book.Target(path, leaning(repository)))
+    assert book.faults(path, leaning(repository)) == []
+    assert printed(path)[0] == "[2]\n"
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {
+    "a record": lambda root: change(root / "claims/records/games/small.json", "1", "2"),
+    "the number of exercises": lambda root: change(
+        root / "a3c_lib/exercises/atari.py", 'id="7.1"', 'id="7.9"'
+    ),
+    "a title": lambda root: change(root / "a3c_lib/exercises/atari.py", 'title="', 'title="New: '),
+    "a hint": lambda root: change(root / "a3c_lib/exercises/n_step.py", "hints=(", 'hints=("a",'),
+    "a reference": lambda root: change(
+        root / "a3c_lib/exercises/n_step.py", "rewards[t] + gamma * R", "rewards[t] + R"
+    ),
+    "the engine": lambda root: change(root / "a3c_lib/exercises/__init__.py", "Hint {", "Tip {"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_a_notebook_depends_on_makes_it_stale(what: str, repository: Path) -> None:
+    before = leaning(repository)
+    CHANGES[what](repository)
+    assert book.source_faults(before, leaning(repository)) == STALE
+
+
+def said_otherwise(root: Path) -> None:
+    for path in (root / "a3c_lib").rglob("*.py"):
+        text = re.sub(r'^( *""")(?=\w)', r"\1So: ", path.read_text("utf-8"), flags=re.MULTILINE)
+        path.write_text(f"# A comment.\n{text}\n\ndef added():\n    return 1\n", "utf-8")
+
+
+NO_CHANGES: dict[str, Callable[[Path], None]] = {
+    "docstrings, comments, added functions": said_otherwise,
+    "a record that it does not name": lambda root: change(
+        root / "claims/records/games/other.csv", "1", "2"
+    ),
+    "what a record says of our code": lambda root: change(
+        root / "claims/records/games/small.json", "ab", "cd"
+    ),
+    "a function that it only imports": lambda root: change(
+        root / "a3c_lib/returns.py", "R = next_values[-1]", "R = next_values[0]"
+    ),
+    "another chapter's reference": lambda root: change(
+        root / "a3c_lib/exercises/lstm.py", "def ", "def new():\n    pass\n\n\ndef "
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NO_CHANGES)
+def test_what_changes_no_output_does_not(what: str, repository: Path) -> None:
+    # Chapter 02's exercises use the package's function; those of 00 do not.
+    source = LEANING.replace("2.1", "0.1")
+    before = leaning(repository, source)
+    NO_CHANGES[what](repository)
+    assert book.source_faults(before, leaning(repository, source)) == []
+
+
+def test_a_definition_that_is_used_makes_it_stale(repository: Path) -> None:
+    source = LEANING + "# %%\nn_step_returns\n"
+    before = leaning(repository, source)
+    change(repository / "a3c_lib/returns.py", "R = next_values[-1]", "R = next_values[0]")
+    assert book.source_faults(before, leaning(repository, source)) == STALE
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import inspect\nprint(inspect.getsource(n_step_returns))",
+        "import inspect\ndef show(f): print(inspect.getsource(f))\nshow(n_step_returns)",
+        "help(n_step_returns)",
+    ],
+)
+def test_of_a_source_that_is_printed_every_letter_counts(cell: str, repository: Path) -> None:
+    source = f"{LEANING}# %%\n{cell}\n"
+    before = leaning(repository, source)
+    returns = repository / "a3c_lib/returns.py"
+    change(returns, "from ", "# A comment.\nfrom ")
+    assert book.source_faults(before, leaning(repository, source)) == []
+    change(returns, "    R = next_values[-1]", "    # A comment.\n    R = next_values[-1]")
+    assert book.source_faults(before, leaning(repository, source)) == STALE
+
+
+def test_of_a_solution_that_is_printed_every_letter_counts(repository: Path) -> None:
+    source = LEANING + '# %%\nfrom a3c_lib.exercises import solution\nsolution("2.1")\n'
+    before = leaning(repository, source)
+    change(
+        repository / "a3c_lib/exercises/n_step.py",
+        "    R = bootstrap",
+        "    # .\n    R = bootstrap",
+    )
+    assert book.source_faults(before, leaning(repository, source)) == STALE
+
+
+def test_the_list_of_exercises_is_the_registrys() -> None:
+    tree = dependencies.Tree(book.ROOT)
+    lists = dependencies.lists_of_exercises(tree)
+    found = [title for n in sorted(lists) for title in dependencies.titles(tree, lists[n])]
+    assert found == [f"{each.id} {each.title}" for each in registry.all_exercises()]
+
+
+def loaded(source: str) -> set[str]:
+    """The files of records that a chapter loads."""
+    names = re.findall(r'records\.(?:load|path)\("([^"]+)"\)', source)
+    folder = book.ROOT / "claims" / "records"
+    found = {p for n in names for p in (folder / n, folder / f"{n}.csv", folder / f"{n}.json")}
+    return {path.relative_to(folder).as_posix() for path in found if path.is_file()}
+
+
+@pytest.mark.parametrize("chapter", book.chapters(), ids=lambda chapter: chapter.source.stem)
+def test_every_record_that_a_chapter_loads_counts(chapter: book.Chapter) -> None:
+    script = dependencies.script_of(book.solved_notebook(chapter.source))
+    text = dependencies.Tree(book.ROOT, script).reach(["__main__"]).text
+    named = {line.partition(": ")[0] for line in dependencies.records_named(book.ROOT, text)}
+    assert loaded(chapter.source.read_text("utf-8")) <= named
+
+
+def test_a_cell_that_is_no_python_is_left_to_the_run(repository: Path) -> None:
+    assert leaning(repository, LEANING + "# %%\n1 +\n").metadata["a3c_lib"]
 
 
 # Outputs that a reader must not meet

@@ -51,10 +51,10 @@ def write(project, path, text):
         ("claims/small.py", CLAIM.replace("range(2)", "range(3)")),
     ],
 )
-def test_a_change_of_code_changes_the_hash(project, path, text):
-    before = recording.code_hash("small")
+def test_a_change_of_code_changes_the_fingerprint(project, path, text):
+    before = recording.fingerprint("small")
     write(project, path, text)
-    assert recording.code_hash("small") != before
+    assert recording.fingerprint("small") != before
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_a_change_of_code_changes_the_hash(project, path, text):
     ],
 )
 def test_comments_docstrings_and_other_modules_do_not(project, path, text):
-    before = recording.code_hash("small")
+    before = recording.fingerprint("small")
     write(project, path, text)
-    assert recording.code_hash("small") == before
+    assert recording.fingerprint("small") == before
 
 
 @pytest.fixture
@@ -107,3 +107,17 @@ def test_a_record_is_not_kept_when_results_differ(recorded):
     write(recorded, "a3c_lib/used.py", "def f(x):\n    return x + 1e-3\n")
     assert not recording.confirm("small", workers=1)
     assert not recording.is_current("small")
+
+
+def test_finished_runs_of_other_code_are_not_mixed_in(recorded, monkeypatch):
+    def interrupted(jobs, workers):
+        yield jobs[0], recording._run(jobs[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recording, "_results", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        recording.record("small", workers=1)
+    (log,) = recording.UNFINISHED.iterdir()
+    assert log.name == f"small-{recording.fingerprint('small')}.jsonl"
+    write(recorded, "a3c_lib/used.py", "def f(x):\n    return 1 * x\n")
+    assert log.name != f"small-{recording.fingerprint('small')}.jsonl"

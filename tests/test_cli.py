@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import os
 import re
 import shutil
@@ -187,8 +188,9 @@ def test_where_new_episodes_begin_it_is_said(capsys):
 
 
 def test_other_versions_are_mentioned(run, capsys):
-    about = run / "run.json"
-    about.write_text(about.read_text().replace(torch.__version__, "1.0"))
+    about = json.loads((run / "run.json").read_text())
+    about["versions"]["torch"] = "1.0"
+    (run / "run.json").write_text(json.dumps(about))
     assert main(["resume", "run", "--total-steps", "500"]) == 0
     assert "the last digits may differ" in capsys.readouterr().out
 

@@ -8,6 +8,10 @@
 A source is a jupytext percent script with its solutions marked. jupytext reads it, nbgrader takes
 the solutions out, nbclient runs both notebooks, nbconvert joins their streams. What is added here:
 cell ids from the position, fixed metadata, and the broken code from which a bug hunt starts.
+
+A notebook is stale if its source has changed, or what its outputs depend on beside: the package's
+code, the exercises, the records. Of that it carries a fingerprint in its metadata, made before it
+was run (`dependencies` says of what).
 """
 
 import argparse
@@ -36,6 +40,9 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))  # where `claims` is
+import dependencies
+
 LARGEST = 1_500_000  # bytes of a notebook
 CELL_SECONDS = 600  # after which a cell is taken for hanging
 
@@ -52,6 +59,7 @@ METADATA = {
         "pygments_lexer": "ipython3",
     },
 }
+OURS = "a3c_lib"  # our key in a notebook's metadata
 
 
 # What nbformat raises for damaged JSON, and for JSON that is something else.
@@ -166,6 +174,13 @@ def broken_source(start: Any, name: str) -> str:
     return re.sub(rf"\b{name}_with_a_bug\b", name, source)
 
 
+def with_fingerprint(notebook: NotebookNode, root: Path = ROOT) -> NotebookNode:
+    """A notebook that says what it depends on, as the repository at `root` has it now."""
+    result = copy.deepcopy(notebook)
+    result.metadata[OURS] = NotebookNode(depends_on=dependencies.fingerprint(notebook, root))
+    return result
+
+
 # Running
 
 
@@ -188,7 +203,7 @@ def executed(notebook: NotebookNode, path: Path) -> NotebookNode:
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             raise BookError(failure(result, path, error)) from None
     result, _ = CoalesceStreamsPreprocessor().preprocess(result, {})
-    result.metadata = nbformat.from_dict(copy.deepcopy(METADATA))
+    result.metadata = copy.deepcopy(notebook.metadata)
     if faults := output_faults(result):
         raise BookError("\n".join(f"{name(path)}, {fault}" for fault in faults))
     return result
@@ -274,7 +289,8 @@ def faults_of(stored: NotebookNode, expected: NotebookNode) -> list[str]:
 
 
 def source_faults(stored: NotebookNode, expected: NotebookNode) -> list[str]:
-    """Which cells are not what the source gives, execution aside."""
+    """Which cells are not what the source gives, execution aside; or that they are, and give other
+    outputs now."""
     stored = without_outputs(stored)
     if stored == expected:
         return []
@@ -282,6 +298,8 @@ def source_faults(stored: NotebookNode, expected: NotebookNode) -> list[str]:
         return [f"{len(stored.cells)} cells; the source gives {len(expected.cells)}"]
     pairs = zip(stored.cells, expected.cells, strict=True)
     differing = [ours.id for theirs, ours in pairs if theirs != ours]
+    if not differing and stored.metadata.get(OURS) != expected.metadata.get(OURS):
+        return ["what it runs has changed since it was executed"]
     return [f"differs from its source in {', '.join(differing) or 'its metadata'}"]
 
 
@@ -341,8 +359,9 @@ def targets(chosen: Sequence[Chapter]) -> Iterator[Target]:
             stubs = notebook_with_stubs(solved)
         except BookError as error:
             raise BookError(f"{name(chapter.source)}, {error}") from error
-        yield Target(chapter.solved, solved)
-        yield Target(chapter.stubs, stubs)
+        root = chapter.source.parent.parent
+        yield Target(chapter.solved, with_fingerprint(solved, root))
+        yield Target(chapter.stubs, with_fingerprint(stubs, root))
 
 
 def build(target: Target) -> str:

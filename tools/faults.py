@@ -24,7 +24,7 @@ TESTS = (
 
 class Fault(NamedTuple):
     name: str
-    module: str
+    module: str  # of a3c_lib, or a path from the root: then its own tests alone have to see it
     right: str
     wrong: str
 
@@ -730,12 +730,40 @@ FAULTS = [
         "self.steps, self.updates = int(self._counts[STEPS]), int(self._counts[MADE])",
         "pass",
     ),
+    Fault(
+        "worlds left out of fingerprints",
+        "claims/fingerprints",
+        '[Reference("world", id) for id in WORLD.findall(value)]',
+        "[]",
+    ),
+    Fault(
+        "modules' names in fingerprints",
+        "claims/fingerprints",
+        'return f"{name}: {',
+        'return f"{module}.{name}: {',
+    ),
+    Fault(
+        "helpers of the same name confused in fingerprints",
+        "claims/fingerprints",
+        'return f" #{self._number(place)}"',
+        'return f" #{self._number(place) and place.name}"',
+    ),
 ]
+
+
+def path_of(module: str) -> str:
+    return f"{module}.py" if "/" in module else f"a3c_lib/{module}.py"
+
+
+def tests_for(module: str) -> list[str]:
+    """The tests that have to see a fault, the module's own first."""
+    names = [Path(module).name] if "/" in module else sorted(TESTS.split(), key=module.__ne__)
+    return [f"tests/test_{name}.py" for name in names]
 
 
 def planted(fault: Fault) -> str:
     """The module with the fault. Raises ValueError if it is not clear where that goes."""
-    text = (ROOT / "a3c_lib" / f"{fault.module}.py").read_text(encoding="utf-8")
+    text = (ROOT / path_of(fault.module)).read_text(encoding="utf-8")
     if text.count(fault.right) != 1:
         raise ValueError(f"{fault.name}: {fault.right!r} must stand once in {fault.module}")
     return text.replace(fault.right, fault.wrong)
@@ -745,21 +773,20 @@ def outcome(fault: Fault) -> str | None:
     """The first test that fails with the fault in place; None if all pass."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for part in "a3c_lib", "tests", "pyproject.toml":
+        for part in "a3c_lib", "claims", "tests", "pyproject.toml":
             source = ROOT / part
             ignore = shutil.ignore_patterns("__pycache__")
             if source.is_dir():
                 shutil.copytree(source, copy / part, ignore=ignore)
             else:
                 shutil.copy(source, copy / part)
-        (copy / "a3c_lib" / f"{fault.module}.py").write_text(planted(fault), encoding="utf-8")
+        (copy / path_of(fault.module)).write_text(planted(fault), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-qx", "-m", "not learning", "--no-header"]
         command += [
             "--tb=no",
             "-p",
             "no:cacheprovider",
-            # the module's own tests first
-            *(f"tests/test_{n}.py" for n in sorted(TESTS.split(), key=fault.module.__ne__)),
+            *tests_for(fault.module),
         ]
         environment = {**os.environ, "PYTHONPATH": folder, "OMP_NUM_THREADS": "1"}
         try:
