@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from a3c_lib.exercises import registry
+from a3c_lib.exercises.engine import registry
 
 NOTEBOOKS = [path for c in book.chapters() for path in (c.solved, c.stubs)]
 
@@ -202,7 +202,7 @@ def test_a_cell_that_raises_is_named_and_nothing_is_stored(tmp_path: Path) -> No
 
 LEANING = """\
 # %%
-from a3c_lib import records
+from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress
 from a3c_lib.returns import n_step_returns
 

@@ -127,7 +127,7 @@ def test_all_syntax_that_is_used_is_written_as_it_was() -> None:
     assert short(in_our_form(ALL_SYNTAX)) == "6b4f7e4724e0c526"
 
 
-@pytest.mark.parametrize("line", ["from a3c_lib.envs import *", "from . import envs"])
+@pytest.mark.parametrize("line", ["from a3c_lib.worlds.envs import *", "from . import envs"])
 def test_what_cannot_be_followed_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match="line 1: not followed: from"):
         module_of(line)
@@ -404,8 +404,8 @@ def plant(copy: Path, right: str, wrong: str) -> None:
         ("observation[::2], seen", "observation[1::2], seen", {"cartpole_memory"}),
         ('"slip": 0.2', '"slip": 0.1', {"critic_alone", "noisy_corridor"}),
         ("loss.total - entropy_weight * bonus, e", "loss.total + bonus, e", CLAIMS - NO_A2C_LOSS),
-        ("class A2CTraining(ActorCriticTraining):", "@abs\nclass A2CTraining(AdamTraining):", A2C),
-        ("class A3CTraining(", "@abs\nclass A3CTraining(", A3C),
+        ("model.to(config.device)", "model", A2C),
+        ("class HogwildTraining(", "@abs\nclass HogwildTraining(", A3C),
         (
             "class RMSProp(Optimizer):",
             "@abs\nclass RMSProp(Optimizer):",
@@ -431,20 +431,25 @@ def rewrite(copy: Path, how: Callable[[str], str]) -> None:
 
 
 def test_modules_that_move_are_no_change(copy: Path, today: dict[str, str]) -> None:
-    moved = "envs", "exact", "rollout", "losses", "networks"
+    moved = "worlds.envs", "worlds.exact", "rollout", "networks", "returns"
     (copy / "a3c_lib" / "deeper").mkdir()
     (copy / "a3c_lib" / "deeper" / "__init__.py").touch()
     for name in moved:
-        shutil.move(copy / "a3c_lib" / f"{name}.py", copy / "a3c_lib" / "deeper")
-    names = "|".join(moved)
-    rewrite(copy, lambda text: re.sub(rf"\ba3c_lib\.({names})\b", r"a3c_lib.deeper.\1", text))
-    exported = copy / "a3c_lib" / "__init__.py"
-    text = re.sub(
-        rf"from a3c_lib import ({names}) as",
-        r"from a3c_lib.deeper import \1 as",
-        exported.read_text("utf-8"),
-    )
-    exported.write_text(text, "utf-8")
+        path = copy / "a3c_lib" / name.replace(".", "/")
+        shutil.move(path.with_suffix(".py"), copy / "a3c_lib" / "deeper")
+    names = "|".join(re.escape(name) for name in moved)
+
+    def moved_to_deeper(text: str) -> str:
+        text = re.sub(
+            r"from a3c_lib\.worlds import (?=envs|exact)", "from a3c_lib.deeper import ", text
+        )
+        return re.sub(
+            rf"\ba3c_lib\.({names})\b",
+            lambda found: f"a3c_lib.deeper.{found[1].removeprefix('worlds.')}",
+            text,
+        )
+
+    rewrite(copy, moved_to_deeper)
     assert '"a3c_lib.deeper.envs:Catch"' in (copy / "a3c_lib/deeper/envs.py").read_text("utf-8")
     assert noticed(copy, today) == set()
 

@@ -58,7 +58,7 @@ def _runs(code: str) -> bool:
 
 def lists_of_exercises(tree: Tree) -> dict[int, str]:
     """By chapter, the path of the tuple that holds its exercises."""
-    table = ast.parse(_exact(tree, tree.find(f"{EXERCISES}.registry.MODULES"))).body
+    table = ast.parse(_exact(tree, tree.find(f"{EXERCISES}.engine.registry.MODULES"))).body
     modules = ast.literal_eval(table[0].value) if table else {}  # type: ignore[attr-defined]
     paths = {chapter: f"{EXERCISES}.{module}.EXERCISES" for chapter, module in modules.items()}
     return {chapter: path for chapter, path in paths.items() if tree.find(path).name}
