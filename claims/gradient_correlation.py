@@ -8,6 +8,7 @@ apart, after the mean of all gradients has been taken away.
 """
 
 from functools import partial
+from types import SimpleNamespace
 
 import gymnasium as gym
 import torch
@@ -23,17 +24,28 @@ from a3c_lib.training import seeds
 SETTINGS = [{"workers": workers} for workers in (1, 2, 4, 8)]
 SEEDS = range(10)
 
-UPDATES = 800  # of all workers together
-T_MAX = 5
+WORLD = "CartPole-v1"
 FARTHEST = 10  # updates
 
-LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.01)  # A3C's on CartPole
+
+def config(seed: int, workers: int) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), seed=seed),
+        num_workers=workers,
+        updates=800,  # of all workers together
+        t_max=5,
+        gamma=0.99,
+        targets=n_step_returns,
+        loss=partial(a2c_loss, value_weight=0.05, entropy_weight=0.001),
+    )
 
 
 def run(seed: int, workers: int) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
-    players = [Player(rank, seed, model) for rank in range(workers)]
-    gradients = [players[k % workers].gradients() for k in range(UPDATES)]
+    its = config(seed, workers)
+    players = [Player(rank, seed, its) for rank in range(its.num_workers)]
+    gradients = [players[k % its.num_workers].gradients() for k in range(its.updates)]
     parts = {name: torch.stack([each[name] for each in gradients]) for name in gradients[0]}
     return [
         {"distance": distance, **{name: cosine(part, distance) for name, part in parts.items()}}
@@ -50,15 +62,15 @@ def cosine(gradients: Tensor, distance: int) -> float:
 class Player:
     """One worker's environment, in which it plays on from rollout to rollout."""
 
-    def __init__(self, rank: int, seed: int, model: ActorCritic) -> None:
+    def __init__(self, rank: int, seed: int, its: SimpleNamespace) -> None:
         for_envs, for_actions = seeds(seed, 0, rank)
         generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
-        self.model, self.policy = model, sampled(model, generator)
-        self.envs = make_envs("CartPole-v1")
+        self.its, self.policy = its, sampled(its.model, generator)
+        self.envs = make_envs(its.world)
         self.position = start(self.envs, for_envs)
 
     def gradients(self) -> dict[str, Tensor]:
-        rollout, self.position = collect(self.envs, self.policy, self.position, T_MAX)
+        rollout, self.position = collect(self.envs, self.policy, self.position, self.its.t_max)
         return {
             part: torch.cat([each.flatten() for each in self.of(part, rollout)])
             for part in ("critic", "actor", "both")
@@ -66,8 +78,9 @@ class Player:
 
     def of(self, part: str, rollout: Rollout) -> tuple[Tensor, ...]:
         def loss(*args: Tensor) -> Loss:
-            loss = LOSS(*args)
+            loss = self.its.loss(*args)
             total = {"critic": loss.value, "actor": loss.policy, "both": loss.total}[part]
             return loss._replace(total=total)
 
-        return learn(self.model, rollout, n_step_returns, loss, 0.99).gradients
+        its = self.its
+        return learn(its.model, rollout, its.targets, loss, its.gamma).gradients

@@ -659,6 +659,7 @@ from a3c_lib import records
 
 record = records.load("policy_gradient")
 print(record)
+print(record.settings(model=policy, gamma=GAMMA))
 
 contained = 0
 for cell, ax in enumerate(plots.axes(width=10, height=2.8, columns=3)):

@@ -272,6 +272,7 @@ film
 # %%
 seen = records.load("bounce_pictures")
 print(seen)
+print(seen.settings(model=agent, training=CONFIG))
 SETTINGS = {
     "one picture": {"pictures": 1, "memory": "no"},
     "two pictures": {"pictures": 2, "memory": "no"},
@@ -857,6 +858,7 @@ assert both[-1] > 10 * plain[-1]
 
 # %%
 search = records.load("games/pong_search")
+print(search.settings())
 GROUPS = {
     "orthogonal weights alone": ({"standardised": 0}, plots.GREY),
     "standardised pictures alone": ({"standardised": 1, "orthogonal": 0}, plots.ORANGE),
@@ -972,7 +974,8 @@ learned = {
     "A2C, sticky, longer": records.load("games/pong_sticky_longer"),
 }
 for name, record in learned.items():
-    print(f"{name}. {record}\n")
+    print(f"{name}. {record}")
+    print(f"{record.settings()}\n")
 
 
 # %%
@@ -1036,6 +1039,7 @@ assert max(best(learned["A2C, sticky"])) < 0 < best(learned["A2C, sticky, longer
 
 # %%
 everything = records.load("games/pong_a3c_search")
+print(everything.settings())
 first = everything.select(seed=0)
 print(f"{first.levels('setting')[0]}, seed 0: {told(first)}")
 tried = everything.select(seed=1)
@@ -1062,6 +1066,7 @@ plt.show()
 # %%
 breakout_learned = records.load("games/breakout")
 print(breakout_learned)
+print(breakout_learned.settings())
 plots.learning_curves(
     {"A2C": in_thousands(breakout_learned.curves("steps", "score"))},
     title="Breakout: 286 points, with the recipe that was found in Pong",
