@@ -606,15 +606,15 @@ assert 5 * slowest <= fastest  # every seed against every seed, not only the med
 #
 # This result has three limits.
 #
-# - The rollout and the network were chosen in trials, by what suits n steps. (One-step targets were tried there as well, and learning rates down to 0.001.)
-# - It is about this network. Smaller ones, and networks of *convolutions*, which look at every place of the picture with the same weights, were tried in a few dozen runs that are not recorded. With one-step targets single runs were solved there; nearly all were not.
-# - With $\eta = 0.03$ some runs with n steps are not solved either. In the end their policies were all but certain of a wrong action, and an agent that tries nothing else finds nothing else. Chapter 03 is about that.
+# - The rollout and the network were chosen by trying, and by what suits n steps.
+# - It is about this network. Smaller ones, and networks of *convolutions*, which look at every place of the picture with the same weights, may do better or worse. The record says nothing of them.
+# - With $\eta = 0.03$ some runs with n steps are not solved either. The record does not say why. One way to get stuck is to be certain of a wrong action too early: an agent that tries nothing else finds nothing else. Chapter 03 is about that.
 
 # %% [markdown]
 # ## CartPole
 #
 # In CartPole each step is paid 1, so a reward is always in sight. Does looking further still help? Four environments, 80,000 steps, rollouts of 64 steps; three learning rates, two weights and five seeds, the same for both kinds of target. Then 100 evaluation episodes with sampled actions. With one-step targets news travels one step an update, so the number of updates may matter. Hence also rollouts of 16 steps:
-# four times as many updates from the same number of steps, with one setting for each kind, the best of earlier trials.
+# four times as many updates from the same number of steps, with one setting for each kind, found by trying.
 
 # %%
 record = records.load("n_step_cartpole")

@@ -194,7 +194,7 @@ plots.learning_curves(
         for workers in turns.levels("workers")
     },
     each_seed=True,
-    title="At equal steps, one worker and eight in turn: no difference to be seen",
+    title="One worker, or eight in turn: no difference to be seen",
 )
 plt.show()
 last = turns.select(steps=turns.levels("steps")[-1])
@@ -338,7 +338,7 @@ ax.set(
     yticks=[0.5, 1, 3, 10],
     yticklabels=[0.5, 1, 3, 10],
 )
-ax.set_title("A constant gradient: the first step is long only if the gradient is large")
+ax.set_title("Constant gradients: the first step of a large one is long")
 ax.legend()
 plt.show()
 assert 9 < first_and_last[0.5][0] < 10.1
@@ -674,7 +674,7 @@ assert healthy.min() > 150
 assert (healthy < best).sum() == 3
 
 # %% [markdown]
-# With fresh gradients all ten seeds learn. Where they pile up, what arrives in the second half of the run has next to nothing to do with what was meant, and seven seeds end below 30, where they began or lower. But look at the best one: **it ends above three of the ten healthy runs.** So a program with this fault passes for one that "is a bit
+# With fresh gradients all ten seeds learn. Where they pile up, what arrives in the second half of the run has next to nothing to do with what was meant, and seven seeds end below 30. (An untaught agent gets about 20.) But look at the best one: **it ends above three of the ten healthy runs.** So a program with this fault passes for one that "is a bit
 # unstable", and somebody turns the learning rate down. Look at gradients, not at returns.
 
 # %% [markdown]

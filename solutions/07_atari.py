@@ -745,7 +745,7 @@ print(f"a million steps take {1e6 / together / 3600:.1f} h on one core")
 # %% [markdown]
 # Asking takes the least; playing and learning share the rest. Were learning free, playing would remain: no single trick makes Pong cheap.
 #
-# **One torch thread in each process**, where processes and environments share the cores. Torch would take a thread for every core, and on two cores that also run environments these wait for each other: such a run was once seen (it is not recorded) to make 200 to 1,400 steps a second, from minute to minute, where two runs side by side with one thread each made above 1,000 each. `a3c` and `parallel_a2c` see to it by themselves; in a notebook it is `torch.set_num_threads(1)`, in the first cell. For the same reason `Game.num_threads` is 1: ale-py, too, would take all cores.
+# **One torch thread in each process**, where processes and environments share the cores. Torch would take a thread for every core, and on two cores that also run environments these wait for each other. `a3c` and `parallel_a2c` see to it by themselves; in a notebook it is `torch.set_num_threads(1)`, in the first cell. For the same reason `Game.num_threads` is 1: ale-py, too, would take all cores.
 #
 # And here is what an agent does that has learned nothing. (A step is four frames, so 15 steps a second is the game's own speed.)
 
