@@ -6,11 +6,19 @@ A claim is a module of this package:
     SETTINGS = [{"entropy_weight": 0.0}, {"entropy_weight": 0.03}]
     SEEDS = range(20)
 
+    def config(seed: int, entropy_weight: float) -> SimpleNamespace:
+        return SimpleNamespace(world=WORLD, model=…, training=Config(…), loss=…)
+
     def run(seed: int, entropy_weight: float) -> list[dict[str, float]]:
+        its = config(seed, entropy_weight)
         ...  # one row or many; settings and the seed are added to each
+
+`config` says all that a run is made of, and `run` takes it from there and from nowhere else. The
+record keeps it, field by field, and a chapter prints what differs from its own code.
 
 `python -m claims` runs what has no valid record yet, `python -m claims NAME` one of them. It can be
 interrupted: finished runs are kept. `claims/records/NAME.csv` holds the rows and `NAME.json` how
-they came about, with a fingerprint of the definitions they depend on (`claims.fingerprints`); a test
-fails when one of them has changed.
+they came about, with their settings and a fingerprint of the definitions they depend on
+(`claims.fingerprints`); a test fails when either is no longer what the claim, as it stands, would
+give.
 """

@@ -5,16 +5,14 @@ out.
 40,000 steps. `late` is the mean return of the episodes that ended in the last 100 updates.
 """
 
-from functools import partial
+from types import SimpleNamespace
 
 import gymnasium as gym
 import torch
 
-from a3c_lib.a2c import make_vector_env
+from a3c_lib import a2c
 from a3c_lib.actor_critic import lesson_of
-from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
-from a3c_lib.optim import RMSProp
 from a3c_lib.playing import Played
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, dummy_steps, sampled, start
@@ -23,24 +21,42 @@ from a3c_lib.training import clip_gradients
 SETTINGS = [{"dummies": dummies} for dummies in ("left out", "learned from")]
 SEEDS = range(20)
 
-STEPS = 40_000
+WORLD = "CartPole-v1"
+
+
+def config(seed: int, dummies: str) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), seed=seed),
+        dummies=dummies,
+        training=a2c.Config(
+            total_steps=40_000,
+            t_max=16,
+            num_envs=8,
+            learning_rate=0.01,
+            value_weight=0.1,
+            seed=seed,
+        ),
+        targets=n_step_returns,
+    )
 
 
 def run(seed: int, dummies: str) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
-    optimizer = RMSProp(model.parameters())
-    envs = make_vector_env("CartPole-v1", 8)
+    its = config(seed, dummies)
+    model, training = its.model, its.training
+    optimizer = training.make_optimizer(model.parameters())
+    envs = a2c.make_vector_env(its.world, training.num_envs, training.fast_envs)
     policy = sampled(model, torch.Generator().manual_seed(seed))
     position, steps, returns = start(envs, seed), 0, []
-    while steps < STEPS:
+    while steps < training.total_steps:
         began = position
-        rollout, position = collect(envs, policy, began, t_max=16)
+        rollout, position = collect(envs, policy, began, training.t_max)
         mask = dummy_steps(envs, rollout, began)
-        played = Played(rollout, dummies=mask if dummies == "left out" else None)
-        loss = partial(a2c_loss, value_weight=0.1)
-        lesson = lesson_of(model, played, n_step_returns, loss, 0.99)
-        gradients, _ = clip_gradients(lesson.gradients, 0.5)
-        optimizer.step(gradients, 0.01 * (1 - steps / STEPS))
+        played = Played(rollout, dummies=mask if its.dummies == "left out" else None)
+        lesson = lesson_of(model, played, its.targets, training.loss, training.gamma)
+        gradients, _ = clip_gradients(lesson.gradients, training.max_grad_norm)
+        optimizer.step(gradients, training.annealed(steps))
         steps += int((~mask).sum())
         returns.append([episode.episode_return for episode in rollout.episodes])
     late = [episode_return for ended in returns[-100:] for episode_return in ended]

@@ -11,6 +11,7 @@ it. Run it with one run at a time, on a machine that does nothing else.
 
 import time
 from collections import deque
+from types import SimpleNamespace
 from typing import Any
 
 from a3c_lib import a2c, a3c
@@ -39,30 +40,28 @@ SETTINGS = [
 SEEDS = range(5)
 
 
-def run(
-    seed: int,
-    world: str,
-    algorithm: str,
-    total_steps: int,
-    learning_rate: float,
-    value_weight: float,
-) -> list[dict[str, float]]:
-    source = WORLDS[world]
-    model = ActorCritic.for_env(make_env(source), hidden=HIDDEN[world], seed=seed)
-    common: dict[str, Any] = {
-        "total_steps": total_steps,
-        "t_max": 16,
-        "learning_rate": learning_rate,
-        "value_weight": value_weight,
-        "seed": seed,
-    }
-    asked = time.perf_counter()
-    training: Any
+def config(seed: int, world: str, algorithm: str, **options: Any) -> SimpleNamespace:
+    """All that a run is made of."""
+    options |= {"t_max": 16, "seed": seed}
+    training: a2c.Config | a3c.Config
     if algorithm == "A2C":
-        training = a2c.train(model, source, a2c.Config(num_envs=8, **common))
+        training = a2c.Config(num_envs=8, **options)
     else:
-        training = a3c.train(model, source, a3c.Config(num_workers=2, **common))
-    every = total_steps // ROWS
+        training = a3c.Config(num_workers=2, **options)
+    return SimpleNamespace(
+        world=WORLDS[world],
+        model=ActorCritic.for_env(make_env(WORLDS[world]), hidden=HIDDEN[world], seed=seed),
+        training=training,
+        evaluation={"episodes": 100, "actions": "sampled"},
+    )
+
+
+def run(seed: int, **setting: Any) -> list[dict[str, float]]:
+    its = config(seed, **setting)
+    algorithm: Any = a2c if setting["algorithm"] == "A2C" else a3c
+    asked = time.perf_counter()
+    training = algorithm.train(its.model, its.world, its.training)
+    every = its.training.total_steps // ROWS
     latest: deque[float] = deque(maxlen=50)
     rows: list[dict[str, float]] = []
     began = 0.0
@@ -78,5 +77,5 @@ def run(
                         "episode_return": sum(latest) / max(len(latest), 1),
                     }
                 )
-    evaluated = evaluate(model, source, episodes=100, seed=1000 + seed, num_envs=50).mean
-    return [{**row, "startup": began - asked, "evaluated": evaluated} for row in rows]
+    played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
+    return [{**row, "startup": began - asked, "evaluated": played.mean} for row in rows]

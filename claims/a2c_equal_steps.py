@@ -10,6 +10,7 @@ actions after the last step.
 
 from collections import deque
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -49,26 +50,27 @@ WORLDS: dict[str, str | Callable[[], gym.Env[Any, Any]]] = {
 }
 
 
-def run(
-    seed: int, world: str, algorithm: str, learning_rate: float, value_weight: float
-) -> list[dict[str, float]]:
-    source = WORLDS[world]
-    model = ActorCritic.for_env(make_env(source), hidden=HIDDEN[world], seed=seed)
-    common: dict[str, Any] = {
-        "total_steps": BUDGET[world],
-        "t_max": 16,
-        "learning_rate": learning_rate,
-        "value_weight": value_weight,
-        "seed": seed,
-    }
-    training: Any
+def config(seed: int, world: str, algorithm: str, **options: Any) -> SimpleNamespace:
+    """All that a run is made of."""
+    options |= {"total_steps": BUDGET[world], "t_max": 16, "seed": seed}
+    training: a2c.Config | a3c.Config
     if algorithm == "A2C":
-        config = a2c.Config(num_envs=TOGETHER, fast_envs=False, **common)
-        training = a2c.train(model, source, config)
+        training = a2c.Config(num_envs=TOGETHER, fast_envs=False, **options)
     else:
-        workers = a3c.Config(num_workers=TOGETHER, schedule="round-robin", **common)
-        training = a3c.train(model, source, workers)
-    every = BUDGET[world] // ROWS
+        training = a3c.Config(num_workers=TOGETHER, schedule="round-robin", **options)
+    return SimpleNamespace(
+        world=WORLDS[world],
+        model=ActorCritic.for_env(make_env(WORLDS[world]), hidden=HIDDEN[world], seed=seed),
+        training=training,
+        evaluation={"episodes": 100, "actions": "sampled"},
+    )
+
+
+def run(seed: int, **setting: Any) -> list[dict[str, float]]:
+    its = config(seed, **setting)
+    algorithm: Any = a2c if setting["algorithm"] == "A2C" else a3c
+    training = algorithm.train(its.model, its.world, its.training)
+    every = its.training.total_steps // ROWS
     latest: deque[float] = deque(maxlen=50)
     rows: list[dict[str, float]] = []
     with training:
@@ -77,5 +79,5 @@ def run(
             if update.steps // every > len(rows):
                 mean = sum(latest) / max(len(latest), 1)
                 rows.append({"steps": every * (len(rows) + 1), "episode_return": mean})
-    evaluated = evaluate(model, source, episodes=100, seed=1000 + seed, num_envs=50).mean
-    return [{**row, "evaluated": evaluated} for row in rows]
+    played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
+    return [{**row, "evaluated": played.mean} for row in rows]

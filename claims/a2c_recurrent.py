@@ -6,6 +6,7 @@ mean return of 100 episodes with sampled actions: 1 for the right way, −1 for 
 """
 
 from collections import deque
+from types import SimpleNamespace
 
 import gymnasium as gym
 
@@ -18,30 +19,40 @@ SETTINGS = [{"network": network} for network in ("LSTM", "no memory")]
 SEEDS = range(5)
 
 MAZE = "a3c_lib/TMaze-v0"
-BUDGET, EVERY = 100_000, 5_000
+EVERY = 5_000  # steps from one row to the next
 
 
-def run(seed: int, network: str) -> list[dict[str, float]]:
+def config(seed: int, network: str) -> SimpleNamespace:
+    """All that a run is made of."""
     model: ActorCritic | RecurrentActorCritic
     if network == "LSTM":
         model = RecurrentActorCritic.for_env(gym.make(MAZE), hidden=(32,), cells=32, seed=seed)
     else:
         model = ActorCritic.for_env(gym.make(MAZE), hidden=(32, 32), seed=seed)
-    config = a2c.Config(
-        total_steps=BUDGET,
-        t_max=32,
-        num_envs=16,
-        learning_rate=0.01,
-        entropy_weight=0.02,
-        seed=seed,
+    return SimpleNamespace(
+        world=MAZE,
+        model=model,
+        training=a2c.Config(
+            total_steps=100_000,
+            t_max=32,
+            num_envs=16,
+            learning_rate=0.01,
+            entropy_weight=0.02,
+            seed=seed,
+        ),
+        evaluation={"episodes": 100, "actions": "sampled"},
     )
+
+
+def run(seed: int, network: str) -> list[dict[str, float]]:
+    its = config(seed, network)
     latest: deque[float] = deque(maxlen=100)
     rows: list[dict[str, float]] = []
-    with a2c.train(model, MAZE, config) as training:
+    with a2c.train(its.model, its.world, its.training) as training:
         for update in training:
             latest.extend(episode.episode_return for episode in update.episodes)
             if update.steps // EVERY > len(rows):
                 mean = sum(latest) / len(latest)
                 rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
-    evaluated = evaluate(model, MAZE, episodes=100, seed=1000 + seed).mean
-    return [{**row, "evaluated": evaluated} for row in rows]
+    played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed)
+    return [{**row, "evaluated": played.mean} for row in rows]

@@ -8,6 +8,7 @@ number.
 
 import time
 from collections import deque
+from types import SimpleNamespace
 from typing import Literal
 
 import gymnasium as gym
@@ -19,25 +20,34 @@ from a3c_lib.networks import ActorCritic
 SETTINGS = [{"workers": 2}]
 SEEDS = range(5)
 
-STEPS = 150_000
+WORLD = "CartPole-v1"
 EVERY = 5_000  # steps from one row to the next
 
 
-def run(seed: int, workers: int) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
-    config = a3c.Config(
-        total_steps=STEPS,
-        t_max=32,
-        num_workers=workers,
-        learning_rate=0.01,
-        value_weight=0.05,
-        entropy_weight=0.001,
-        seed=seed,
+def config(seed: int, workers: int) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), seed=seed),
+        training=a3c.Config(
+            total_steps=150_000,
+            t_max=32,
+            num_workers=workers,
+            learning_rate=0.01,
+            value_weight=0.05,
+            entropy_weight=0.001,
+            seed=seed,
+        ),
+        evaluation={"episodes": 100},
     )
+
+
+def run(seed: int, workers: int) -> list[dict[str, float]]:
+    its = config(seed, workers)
     latest: deque[float] = deque(maxlen=50)
     rows: list[dict[str, float]] = []
     began = time.perf_counter()
-    with a3c.train(model, "CartPole-v1", config) as training:
+    with a3c.train(its.model, its.world, its.training) as training:
         for update in training:
             latest.extend(episode.episode_return for episode in update.episodes)
             if update.steps // EVERY > len(rows):
@@ -47,6 +57,11 @@ def run(seed: int, workers: int) -> list[dict[str, float]]:
     kinds: tuple[Literal["sampled", "greedy"], ...] = ("sampled", "greedy")
     for actions in kinds:
         measured[actions] = evaluate(
-            model, "CartPole-v1", episodes=100, seed=1000 + seed, actions=actions, num_envs=50
+            its.model,
+            its.world,
+            **its.evaluation,
+            seed=1000 + seed,
+            actions=actions,
+            num_envs=50,
         ).mean
     return [{**row, **measured} for row in rows]

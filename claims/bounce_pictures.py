@@ -7,6 +7,7 @@ flight, so the discount is 0.
 """
 
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -26,7 +27,6 @@ SETTINGS = [
 ]
 SEEDS = range(10)
 
-BUDGET = 20_000
 EVERY = 1_000  # steps from one row to the next
 
 
@@ -35,26 +35,35 @@ def seen(pictures: int) -> gym.Env[Any, Any]:
     return FrameStackObservation(Bounce(), pictures, padding_type="zero")
 
 
-def run(seed: int, pictures: int, memory: str) -> list[dict[str, float]]:
+def config(seed: int, pictures: int, memory: str) -> SimpleNamespace:
+    """All that a run is made of."""
     network = RecurrentActorCritic if memory == "LSTM" else ActorCritic
-    env = partial(seen, pictures)
-    model = network.for_env(env(), hidden=(128,), activation=nn.ReLU, seed=seed)
-    config = a2c.Config(
-        total_steps=BUDGET,
-        t_max=5,
-        num_envs=8,
-        gamma=0.0,
-        learning_rate=0.003,
-        entropy_weight=0.1,
-        optimizer="adam",
-        seed=seed,
+    world = partial(seen, pictures=pictures)
+    return SimpleNamespace(
+        world=world,
+        model=network.for_env(world(), hidden=(128,), activation=nn.ReLU, seed=seed),
+        training=a2c.Config(
+            total_steps=20_000,
+            t_max=5,
+            num_envs=8,
+            gamma=0.0,
+            learning_rate=0.003,
+            entropy_weight=0.1,
+            optimizer="adam",
+            seed=seed,
+        ),
+        evaluation={"episodes": 200, "actions": "sampled"},
     )
+
+
+def run(seed: int, pictures: int, memory: str) -> list[dict[str, float]]:
+    its = config(seed, pictures, memory)
     rows, returns = [], []
-    with a2c.train(model, env, config) as training:
+    with a2c.train(its.model, its.world, its.training) as training:
         for update in training:
             returns += [episode.episode_return for episode in update.episodes]
             if update.steps % EVERY == 0:
                 latest = returns[-50:]
                 rows.append({"steps": update.steps, "episode_return": sum(latest) / len(latest)})
-    evaluated = evaluate(model, env, episodes=200, seed=1000 + seed).mean
-    return [{**row, "evaluated": evaluated} for row in rows]
+    played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed)
+    return [{**row, "evaluated": played.mean} for row in rows]

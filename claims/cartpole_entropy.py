@@ -4,6 +4,7 @@ one the record shows what happens.
 """
 
 from functools import partial
+from types import SimpleNamespace
 
 import gymnasium as gym
 
@@ -16,15 +17,26 @@ from a3c_lib.returns import n_step_returns
 SETTINGS = [{"entropy_weight": beta} for beta in (0.0, 0.01, 0.1)]
 SEEDS = range(5)
 
+WORLD = "CartPole-v1"
 EVERY = 4_000  # steps from one row to the next
 
 
+def config(seed: int, entropy_weight: float) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), seed=seed),
+        training=Config(total_steps=100_000, t_max=16, num_envs=4, learning_rate=5e-3, seed=seed),
+        targets=n_step_returns,
+        loss=partial(a2c_loss, value_weight=0.01, entropy_weight=entropy_weight),
+        evaluation={"episodes": 100},
+    )
+
+
 def run(seed: int, entropy_weight: float) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
-    config = Config(total_steps=100_000, t_max=16, num_envs=4, learning_rate=5e-3, seed=seed)
-    loss = partial(a2c_loss, value_weight=0.01, entropy_weight=entropy_weight)
+    its = config(seed, entropy_weight)
     rows, returns, entropies = [], [], []
-    with train(model, "CartPole-v1", config, targets=n_step_returns, loss=loss) as training:
+    with train(its.model, its.world, its.training, targets=its.targets, loss=its.loss) as training:
         for update in training:
             returns += [episode.episode_return for episode in update.episodes]
             entropies.append(update.entropy)
@@ -35,5 +47,6 @@ def run(seed: int, entropy_weight: float) -> list[dict[str, float]]:
                 rows.append(row)
                 returns, entropies = [], []
     for actions in "sampled", "greedy":
-        rows[-1][actions] = evaluate(model, "CartPole-v1", seed=1000 + seed, actions=actions).mean
+        played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, actions=actions)
+        rows[-1][actions] = played.mean
     return rows

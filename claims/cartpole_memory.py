@@ -2,7 +2,9 @@
 the mean return that the best of five seeds without memory gets.
 """
 
+from functools import partial
 from itertools import groupby
+from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
@@ -23,25 +25,38 @@ SCALE = 0.05  # of the rewards: returns of 5 instead of 100, for critic and acto
 EVERY = 5_000  # steps from one row to the next
 
 
-def run(seed: int, agent: str) -> list[dict[str, float]]:
-    env = scaled()
+def config(seed: int, agent: str) -> SimpleNamespace:
+    """All that a run is made of."""
+    world = partial(scaled, reward_scale=SCALE)
+    env = world()
     model: ActorCritic | RecurrentActorCritic
     if agent == "LSTM":
         model = RecurrentActorCritic.for_env(env, hidden=(64,), cells=64, seed=seed)
     else:
         model = ActorCritic.for_env(env, hidden=(64, 64), seed=seed)
-    config = Config(total_steps=200_000, t_max=16, num_envs=8, learning_rate=5e-3, seed=seed)
+    return SimpleNamespace(
+        world=world,
+        model=model,
+        training=Config(total_steps=200_000, t_max=16, num_envs=8, learning_rate=5e-3, seed=seed),
+        targets=n_step_returns,
+        loss=a2c_loss,
+        evaluation={"episodes": 100},
+    )
+
+
+def run(seed: int, agent: str) -> list[dict[str, float]]:
+    its = config(seed, agent)
     rows: list[dict[str, float]] = []
-    with train(model, scaled, config, targets=n_step_returns, loss=a2c_loss) as training:
+    with train(its.model, its.world, its.training, targets=its.targets, loss=its.loss) as training:
         for steps, updates in groupby(training, lambda u: -(-u.steps // EVERY) * EVERY):
             ended = [e.episode_return / SCALE for update in updates for e in update.episodes]
             rows.append({"steps": steps, "episode_return": float(np.mean(ended))})
     for actions in "sampled", "greedy":
-        score = evaluate(model, BLIND, episodes=100, seed=seed + 1000, actions=actions)
+        score = evaluate(its.model, BLIND, **its.evaluation, seed=seed + 1000, actions=actions)
         rows[-1][actions] = score.mean
     return rows
 
 
-def scaled() -> gym.Env:
+def scaled(reward_scale: float) -> gym.Env:
     env: gym.Env = gym.make(BLIND)
-    return TransformReward(env, lambda reward: SCALE * float(reward))
+    return TransformReward(env, lambda reward: reward_scale * float(reward))

@@ -9,11 +9,13 @@ discounted return).
 """
 
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import gymnasium as gym
 import torch
 
-from a3c_lib.actor_critic import Config, actor_critic_loss, train
+from a3c_lib.actor_critic import Config, actor_critic_loss, one_step_targets, train
 from a3c_lib.evaluation import evaluate
 from a3c_lib.networks import ActorCritic
 from a3c_lib.reinforce import discounted_returns
@@ -26,26 +28,37 @@ SETTINGS = [
 ]
 SEEDS = range(5)
 WORLD = "CartPole-v1"
-STEPS, EVERY = 80_000, 4_000
+EVERY = 4_000  # steps from one row to the next
 
 
-def run(
-    seed: int, torsos: int, value_weight: float, learning_rate: float
-) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(gym.make(WORLD), shared=torsos == 1, seed=seed)
-    config = Config(total_steps=STEPS, t_max=16, num_envs=4, learning_rate=learning_rate, seed=seed)
-    loss = partial(actor_critic_loss, value_weight=value_weight)
+def config(seed: int, torsos: int, value_weight: float, learning_rate: float) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), shared=torsos == 1, seed=seed),
+        training=Config(
+            total_steps=80_000, t_max=16, num_envs=4, learning_rate=learning_rate, seed=seed
+        ),
+        targets=one_step_targets,
+        loss=partial(actor_critic_loss, value_weight=value_weight),
+        evaluation={"episodes": 100, "actions": "sampled"},
+    )
+
+
+def run(seed: int, **setting: Any) -> list[dict[str, float]]:
+    its = config(seed, **setting)
     rows: list[dict[str, float]] = []
     returns: list[float] = []
-    with train(model, WORLD, config, loss=loss) as training:
+    with train(its.model, its.world, its.training, targets=its.targets, loss=its.loss) as training:
         for update in training:
             returns += [episode.episode_return for episode in update.episodes]
             if update.steps // EVERY > len(rows) and returns:
                 row = {"steps": EVERY * (len(rows) + 1)}
                 rows.append({**row, "episode_return": sum(returns) / len(returns)})
                 returns = []
-    predicted, paid = starts(model, config.gamma, episodes=30, seed=1000 + seed)
-    rows[-1] |= {"sampled": evaluate(model, WORLD, seed=2000 + seed).mean}
+    predicted, paid = starts(its.model, its.training.gamma, episodes=30, seed=1000 + seed)
+    played = evaluate(its.model, its.world, **its.evaluation, seed=2000 + seed)
+    rows[-1] |= {"sampled": played.mean}
     rows[-1] |= {"predicted": predicted, "paid": paid}
     return rows
 

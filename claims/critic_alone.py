@@ -4,19 +4,20 @@ The policy is fixed: right with probability 0.7 in every cell. V is a network on
 observations, trained on one-step targets; V^π is the linear system's solution for that policy.
 """
 
+from types import SimpleNamespace
+
 import gymnasium as gym
 import torch
 from torch import Tensor
 
-from a3c_lib.actor_critic import Config, Loss, actor_critic_loss, train
+from a3c_lib.actor_critic import Config, Loss, actor_critic_loss, one_step_targets, train
 from a3c_lib.networks import ActorCritic
 from a3c_lib.worlds.exact import state_values
 
 SETTINGS = [{"learning_rate": 5e-4}]
 SEEDS = range(5)
 WORLD = "a3c_lib/NoisyCorridor-v0"
-GAMMA = 0.95
-STEPS, EVERY = 600_000, 24_000
+EVERY = 24_000  # steps from one row to the next
 
 
 def critic_only(logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor) -> Loss:
@@ -24,24 +25,35 @@ def critic_only(logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor
     return loss._replace(total=loss.value)
 
 
+def config(seed: int, learning_rate: float) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        # Two torsos: with one, the critic's gradient would move the policy too.
+        model=ActorCritic.for_env(gym.make(WORLD), hidden=(32,), shared=False, seed=seed),
+        policy=[0.3, 0.7],  # left, right
+        training=Config(
+            total_steps=600_000,
+            t_max=16,
+            num_envs=16,
+            gamma=0.95,
+            learning_rate=learning_rate,
+            seed=seed,
+        ),
+        targets=one_step_targets,
+        loss=critic_only,
+    )
+
+
 def run(seed: int, learning_rate: float) -> list[dict[str, float]]:
-    env = gym.make(WORLD)
-    # Two torsos: with one, the critic's gradient would move the policy too.
-    model = ActorCritic.for_env(env, hidden=(32,), shared=False, seed=seed)
+    its = config(seed, learning_rate)
+    model = its.model
     with torch.no_grad():
         model.policy_head.weight.zero_()
-        model.policy_head.bias.copy_(torch.tensor([0.3, 0.7]).log())
-    exact = values_of_policy(model)
-    config = Config(
-        total_steps=STEPS,
-        t_max=16,
-        num_envs=16,
-        gamma=GAMMA,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
+        model.policy_head.bias.copy_(torch.tensor(its.policy).log())
+    exact = values_of_policy(model, its.training.gamma)
     rows = [row(0, model, exact)]
-    with train(model, WORLD, config, loss=critic_only) as training:
+    with train(model, its.world, its.training, targets=its.targets, loss=its.loss) as training:
         for update in training:
             if update.steps // EVERY >= len(rows):
                 rows.append(row(EVERY * len(rows), model, exact))
@@ -54,8 +66,8 @@ def row(steps: int, model: ActorCritic, exact: Tensor) -> dict[str, float]:
     return {"steps": steps, "error": (values - exact).abs().max().item(), **learned}
 
 
-def values_of_policy(model: ActorCritic) -> Tensor:
+def values_of_policy(model: ActorCritic, gamma: float) -> Tensor:
     mdp = gym.make(WORLD).unwrapped.mdp
     with torch.no_grad():
         pi = model.logits(torch.arange(mdp.num_states)).softmax(dim=-1)
-    return state_values(mdp, pi, GAMMA)[:-1]  # of the cells: nothing is asked of the goal
+    return state_values(mdp, pi, gamma)[:-1]  # of the cells: nothing is asked of the goal

@@ -8,6 +8,7 @@ apart, after the mean of all gradients has been taken away.
 """
 
 from functools import partial
+from types import SimpleNamespace
 
 import gymnasium as gym
 import torch
@@ -24,19 +25,31 @@ from a3c_lib.training import seeds
 SETTINGS = [{"workers": workers} for workers in (1, 2, 4, 8)]
 SEEDS = range(10)
 
-UPDATES = 800  # of all workers together
-T_MAX = 5
+WORLD = "CartPole-v1"
 FARTHEST = 10  # updates
 
-LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.01)  # A3C's on CartPole
+
+def config(seed: int, workers: int) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), seed=seed),
+        num_workers=workers,
+        updates=800,  # of all workers together
+        t_max=5,
+        gamma=0.99,
+        targets=n_step_returns,
+        loss=partial(a2c_loss, value_weight=0.05, entropy_weight=0.001),
+    )
 
 
 def run(seed: int, workers: int) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
+    its = config(seed, workers)
     players = [
-        Player(make_envs("CartPole-v1"), seeds(seed, 0, rank), model) for rank in range(workers)
+        Player(make_envs(its.world), seeds(seed, 0, rank), its.model)
+        for rank in range(its.num_workers)
     ]
-    gradients = [gradients_from(players[k % workers], model) for k in range(UPDATES)]
+    gradients = [gradients_from(players[k % its.num_workers], its) for k in range(its.updates)]
     parts = {name: torch.stack([each[name] for each in gradients]) for name in gradients[0]}
     return [
         {"distance": distance, **{name: cosine(part, distance) for name, part in parts.items()}}
@@ -50,19 +63,19 @@ def cosine(gradients: Tensor, distance: int) -> float:
     return (directions[:-distance] * directions[distance:]).sum(dim=1).mean().item()
 
 
-def gradients_from(player: Player, model: ActorCritic) -> dict[str, Tensor]:
+def gradients_from(player: Player, its: SimpleNamespace) -> dict[str, Tensor]:
     """Of the player's next rollout, for the critic's part of the loss, the actor's, and the whole."""
-    played = player.play(sampled(model, player.generator), T_MAX)
+    played = player.play(sampled(its.model, player.generator), its.t_max)
     return {
-        part: torch.cat([each.flatten() for each in gradients_of(part, model, played)])
+        part: torch.cat([each.flatten() for each in gradients_of(part, its, played)])
         for part in ("critic", "actor", "both")
     }
 
 
-def gradients_of(part: str, model: ActorCritic, played: Played) -> tuple[Tensor, ...]:
+def gradients_of(part: str, its: SimpleNamespace, played: Played) -> tuple[Tensor, ...]:
     def loss(*args: Tensor) -> Loss:
-        loss = LOSS(*args)
+        loss = its.loss(*args)
         total = {"critic": loss.value, "actor": loss.policy, "both": loss.total}[part]
         return loss._replace(total=total)
 
-    return lesson_of(model, played, n_step_returns, loss, 0.99).gradients
+    return lesson_of(its.model, played, its.targets, loss, its.gamma).gradients

@@ -10,6 +10,7 @@ from collections import deque
 from copy import deepcopy
 from functools import partial
 from itertools import cycle
+from types import SimpleNamespace
 
 import gymnasium as gym
 import torch
@@ -25,18 +26,34 @@ from a3c_lib.rollout import Rollout, make_envs, sampled
 from a3c_lib.training import seeds
 
 SETTINGS = [{"gradients": name} for name in ("piling up", "fresh")]
-SEEDS = range(5)
+SEEDS = range(10)
 
-STEPS, T_MAX, EVERY = 40_000, 20, 2_000
-LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.01)
+WORLD = "CartPole-v1"
+EVERY = 2_000  # steps from one row to the next
+HAND_OVERS = {"piling up": hand_over_with_a_bug, "fresh": hand_over}
+
+
+def config(seed: int, gradients: str) -> SimpleNamespace:
+    """All that a run is made of. The learning rate stays as it is, and no gradient is shortened."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), seed=seed),
+        hand_over=HAND_OVERS[gradients],
+        num_workers=2,
+        total_steps=40_000,
+        t_max=20,
+        gamma=0.99,
+        targets=n_step_returns,
+        loss=partial(a2c_loss, value_weight=0.05, entropy_weight=0.001),
+        optimizer=partial(Noting, lr=0.003, alpha=0.99, eps=0.003),
+    )
 
 
 def run(seed: int, gradients: str) -> list[dict[str, float]]:
-    way = {"piling up": hand_over_with_a_bug, "fresh": hand_over}[gradients]
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
-    shared = [nn.Parameter(parameter.detach().clone()) for parameter in model.parameters()]
-    optimizer = Noting(shared, lr=0.003, alpha=0.99, eps=0.003)
-    workers = [Worker(rank, seed, deepcopy(model)) for rank in range(2)]
+    its = config(seed, gradients)
+    shared = [nn.Parameter(parameter.detach().clone()) for parameter in its.model.parameters()]
+    optimizer = its.optimizer(shared)
+    workers = [Worker(rank, seed, its) for rank in range(its.num_workers)]
     rows: list[dict[str, float]] = []
     latest: deque[float] = deque(maxlen=50)
     cosines: list[float] = []
@@ -44,23 +61,23 @@ def run(seed: int, gradients: str) -> list[dict[str, float]]:
         worker.act(shared)
     for count, worker in enumerate(cycle(workers), start=1):
         latest.extend(episode.episode_return for episode in worker.rollout.episodes)
-        loss = worker.loss()
+        loss, steps = worker.loss(), count * its.t_max
         own = torch.autograd.grad(loss, list(worker.model.parameters()), retain_graph=True)
-        way(list(worker.model.parameters()), shared, optimizer, loss)
+        its.hand_over(list(worker.model.parameters()), shared, optimizer, loss)
         cosines.append(torch.cosine_similarity(flat(own), optimizer.noted, dim=0).item())
-        if count * T_MAX % EVERY == 0:
+        if steps % EVERY == 0:
             mean = sum(latest) / max(len(latest), 1)
             alignment = sum(cosines) / len(cosines)
-            rows.append({"steps": count * T_MAX, "episode_return": mean, "alignment": alignment})
+            rows.append({"steps": steps, "episode_return": mean, "alignment": alignment})
             cosines.clear()
-        if count * T_MAX >= STEPS:
+        if steps >= its.total_steps:
             return rows
         worker.act(shared)
     raise AssertionError("a cycle does not end")
 
 
 class Noting(torch.optim.RMSprop):
-    """Notes the gradient with which it takes a step."""
+    """torch's RMSprop, which notes the gradient with which it takes a step."""
 
     def step(self, closure=None):  # type: ignore[no-untyped-def, override]
         self.noted = flat([p.grad for p in self.param_groups[0]["params"]])
@@ -70,9 +87,9 @@ class Noting(torch.optim.RMSprop):
 class Worker:
     """A player, and its copy of the parameters."""
 
-    def __init__(self, rank: int, seed: int, model: ActorCritic) -> None:
-        self.model = model
-        self.player = Player(make_envs("CartPole-v1"), seeds(seed, 0, rank), model)
+    def __init__(self, rank: int, seed: int, its: SimpleNamespace) -> None:
+        self.its, self.model = its, deepcopy(its.model)
+        self.player = Player(make_envs(its.world), seeds(seed, 0, rank), self.model)
         self.rollout: Rollout
 
     def act(self, shared: list[nn.Parameter]) -> None:
@@ -80,13 +97,13 @@ class Worker:
             for mine, theirs in zip(self.model.parameters(), shared, strict=True):
                 mine.copy_(theirs)
         policy = sampled(self.model, self.player.generator)
-        self.rollout = self.player.play(policy, T_MAX).rollout
+        self.rollout = self.player.play(policy, self.its.t_max).rollout
 
     def loss(self) -> torch.Tensor:
         logits, values, next_values = look_back(self.model, self.rollout)
         ends = self.rollout.terminated, self.rollout.truncated
-        returns = n_step_returns(self.rollout.rewards, next_values, *ends, 0.99)
-        return LOSS(logits, values, self.rollout.actions, returns).total
+        returns = self.its.targets(self.rollout.rewards, next_values, *ends, self.its.gamma)
+        return self.its.loss(logits, values, self.rollout.actions, returns).total
 
 
 def flat(tensors) -> torch.Tensor:  # type: ignore[no-untyped-def]

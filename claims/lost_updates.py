@@ -10,6 +10,7 @@ how many updates were applied `lag` updates of other workers after their θ′ w
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -23,7 +24,7 @@ from a3c_lib.optim import RMSProp
 SETTINGS = [{"workers": workers, "lock": lock} for lock in (False, True) for workers in (1, 2, 4)]
 SEEDS = range(3)
 
-STEPS = 40_000
+WORLD = "CartPole-v1"
 
 
 class Ledger(RMSProp):
@@ -54,10 +55,18 @@ class Config(a3c.Config):
         return Ledger(parameters, self.decay, self.rmsprop_epsilon)
 
 
+def config(seed: int, workers: int, lock: bool) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), seed=seed),
+        training=Config(total_steps=40_000, t_max=5, num_workers=workers, lock=lock, seed=seed),
+    )
+
+
 def run(seed: int, workers: int, lock: bool) -> list[dict[str, Any]]:
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
-    config = Config(total_steps=STEPS, t_max=5, num_workers=workers, lock=lock, seed=seed)
-    with a3c.train(model, "CartPole-v1", config) as training:
+    its = config(seed, workers, lock)
+    with a3c.train(its.model, its.world, its.training) as training:
         lags = Counter(update.policy_lag for update in training)
         optimizer = training.shared.optimizer
     assert isinstance(optimizer, Ledger)

@@ -9,6 +9,8 @@ earlier trials. Rollouts of 16 and 32 steps were tried before those of 64.
 
 from collections import deque
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import gymnasium as gym
 
@@ -31,25 +33,35 @@ SHORTER = [
 SETTINGS = [*GRID, *SHORTER]
 SEEDS = range(5)
 
-BUDGET = 80_000
+WORLD = "CartPole-v1"
 EVERY = 4_000  # steps from one row to the next
 
 
-def run(
+def config(
     seed: int, targets: str, t_max: int, learning_rate: float, value_weight: float
-) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
-    config = Config(
-        total_steps=BUDGET, t_max=t_max, num_envs=4, learning_rate=learning_rate, seed=seed
+) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), seed=seed),
+        training=Config(
+            total_steps=80_000, t_max=t_max, num_envs=4, learning_rate=learning_rate, seed=seed
+        ),
+        targets=TARGETS[targets],
+        loss=partial(actor_critic_loss, value_weight=value_weight),
+        evaluation={"episodes": 100, "actions": "sampled"},
     )
-    loss = partial(actor_critic_loss, value_weight=value_weight)
+
+
+def run(seed: int, **setting: Any) -> list[dict[str, float]]:
+    its = config(seed, **setting)
     latest: deque[float] = deque(maxlen=30)
     rows: list[dict[str, float]] = []
-    with train(model, "CartPole-v1", config, targets=TARGETS[targets], loss=loss) as training:
+    with train(its.model, its.world, its.training, targets=its.targets, loss=its.loss) as training:
         for update in training:
             latest.extend(episode.episode_return for episode in update.episodes)
             if update.steps // EVERY > len(rows):
                 mean = sum(latest) / len(latest)
                 rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
-    evaluated = evaluate(model, "CartPole-v1", episodes=100, seed=1000 + seed, num_envs=50).mean
-    return [{**row, "evaluated": evaluated} for row in rows]
+    played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
+    return [{**row, "evaluated": played.mean} for row in rows]

@@ -8,6 +8,7 @@ solved counts as its budget.
 
 from collections import deque
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -38,23 +39,30 @@ def flat_catch() -> gym.Env[Any, Any]:
     return RescaleObservation(env, np.float32(0), np.float32(1))
 
 
-def run(
-    seed: int, targets: str, learning_rate: float, value_weight: float
-) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(flat_catch(), hidden=(128,), seed=seed)
-    config = Config(
-        total_steps=BUDGET,
-        t_max=16,
-        num_envs=8,
-        learning_rate=learning_rate,
-        anneal=False,
-        seed=seed,
+def config(seed: int, targets: str, learning_rate: float, value_weight: float) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=flat_catch,
+        model=ActorCritic.for_env(flat_catch(), hidden=(128,), seed=seed),
+        training=Config(
+            total_steps=BUDGET,
+            t_max=16,
+            num_envs=8,
+            learning_rate=learning_rate,
+            anneal=False,
+            seed=seed,
+        ),
+        targets=TARGETS[targets],
+        loss=partial(actor_critic_loss, value_weight=value_weight),
     )
-    loss = partial(actor_critic_loss, value_weight=value_weight)
+
+
+def run(seed: int, **setting: Any) -> list[dict[str, float]]:
+    its = config(seed, **setting)
     latest: deque[float] = deque(maxlen=100)
     rows: list[dict[str, float]] = []
     solved_at = BUDGET
-    with train(model, flat_catch, config, targets=TARGETS[targets], loss=loss) as training:
+    with train(its.model, its.world, its.training, targets=its.targets, loss=its.loss) as training:
         for update in training:
             latest.extend(episode.episode_return for episode in update.episodes)
             mean = sum(latest) / len(latest)

@@ -6,6 +6,7 @@ tables differ in the critic alone, once they have the same optimiser. With a net
 cells apart less sharply, both do better. All have the same number of steps in the corridor.
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -30,7 +31,7 @@ SETTINGS = [
 SEEDS = range(8)
 WORLD = "a3c_lib/NoisyCorridor-v0"
 GAMMA = 0.95
-STEPS, EVERY = 12_000, 500
+EVERY = 500  # steps from one row to the next
 
 
 class Tables(TabularPolicy):
@@ -47,20 +48,12 @@ class Tables(TabularPolicy):
         return self.logits(observations), self.values(observations)
 
 
-def run(seed: int, agent: str, learning_rate: float) -> list[dict[str, float]]:
-    with training(agent, learning_rate, seed) as updates:
-        rows = [{"steps": 0, "share": share(updates.model)}]
-        for update in updates:
-            while len(rows) * EVERY <= min(update.steps, STEPS):
-                rows.append({"steps": len(rows) * EVERY, "share": share(updates.model)})
-    return rows
-
-
-def training(agent: str, learning_rate: float, seed: int) -> Any:
+def config(seed: int, agent: str, learning_rate: float) -> SimpleNamespace:
+    """All that a run is made of."""
     kind, approximation, optimizer = agent.split(", ")
     env = gym.make(WORLD)
-    settings: dict[str, Any] = {
-        "total_steps": STEPS,
+    options: dict[str, Any] = {
+        "total_steps": 12_000,
         "gamma": GAMMA,
         "learning_rate": learning_rate,
         "seed": seed,
@@ -70,12 +63,31 @@ def training(agent: str, learning_rate: float, seed: int) -> Any:
         model = ActorCritic.for_env(env, hidden=(32,), seed=seed)
     else:
         model = (Tables if kind == "actor-critic" else TabularPolicy).for_env(env)
+    training: Any
     if kind == "actor-critic":
-        config = actor_critic.Config(**settings, t_max=8, anneal=False)
-        return actor_critic.train(model, WORLD, config)
-    updates = reinforce.train(model, WORLD, reinforce.Config(**settings))
-    if optimizer == "Adam":
-        updates.optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+        training = actor_critic.Config(**options, t_max=8, anneal=False)
+    else:
+        training = reinforce.Config(**options)
+    return SimpleNamespace(world=WORLD, model=model, optimizer=optimizer, training=training)
+
+
+def run(seed: int, agent: str, learning_rate: float) -> list[dict[str, float]]:
+    its = config(seed, agent, learning_rate)
+    with updates_of(its) as updates:
+        rows = [{"steps": 0, "share": share(its.model)}]
+        for update in updates:
+            while len(rows) * EVERY <= min(update.steps, its.training.total_steps):
+                rows.append({"steps": len(rows) * EVERY, "share": share(its.model)})
+    return rows
+
+
+def updates_of(its: SimpleNamespace) -> Any:
+    if isinstance(its.training, actor_critic.Config):
+        return actor_critic.train(its.model, its.world, its.training)
+    updates = reinforce.train(its.model, its.world, its.training)
+    if its.optimizer == "Adam":
+        rate = its.training.learning_rate
+        updates.optimizer = torch.optim.Adam(its.model.parameters(), lr=rate)
     return updates
 
 

@@ -4,6 +4,8 @@ corridor, within its standard error; without γ^t it is longer, in nearly the sa
 The policy is fixed and goes left and right with equal probability. Each seed plays 1000 episodes.
 """
 
+from types import SimpleNamespace
+
 import torch
 from torch import Tensor
 
@@ -14,24 +16,33 @@ from a3c_lib.worlds.exact import policy_gradient
 
 SETTINGS = [{"episodes": 1000}]
 SEEDS = range(40)
-GAMMA = 0.9
 CELLS = 3
 
 
+def config(seed: int, episodes: int) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world="a3c_lib/Corridor-v0",
+        model=TabularPolicy(CELLS + 1, 2),
+        episodes=episodes,
+        gamma=0.9,
+    )
+
+
 def run(seed: int, episodes: int) -> list[dict[str, float]]:
-    policy = TabularPolicy(CELLS + 1, 2)
-    envs = make_envs("a3c_lib/Corridor-v0")
-    act = sampled(policy, torch.Generator().manual_seed(seed))
+    its = config(seed, episodes)
+    envs = make_envs(its.world)
+    act = sampled(its.model, torch.Generator().manual_seed(seed))
     position = start(envs, seed)
     with_discount, without = [], []
-    for _ in range(episodes):
+    for _ in range(its.episodes):
         rollout, position = collect_episode(envs, act, position)
-        returns = discounted_returns(rollout.rewards[:, 0], GAMMA)
-        discounts = GAMMA ** torch.arange(len(returns))
-        with_discount.append(estimate(policy, rollout, discounts * returns))
-        without.append(estimate(policy, rollout, returns))
+        returns = discounted_returns(rollout.rewards[:, 0], its.gamma)
+        discounts = its.gamma ** torch.arange(len(returns))
+        with_discount.append(estimate(its.model, rollout, discounts * returns))
+        without.append(estimate(its.model, rollout, returns))
     envs.close()
-    return [*rows("γ^t", with_discount), *rows("1", without)]
+    return [*rows("γ^t", with_discount, its.gamma), *rows("1", without, its.gamma)]
 
 
 def estimate(policy: TabularPolicy, rollout: Rollout, weights: Tensor) -> Tensor:
@@ -42,9 +53,9 @@ def estimate(policy: TabularPolicy, rollout: Rollout, weights: Tensor) -> Tensor
     return gradient[:CELLS, RIGHT]
 
 
-def rows(weight: str, estimates: list[Tensor]) -> list[dict[str, float]]:
+def rows(weight: str, estimates: list[Tensor], gamma: float) -> list[dict[str, float]]:
     sample = torch.stack(estimates)
-    exact = policy_gradient(corridor(CELLS), torch.zeros(CELLS + 1, 2), GAMMA)[:CELLS, RIGHT]
+    exact = policy_gradient(corridor(CELLS), torch.zeros(CELLS + 1, 2), gamma)[:CELLS, RIGHT]
     return [
         {
             "weight": weight,

@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from a3c_lib.app.records import fields
 from claims.fingerprints import Tree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,8 +61,35 @@ def is_current(claim: str) -> bool:
         return False
     about = json.loads(path.read_text())
     return bool(
-        about["code"] == fingerprint(claim) and about["runs"] == [j.key for j in jobs(claim)]
+        about["code"] == code_hash(claim)
+        and about["runs"] == [job.key for job in jobs(claim)]
+        and about.get("config") == config(claim)
     )
+
+
+def config(claim: str) -> Row:
+    """With what the claim's runs are made: the settings that all of them share, and those that
+    differ."""
+    module = importlib.import_module(f"claims.{claim}")
+    seed = module.SEEDS[0]
+    return config_of(
+        [(setting, fields(**vars(module.config(seed, **setting)))) for setting in module.SETTINGS]
+    )
+
+
+def config_of(runs: list[tuple[Row, Row]]) -> Row:
+    """Settings, and what each is made of, in the form that records have."""
+    (_, first), *others = runs
+    shared = {
+        name: value
+        for name, value in first.items()
+        if all(name in made and made[name] == value for _, made in others)
+    }
+    differ = [
+        {"setting": setting, "differs": {k: v for k, v in made.items() if k not in shared}}
+        for setting, made in runs
+    ]
+    return {"all": shared, "by setting": differ}
 
 
 def record(claim: str, workers: int) -> None:
@@ -102,6 +130,7 @@ def confirm(claim: str, workers: int) -> bool:
         print(f"{claim}: other results than recorded")
         return False
     about["code"] = fingerprint(claim)
+    about["code"], about["config"] = code_hash(claim), config(claim)
     about["repeated"] = {"date": time.strftime("%Y-%m-%d"), "runs": [job.key for job in sample]}
     path.write_text(_json(about))
     return True
@@ -144,7 +173,8 @@ def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": versions("torch", "numpy", "gymnasium"),
-        "code": fingerprint(claim),
+        "code": code_hash(claim),
+        "config": config(claim),
         "runs": [job.key for job in wanted],
     }
     write(RECORDS / claim, _table(wanted, finished), about)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import groupby
+from types import SimpleNamespace
 
 import gymnasium as gym
 from torch import Tensor
@@ -19,61 +20,84 @@ from a3c_lib.returns import n_step_returns
 SETTINGS = [{"run": name} for name in ("healthy", "A", "B", "C", "D", "D, weight × 10")]
 SEEDS = range(5)
 
-VALUE_WEIGHT, ENTROPY_WEIGHT = 0.5, 0.07
+WORLD = "a3c_lib/Trap-v0"
 EVERY = 200  # steps from one row to the next
 
 LossFunction = Callable[[Tensor, Tensor, Tensor, Tensor], Loss]
 
-healthy = partial(a2c_loss, value_weight=VALUE_WEIGHT, entropy_weight=ENTROPY_WEIGHT)
 
-
-def wrong_sign(logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor) -> Loss:
-    loss = healthy(logits, values, actions, returns)
-    total = loss.policy + VALUE_WEIGHT * loss.value + ENTROPY_WEIGHT * loss.entropy
+def wrong_sign(
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float,
+    entropy_weight: float,
+) -> Loss:
+    loss = a2c_loss(logits, values, actions, returns, value_weight, entropy_weight)
+    total = loss.policy + value_weight * loss.value + entropy_weight * loss.entropy
     return loss._replace(total=total)
 
 
-def critic_cut(logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor) -> Loss:
-    return healthy(logits, values.detach(), actions, returns)
+def critic_cut(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, **weights: float
+) -> Loss:
+    return a2c_loss(logits, values.detach(), actions, returns, **weights)
 
 
-def sum_for_mean(logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor) -> Loss:
-    loss = healthy(logits, values, actions, returns)
+def sum_for_mean(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, **weights: float
+) -> Loss:
+    loss = a2c_loss(logits, values, actions, returns, **weights)
     return loss._replace(total=loss.total * returns.numel())
 
 
 def bonus_cut(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, entropy_weight: float
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float,
+    entropy_weight: float,
 ) -> Loss:
-    loss = actor_critic_loss(logits, values, actions, returns, VALUE_WEIGHT)
+    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
     log_pi = logits.log_softmax(dim=-1)
     entropy = -(log_pi.exp().detach() * log_pi).sum(dim=-1).mean()
     return loss._replace(total=loss.total - entropy_weight * entropy, entropy=entropy)
 
 
 LOSSES: dict[str, LossFunction] = {
-    "healthy": healthy,
-    "A": wrong_sign,
-    "B": critic_cut,
-    "C": sum_for_mean,
-    "D": partial(bonus_cut, entropy_weight=ENTROPY_WEIGHT),
-    "D, weight × 10": partial(bonus_cut, entropy_weight=10 * ENTROPY_WEIGHT),
+    "healthy": partial(a2c_loss, value_weight=0.5, entropy_weight=0.07),
+    "A": partial(wrong_sign, value_weight=0.5, entropy_weight=0.07),
+    "B": partial(critic_cut, value_weight=0.5, entropy_weight=0.07),
+    "C": partial(sum_for_mean, value_weight=0.5, entropy_weight=0.07),
+    "D": partial(bonus_cut, value_weight=0.5, entropy_weight=0.07),
+    "D, weight × 10": partial(bonus_cut, value_weight=0.5, entropy_weight=10 * 0.07),
 }
 
 
-def run(seed: int, **setting: str) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(gym.make("a3c_lib/Trap-v0"), hidden=(32,), seed=seed)
-    config = Config(
-        total_steps=4_000,
-        t_max=10,
-        gamma=0.95,
-        learning_rate=0.02,
-        anneal=False,
-        seed=seed,
+def config(seed: int, **setting: str) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), hidden=(32,), seed=seed),
+        training=Config(
+            total_steps=4_000,
+            t_max=10,
+            gamma=0.95,
+            learning_rate=0.02,
+            anneal=False,
+            seed=seed,
+        ),
+        targets=n_step_returns,
+        loss=LOSSES[setting["run"]],
     )
-    loss = LOSSES[setting["run"]]
+
+
+def run(seed: int, **setting: str) -> list[dict[str, float]]:
+    its = config(seed, **setting)
     rows = []
-    with train(model, "a3c_lib/Trap-v0", config, targets=n_step_returns, loss=loss) as training:
+    with train(its.model, its.world, its.training, targets=its.targets, loss=its.loss) as training:
         for steps, group in groupby(training, lambda u: -(-u.steps // EVERY) * EVERY):
             updates = list(group)
             rows.append(

@@ -7,6 +7,7 @@ larger bias of its forget gate, does not mend it.
 """
 
 from itertools import groupby
+from types import SimpleNamespace
 
 import gymnasium as gym
 import torch
@@ -27,19 +28,33 @@ SETTINGS = [
 ]
 SEEDS = range(10)
 
-STEPS, EVERY = 40_000, 4_000
+EVERY = 4_000  # steps from one row to the next
 EPISODE = torch.tensor([[UP_SIGN, DOWN_SIGN], *[[CORRIDOR] * 2] * 5, [JUNCTION] * 2])
 
 
+def config(seed: int, agent: str, t_max: int, forget_bias: float) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=TMAZE,
+        model=new_model(agent, forget_bias, seed),
+        forget_bias=forget_bias,
+        training=Config(total_steps=40_000, t_max=t_max, num_envs=8, learning_rate=0.01, seed=seed),
+        targets=n_step_returns,
+        loss=a2c_loss,
+        evaluation={"episodes": 400, "actions": "sampled"},
+    )
+
+
 def run(seed: int, agent: str, t_max: int, forget_bias: float) -> list[dict[str, float]]:
-    model = new_model(agent, forget_bias, seed)
-    config = Config(total_steps=STEPS, t_max=t_max, num_envs=8, learning_rate=0.01, seed=seed)
-    rows = [{"steps": 0, **measured(model)}]
-    with train(model, TMAZE, config, targets=n_step_returns, loss=a2c_loss) as training:
+    its = config(seed, agent, t_max, forget_bias)
+    rows = [{"steps": 0, **measured(its.model)}]
+    with train(its.model, its.world, its.training, targets=its.targets, loss=its.loss) as training:
         for steps, updates in groupby(training, lambda u: -(-u.steps // EVERY) * EVERY):
             list(updates)
-            rows.append({"steps": min(steps, STEPS), **measured(model)})
-    rows[-1]["played"] = evaluate(model, TMAZE, episodes=400, seed=seed + 1000, num_envs=50).mean
+            so_far = min(steps, its.training.total_steps)
+            rows.append({"steps": so_far, **measured(its.model)})
+    played = evaluate(its.model, its.world, **its.evaluation, seed=seed + 1000, num_envs=50)
+    rows[-1]["played"] = played.mean
     return rows
 
 

@@ -7,6 +7,7 @@ computed exactly from its table.
 
 from functools import partial
 from itertools import groupby
+from types import SimpleNamespace
 
 import gymnasium as gym
 import torch
@@ -29,23 +30,32 @@ WORLD = trap()
 FAR_EXIT = trap(small=0.0, large=1.0)
 
 
-def run(seed: int, entropy_weight: float) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(gym.make("a3c_lib/Trap-v0"), hidden=(32,), seed=seed)
-    config = Config(
-        total_steps=8_000,
-        t_max=10,
-        gamma=GAMMA,
-        learning_rate=0.02,
-        anneal=False,
-        seed=seed,
+def config(seed: int, entropy_weight: float) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world="a3c_lib/Trap-v0",
+        model=ActorCritic.for_env(gym.make("a3c_lib/Trap-v0"), hidden=(32,), seed=seed),
+        training=Config(
+            total_steps=8_000,
+            t_max=10,
+            gamma=GAMMA,
+            learning_rate=0.02,
+            anneal=False,
+            seed=seed,
+        ),
+        targets=n_step_returns,
+        loss=partial(a2c_loss, value_weight=0.5, entropy_weight=entropy_weight),
     )
-    loss = partial(a2c_loss, entropy_weight=entropy_weight)
+
+
+def run(seed: int, entropy_weight: float) -> list[dict[str, float]]:
+    its = config(seed, entropy_weight)
     rows = []
-    with train(model, "a3c_lib/Trap-v0", config, targets=n_step_returns, loss=loss) as training:
+    with train(its.model, its.world, its.training, targets=its.targets, loss=its.loss) as training:
         for steps, updates in groupby(training, lambda u: -(-u.steps // EVERY) * EVERY):
             entropies = [update.entropy for update in updates]
             mean_entropy = sum(entropies) / len(entropies)
-            rows.append({"steps": steps, "entropy": mean_entropy, **measured(model)})
+            rows.append({"steps": steps, "entropy": mean_entropy, **measured(its.model)})
     return rows
 
 

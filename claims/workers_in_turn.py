@@ -7,6 +7,7 @@ other workers. `episode_return` is the mean of the latest 50 episodes.
 """
 
 from collections import deque
+from types import SimpleNamespace
 
 import gymnasium as gym
 
@@ -15,30 +16,40 @@ from a3c_lib.evaluation import evaluate
 from a3c_lib.networks import ActorCritic
 
 SETTINGS = [{"workers": workers} for workers in (1, 8)]
-SEEDS = range(5)
+SEEDS = range(10)
 
-STEPS = 24_000
+WORLD = "CartPole-v1"
 EVERY = 2_000  # steps from one row to the next
 
 
-def run(seed: int, workers: int) -> list[dict[str, float]]:
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=seed)
-    config = a3c.Config(
-        total_steps=STEPS,
-        t_max=5,
-        num_workers=workers,
-        schedule="round-robin",
-        learning_rate=0.003,
-        value_weight=0.05,
-        seed=seed,
+def config(seed: int, workers: int) -> SimpleNamespace:
+    """All that a run is made of."""
+    return SimpleNamespace(
+        world=WORLD,
+        model=ActorCritic.for_env(gym.make(WORLD), seed=seed),
+        training=a3c.Config(
+            total_steps=24_000,
+            t_max=5,
+            num_workers=workers,
+            schedule="round-robin",
+            learning_rate=0.003,
+            value_weight=0.05,
+            entropy_weight=0.001,
+            seed=seed,
+        ),
+        evaluation={"episodes": 100, "actions": "sampled"},
     )
+
+
+def run(seed: int, workers: int) -> list[dict[str, float]]:
+    its = config(seed, workers)
     latest: deque[float] = deque(maxlen=50)
     rows: list[dict[str, float]] = []
-    with a3c.train(model, "CartPole-v1", config) as training:
+    with a3c.train(its.model, its.world, its.training) as training:
         for update in training:
             latest.extend(episode.episode_return for episode in update.episodes)
             if update.steps // EVERY > len(rows):
                 mean = sum(latest) / max(len(latest), 1)
                 rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
-    evaluated = evaluate(model, "CartPole-v1", episodes=100, seed=1000 + seed, num_envs=50).mean
-    return [{**row, "evaluated": evaluated} for row in rows]
+    played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
+    return [{**row, "evaluated": played.mean} for row in rows]

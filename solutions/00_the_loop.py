@@ -665,6 +665,7 @@ from a3c_lib.app import records
 
 record = records.load("policy_gradient")
 print(record)
+print(record.settings(model=policy, gamma=GAMMA))
 
 contained = 0
 for cell, ax in enumerate(plots.axes(width=10, height=2.8, columns=3)):

@@ -88,9 +88,10 @@ assert share(agent) < 0.85
 
 # %%
 record = records.load("noisy_corridor")
-print(record)
-
 runs = record.select(agent="REINFORCE, table, SGD", steps=12_000)
+print(record)
+print(runs.settings(world=WORLD, model=agent, training=config))
+
 rates = runs.levels("learning_rate")
 ends = {f"η = {rate:g}": runs.select(learning_rate=rate).column("share") for rate in rates}
 plots.strip(
@@ -512,6 +513,7 @@ assert min(means) < 0 < max(means)
 # %%
 alone = records.load("critic_alone")
 print(alone)
+print(alone.settings(world=WORLD, gamma=GAMMA))
 plots.learning_curves(
     {"largest error of all cells": alone.curves("steps", "error")},
     each_seed=True,
@@ -636,6 +638,9 @@ animate(
 # learning rates; the best one is that with the largest mean share over the second half of the run, all seeds together.
 
 # %%
+print(record)
+print(record.settings(world=WORLD, model=model, training=config))
+
 best = {}
 for kind in record.levels("agent"):
     runs = record.select(agent=kind)
@@ -740,6 +745,9 @@ assert measured[20][2] > 0.8
 # %%
 cartpole = records.load("cartpole_one_step").select(steps=80_000)
 print(cartpole)
+print(
+    cartpole.settings(model=both, training=config, targets=one_step_targets, loss=actor_critic_loss)
+)
 
 kinds = {"one torso": (1, 0.5), "one torso, w = 0.05": (1, 0.05), "two torsos": (2, 0.5)}
 runs = {

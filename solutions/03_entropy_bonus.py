@@ -87,11 +87,12 @@ def new_agent(seed):
     return ActorCritic.for_env(gym.make(TRAP), hidden=(32,), seed=seed)
 
 
+SETTINGS = {"t_max": 10, "gamma": GAMMA, "learning_rate": 0.02, "anneal": False}
+
+
 def learn(model, loss, steps, seed):
     """Train in the trap with n-step returns.   → the updates."""
-    config = actor_critic.Config(
-        total_steps=steps, t_max=10, gamma=GAMMA, learning_rate=0.02, anneal=False, seed=seed
-    )
+    config = actor_critic.Config(total_steps=steps, seed=seed, **SETTINGS)
     with actor_critic.train(model, TRAP, config, targets=n_step_returns, loss=loss) as training:
         return list(track(training))
 
@@ -148,6 +149,7 @@ plt.show()
 # %%
 trap = records.load("trap_entropy")
 print(trap)
+print(trap.settings(world=TRAP, model=agent, targets=n_step_returns, **SETTINGS))
 final = trap.select(steps=8_000)
 without = final.select(entropy_weight=0.0).column("p_far")
 
@@ -569,6 +571,11 @@ animation.animate(animation.play(greedy(balancer), CARTPOLE, seed=3, max_steps=1
 # %%
 cartpole = records.load("cartpole_entropy")
 print(cartpole)
+print(
+    cartpole.settings(
+        world=CARTPOLE, model=balancer, training=config, targets=n_step_returns, loss=loss
+    )
+)
 plots.learning_curves(
     {
         f"β = {b}": cartpole.select(entropy_weight=b).curves("steps", "episode_return")
@@ -685,6 +692,7 @@ print(f"explained variance {np.median([update.explained_variance for update in l
 # %%
 signals = records.load("signals")
 print(signals)
+print(signals.settings(world=TRAP, model=agent, targets=n_step_returns, **SETTINGS))
 
 
 def updates_of(run, seed):

@@ -112,11 +112,12 @@ def mean_return(model):
     return (p[0] - p[1]).item()
 
 
-def learn(model, total_steps, t_max=8, seed=0):
+SETTINGS = {"t_max": 8, "num_envs": 8, "learning_rate": 0.01}
+
+
+def learn(model, total_steps):
     """Train in the T-maze with what chapters 01 to 03 built.   → the updates."""
-    config = actor_critic.Config(
-        total_steps=total_steps, t_max=t_max, num_envs=8, learning_rate=0.01, seed=seed
-    )
+    config = actor_critic.Config(total_steps=total_steps, seed=0, **SETTINGS)
     with actor_critic.train(
         model, TMAZE, config, targets=n_step_returns, loss=a2c_loss
     ) as training:
@@ -468,6 +469,7 @@ plt.show()
 # %%
 tmaze = records.load("tmaze_memory")
 print(tmaze)
+print(tmaze.settings(world=TMAZE, model=agent, targets=n_step_returns, loss=a2c_loss, **SETTINGS))
 final = tmaze.select(steps=40_000)
 usual = final.select(agent="LSTM", forget_bias=1.0)
 
@@ -685,6 +687,11 @@ assert sum(lost[T] for T in (3, 4, 5, 6)) > lost[8] == 0
 # %%
 wrong_memory = records.load("tmaze_wrong_memory")
 print(wrong_memory)
+print(
+    wrong_memory.settings(
+        world=TMAZE, model=agent, targets=n_step_returns, loss=a2c_loss, **SETTINGS
+    )
+)
 ends_of = wrong_memory.select(steps=40_000)
 in_a_hurry, as_it_should = (
     ends_of.select(memory=name).column("score") for name in ("end", "beginning")
@@ -798,6 +805,7 @@ assert 3 < (zeros >= 0.94).sum() < 10
 BLIND = "a3c_lib/CartPoleWithoutVelocities-v0"
 cartpole = records.load("cartpole_memory")
 print(cartpole)
+print(cartpole.settings())
 plots.learning_curves(
     {
         name: cartpole.select(agent=agent_).curves("steps", "episode_return")
@@ -809,11 +817,11 @@ plots.learning_curves(
 )
 plt.show()
 
-print("mean return of 100 episodes, five seeds")
+print("mean return of 100 episodes, seed by seed")
 last = cartpole.select(steps=200_000)
 for name in "feed-forward", "LSTM":
     for actions in "sampled", "greedy":
-        row = np.sort(last.select(agent=name).column(actions))
+        row = last.select(agent=name).column(actions)
         print(f"{name:13} {actions:8}", " ".join(f"{x:5.0f}" for x in row))
 best_without = last.select(agent="feed-forward").column("sampled").max()
 assert last.select(agent="LSTM").column("sampled").min() > 3 * best_without

@@ -368,6 +368,7 @@ print("in 20 rollouts the mask is True exactly where nothing was paid")
 # %%
 without_mask = records.load("a2c_dummies")
 print(without_mask)
+print(without_mask.settings())
 late = {
     f"dummies {way}": without_mask.select(dummies=way).column("late")
     for way in ("left out", "learned from")
@@ -626,6 +627,7 @@ assert mean_return(mended) > 1.4 * mean_return(colleagues)
 # %%
 record = records.load("a2c_equal_steps")
 print(record)
+print(record.settings(training=config))
 
 outcomes = {}  # world, weight, algorithm → learning rate → the seeds' evaluations
 for row in record.rows:
@@ -721,6 +723,7 @@ assert broken["A3C"] >= 1.5 * broken["A2C"]
 # %%
 timed = records.load("a2c_equal_seconds")
 print(timed)
+print(timed.settings(training=config))
 
 ENOUGH = {"CartPole": 400, "Catch": 0.8}  # mean return of 50 episodes
 
@@ -736,10 +739,10 @@ for (world, name), runs in by_setting.items():
         [rows[-1]["steps"] / rows[-1]["seconds"] for rows in runs.values()]
     )
     startup = np.median([rows[0]["startup"] for rows in runs.values()])
-    arrived[world, name] = sorted(
+    arrived[world, name] = [
         next((r["seconds"] for r in rows if r["episode_return"] >= ENOUGH[world]), np.inf)
         for rows in runs.values()
-    )
+    ]
     when = "  ".join(f"{t:4.1f}" if t < np.inf else "   –" for t in arrived[world, name])
     print(f"{world:9} {name:14} {speed[world, name]:8.0f} {startup:8.1f} s   {when}")
 
@@ -772,14 +775,14 @@ for world, ax in zip(ENOUGH, panels, strict=True):
 plt.show()
 
 # %% [markdown]
-# A2C takes three times as many steps a second, on half of the cores. It asks its network about eight observations at once, moves eight poles with a few operations, and makes one update where A3C makes eight. So after the same ten seconds it has learned more in CartPole: with η = 0.01 each of its five seeds is near 500, and of A3C's not all are. (Processes do not repeat: in three measurements A3C's five seeds ended at other numbers each time, between 173 and 500 with this rate.) In Catch both are there within a few seconds, A2C mostly
+# A2C takes three times as many steps a second, on half of the cores. It asks its network about eight observations at once, moves eight poles with a few operations, and makes one update where A3C makes eight. So after the same ten seconds it has learned more in CartPole: with η = 0.01 each of its five seeds is near 500, and of A3C's not all are. (Processes do not repeat: measured again, A3C's seeds would end at other numbers.) In Catch both are there within a few seconds, A2C mostly
 # within one.
 
 # %%
 print("evaluated at the end, seed by seed")
 evaluated = {}
 for (world, name), runs in by_setting.items():
-    evaluated[world, name] = sorted(rows[-1]["evaluated"] for rows in runs.values())
+    evaluated[world, name] = [rows[-1]["evaluated"] for rows in runs.values()]
     digits = 2 if world == "Catch" else 0
     print(f"{world:9} {name:14}", "  ".join(f"{R:.{digits}f}" for R in evaluated[world, name]))
 
@@ -820,6 +823,7 @@ assert turns > 0.6
 # %%
 memory = records.load("a2c_recurrent")
 print(memory)
+print(memory.settings(world=maze, model=model, training=config))
 plots.learning_curves(
     {
         network: memory.select(network=network).curves("steps", "episode_return")
@@ -831,7 +835,7 @@ plots.learning_curves(
 )
 plt.show()
 final = {
-    network: sorted(row["evaluated"] for row in memory.select(network=network, steps=100_000).rows)
+    network: [row["evaluated"] for row in memory.select(network=network, steps=100_000).rows]
     for network in ("LSTM", "no memory")
 }
 for network, returns in final.items():

@@ -265,6 +265,7 @@ film
 # %%
 seen = records.load("bounce_pictures")
 print(seen)
+print(seen.settings(model=agent, training=CONFIG))
 SETTINGS = {
     "one picture": {"pictures": 1, "memory": "no"},
     "two pictures": {"pictures": 2, "memory": "no"},
@@ -737,7 +738,7 @@ print(f"a million steps take {1e6 / together / 3600:.1f} h on one core")
 # %% [markdown]
 # Asking takes the least; playing and learning share the rest. Were learning free, playing would remain: no single trick makes Pong cheap.
 #
-# **One torch thread in each process**, where processes and environments share the cores. Torch would take a thread for every core, and on two cores that also run environments these wait for each other: such a run was once seen (it is not recorded) to make 200 to 1,400 steps a second, from minute to minute, where two runs side by side with one thread each made above 1,000 each. `a3c` and `parallel_a2c` see to it by themselves; in a notebook it is `torch.set_num_threads(1)`, in the first cell. For the same reason `Game.num_threads` is 1: ale-py, too, would take all cores.
+# **One torch thread in each process**, where processes and environments share the cores. Torch would take a thread for every core, and on two cores that also run environments these wait for each other. `a3c` and `parallel_a2c` see to it by themselves; in a notebook it is `torch.set_num_threads(1)`, in the first cell. For the same reason `Game.num_threads` is 1: ale-py, too, would take all cores.
 #
 # And here is what an agent does that has learned nothing. (A step is four frames, so 15 steps a second is the game's own speed.)
 
@@ -850,6 +851,7 @@ assert both[-1] > 10 * plain[-1]
 
 # %%
 search = records.load("games/pong_search")
+print(search.settings())
 GROUPS = {
     "orthogonal weights alone": ({"standardised": 0}, plots.GREY),
     "normalised pixels alone": ({"standardised": 1, "orthogonal": 0}, plots.ORANGE),
@@ -966,7 +968,8 @@ learned = {
     "A2C, sticky, longer": records.load("games/pong_sticky_longer"),
 }
 for name, record in learned.items():
-    print(f"{name}. {record}\n")
+    print(f"{name}. {record}")
+    print(f"{record.settings()}\n")
 
 
 # %%
@@ -1030,6 +1033,7 @@ assert max(best(learned["A2C, sticky"])) < 0 < best(learned["A2C, sticky, longer
 
 # %%
 everything = records.load("games/pong_a3c_search")
+print(everything.settings())
 first = everything.select(seed=0)
 print(f"{first.levels('setting')[0]}, seed 0: {told(first)}")
 tried = everything.select(seed=1)
@@ -1056,6 +1060,7 @@ plt.show()
 # %%
 breakout_learned = records.load("games/breakout")
 print(breakout_learned)
+print(breakout_learned.settings())
 plots.learning_curves(
     {"A2C": in_thousands(breakout_learned.curves("steps", "score"))},
     title="Breakout: 286 points, with the recipe that was found in Pong",

@@ -1,5 +1,6 @@
 """Records must have come from the claims as they stand, and from the code as it stands."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,12 @@ CLAIMS = recording.names()
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_record_is_of_the_code_as_it_stands(claim):
     assert recording.is_current(claim), f"out of date; run: python -m claims {claim}"
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_record_holds_the_settings_with_which_the_claim_runs(claim):
+    about = json.loads((recording.RECORDS / f"{claim}.json").read_text())
+    assert about["config"] == recording.config(claim)
 
 
 def test_every_record_belongs_to_a_claim():
@@ -80,7 +87,12 @@ def recorded(project, monkeypatch):
         recording, "_results", lambda jobs, workers: [(job, recording._run(job)) for job in jobs]
     )
     monkeypatch.setattr(recording, "_run", run_from(project))
-    claim = SimpleNamespace(__doc__="A claim.", SETTINGS=[{}], SEEDS=range(2))
+    claim = SimpleNamespace(
+        __doc__="A claim.",
+        SETTINGS=[{}],
+        SEEDS=range(2),
+        config=lambda seed: SimpleNamespace(seed=seed, rate=0.1),
+    )
     monkeypatch.setattr(recording.importlib, "import_module", lambda name: claim)
     recording.record("small", workers=1)
     return project
@@ -121,3 +133,23 @@ def test_finished_runs_of_other_code_are_not_mixed_in(recorded, monkeypatch):
     assert log.name == f"small-{recording.fingerprint('small')}.jsonl"
     write(recorded, "a3c_lib/used.py", "def f(x):\n    return 1 * x\n")
     assert log.name != f"small-{recording.fingerprint('small')}.jsonl"
+
+
+def test_a_record_of_other_settings_is_out_of_date(recorded):
+    path = recorded / "claims" / "records" / "small.json"
+    about = json.loads(path.read_text())
+    assert about["config"] == {"all": {"rate": 0.1}, "by setting": [{"setting": {}, "differs": {}}]}
+    about["config"]["all"]["rate"] = 0.2
+    path.write_text(json.dumps(about))
+    assert not recording.is_current("small")
+
+
+def test_settings_that_all_runs_share_are_told_once():
+    made = [({"b": 1}, {"rate": 1, "T": 5}), ({"b": 2}, {"rate": 2, "T": 5, "workers": 3})]
+    assert recording.config_of(made) == {
+        "all": {"T": 5},
+        "by setting": [
+            {"setting": {"b": 1}, "differs": {"rate": 1}},
+            {"setting": {"b": 2}, "differs": {"rate": 2, "workers": 3}},
+        ],
+    }

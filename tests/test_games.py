@@ -61,7 +61,8 @@ def test_a_series_is_played_and_recorded(series, tmp_path):
         assert playing.finished(run.folder)
     records.store("small", series, tmp_path / "runs", tmp_path / "records")
     about = json.loads((tmp_path / "records" / "small.json").read_text())
-    assert about["plans"]["A few"] == series.plans["A few"].as_json()
+    assert about["config"] == records.config(series)
+    assert about["config"]["all"]["total_steps"] == 40
     assert about["seeds"] == 2
     assert about["runs"]["a-few-4"]["commit"] == playing.commit()
     with (tmp_path / "records" / "small.csv").open(newline="") as file:
@@ -125,8 +126,7 @@ RECORDED = sorted(
 def test_a_record_is_of_the_series_as_it_stands(name):
     about, series = json.loads((records.GAMES / f"{name}.json").read_text()), SERIES[name]
     assert about["claim"] == series.claim
-    plans = {setting: Plan.from_json(plan) for setting, plan in about["plans"].items()}
-    assert plans == series.plans
+    assert about["config"] == records.config(series)
     assert set(about["runs"]) == {run.folder.name for run in series.runs_in(playing.RUNS)}
     assert not any("dirty" in note["commit"] for note in about["runs"].values())
 

@@ -1,9 +1,22 @@
+import ast
 import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
+import book as maker
+import nbformat
 import numpy as np
 import pytest
+import torch
+from gymnasium import spaces
+from torch import nn
 
+from a3c_lib import a3c
 from a3c_lib.app import records
+from a3c_lib.networks import ActorCritic
+from a3c_lib.recurrent import RecurrentActorCritic
+from a3c_lib.reinforce import TabularPolicy
 
 
 @pytest.fixture
@@ -13,7 +26,14 @@ def book(tmp_path, monkeypatch):
     (folder / "trap.csv").write_text(
         "beta,seed,steps,value,note\n0.0,0,10,1.5,a\n0.0,0,20,2.5,\n0.0,1,10,3,\n0.1,0,10,nan,\n"
     )
+    config = {
+        "all": {"T": 5, "rate": 0.001, "steps": 24_000, "hidden": [64, 64]},
+        "by setting": [
+            {"setting": {"beta": beta}, "differs": {"entropy_weight": beta}} for beta in (0.0, 0.1)
+        ],
+    }
     about = {"seeds": 2, "seconds": 90, "date": "2026-01-02", "machine": "M", "command": "C"}
+    about["config"] = config
     (folder / "trap.json").write_text(json.dumps(about))
     (tmp_path / "chapters").mkdir()
     monkeypatch.chdir(tmp_path / "chapters")
@@ -67,3 +87,174 @@ def test_outside_the_book_there_are_no_records(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="work in the book's folder"):
         records.load("trap")
+
+
+# The settings of a record
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+@pytest.mark.usefixtures("book")
+def test_without_code_beside_it_a_record_tells_all_its_settings():
+    assert one_line(records.load("trap").settings()) == (
+        "Settings of the record: T 5; rate 0.001; steps 24,000; hidden (64, 64); "
+        "entropy_weight 0 or 0.1."
+    )
+
+
+@pytest.mark.usefixtures("book")
+def test_settings_that_differ_from_the_code_here_are_told_with_what_is_here():
+    told = records.load("trap").settings(T=5, rate=0.01, hidden=(64, 64), entropy_weight=0.1)
+    assert one_line(told) == (
+        "Settings of the record: rate 0.001 (here 0.01); entropy_weight 0 or 0.1 (here 0.1); "
+        "steps 24,000. All else is as in the code here."
+    )
+
+
+@pytest.mark.usefixtures("book")
+def test_settings_are_those_of_the_rows_that_are_left():
+    told = records.load("trap").select(beta=0.1).settings(entropy_weight=0.1, T=5)
+    assert "entropy_weight" not in told
+    assert "entropy_weight 0 (here 0.1)" in records.load("trap").select(beta=0.0).settings(
+        entropy_weight=0.1, T=5
+    )
+
+
+@pytest.mark.usefixtures("book")
+def test_where_all_is_the_same_that_is_told():
+    same = {"T": 5, "rate": 0.001, "steps": 24_000, "hidden": [64, 64], "entropy_weight": 0}
+    told = records.load("trap").select(beta=0.0).settings(**same)
+    assert told == "Settings of the record: those of the code here."
+
+
+@pytest.mark.usefixtures("book")
+@pytest.mark.parametrize("field", ["T", "rate", "steps", "hidden"])
+def test_every_field_that_differs_is_told(field):
+    here = {"T": 5, "rate": 0.001, "steps": 24_000, "hidden": (64, 64)}
+    assert field not in records.load("trap").settings(**here)
+    assert f"{field} " in records.load("trap").settings(**{**here, field: 7})
+
+
+def loss(logits, values, value_weight=0.5, entropy_weight=0.01):
+    return logits + values
+
+
+def test_a_part_gives_its_fields():
+    assert records.fields(loss=loss) == {
+        "loss": "loss",
+        "value_weight": 0.5,
+        "entropy_weight": 0.01,
+    }
+    assert records.fields(loss=partial(loss, entropy_weight=0.1))["entropy_weight"] == 0.1
+    assert records.fields(evaluation={"episodes": 100}) == {"evaluation_episodes": 100}
+    assert records.fields(training=a3c.Config(seed=3)) == {
+        "algorithm": "a3c",
+        **{k: v for k, v in vars(a3c.Config()).items() if k != "seed"},
+    }
+    pair = [a3c.Config(num_workers=n, lock=True) for n in (1, 2)]
+    assert records.fields(trainings=pair)["num_workers"] == [1, 2]
+    assert records.fields(trainings=pair)["lock"] is True
+
+
+def test_a_derived_config_or_class_goes_by_the_name_of_what_it_is_derived_from():
+    @dataclass(frozen=True, kw_only=True)
+    class Config(a3c.Config):
+        own: int = 1
+
+    class Noting(torch.optim.RMSprop):
+        pass
+
+    assert records.fields(training=Config())["algorithm"] == "a3c"
+    assert records.fields(optimizer=partial(Noting, lr=0.1)) == {
+        "optimizer": "torch's RMSprop",
+        "lr": 0.1,
+    }
+
+
+def test_a_network_is_told_by_its_layers():
+    vector, picture = spaces.Box(-1, 1, (4,)), spaces.Box(0, 255, (3, 8, 8), np.uint8)
+    actions = spaces.Discrete(2)
+    two_torsos = ActorCritic(vector, actions, hidden=(8,), shared=False)
+    assert records.fields(model=two_torsos)["network"] == (
+        "torso 4→8 Tanh, policy_head 8→2, value_head 8→1, value_torso 4→8 Tanh"
+    )
+    with_memory = RecurrentActorCritic(picture, actions, hidden=(8,), cells=5, activation=nn.ReLU)
+    assert records.fields(model=with_memory)["network"] == (
+        "torso 3×3 3→16 ReLU 3×3 16→16 ReLU 1024→8 ReLU, lstm 8→5, policy_head 5→2, value_head 5→1"
+    )
+    assert records.fields(model=TabularPolicy(4, 2))["network"] == "table 4×2"
+
+
+# The settings on the page
+
+CHAPTERS = maker.chapters()
+
+
+def called(tree, method):
+    """The calls of `….method(…)`."""
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == method
+    ]
+
+
+def loaded(cell):
+    """The records that a cell loads, by name."""
+    if cell.cell_type != "code" or "records.load(" not in cell.source:
+        return []
+    loads = [call for call in called(ast.parse(cell.source), "load") if on_records(call)]
+    return [ast.literal_eval(call.args[0]) for call in loads]
+
+
+def on_records(call):
+    return isinstance(call.func.value, ast.Name) and call.func.value.id == "records"
+
+
+def figures(chapter):
+    """Every cell that loads records, with their names."""
+    for cell in nbformat.read(chapter.solved, as_version=4).cells:
+        if names := loaded(cell):
+            yield cell, names
+
+
+def test_every_record_is_on_a_page():
+    shown = {name for chapter in CHAPTERS for _, names in figures(chapter) for name in names}
+    assert {path.stem for path in Path("claims/records").glob("*.csv")} <= shown
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.source.stem)
+def test_what_a_record_is_compared_with_is_the_pages_own(chapter):
+    """Names of what the page runs: a number written for the comparison alone might be another."""
+    text = chapter.source.read_text()
+    for call in called(ast.parse(text), "settings"):
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        literals = (ast.Constant, ast.Tuple, ast.List, ast.Dict)
+        assert not [part for part in given if isinstance(part, literals)], ast.unparse(call)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.source.stem)
+def test_every_setting_of_a_record_is_on_the_page_or_as_in_its_code(chapter):
+    for cell, names in figures(chapter):
+        text = one_line("".join(output.get("text", "") for output in cell.outputs))
+        sentences = text.split("Settings of the record: ")[1:]
+        assert len(sentences) == len(names), f"settings are not printed beside {names}"
+        compared = any(call.keywords for call in called(ast.parse(cell.source), "settings"))
+        for name, sentence in zip(names, sentences, strict=True):
+            untold = [field for field in unlike(records.load(name)) if not told(field, sentence)]
+            as_here = "All else is as in the code here." in sentence or "those of the" in sentence
+            assert not untold or (compared and as_here), f"{name}: {untold}"
+
+
+def unlike(record):
+    """Every field of a record with each of its values, as a page has it."""
+    for field, values in record._config().items():
+        yield [f"{field} {records._told([value])}" for value in values]
+
+
+def told(field, sentence):
+    return any(one_line(value) in sentence for value in field)

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from a3c_lib.app import checkpoints
+from a3c_lib.app.records import fields
 from a3c_lib.app.runs import Run
 from claims.games.playing import notes
 from claims.games.series import Series
-from claims.recording import RECORDS, table_of, versions, write
+from claims.recording import RECORDS, Row, config_of, table_of, versions, write
 
 GAMES = RECORDS / "games"
 EVERY = 20_000  # steps from one row of a curve to the next
@@ -33,13 +34,25 @@ def store(name: str, series: Series, folder: Path, records: Path = GAMES) -> Non
         "seconds": round(sum(run.load()["seconds"] for run in played.values())),
         **{key: max(note[key] for note in of_runs.values()) for key in ("date", "machine")},
         "versions": versions("torch", "numpy", "gymnasium", "ale-py"),
-        "plans": {setting: plan.as_json() for setting, plan in series.plans.items()},
+        "config": config(series),
         "runs": of_runs,
     }
     write(records / name, table_of(rows), about)
     for run in runs:
         if (run.setting, run.seed) == series.keeps:
             keep(played[run.folder], records / name)
+
+
+def config(series: Series) -> Row:
+    """With what the runs of a series are made, field by field, as all records have it."""
+    return config_of(
+        [({"setting": setting}, flat(plan.as_json())) for setting, plan in series.plans.items()]
+    )
+
+
+def flat(plan: Row) -> Row:
+    parts = {"world": plan["env"], "algorithm": plan["algorithm"]}
+    return fields(**parts, **plan["config"], **plan["network"], **plan["screen"])
 
 
 def curve(updates: Iterable[Any]) -> Iterator[dict[str, float]]:
