@@ -61,7 +61,7 @@ def is_current(claim: str) -> bool:
         return False
     about = json.loads(path.read_text())
     return bool(
-        about["code"] == code_hash(claim)
+        about["code"] == fingerprint(claim)
         and about["runs"] == [job.key for job in jobs(claim)]
         and about.get("config") == config(claim)
     )
@@ -129,8 +129,7 @@ def confirm(claim: str, workers: int) -> bool:
     if again[0] != recorded[0] or not set(again) <= set(recorded):
         print(f"{claim}: other results than recorded")
         return False
-    about["code"] = fingerprint(claim)
-    about["code"], about["config"] = code_hash(claim), config(claim)
+    about["code"], about["config"] = fingerprint(claim), config(claim)
     about["repeated"] = {"date": time.strftime("%Y-%m-%d"), "runs": [job.key for job in sample]}
     path.write_text(_json(about))
     return True
@@ -173,7 +172,7 @@ def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": versions("torch", "numpy", "gymnasium"),
-        "code": code_hash(claim),
+        "code": fingerprint(claim),
         "config": config(claim),
         "runs": [job.key for job in wanted],
     }
