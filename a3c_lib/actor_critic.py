@@ -134,8 +134,7 @@ def values_after(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor
     values (T, N) → (T, N), constants.
 
     Most of them are known already: o_{t+1} is the next step's observation. Only after the last
-    step, and where an episode ended, the world showed something that the rollout does not go on
-    from.
+    step, and where an episode ended, the world showed something that no action was chosen on.
     """
     after = values.detach().roll(-1, dims=0)
     with torch.no_grad():

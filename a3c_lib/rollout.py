@@ -9,6 +9,7 @@ looks past an end.
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from itertools import chain
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium as gym
@@ -74,9 +75,9 @@ class Rollout(NamedTuple):
     seen: Tensor  # (T+1, N, *O)  what each action was chosen on, and what came last
     actions: Tensor  # (T, N)      a_t ~ π(· | o_t), counted from 0
     rewards: Tensor  # (T, N)      r_t, paid for a_t
-    final: Tensor  # (K, *O)     what was shown at the K ends, step by step
     terminated: Tensor  # (T, N)      the world ended here: nothing comes after
     truncated: Tensor  # (T, N)      a time limit cut here: something would have come
+    final: Tensor  # (K, *O)     what was shown at the K ends, in the order of `ended`
     episodes: tuple[Episode, ...]  # those that ended during the rollout
 
     @classmethod
@@ -108,7 +109,7 @@ class Rollout(NamedTuple):
             )
         seen = torch.cat([observations, next_observations[-1:]])
         final = next_observations[ended]
-        return cls(seen, actions, rewards, final, terminated, truncated, episodes)
+        return cls(seen, actions, rewards, terminated, truncated, final, episodes)
 
     @property
     def observations(self) -> Tensor:
@@ -136,14 +137,11 @@ class Rollout(NamedTuple):
 
     @property
     def shown_unseen(self) -> Tensor:
-        """o_{t+1} where it is `unseen`, in the order of the mask.   (K', *O)"""
-        ended = self.ended[-1]
+        """o_{t+1} where it is `unseen`, in the order of that mask.   (K', *O)"""
+        ended, last = self.ended[-1], self.seen[-1].clone()
         earlier = len(self.final) - int(ended.sum())  # ends before the last row
-        last = self.seen[-1]
-        if ended.any():
-            last = last.clone()
-            last[ended] = self.final[earlier:]
-        return torch.cat([self.final[:earlier], last]) if earlier else last
+        last[ended] = self.final[earlier:]
+        return torch.cat([self.final[:earlier], last])
 
     def map(self, f: Callable[[Tensor], Tensor]) -> "Rollout":
         """The rollout with f of each tensor, such as `rollout.map(Tensor.cuda)`."""
@@ -164,9 +162,9 @@ class Rollout(NamedTuple):
             self.seen[:, n : n + 1],
             self.actions[:, n : n + 1],
             self.rewards[:, n : n + 1],
-            self.final[env == n],
             self.terminated[:, n : n + 1],
             self.truncated[:, n : n + 1],
+            self.final[env == n],
             episodes=(),
         )
 
@@ -340,9 +338,9 @@ class _Step(NamedTuple):
     observation: Tensor  # (N, *O)
     action: Tensor  # (N,)
     reward: Tensor  # (N,)
-    final: Tensor  # (K, *O) what was shown where an episode ended
     terminated: Tensor  # (N,)
     truncated: Tensor  # (N,)
+    final: Tensor  # (K, *O) what was shown where an episode ended
     episodes: list[Episode]  # that ended
 
 
@@ -362,9 +360,9 @@ def _advance(envs: Envs, policy: Policy, position: Position) -> tuple[_Step, Pos
         position.observation,
         action,
         _copied(reward).float(),
-        torch.as_tensor(_before_reset(observation, ended, info)),
         _copied(terminated),
         _copied(truncated),
+        torch.as_tensor(_before_reset(observation, ended, info)),
         [
             Episode(float(rewards_so_far[i]), int(steps_so_far[i]), int(i))
             for i in np.flatnonzero(over)
@@ -417,13 +415,7 @@ def _before_reset(
 
 def _stack(steps: Sequence[_Step], after: Position) -> Rollout:
     """The rollout of steps in a row, with the position that they led to."""
-    observation, action, reward, final, terminated, truncated, ended = zip(*steps, strict=True)
-    return Rollout(
-        torch.stack([*observation, after.observation]),
-        torch.stack(action),
-        torch.stack(reward),
-        torch.cat(final),
-        torch.stack(terminated),
-        torch.stack(truncated),
-        tuple(episode for episodes in ended for episode in episodes),
-    )
+    observations, *columns, final, episodes = zip(*steps, strict=True)
+    seen = torch.stack([*observations, after.observation])
+    stacked = map(torch.stack, columns)
+    return Rollout(seen, *stacked, torch.cat(final), tuple(chain(*episodes)))  # type: ignore[call-arg, arg-type]
