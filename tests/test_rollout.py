@@ -152,7 +152,9 @@ def test_what_no_row_shows_is_shown_unseen_in_the_order_of_its_mask(mode, worlds
     rollout, _ = scripted(worlds, mode, t_max)
     expected = [[row == t_max - 1 or end for end in ends] for row, ends in enumerate(rollout.ended)]
     assert rollout.unseen.tolist() == expected
+    kept = rollout.seen.clone()
     assert torch.equal(rollout.shown_unseen, rollout.next_observations[rollout.unseen])
+    assert torch.equal(rollout.seen, kept)
     seen = rollout.next_observations[:-1] == rollout.observations[1:]
     assert seen[~rollout.unseen[:-1]].all()
 
