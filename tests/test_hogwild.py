@@ -16,7 +16,6 @@ from scripted import Counting, Paying
 from torch import Tensor, nn
 
 from a3c_lib import a2c, a3c, hogwild
-from a3c_lib.exact import action_values, optimal_values
 from a3c_lib.hogwild import HogwildTraining, Shared, Worker, in_a_process, seeing
 from a3c_lib.lessons import Lesson
 from a3c_lib.losses import a2c_loss
@@ -26,6 +25,7 @@ from a3c_lib.restoring import rollout_from
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode
 from a3c_lib.training import gradients_of
+from a3c_lib.worlds.exact import action_values, optimal_values
 
 in_turn = partial(a3c.Config, schedule="round-robin", total_steps=200, t_max=5)
 
