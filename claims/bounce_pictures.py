@@ -30,7 +30,7 @@ SEEDS = range(10)
 EVERY = 1_000  # steps from one row to the next
 
 
-def seen(pictures: int) -> gym.Env[Any, Any]:
+def bounce(pictures: int) -> gym.Env[Any, Any]:
     """The latest pictures of the box, black where there are none yet."""
     return FrameStackObservation(Bounce(), pictures, padding_type="zero")
 
@@ -38,7 +38,7 @@ def seen(pictures: int) -> gym.Env[Any, Any]:
 def config(seed: int, pictures: int, memory: str) -> SimpleNamespace:
     """All that a run is made of."""
     network = RecurrentActorCritic if memory == "LSTM" else ActorCritic
-    world = partial(seen, pictures=pictures)
+    world = partial(bounce, pictures=pictures)
     return SimpleNamespace(
         world=world,
         model=network.for_env(world(), hidden=(128,), activation=nn.ReLU, seed=seed),

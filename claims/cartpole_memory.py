@@ -27,7 +27,7 @@ EVERY = 5_000  # steps from one row to the next
 
 def config(seed: int, agent: str) -> SimpleNamespace:
     """All that a run is made of."""
-    world = partial(scaled, reward_scale=SCALE)
+    world = partial(blind_cartpole, reward_scale=SCALE)
     env = world()
     model: ActorCritic | RecurrentActorCritic
     if agent == "LSTM":
@@ -57,6 +57,6 @@ def run(seed: int, agent: str) -> list[dict[str, float]]:
     return rows
 
 
-def scaled(reward_scale: float) -> gym.Env:
+def blind_cartpole(reward_scale: float) -> gym.Env:
     env: gym.Env = gym.make(BLIND)
     return TransformReward(env, lambda reward: reward_scale * float(reward))

@@ -209,7 +209,7 @@ assert 30 < ahead < 70
 assert max(one.min(), eight.min()) < 75 < 400 < min(one.max(), eight.max())
 
 # %% [markdown]
-# No difference to be seen. The medians are 133 and 157. The seeds of one worker lie between 56 and 433, those of eight between 70 and 500. A gain or a loss that is small beside this spread, ten seeds would not show.
+# No difference to be seen. The medians are 133 and 157. The seeds of one worker lie between 56 and 433, those of eight between 70 and 500. Ten seeds would not show a gain or a loss that is small beside this spread.
 #
 # Mind what was compared. Eight workers differ from one in two things: successive gradients are less alike, and each gradient is seven updates old when it is applied. If one of the two helped and the other harmed, they could make up for each other here. The record cannot tell. The last section of this chapter lets you try, and we come back to the age of gradients.
 #
@@ -317,7 +317,7 @@ for name, kind in kinds.items():
 #
 # $$\eta\, \frac{\Delta\theta}{\sqrt{0.01\,\Delta\theta^2 + \epsilon}}.$$
 #
-# Two cases. If the gradient is much larger than $10\sqrt\epsilon$, which is 0.03 here, that is $10\,\eta$, whatever the gradient is: ten times as long as later steps. If it is much smaller, ε decides. The step is then $\Delta\theta\, \eta / \sqrt\epsilon$, and RMSProp is plain gradient descent with a rate of $316\,\eta$.
+# There are two cases. If the gradient is much larger than $10\sqrt\epsilon$, which is 0.03 here, the step is $10\,\eta$, whatever the gradient is, and ten times as long as later steps. If the gradient is much smaller, ε decides: the step is $\Delta\theta\, \eta / \sqrt\epsilon$, and RMSProp is plain gradient descent with a rate of $316\,\eta$.
 
 # %%
 ax = plots.axes(height=2.6)
@@ -346,7 +346,7 @@ assert 0.99 < first_and_last[0.5][1] < 1.05
 assert first_and_last[0.002][0] < 0.7
 
 # %% [markdown]
-# Which case is ours? A gradient here is at most 0.5 long, and shared out among 4675 weights. **Predict:** of the weights of a new network, how many move by more than $9\,\eta$ in the first step, and how many by less than one η? One player makes a hundred updates.
+# Which case is ours? A gradient here has 4675 numbers, and a norm of 0.5 at most. **Predict:** of the weights of a new network, how many move by more than $9\,\eta$ in the first step, and how many by less than one η? One player makes a hundred updates.
 
 
 # %%
@@ -377,7 +377,7 @@ for seed in range(3):
     assert lengths[0] > 1.3 * lengths[90:].mean()
 
 # %% [markdown]
-# Nearly no weight makes the step of $10\,\eta$. For nearly all of them ε is the larger number under the root, and with $\epsilon = 0.00001$ it is ε that sets the pace. It is a setting like any other, and has to go along with the size of the gradients. All weights together, the first step is longer than later ones: $g$ has not filled yet. A learning rate that is right for the rest of a run can be too large for its beginning.
+# Nearly no weight makes the step of $10\,\eta$. For nearly all of them ε is larger than $g$, and sets the pace. So ε is a setting like any other: whether it is small depends on the size of the gradients. All weights together make a first step that is longer than later ones, since $g$ has not filled yet. A learning rate that is right for the rest of a run can be too large for its beginning.
 
 # %% [markdown]
 # ## The worker
@@ -787,7 +787,7 @@ assert fallen.sum() == 1
 assert last.column("sampled").min() > 400
 
 # %% [markdown]
-# Four of five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds; the fifth, for most of them. (Processes do not repeat: measured again, each seed would end with another number.) One of them had fallen at the beginning, and got up after 40,000 steps. (The courses go up and down on the way, and calm down as the learning rate does: that is what annealing is for.)
+# Four of five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds; the fifth, for most of them. (Processes do not repeat: a seed does not settle where a run ends.) One of them had fallen at the beginning, and got up after 40,000 steps. (The courses go up and down on the way, and calm down as the learning rate does: that is what annealing is for.)
 #
 # Two settings were found by trying, as in chapter 03. `value_weight` is 0.05. And β is 0.001, a tenth of the paper's: chapter 03 saw what too large a bonus costs an agent on CartPole that plays with its coin.
 
@@ -1074,7 +1074,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # ## What it cost
 #
 # - **Repeatability.** A run with processes cannot be repeated, not even with the same seed. Whoever hunts a bug goes back to one process, in turn.
-# - **Old gradients.** With $K$ workers a gradient is about $K - 1$ updates old. Two learned CartPole all the same, and eight in turn learned not visibly less than one.
+# - **Old gradients.** With $K$ workers a gradient is about $K - 1$ updates old. Two learned CartPole all the same, and eight in turn did not learn visibly less than one.
 # - **Lost changes.** Few, and measured. But the theorem that would allow them does not apply.
 # - **Machinery.** Processes can be killed, interrupted, forgotten in a notebook. The package's `workers` module is about as long as its `a3c`.
 # - **Small batches.** Each worker computes on its own few observations, one at a time, and a processor, let alone a graphics card, is at its best with many at once. That is the thought from which chapter 06 starts.

@@ -178,11 +178,11 @@ def test_a_network_is_told_by_its_layers():
     actions = spaces.Discrete(2)
     two_torsos = ActorCritic(vector, actions, hidden=(8,), shared=False)
     assert records.fields(model=two_torsos)["network"] == (
-        "torso 4→8 Tanh, policy_head 8→2, value_head 8→1, value_torso 4→8 Tanh"
+        "torso 4→8 Tanh + policy_head 8→2 + value_head 8→1 + value_torso 4→8 Tanh"
     )
     with_memory = RecurrentActorCritic(picture, actions, hidden=(8,), cells=5, activation=nn.ReLU)
     assert records.fields(model=with_memory)["network"] == (
-        "torso 3×3 3→16 ReLU 3×3 16→16 ReLU 1024→8 ReLU, lstm 8→5, policy_head 5→2, value_head 5→1"
+        "torso 3×3 3→16 ReLU 3×3 16→16 ReLU 1024→8 ReLU + lstm 8→5 + policy_head 5→2 + value_head 5→1"
     )
     assert records.fields(model=TabularPolicy(4, 2))["network"] == "table 4×2"
 

@@ -125,7 +125,7 @@ def _fields_of(name: str, part: Any) -> dict[str, Any]:
     if isinstance(part, list) and part and all(map(is_dataclass, part)):
         return _together([_fields_of(name, each) for each in part])
     if isinstance(part, nn.Module):
-        return {"network": ", ".join(_layers(part))}
+        return {"network": " + ".join(_layers(part))}
     if isinstance(part, Mapping):
         return {f"{name}_{key}": value for key, value in part.items()}
     if isinstance(part, partial):
@@ -203,11 +203,13 @@ def _belongs(row: Mapping[str, Any], setting: Mapping[str, Any]) -> bool:
 
 
 def _told(values: list[Any]) -> str:
-    """Values as a sentence has them: 1, 2 or 8.
+    """Values as a sentence has them, numbers by size.
 
-    >>> _told([0.1, 0.2, [64, 64]]), _told([24_000]), _told(["a, b", "c"])
-    ('0.1, 0.2 or (64, 64)', '24,000', 'a, b or c')
+    >>> _told([8, 1, 2]), _told([[64, 64]]), _told([24_000]), _told(["b", "a"])
+    ('1, 2 or 8', '(64, 64)', '24,000', 'b or a')
     """
+    if all(isinstance(value, int | float) for value in values):
+        values = sorted(values)
     *most, last = (_plain(value) for value in values)
     return f"{', '.join(most)} or {last}" if most else last
 
