@@ -14,12 +14,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from tree import in_order
+
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 900  # seconds for the tests of one fault: some faults keep a training from ending
-TESTS = (
-    "envs exact rollout playing training reinforce evaluation networks lessons actor_critic returns "
-    "losses recurrent optim hogwild a3c a2c restoring checkpoints runs atari pixels one_look watching parallel_a2c"
-)
+SLOW = {
+    "exercises",
+    "workers",
+    "cli",
+    "check",
+    "records",
+    "plots",
+    "drawing",
+    "animation",
+    "progress",
+}
+TESTS = [
+    name
+    for name in (module.rpartition(".")[2] for module in in_order())
+    if name not in SLOW and (ROOT / "tests" / f"test_{name}.py").exists()
+]
 
 
 class Fault(NamedTuple):
@@ -216,14 +230,14 @@ FAULTS = [
         "self.value_torso = None if shared else",
         "self.value_torso = None if True else",
     ),
-    Fault("bytes not scaled", "networks", "pictures / 255", "pictures / 1"),
+    Fault("bytes not scaled", "encoders", "pictures / 255", "pictures / 1"),
     Fault(
         "rewards continue after the end in V^π",
-        "exact",
+        "worlds.exact",
         "alive = torch.as_tensor(~mdp.terminal)",
         "alive = torch.as_tensor(mdp.terminal | True)",
     ),
-    Fault("slip forgotten", "envs", "+= 1 - slip", "+= 1"),
+    Fault("slip forgotten", "worlds.envs", "+= 1 - slip", "+= 1"),
     Fault(
         "memory not zeroed at an end",
         "rollout",
@@ -402,7 +416,7 @@ FAULTS = [
     ),
     Fault(
         "dice not restored",
-        "envs",
+        "worlds.envs",
         'self.np_random.bit_generator.state = state["state"], state["random"]',
         '_ = state["state"], state["random"]',
     ),
@@ -456,74 +470,78 @@ FAULTS = [
     ),
     Fault(
         "checkpoint written in place",
-        "checkpoints",
+        "app.checkpoints",
         "path.with_name(path.name + UNFINISHED)",
         "path",
     ),
     Fault(
         "renamed before it is on the disk",
-        "checkpoints",
+        "app.checkpoints",
         "os.fsync(self.file.fileno())",
         "pass",
     ),
-    Fault("code in a checkpoint is run", "checkpoints", "weights_only=True", "weights_only=False"),
-    Fault("damage overlooked", "checkpoints", "sha256(content).digest() != digest", "False"),
-    Fault("rows twice in a resumed run", "runs", 'if row["steps"] <= self.steps', "if True"),
+    Fault(
+        "code in a checkpoint is run", "app.checkpoints", "weights_only=True", "weights_only=False"
+    ),
+    Fault("damage overlooked", "app.checkpoints", "sha256(content).digest() != digest", "False"),
+    Fault("rows twice in a resumed run", "app.metrics", 'if row["steps"] <= self.steps', "if True"),
     Fault(
         "pictures measured again",
-        "runs",
+        "app.runs",
         "self.plan.make_model(to_be_loaded=True)",
         "self.plan.make_model()",
     ),
     Fault(
         "pictures never measured",
-        "runs",
+        "app.plan",
         'to_be_loaded: bool = False) -> nn.Module:\n        """The network, with',
         'to_be_loaded: bool = True) -> nn.Module:\n        """The network, with',
     ),
-    Fault("half a row taken for one", "runs", 'text[: text.rfind("\\n") + 1]', "text"),
-    Fault("rows later than the checkpoint", "runs", "metrics.sync()", "pass"),
+    Fault("half a row taken for one", "app.metrics", 'text[: text.rfind("\\n") + 1]', "text"),
+    Fault("rows later than the checkpoint", "app.runs", "metrics.sync()", "pass"),
     Fault(
         "no checkpoint where the loop is left",
-        "runs",
+        "app.runs",
         "# the loop is left\n            save()",
         "\n            pass",
     ),
-    Fault("a checkpoint after an error", "runs", "except GeneratorExit:", "except BaseException:"),
+    Fault(
+        "a checkpoint after an error", "app.runs", "except GeneratorExit:", "except BaseException:"
+    ),
     Fault(
         "another network's checkpoint taken",
-        "runs",
+        "app.plan",
         '"algorithm", "env", "network", "screen":',
         '"algorithm", "env", "screen":',
     ),
     Fault(
         "a run's folder overwritten",
-        "runs",
+        "app.runs",
         "if folder.exists() or folder.is_symlink():",
         "if False:",
     ),
-    Fault("rewards not clipped", "atari", "rewards.clamp(-1, 1)", "rewards"),
+    Fault("rewards not clipped", "worlds.atari", "rewards.clamp(-1, 1)", "rewards"),
     Fault(
         "a lost life ends the game",
-        "atari",
+        "worlds.atari",
         "ended & (began != self._began)",
         "ended",
     ),
     Fault(
         "where games begin taken for how far they are",
-        "atari",
+        "worlds.atari",
         'info["frame_number"] - info["episode_frame_number"]',
         'info["episode_frame_number"]',
     ),
     Fault(
         "a deviation without a mean picture forgotten",
-        "atari",
+        "encoders",
         "self.mean.any() or self.deviation != 255",
         "self.mean.any()",
     ),
     Fault(
         "what followed a lost life taken from ale-py",
-        "atari",
+        "worlds.atari",
         "observation[lost]",
         'info["final_obs"][lost]',
     ),
@@ -601,17 +619,22 @@ FAULTS = [
         "self.method.counted(shared, before, shared.step_count)",
         "self.method.counted(shared, 0, 0)",
     ),
-    Fault("sticky actions forgotten", "atari", "=self.sticky", "=0.0"),
-    Fault("two screens not joined", "atari", "maxpool=self.frame_skip > 1", "maxpool=False"),
-    Fault("other games on the screen", "atari", "noop_max=self.noop_max", "noop_max=30 * coloured"),
-    Fault("bytes not scaled", "atari", " / 255)", " / 1)"),
+    Fault("sticky actions forgotten", "worlds.atari", "=self.sticky", "=0.0"),
+    Fault("two screens not joined", "worlds.atari", "maxpool=self.frame_skip > 1", "maxpool=False"),
     Fault(
-        "what the eyes saw in another order",
+        "other games on the screen",
+        "worlds.atari",
+        "noop_max=self.noop_max",
+        "noop_max=30 * coloured",
+    ),
+    Fault("bytes not scaled", "encoders", "width) / 255)", "width) / 1)"),
+    Fault(
+        "what the encoder saw in another order",
         "one_look",
         "zip(*self._kept, strict=True)",
         "zip(*self._kept[::-1], strict=True)",
     ),
-    Fault("the eyes look again", "one_look", "if self._known is not None and", "if False and"),
+    Fault("the encoder looks again", "one_look", "if self._known is not None and", "if False and"),
     Fault(
         "looks pile up",
         "one_look",
@@ -630,73 +653,77 @@ FAULTS = [
         "(d_outcome, outcome, 0)",
         "(d_outcome, outcome, -1)",
     ),
-    Fault("the mean picture forgotten", "atari", "(pictures - self.mean)", "pictures"),
-    Fault("the mean picture added", "atari", "(pictures - self.mean)", "(pictures + self.mean)"),
-    Fault("the deviation forgotten", "atari", "* (255 / self.deviation)", "* 1"),
-    Fault("the whole stack for the light", "atari", "[0][:, -1] for", "[0][:, 0] for"),
-    Fault("the deviation from zero", "atari", "np.square(pictures - mean)", "np.square(pictures)"),
-    Fault("no gain for a ReLU", "atari", "gains.get(layer, math.sqrt(2))", "gains.get(layer, 1.0)"),
+    Fault("the mean picture forgotten", "encoders", "(pictures - self.mean)", "pictures"),
+    Fault("the mean picture added", "encoders", "(pictures - self.mean)", "(pictures + self.mean)"),
+    Fault("the deviation forgotten", "encoders", "* (255 / self.deviation)", "* 1"),
+    Fault("the whole stack for the statistics", "encoders", "[0][:, -1] for", "[0][:, 0] for"),
+    Fault(
+        "the deviation from zero", "encoders", "np.square(pictures - mean)", "np.square(pictures)"
+    ),
+    Fault(
+        "no gain for a ReLU", "encoders", "gains.get(layer, math.sqrt(2))", "gains.get(layer, 1.0)"
+    ),
     Fault("the mean picture forgotten in one look", "one_look", "signal -= weights.mean", "pass"),
     Fault(
         "bytes not scaled in one look",
         "one_look",
-        "first.weight / self.eyes.deviation",
+        "first.weight / self.encoder.deviation",
         "first.weight / 1",
     ),
     Fault("patches turned", "one_look", "permute(0, 2, 4, 1, 3, 5)", "permute(0, 4, 2, 1, 3, 5)"),
     Fault(
-        "steps and environments mixed in the eyes",
-        "atari",
+        "steps and environments mixed in the encoder",
+        "encoders",
         "reshape(*batch, -1)",
         "reshape(*batch[::-1], -1).transpose(0, -2)",
     ),
     Fault(
         "the ball stays at a wall",
-        "pixels",
+        "worlds.bounce",
         "% (2 * (self.size - 1))\n        self._pointed",
         "% (2 * self.size)\n        self._pointed",
     ),
     Fault(
         "always the same direction",
-        "pixels",
+        "worlds.bounce",
         "integers(2 * (self.size - 1), size=2)",
         "integers(self.size - 1, size=2)",
     ),
     Fault(
         "paid for where the ball was",
-        "pixels",
+        "worlds.bounce",
         "self._phases = (self._phases + 1)",
         "self._phases = (self._phases + (self._steps_taken > 0))",
     ),
     Fault(
         "a time limit that ends the world",
-        "pixels",
+        "worlds.bounce",
         "False, self._steps_taken >= self.steps",
         "self._steps_taken >= self.steps, False",
     ),
     Fault(
         "another game on the watched screen",
-        "watching",
+        "figures.watching",
         "self.envs.reset(seed=seed)",
         "self.envs.reset(seed=seed + 1)",
     ),
     Fault(
         "watched without memory",
-        "watching",
+        "figures.watching",
         "logits, state = model.logits(observation, state)",
         "logits, _ = model.logits(observation, state)",
     ),
     Fault(
         "watched until a life is lost",
-        "watching",
-        'info.get("game_over", terminated | truncated)',
-        "(terminated | truncated)",
+        "figures.watching",
+        'info["game_over"])',
+        "True)",
     ),
     Fault(
         "watched with the memory of a lost life",
-        "watching",
-        "if (terminated | truncated)[0]:",
-        "if False:",
+        "figures.watching",
+        "            if ended:",
+        "            if False:",
     ),
     Fault(
         "no memory, and nothing in its place",
@@ -704,7 +731,12 @@ FAULTS = [
         "or (torch.zeros(num_envs, 0),)",
         "or ()",
     ),
-    Fault("an end in the last row not looked at", "rollout", "if ended.any():", "if False:"),
+    Fault(
+        "an end in the last row not looked at",
+        "rollout",
+        "last[ended] = self.final[earlier:]",
+        "pass",
+    ),
     Fault("a rollout under way not looked at", "one_look", "self(observations)", "pass"),
     Fault(
         "counters of what was read",
@@ -752,12 +784,14 @@ FAULTS = [
 
 
 def path_of(module: str) -> str:
-    return f"{module}.py" if "/" in module else f"a3c_lib/{module}.py"
+    """Of a module of the package, such as "worlds.atari", or of a file, such as "claims/recording"."""
+    return f"{module}.py" if "/" in module else f"a3c_lib/{module.replace('.', '/')}.py"
 
 
 def tests_for(module: str) -> list[str]:
     """The tests that have to see a fault, the module's own first."""
-    names = [Path(module).name] if "/" in module else sorted(TESTS.split(), key=module.__ne__)
+    own = module.rpartition(".")[2]
+    names = [Path(module).name] if "/" in module else sorted(TESTS, key=own.__ne__)
     return [f"tests/test_{name}.py" for name in names]
 
 
