@@ -230,7 +230,7 @@ FAULTS = [
         "self.value_torso = None if shared else",
         "self.value_torso = None if True else",
     ),
-    Fault("bytes not scaled", "encoders", "pictures / 255", "pictures / 1"),
+    Fault("bytes not scaled", "networks", "pictures / 255", "pictures / 1"),
     Fault(
         "rewards continue after the end in V^π",
         "worlds.exact",
