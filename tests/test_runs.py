@@ -14,7 +14,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from a3c_lib import a2c, a3c, encoders
+from a3c_lib import encoders
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.plan import (
@@ -23,12 +23,9 @@ from a3c_lib.app.plan import (
     Network,
     Plan,
     RunError,
-    Screen,
-    find_env,
 )
 from a3c_lib.app.runs import Run, record
-from a3c_lib.encoders import SmallEncoder, paper_network, pixel_statistics
-from a3c_lib.worlds.atari import Game
+from a3c_lib.encoders import pixel_statistics
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = Network(hidden=(8,))
@@ -261,54 +258,7 @@ def test_an_unknown_checkpoint_is_no_runs(tmp_path):
         run.model()
 
 
-def test_an_environment_of_a_module_is_found(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "somebodys.py").write_text(
-        "import gymnasium\ngymnasium.register('somebodys/Corridor-v3', 'a3c_lib.worlds.envs:Corridor')\n"
-    )
-    with pytest.raises(RunError, match=r"is unknown: .* as module:Id"):
-        find_env("somebodys/Corridor-v3")
-    assert find_env("somebodys:somebodys/Corridor-v3").id == "somebodys/Corridor-v3"
-    with pytest.raises(RunError, match="No module named 'nobodys'"):
-        find_env("nobodys:Corridor-v3")
-
-
-@pytest.mark.parametrize("config", [a3c.Config, a2c.Config, ActorCriticConfig])
-def test_bad_values_are_named(config):
-    with pytest.raises(ValueError, match="seed is at least 0; got -1"):
-        config(seed=-1)
-    for bad in {"hidden": (8, 0)}, {"cells": 0}, {"network_seed": -2}:
-        with pytest.raises(ValueError, match=f"{next(iter(bad))} .* at least"):
-            Network(**bad)
-    with pytest.raises(ValueError, match="targets is 'n-step' or 'one-step'; got 'two-step'"):
-        ActorCriticConfig(targets="two-step")
-    with pytest.raises(ValueError, match="entropy_weight is at least 0; got -1"):
-        ActorCriticConfig(entropy_weight=-1)
-
-
 # ---- Atari games ----
-
-
-def test_a_game_is_shown_to_the_papers_network():
-    model = plan(env="atari:pong", network=Network(), seed=3).make_model()
-    expected = paper_network(Game("pong"), seed=3).state_dict()
-    assert same(model.state_dict(), expected)
-    small = plan(env="atari:pong", network=Network(encoder="small"))._replace(
-        screen=Screen(size=42)
-    )
-    assert isinstance(small.make_model().torso[0], SmallEncoder)
-    screen = Screen(size=42, sticky=0.25, life_ends=True, clip_rewards=False)
-    shown = small._replace(screen=screen)
-    assert shown.world() == Game("pong", size=42, sticky=0.25, life_ends=True)
-    assert Plan.from_json(json.loads(json.dumps(shown.as_json()))) == shown
-
-
-@pytest.mark.parametrize(("clip", "paid"), [(None, 1.0), (True, 1.0), (False, 7.0)])
-def test_what_a_game_pays_is_clipped_where_it_is_learned_from(clip, paid):
-    planned = plan(env="atari:breakout")._replace(screen=Screen(clip_rewards=clip))
-    targets = planned._targets()["targets"]
-    seven, no = torch.full((1, 1), 7.0), torch.zeros(1, 1, dtype=torch.bool)
-    assert targets(seven, torch.zeros(1, 1), no, no, 0.9).item() == paid
 
 
 @pytest.mark.parametrize("algorithm", ["a2c", "a3c", "parallel-a2c"])
@@ -339,37 +289,6 @@ def test_a_run_with_normalised_pixels_knows_its_statistics(tmp_path, monkeypatch
     (statistics,) = measured  # once, to train: the checkpoint has it
     assert torch.equal(encoder.mean, statistics.mean)
     assert encoder.deviation.item() == pytest.approx(statistics.deviation)
-
-
-def test_what_is_no_game_is_named(monkeypatch):
-    with pytest.raises(RunError, match="'atari:pongo': a game of ale-py's, such as 'pong'"):
-        plan(env="atari:pongo").make_model()
-    with pytest.raises(RunError, match="sticky is a probability"):
-        plan(env="atari:pong")._replace(screen=Screen(sticky=1.0)).make_model()
-    with pytest.raises(RunError, match=r"stack, sticky: for an Atari game.*got 'CartPole-v1'"):
-        plan(env="CartPole-v1")._replace(screen=Screen(stack=2, sticky=0.0)).make_model()
-    with pytest.raises(RunError, match="reinforce looks twice"):
-        plan("reinforce", network=Network(one_look=True)).make_model()
-    for option in "life_ends", "clip_rewards":
-        with pytest.raises(RunError, match=f"whole games and their score; {option} is for"):
-            plan("reinforce", "atari:pong")._replace(screen=Screen(**{option: True})).make_model()
-    with pytest.raises(RunError, match=r"at least 20 × 20; got \(16, 16\)"):
-        plan(env="atari:pong")._replace(screen=Screen(size=16)).make_model()
-    with pytest.raises(ValueError, match="bfloat16 goes with one_look"):
-        Network(bfloat16=True)
-    with pytest.raises(ValueError, match="one_look goes with the encoder 'paper'; got 'small'"):
-        Network(one_look=True, encoder="small")
-    with pytest.raises(RunError, match=r"one_look is for an Atari game.*got 'CartPole-v1'"):
-        plan(env="CartPole-v1", network=Network(one_look=True)).make_model()
-    with pytest.raises(
-        ValueError, match="normalise_pixels goes with the encoder 'paper'; got 'small'"
-    ):
-        Network(normalise_pixels=True, encoder="small")
-    with pytest.raises(ValueError, match="encoder is 'paper' or 'small'; got 'large'"):
-        Network(encoder="large")
-    monkeypatch.setitem(sys.modules, "a3c_lib.worlds.atari", None)
-    with pytest.raises(RunError, match="pip install ale-py"):
-        plan(env="atari:pong").make_model()
 
 
 # ---- killed ----

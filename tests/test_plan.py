@@ -1,0 +1,198 @@
+"""What is trained, and how: a plan is made, written down and read again; an algorithm is one entry."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from a3c_lib import a2c, a3c
+from a3c_lib.app.plan import (
+    ALGORITHMS,
+    RENAMED,
+    ActorCriticConfig,
+    Network,
+    Plan,
+    RunError,
+    Screen,
+    find_env,
+)
+from a3c_lib.encoders import SmallEncoder, paper_network
+from a3c_lib.worlds.atari import Game
+
+SMALL = Network(hidden=(8,))
+
+
+def plan(algorithm="a2c", env="a3c_lib/TMaze-v0", network=SMALL, **options):
+    return Plan(algorithm, env, ALGORITHMS[algorithm].config(**options), network)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_plan_is_read_as_it_was_written(algorithm):
+    planned = plan(algorithm, seed=3, gamma=0.5, network=Network(hidden=(8, 4), cells=3))
+    assert Plan.from_json(json.loads(json.dumps(planned.as_json()))) == planned
+
+
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "parallel-a2c"])
+def test_the_trainer_is_the_algorithms_own(algorithm):
+    planned = plan(algorithm, total_steps=30)
+    with planned.train(planned.make_model()) as training:
+        assert isinstance(next(training).steps, int)
+        assert training.config is planned.config
+
+
+TOY = """
+import sys
+from a3c_lib import training
+from a3c_lib.app.plan import ALGORITHMS, Algorithm
+
+class Toy(training.Training):
+    def __init__(self, model, config, steps):
+        self.model, self.total_steps, self.steps, self.updates = model, config.total_steps, steps, 0
+    def __next__(self):
+        raise StopIteration
+    def close(self):
+        pass
+    def state_dict(self):
+        return {"model": self.model.state_dict(), "steps": 7}
+
+def train(model, make_env, config, *, resume=None):
+    print("toy trains", make_env.id, config.gamma)
+    return Toy(model, config, 7)
+
+ALGORITHMS["toy"] = Algorithm("A toy (no chapter).", training.Config, train, targets=None)
+from a3c_lib.app.cli import main
+assert main(["train", "toy", "a3c_lib/Corridor-v0", "--gamma", "0.25", "--run", "played"]) == 0
+assert main(["evaluate", "played", "--episodes", "2"]) == 0
+main(["train", "--help"])
+"""
+
+
+def test_an_algorithm_is_one_entry(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", TOY], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert "toy trains a3c_lib/Corridor-v0 0.25" in run.stdout
+    assert "played, toy after 7 steps of a3c_lib/Corridor-v0" in run.stdout
+    assert "A toy (no chapter)." in run.stdout
+
+
+# ---- names of version 0.1 ----
+
+
+def in_old_names(about):
+    """What version 0.1 wrote of a plan."""
+    about = json.loads(json.dumps(about))
+    for part, names in RENAMED.items():
+        for old, new in names.items():
+            if new in about[part]:
+                about[part][old] = about[part].pop(new)
+    return about
+
+
+def test_a_plan_in_old_names_is_read():
+    network = Network(normalise_pixels=True, orthogonal_init=True)
+    planned = plan("a3c", "atari:pong", network, rmsprop_epsilon=0.1)
+    old = in_old_names(planned.as_json())
+    assert old["config"]["epsilon"] == 0.1
+    assert old["network"]["eyes"] == "paper"
+    assert old["network"]["standardised"] is old["network"]["orthogonal"] is True
+    assert Plan.from_json(old) == planned
+
+
+def test_a_checkpoint_in_old_names_is_taken(tmp_path):
+    planned = plan()
+    state = {"plan": in_old_names(planned.as_json()), "training": {"steps": 3}, "seconds": 1.0}
+    assert planned.checked(state, tmp_path) is state
+
+
+# ---- environments and values ----
+
+
+def test_an_environment_of_a_module_is_found(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "somebodys.py").write_text(
+        "import gymnasium\ngymnasium.register('somebodys/Corridor-v3', 'a3c_lib.worlds.envs:Corridor')\n"
+    )
+    with pytest.raises(RunError, match=r"is unknown: .* as module:Id"):
+        find_env("somebodys/Corridor-v3")
+    assert find_env("somebodys:somebodys/Corridor-v3").id == "somebodys/Corridor-v3"
+    with pytest.raises(RunError, match="No module named 'nobodys'"):
+        find_env("nobodys:Corridor-v3")
+
+
+@pytest.mark.parametrize("config", [a3c.Config, a2c.Config, ActorCriticConfig])
+def test_bad_values_are_named(config):
+    with pytest.raises(ValueError, match="seed is at least 0; got -1"):
+        config(seed=-1)
+    for bad in {"hidden": (8, 0)}, {"cells": 0}, {"network_seed": -2}:
+        with pytest.raises(ValueError, match=f"{next(iter(bad))} .* at least"):
+            Network(**bad)
+    with pytest.raises(ValueError, match="targets is 'n-step' or 'one-step'; got 'two-step'"):
+        ActorCriticConfig(targets="two-step")
+    with pytest.raises(ValueError, match="entropy_weight is at least 0; got -1"):
+        ActorCriticConfig(entropy_weight=-1)
+
+
+# ---- Atari games ----
+
+
+def test_a_game_is_shown_to_the_papers_network():
+    model = plan(env="atari:pong", network=Network(), seed=3).make_model()
+    expected = paper_network(Game("pong"), seed=3).state_dict()
+    assert all(map(torch.equal, model.state_dict().values(), expected.values()))
+    small = plan(env="atari:pong", network=Network(encoder="small"))._replace(
+        screen=Screen(size=42)
+    )
+    assert isinstance(small.make_model().torso[0], SmallEncoder)
+    screen = Screen(size=42, sticky=0.25, life_ends=True, clip_rewards=False)
+    shown = small._replace(screen=screen)
+    assert shown.world() == Game("pong", size=42, sticky=0.25, life_ends=True)
+    assert Plan.from_json(json.loads(json.dumps(shown.as_json()))) == shown
+
+
+@pytest.mark.parametrize(("clip", "paid"), [(None, 1.0), (True, 1.0), (False, 7.0)])
+def test_what_a_game_pays_is_clipped_where_it_is_learned_from(clip, paid):
+    planned = plan(env="atari:breakout")._replace(screen=Screen(clip_rewards=clip))
+    targets = planned._targets()["targets"]
+    seven, no = torch.full((1, 1), 7.0), torch.zeros(1, 1, dtype=torch.bool)
+    assert targets(seven, torch.zeros(1, 1), no, no, 0.9).item() == paid
+
+
+def test_what_is_no_game_is_named(monkeypatch):
+    with pytest.raises(RunError, match="'atari:pongo': a game of ale-py's, such as 'pong'"):
+        plan(env="atari:pongo").make_model()
+    with pytest.raises(RunError, match="sticky is a probability"):
+        plan(env="atari:pong")._replace(screen=Screen(sticky=1.0)).make_model()
+    with pytest.raises(RunError, match=r"stack, sticky: for an Atari game.*got 'CartPole-v1'"):
+        plan(env="CartPole-v1")._replace(screen=Screen(stack=2, sticky=0.0)).make_model()
+    with pytest.raises(RunError, match="reinforce looks twice"):
+        plan("reinforce", network=Network(one_look=True)).make_model()
+    for option in "life_ends", "clip_rewards":
+        with pytest.raises(RunError, match=f"whole games and their score; {option} is for"):
+            plan("reinforce", "atari:pong")._replace(screen=Screen(**{option: True})).make_model()
+    with pytest.raises(RunError, match=r"at least 20 × 20; got \(16, 16\)"):
+        plan(env="atari:pong")._replace(screen=Screen(size=16)).make_model()
+    with pytest.raises(ValueError, match="bfloat16 goes with one_look"):
+        Network(bfloat16=True)
+    with pytest.raises(ValueError, match="one_look goes with the encoder 'paper'; got 'small'"):
+        Network(one_look=True, encoder="small")
+    with pytest.raises(RunError, match=r"one_look is for an Atari game.*got 'CartPole-v1'"):
+        plan(env="CartPole-v1", network=Network(one_look=True)).make_model()
+    with pytest.raises(
+        ValueError, match="normalise_pixels goes with the encoder 'paper'; got 'small'"
+    ):
+        Network(normalise_pixels=True, encoder="small")
+    with pytest.raises(ValueError, match="encoder is 'paper' or 'small'; got 'large'"):
+        Network(encoder="large")
+    monkeypatch.setitem(sys.modules, "a3c_lib.worlds.atari", None)
+    with pytest.raises(RunError, match="pip install ale-py"):
+        plan(env="atari:pong").make_model()
+
+
+def test_a_network_that_is_to_be_loaded_measures_nothing(monkeypatch):
+    monkeypatch.setattr("a3c_lib.encoders.pixel_statistics", None)
+    planned = plan(env="atari:pong", network=Network(hidden=(8,), normalise_pixels=True))
+    assert isinstance(planned.make_model(to_be_loaded=True), nn.Module)
