@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from a3c_lib import actor_critic, reinforce
 from a3c_lib.networks import ActorCritic
 from a3c_lib.reinforce import TabularPolicy
+from a3c_lib.training import TorchOptimizer
 from a3c_lib.worlds.exact import objective, optimal_values
 
 RATES = {  # learning rates tried
@@ -86,8 +87,7 @@ def updates_of(its: SimpleNamespace) -> Any:
         return actor_critic.train(its.model, its.world, its.training)
     updates = reinforce.train(its.model, its.world, its.training)
     if its.optimizer == "Adam":
-        rate = its.training.learning_rate
-        updates.optimizer = torch.optim.Adam(its.model.parameters(), lr=rate)
+        updates.optimizer = TorchOptimizer(torch.optim.Adam(its.model.parameters()))
     return updates
 
 

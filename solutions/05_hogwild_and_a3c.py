@@ -352,7 +352,7 @@ assert first_and_last[0.002][0] < 0.7
 # %%
 def moves(seed, updates, learning_rate):
     """How far each weight moves in each update, in units of η.   → (updates, weights)"""
-    model, player = new_model(seed), Player(0, seed, T_MAX)
+    model, player = new_model(seed), CartPolePlayer(0, seed, T_MAX)
     theta = list(model.parameters())
     g, rows = [torch.zeros_like(each) for each in theta], []
     for _ in range(updates):
