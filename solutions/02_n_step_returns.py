@@ -23,8 +23,10 @@ from a3c_lib import ActorCritic, Rollout, collect, greedy, make_envs, sampled, s
 from a3c_lib.actor_critic import Config, actor_critic_loss, one_step_targets, train
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
-from a3c_lib.figures import animation, plots
+from a3c_lib.figures import plots
+from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
+from a3c_lib.figures.watching import play
 from a3c_lib.worlds import envs, exact
 
 plt.style.use(plots.STYLE)
@@ -522,10 +524,8 @@ plt.show()
 # Watch it play. Under each picture stands what the critic expects.
 
 # %%
-frames = animation.play(
-    greedy(n_step_agent), flat_catch, seed=1, episodes=4, values=n_step_agent.values
-)
-animation.animate(frames, fps=6)
+frames = play(greedy(n_step_agent), flat_catch, seed=1, episodes=4, values=n_step_agent.values)
+animate(frames, fps=6)
 
 # %% [markdown]
 # ### Over several seeds, and fairly

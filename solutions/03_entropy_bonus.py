@@ -22,8 +22,10 @@ from a3c_lib import ActorCritic, actor_critic, evaluate, greedy, n_step_returns
 from a3c_lib.actor_critic import Loss, actor_critic_loss
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
-from a3c_lib.figures import animation, plots
+from a3c_lib.figures import plots
+from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
+from a3c_lib.figures.watching import play
 from a3c_lib.worlds import envs, exact
 
 plt.style.use(plots.STYLE)
@@ -563,7 +565,7 @@ assert evaluation.mean > 200
 # *Sampled actions* means that the agent was evaluated as it plays while it learns, with its coin. Watch it, greedy this time: the likeliest action in every step.
 
 # %%
-animation.animate(animation.play(greedy(balancer), CARTPOLE, seed=3, max_steps=150), fps=25)
+animate(play(greedy(balancer), CARTPOLE, seed=3, max_steps=150), fps=25)
 
 # %% [markdown]
 # Five seeds, on record, each evaluated over 100 episodes at the end: without a bonus, with yours, and with ten times as much.

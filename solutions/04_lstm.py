@@ -34,8 +34,10 @@ from a3c_lib import (
 from a3c_lib.actor_critic import Loss
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, whose
-from a3c_lib.figures import animation, plots
+from a3c_lib.figures import plots
+from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
+from a3c_lib.figures.watching import play
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.rollout import Envs, Policy, Position, initial_state
 from a3c_lib.training import TorchOptimizer, clip_gradients, gradients_of
@@ -851,7 +853,7 @@ print("mean return", evaluation)
 assert evaluation.mean > 1.5 * best_without
 
 # %%
-animation.animate(animation.play(greedy(balancer), BLIND, seed=3, max_steps=150), fps=25)
+animate(play(greedy(balancer), BLIND, seed=3, max_steps=150), fps=25)
 
 # %% [markdown]
 # Has it worked out the velocities? Ask its memory. We let it play, note its output $h$ at every step and, from behind the scenes, the two velocities that it does not see. Then we look for the *linear* function of $h$ that comes closest to a velocity on one half of the steps, and test it on the other half. The share of the velocity's
