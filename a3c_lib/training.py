@@ -121,8 +121,8 @@ class TorchOptimizer:
         return self.optimizer.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with torch's."""
-        self.optimizer.load_state_dict(state_dict)
+        """Go on with torch's, a copy: torch's optimisers would go on changing the tensors in it."""
+        self.optimizer.load_state_dict(deepcopy(state_dict))
 
 
 class Training(Iterator[U], Generic[M, U]):

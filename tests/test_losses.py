@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Categorical
 
 from a3c_lib.actor_critic import actor_critic_loss
-from a3c_lib.losses import a2c_loss, entropy
+from a3c_lib.losses import Config, a2c_loss, entropy
 
 
 def rollout(T=3, N=2, A=4, seed=0):
@@ -71,6 +71,21 @@ def test_the_bonus_is_a_mean_over_steps():
     once = a2c_loss(logits, values, actions, values.detach(), entropy_weight=0.5)
     torch.testing.assert_close(a2c_loss(*twice, entropy_weight=0.5).total, once.total)
     assert once.entropy.item() == pytest.approx(entropy(logits).sum().item() / 6)
+
+
+def test_a_configs_loss_has_its_weights():
+    arguments = rollout()
+    ours = Config(value_weight=0.3, entropy_weight=0.2).loss(*arguments)
+    assert all(map(torch.equal, ours, a2c_loss(*arguments, value_weight=0.3, entropy_weight=0.2)))
+    default, defaults = Config().loss(*arguments), a2c_loss(*arguments)
+    assert all(map(torch.equal, default, defaults))
+
+
+@pytest.mark.parametrize("name", ["value_weight", "entropy_weight"])
+@pytest.mark.parametrize("weight", [-0.1, math.nan])
+def test_a_weight_that_cannot_be_is_refused(name, weight):
+    with pytest.raises(ValueError, match=f"{name} is at least 0; got {weight}"):
+        Config(**{name: weight})
 
 
 def test_a_negative_bonus_is_refused():

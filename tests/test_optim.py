@@ -138,8 +138,7 @@ def test_it_goes_on_from_its_state(kind):
             r"g has the shapes \[\(1,\)\]; got \[\(2,\)\]",
         ),
         (lambda: Config(optimizer="sgd"), "'rmsprop', 'momentum' or 'adam'; got 'sgd'"),
-        (lambda: Config(entropy_weight=-1), "entropy_weight is at least 0; got -1"),
-        (lambda: Config(value_weight=math.nan), "value_weight is at least 0; got nan"),
+        (lambda: Config(rmsprop_epsilon=0.0), "rmsprop_epsilon is positive; got 0.0"),
         (lambda: Config(decay=1), "decay is at least 0 and less than 1; got 1"),
     ],
 )
@@ -154,3 +153,10 @@ def test_bad_input_is_named(call, message):
 def test_the_config_makes_the_optimizer_that_it_names(name, kind):
     optimizer = Config(optimizer=name).make_optimizer([torch.zeros(1)])
     assert type(optimizer) is kind
+
+
+def test_the_config_sets_the_optimizer_that_it_makes():
+    config = {"decay": 0.75, "rmsprop_epsilon": 1.75}
+    rmsprop = Config(**config).make_optimizer([torch.zeros(1)])
+    momentum = Config(optimizer="momentum", **config).make_optimizer([torch.zeros(1)])
+    assert (rmsprop.decay, rmsprop.epsilon, momentum.decay) == (0.75, 1.75, 0.75)

@@ -193,3 +193,16 @@ def test_another_number_of_worlds_begins_new_episodes(changed):
     with a3c.train(network(env), env, config, resume=state) as training:
         assert not training.restored
         assert next(training).worker == 0
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_may_go_on_from_the_same_state_twice(run):
+    algorithm, config = RUNS[run]
+    with algorithm.train(network(WORLDS[1]), WORLDS[1], config) as training:
+        list(islice(training, 3))
+        state = training.state_dict()
+    models = network(WORLDS[1]), network(WORLDS[1])
+    for model in models:
+        with algorithm.train(model, WORLDS[1], config, resume=state) as training:
+            list(training)
+    assert all(map(torch.equal, *(model.parameters() for model in models)))

@@ -602,12 +602,6 @@ FAULTS = [
         "pass",
     ),
     Fault(
-        "a target network of each process's own",
-        "hogwild",
-        "for network in filter(None, (model, target)):",
-        "for network in filter(None, (model,)):",
-    ),
-    Fault(
         "a copy of the target network",
         "hogwild",
         "own.data = tensor.data",
