@@ -444,7 +444,7 @@ print(policy.logits(torch.tensor([0, 2])).softmax(dim=-1))
 #
 # | field | shape | what it holds |
 # |---|---|---|
-# | `seen` | $(T + 1, N)$ here | $o_0, o_1, \dots$: what each action was chosen on, and in the last row what came after the last step |
+# | `seen` | $(T + 1, N)$ here | $o_0, o_1, \dots$: what each action was chosen on, and in the last row what the next rollout will begin with |
 # | `actions` | $(T, N)$ | $a_t$ |
 # | `rewards` | $(T, N)$ | $r_t$, paid for $a_t$ |
 # | `final` | $(K,)$ here | what the world showed at the $K$ ends, step by step: it has no row in `seen` |

@@ -500,16 +500,10 @@ def in_turn(workers):
 
 
 def team(workers, shared, model, seed, t_max, learning_rate, total_steps):
+    players = [CartPolePlayer(rank, seed, t_max) for rank in range(workers)]
     return [
-        Worker(
-            rank,
-            shared,
-            deepcopy(model),
-            CartPolePlayer(rank, seed, t_max),
-            learning_rate,
-            total_steps,
-        )
-        for rank in range(workers)
+        Worker(rank, shared, deepcopy(model), player, learning_rate, total_steps)
+        for rank, player in enumerate(players)
     ]
 
 

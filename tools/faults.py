@@ -401,6 +401,12 @@ FAULTS = [
         'optimizer.load_state_dict(state["optimizer"])',
         "pass",
     ),
+    Fault(
+        "a loaded state that goes on changing",
+        "training",
+        "load_state_dict(deepcopy(state_dict))",
+        "load_state_dict(state_dict)",
+    ),
     Fault("weights not restored", "training", 'model.load_state_dict(state["model"])', "pass"),
     Fault(
         "own statistics not restored",
