@@ -772,16 +772,17 @@ last = cartpole.select(steps=cartpole.levels("steps")[-1])
 print("seed   seconds   sampled actions   greedy actions")
 for row in last.rows:
     print(f"{row['seed']:4} {row['seconds']:9.1f} {row['sampled']:17.1f} {row['greedy']:16.1f}")
-assert (last.column("sampled") >= 475).sum() >= 4
+assert (last.column("sampled") >= 475).all()
 assert (last.column("seconds") <= 30).all()
 
-fallen = cartpole.select(steps=30_000).column("episode_return") < 15
-print(f"below 15 after 30,000 steps: {fallen.sum()} of {len(fallen)} seeds")
-assert fallen.sum() == 1
-assert last.column("sampled").min() > 400
+courses = [cartpole.select(seed=s).column("episode_return") for s in cartpole.levels("seed")]
+falls = [(np.maximum.accumulate(course) - course).max() for course in courses]
+print("the deepest fall on the way, seed by seed:", " ".join(f"{fall:.0f}" for fall in falls))
+assert min(falls) > 50
+assert max(falls) > 300
 
 # %% [markdown]
-# Four of five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds; the fifth, for most of them. (Processes do not repeat: a seed does not settle where a run ends.) One of them had fallen at the beginning, and got up after 40,000 steps. (The courses go up and down on the way, and calm down as the learning rate does: that is what annealing is for.)
+# All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds. On the way every course falls, some by more than 300, and gets up again; the falls become smaller as the learning rate does. (Processes do not repeat: a seed does not settle how a run goes, and another five runs will not be these five.)
 #
 # Two settings were found by trying, as in chapter 03. `value_weight` is 0.05. And β is 0.001, a tenth of the paper's: chapter 03 saw what too large a bonus costs an agent on CartPole that plays with its coin.
 
@@ -926,7 +927,7 @@ assert several.column("counter").max() > ones.select(workers=2).column("counter"
 assert ones.column("slots").max() == ones.column("locked").max() == 0
 
 # %% [markdown]
-# Of the additions to weights, at most 34 in 10,000: even with nothing else to do, processes spend most of their time between two additions and not in one. The counter shows how much depends on the moment: between nothing and three in 10,000 with two workers, and hundreds with four, which have to share two cores.
+# Of the additions to weights, at most 21 in 10,000: even with nothing else to do, processes spend most of their time between two additions and not in one. The counter shows how much depends on the moment: with two workers it lost fewer than four in 10,000; with four, which have to share two cores, nearly nothing in one run and hundreds in the other two.
 # The worst moment is the schedule in which A *sleeps* between reading and writing:
 # the operating system takes the core from A, and when A wakes up it writes an old number over all that the others have counted in the meantime.
 #
@@ -1070,7 +1071,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # - **Repeatability.** A run with processes cannot be repeated, not even with the same seed. Whoever hunts a bug goes back to one process, in turn.
 # - **Old gradients.** With $K$ workers a gradient is about $K - 1$ updates old. Two learned CartPole all the same, and eight in turn did not learn visibly less than one.
 # - **Lost changes.** Few, and measured. But the theorem that would allow them does not apply.
-# - **Machinery.** Processes can be killed, interrupted, forgotten in a notebook. The package's `workers` module is about as long as its `a3c`.
+# - **Machinery.** Processes can be killed, interrupted, forgotten in a notebook. More than a third of the code behind the package's A3C, its module `workers`, is for that alone.
 # - **Small batches.** Each worker computes on its own few observations, one at a time, and a processor, let alone a graphics card, is at its best with many at once. That is the thought from which chapter 06 starts.
 
 # %% [markdown]
