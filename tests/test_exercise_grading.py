@@ -176,16 +176,14 @@ while True:
     except: pass
 """
 IGNORES = """
-import signal, subprocess, sys
-with open("child", "w") as file:
-    print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]).pid, file=file)
+import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 while True: pass
 """
 
 
 @pytest.mark.parametrize("stuck", [SWALLOWS, IGNORES], ids=["except", "ignored"])
-def test_a_cell_that_cannot_be_interrupted_is_killed_and_its_processes_too(
+def test_a_cell_that_cannot_be_interrupted_is_killed(
     stuck: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grading, "PATIENCE", 0.2)
@@ -196,8 +194,21 @@ def test_a_cell_that_cannot_be_interrupted_is_killed_and_its_processes_too(
         "a cell ran for more than 2 s and could not be interrupted",
     )
     assert not (tmp_path / "later").exists()
-    if stuck is IGNORES:
-        assert not alive(int((tmp_path / "child").read_text()))
+
+
+LEAVES_A_CHILD = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+with open("child", "w") as file:
+    print(child.pid, file=file)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for a process in /proc")
+@pytest.mark.parametrize("end", ["", "os._exit(1)"], ids=["in order", "dies"])
+def test_no_process_of_the_notebook_outlives_the_grading(end: str, tmp_path: Path) -> None:
+    graded(without_checking(tmp_path / "parent.ipynb", LEAVES_A_CHILD + end))
+    assert not alive(int((tmp_path / "child").read_text()))
 
 
 def alive(pid: int) -> bool:
