@@ -198,7 +198,8 @@ def test_a_cell_that_cannot_be_interrupted_is_killed(
 
 LEAVES_A_CHILD = """
 import os, subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+command = [sys.executable, "-c", "import time; time.sleep(1000)"]
+child = subprocess.Popen(command, start_new_session=True)  # out of the kernel's reach
 with open("child", "w") as file:
     print(child.pid, file=file)
 """

@@ -125,6 +125,9 @@ async def _run(client: Any, environment: dict[str, str], timeout: float) -> str:
         return ended
     finally:
         await _end_kernel(client, graceful)
+        for pid in _left_behind(f"{VERDICTS}={environment[VERDICTS]}"):
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGKILL)
 
 
 async def _run_cells(client: Any, timeout: float) -> str:
@@ -149,17 +152,22 @@ async def _run_cells(client: Any, timeout: float) -> str:
 
 
 async def _end_kernel(client: Any, graceful: bool) -> None:
-    """End the kernel, by itself if it can, and the processes that it started."""
-    group = getattr(client.km.provisioner, "pgid", None)  # there are none on Windows
-    try:
-        if client.kc is not None:
-            client.kc.stop_channels()
-        if client.km.has_kernel:
-            await client.km.shutdown_kernel(now=not graceful)
-    finally:
-        if group is not None and group != os.getpgrp():
-            with suppress(ProcessLookupError):  # all have ended
-                os.killpg(group, signal.SIGKILL)
+    """End the kernel, by itself if it can, and the processes of its group."""
+    if client.kc is not None:
+        client.kc.stop_channels()
+    if client.km.has_kernel:
+        await client.km.shutdown_kernel(now=not graceful)
+
+
+def _left_behind(variable: str) -> Iterator[int]:
+    """Processes that the notebook started, in whatever group: all inherit its environment.
+
+    None are found where there is no /proc.
+    """
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # somebody else's, or ended
+            if variable.encode() in environment.read_bytes().split(b"\0"):
+                yield int(environment.parent.name)
 
 
 def collected(path: Path) -> dict[str, dict[str, str]]:
