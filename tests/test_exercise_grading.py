@@ -1,15 +1,14 @@
 """Notebooks as learners hand them in, run in a kernel and graded."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbclient
 import nbformat
 import pytest
-from nbclient.exceptions import CellTimeoutError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from small_exercises import ALL
 
@@ -163,25 +162,164 @@ def returns(rewards, gamma):
     assert results["9.4"] == ("not checked", "the notebook has no cell for it")
 
 
-def test_a_cell_that_cannot_be_interrupted_ends_the_run_and_not_the_grading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def without_checking(path: Path, *cells: str) -> Path:
+    """A notebook that begins quickly: it mentions an exercise, and imports nothing."""
+    cells_ = [new_code_cell(source) for source in ("'exercise(\"9.1\")'", *cells)]
+    nbformat.write(new_notebook(cells=cells_), path)
+    return path
+
+
+SWALLOWS = """
+import time
+while True:
+    try: time.sleep(1000)
+    except: pass
+"""
+IGNORES = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+while True: pass
+"""
+
+
+@pytest.mark.parametrize("stuck", [SWALLOWS, IGNORES], ids=["except", "ignored"])
+def test_a_cell_that_cannot_be_interrupted_is_killed(
+    stuck: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: dict[str, Any] = {}
-
-    class Stuck:
-        def __init__(self, notebook: Any, **options: Any) -> None:
-            given.update(options)
-
-        def execute(self, **options: Any) -> None:
-            raise CellTimeoutError("stuck")
-
-    monkeypatch.setattr(nbclient, "NotebookClient", Stuck)
-    results = graded(notebook(tmp_path / "stuck.ipynb", RIGHT_LOSS), timeout=2.5)
-    assert (given["timeout"], given["interrupt_on_timeout"]) == (2.5, True)
-    assert results["9.2"] == (
+    monkeypatch.setattr(grading, "PATIENCE", 0.2)
+    path = without_checking(tmp_path / "stuck.ipynb", stuck, "open('later', 'w').close()")
+    results = graded(path, timeout=2)
+    assert results["9.1"] == (
         "not checked",
-        "a cell ran for more than 2.5 s and could not be interrupted",
+        "a cell ran for more than 2 s and could not be interrupted",
     )
+    assert not (tmp_path / "later").exists()
+
+
+LEAVES_A_CHILD = """
+import os, subprocess, sys
+command = [sys.executable, "-c", "import time; time.sleep(1000)"]
+child = subprocess.Popen(command, start_new_session=True)  # out of the kernel's reach
+with open("child", "w") as file:
+    print(child.pid, file=file)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for a process in /proc")
+@pytest.mark.parametrize("end", ["", "os._exit(1)"], ids=["in order", "dies"])
+def test_no_process_of_the_notebook_outlives_the_grading(end: str, tmp_path: Path) -> None:
+    graded(without_checking(tmp_path / "parent.ipynb", LEAVES_A_CHILD + end))
+    assert not alive(int((tmp_path / "child").read_text()))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_what_a_notebooks_processes_print_is_not_in_the_report(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = without_checking(
+        tmp_path / "loud.ipynb", "import os; os.system('echo shout; echo shout >&2')"
+    )
+    assert main(["grade", str(path)]) == 1
+    printed = capfd.readouterr()
+    assert json.loads(printed.out)["solved"] == 0
+    assert "shout" not in printed.out + printed.err
+
+
+LINE = json.dumps({"id": "9.1", "verdict": "right", "message": "✓"}).encode() + b"\n"
+
+
+def test_the_last_verdict_counts_and_a_line_that_breaks_off_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.jsonl"
+    assert grading.collected(path) == {}
+    path.write_bytes(LINE.replace(b"right", b"wrong") + LINE + LINE.replace(b"9.1", b"9.2")[:-9])
+    assert grading.collected(path) == {"9.1": {"verdict": "right", "message": "✓"}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"garbage\n",
+        b"\xff\n",
+        b"[]\n",
+        b"{}\n",
+        b"\n",
+        b"[" * 10**5 + b"\n",
+        LINE.replace(b'"right"', b"[]"),
+        "folder",
+        "pipe",
+        "device",
+    ],
+    ids=lambda content: str(content[:9]),
+)
+def test_verdicts_that_the_notebook_spoilt_are_not_graded(
+    content: bytes | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def spoil(notebook: Any, path: Path, timeout: float, scratch: Path) -> str:
+        verdicts = scratch / "verdicts.jsonl"
+        match content:
+            case "folder":
+                verdicts.mkdir()
+            case "pipe":
+                os.mkfifo(verdicts)
+            case "device":
+                verdicts.symlink_to("/dev/zero")
+            case bytes():
+                verdicts.write_bytes(LINE + content)
+        return ""
+
+    monkeypatch.setattr(grading, "run", spoil)
+    assert main(["grade", str(notebook(tmp_path / "part.ipynb", RIGHT_LOSS))]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("the notebook ")
+    assert printed.err.count("\n") == 1
+
+
+def test_the_exit_code_of_what_was_not_graded_is_never_that_of_not_solved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = notebook(tmp_path / "part.ipynb", RIGHT_LOSS)
+    for error, code in (RuntimeError("no such\nthing"), 2), (KeyboardInterrupt(), 130):
+
+        def failing(*_: Any, error: BaseException = error) -> str:
+            raise error
+
+        monkeypatch.setattr(grading, "run", failing)
+        assert main(["grade", str(path)]) == code
+    said = capsys.readouterr().err
+    assert said == f"{path} could not be graded: RuntimeError: no such thing\n"
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "nan", "inf", "soon"])
+def test_a_timeout_that_is_none_is_refused(timeout: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["grade", "n.ipynb", "--timeout", timeout])
+    assert end.value.code == 2
+    assert "argument --timeout: " in capsys.readouterr().err
+
+
+def test_what_a_terminal_cannot_show_is_shown_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(grading, "run", lambda *_: "a lone \ud800")
+    path = notebook(tmp_path / "part.ipynb", '@exercise("9.2")\ndef loss(): ...')
+    assert main(["grade", str(path)]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["exercises"]["9.2"]["message"] == "a lone \ud800"
+
+
+def test_help_says_that_the_notebook_is_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["grade", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Grading runs the notebook, with all your rights" in said
+    assert "can fake it" in said
 
 
 def test_all_exercises_of_its_chapters_are_graded_or_those_asked_for(

@@ -170,6 +170,69 @@ def test_after_an_error_the_last_checkpoint_stays(tmp_path):
     assert run.checkpoint.read_bytes() == before
 
 
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "parallel-a2c"])
+def test_a_state_that_is_not_finite_never_takes_a_good_ones_place(tmp_path, algorithm):
+    """Steps so long that the weights overflow; what was saved before that stays, and goes on."""
+    # torch's Adam divides by 0.1 at first, and refuses what is no float32.
+    planned = plan(algorithm, learning_rate=3e37 if algorithm == "actor-critic" else 3e38)
+    with planned.train(planned.make_model()) as training:
+        run = Run.create(tmp_path / "run", planned, training.state_dict())
+        with pytest.raises((FloatingPointError, RuntimeError)):  # it may be found while it acts
+            list(record(run, training, training, every=0))
+    assert all(weight.isfinite().all() for weight in weights(run).values())
+    assert isinstance(run.model(), torch.nn.Module)
+    with planned.train(planned.make_model(), run.load()["training"]):
+        pass
+
+
+@pytest.mark.parametrize("place", ["model", "optimizer"])
+def test_a_checkpoint_that_is_not_finite_is_one_clear_line(tmp_path, place):
+    run = train(plan(), tmp_path / "run", stop=2)
+    content = run.load()
+    if place == "model":
+        next(iter(content["training"]["model"].values()))[0] = torch.nan
+        damage = r"model\.torso\.\d\.weight"
+    else:
+        content["training"]["optimizer"]["g"][0][0] = torch.inf
+        damage = r"optimizer\.g\.0"
+    with pytest.raises(FloatingPointError, match=f"after 80 steps {damage} is not finite"):
+        run.save(content["training"], 1.0)
+    assert run.load()["training"]["steps"] == 80
+    checkpoints.save(run.checkpoint, content)  # what an older version left
+    with pytest.raises(CheckpointError, match=f"of a run that diverged: {damage} is not finite"):
+        run.model()
+
+
+def test_weights_of_workers_in_turn_count_too_and_what_they_saw_does_not(tmp_path):
+    run = train(plan("a3c", shared_statistics=False), tmp_path / "run", stop=2)
+    state = run.load()["training"]
+    worker = state["workers"][1]
+    worker["world"] = torch.tensor([torch.inf])
+    run.save(state, 1.0)
+    worker["statistics"]["g"][0][0] = torch.nan
+    with pytest.raises(FloatingPointError, match=r"workers\.1\.statistics\.g\.0 is not finite"):
+        run.save(state, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seconds": "soon"}, "holds no number of seconds"),
+        ({"seconds": float("nan")}, "holds no number of seconds"),
+        ({"plan": {}}, "is no checkpoint of a run: 'network'"),
+        ({"training": {"steps": True}}, "holds no number of steps"),
+        ({"training": {"steps": 3, "updates": "many"}}, "holds no number of updates"),
+        ({"training": {"steps": 3, "workers": 3}}, "is no checkpoint of a run: "),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_that_somebody_made_is_one_clear_line(tmp_path, changes, message):
+    run = train(plan(), tmp_path / "run", stop=2)
+    checkpoints.save(run.checkpoint, {**run.load(), **changes})
+    with pytest.raises(CheckpointError, match=message):
+        run.load()
+
+
 def test_two_processes_do_not_train_in_one_folder(tmp_path):
     run = train(plan(), tmp_path / "run", stop=1)
     with (

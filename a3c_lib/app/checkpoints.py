@@ -9,7 +9,7 @@ with a3c.train(model, make_env, config, resume=checkpoints.load("run.pt")) as tr
 import io
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,23 @@ def load(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} holds a {type(state).__name__}, which is no trainer's state")
     with_arrays: dict[str, Any] = _with_arrays(state)
     return with_arrays
+
+
+def not_finite(value: Any, name: str = "") -> Iterator[str]:
+    """The tensors in a state that hold NaN or infinity, by name.
+
+    >>> list(not_finite({"model": {"bias": torch.tensor([1.0, torch.inf])}, "steps": 3}))
+    ['model.bias']
+    """
+    if isinstance(value, Tensor):
+        if not value.isfinite().all():
+            yield name
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from not_finite(each, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        for i, each in enumerate(value):
+            yield from not_finite(each, f"{name}.{i}")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from torch import nn
 
 from a3c_lib import a2c, a3c, actor_critic, losses, parallel_a2c, reinforce, training
 from a3c_lib.actor_critic import Targets, one_step_targets
+from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.networks import ActorCritic, HasSpaces
 from a3c_lib.recurrent import RecurrentActorCritic
@@ -333,23 +335,55 @@ class Plan(NamedTuple):
         )
 
     def checked(self, state: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-        """A checkpoint's content, if it is of this algorithm, environment and network."""
+        """A checkpoint's content, if it is of this algorithm, environment and network, and can be
+        gone on from. Raises CheckpointError if not."""
+        try:
+            reason = self._reason_against(state)
+        except (LookupError, TypeError, AttributeError, RuntimeError) as error:
+            reason = f"is no checkpoint of a run: {in_a_line(error)}"  # somebody made it by hand
+        if reason:
+            raise CheckpointError(f"{path} {reason}")
+        return state
+
+    def _reason_against(self, state: Mapping[str, Any]) -> str:
         about, state_of_training = state.get("plan"), state.get("training")
-        if (
-            not isinstance(about, dict)
-            or not isinstance(state_of_training, dict)
-            or "seconds" not in state
-        ):
-            raise CheckpointError(f"{path} is no checkpoint of a run")
+        if not isinstance(about, dict) or not isinstance(state_of_training, dict):
+            return "is no checkpoint of a run"
         ours, theirs = self.as_json(), {**about, "network": _renamed(about["network"], "network")}
         for what in "algorithm", "env", "network", "screen":
             if ours[what] != theirs.get(what):
-                raise CheckpointError(
-                    f"{path} is of another {what}, {theirs.get(what)}; the run has {ours[what]}"
-                )
-        if not isinstance(state_of_training.get("steps"), int):
-            raise CheckpointError(f"{path} holds no number of steps; it is no trainer's state")
-        return state
+                return f"is of another {what}, {theirs.get(what)}; the run has {ours[what]}"
+        for name, number in (
+            ("steps", state_of_training.get("steps")),
+            ("updates", state_of_training.get("updates", 0)),
+            ("seconds", state.get("seconds")),
+        ):
+            kinds = (int, float) if name == "seconds" else (int,)
+            if type(number) not in kinds or not 0 <= number < math.inf:
+                return f"holds no number of {name}; it is no trainer's state"
+        if damage := spoilt(state_of_training):
+            return (
+                f"is of a run that diverged: {damage} is not finite. Begin a new one, with a "
+                "smaller learning rate"
+            )
+        return ""
+
+
+def spoilt(state: Mapping[str, Any]) -> str:
+    """What of a training's weights and statistics is not finite, the first; "" if all is.
+
+    >>> import torch
+    >>> spoilt({"model": {"weight": torch.ones(2)}, "optimizer": {"g": [torch.tensor(torch.nan)]}})
+    'optimizer.g.0'
+    """
+    learned = {name: state.get(name) for name in ("model", "optimizer", "target")}
+    # Workers in turn have weights of their own, and perhaps statistics. (What they have seen is no
+    # matter of finiteness: a world may have its own use for infinity.)
+    workers = [
+        {name: worker.get(name) for name in ("model", "statistics")}
+        for worker in state.get("workers") or ()
+    ]
+    return next(checkpoints.not_finite(learned | {"workers": workers}), "")
 
 
 def _renamed(options: Mapping[str, Any], whose: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from torch import nn
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.metrics import Metrics, rows_of
-from a3c_lib.app.plan import Plan, RunError, in_a_line
+from a3c_lib.app.plan import Plan, RunError, in_a_line, spoilt
 from a3c_lib.training import Training
 
 RUN, METRICS, CHECKPOINT, LOCK = "run.json", "metrics.csv", "checkpoint.pt", "lock"
@@ -90,7 +90,16 @@ class Run:
         checkpoints.write_text(self.folder / RUN, text + "\n")
 
     def save(self, state: Mapping[str, Any], seconds: float) -> None:
-        """Put a training's state in the place of the last one."""
+        """Put a training's state in the place of the last one.
+
+        Raises FloatingPointError, and leaves the last one, if weights or statistics are not finite:
+        from those nothing can go on.
+        """
+        if damage := spoilt(state):
+            raise FloatingPointError(
+                f"after {state['steps']} steps {damage} is not finite; the learning rate may be "
+                "too high"
+            )
         content = {"plan": self.plan.as_json(), "training": state, "seconds": seconds}
         checkpoints.save(self.checkpoint, content)
 
@@ -147,8 +156,9 @@ def record(
     """Hand a training's updates through; write a row of each, and a checkpoint `every` so many
     seconds and at the end, also where the loop is left early.
 
-    After an error in the training the last checkpoint stays as it is. `updates` are the training's,
-    or what wraps them, such as `track(training)`.
+    After an error in the training the last checkpoint stays as it is; and so it does, and
+    FloatingPointError is raised, when weights or statistics are not finite. `updates` are the
+    training's, or what wraps them, such as `track(training)`.
 
     >>> from a3c_lib import a2c
     >>> from a3c_lib.app.plan import Network
