@@ -359,7 +359,11 @@ class Plan(NamedTuple):
             ("seconds", state.get("seconds")),
         ):
             kinds = (int, float) if name == "seconds" else (int,)
-            if type(number) not in kinds or not 0 <= number < math.inf:
+            if (
+                not isinstance(number, kinds)
+                or isinstance(number, bool)
+                or not 0 <= number < math.inf
+            ):
                 return f"holds no number of {name}; it is no trainer's state"
         if damage := spoilt(state_of_training):
             return (
