@@ -196,6 +196,38 @@ def test_a_pickle_with_code_is_refused_and_not_run(path):
     assert harm.exists()  # it would have been
 
 
+def test_nothing_with_a_right_checksum_is_refused(path):
+    path.write_bytes(forged(b""))
+    refused(path, "cannot be read by torch")
+
+
+def test_a_pickle_that_torch_warns_of_is_refused_without_a_warning(path):
+    path.write_bytes(forged(pickle.dumps({"steps": 3}, protocol=4)))
+    with pytest.raises(CheckpointError):  # warnings are errors in the tests
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "thing", [3, "text", [torch.zeros(2)], torch.zeros(2, dtype=torch.bfloat16)]
+)
+def test_an_array_that_is_none_is_refused(path, thing):
+    content = io.BytesIO()
+    torch.save({"a": {checkpoints.ARRAY: thing}}, content)
+    path.write_bytes(forged(content.getvalue()))
+    refused(path, "holds an array that is none")
+
+
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero"])
+def test_what_may_never_end_is_not_read(path, target):
+    path.unlink()
+    if target == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(target)
+    with pytest.raises(CheckpointError, match="cannot be read: it is no file"):
+        load(path)
+
+
 def test_what_is_no_state_is_refused(path):
     content = io.BytesIO()
     torch.save([1, 2], content)

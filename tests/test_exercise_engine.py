@@ -1436,7 +1436,11 @@ def test_progress_outlives_the_kernel_and_what_was_solved_stays_solved(
     assert [path.name for path in (folder / "my").iterdir()] == ["exercises.json"]
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[1]", "null", '{"9.1": 7, "9.2": "tried"}', "\x00"])
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[1]", "null", '{"9.1": 7, "9.2": "tried"}', "\x00", "[" * 10**5, '{"9.1": [[]]}'],
+    ids=lambda damage: damage[:9],
+)
 def test_a_damaged_progress_file_does_no_harm(
     folder: Path, damage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1446,6 +1450,18 @@ def test_a_damaged_progress_file_does_no_harm(
     book.exercise("9.1")(recursive)
     restart(monkeypatch)
     assert table(capsys)[0] == "✓ 9.1  returns"
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_stands_in_the_place_of_the_progress_file_does_no_harm(
+    folder: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = folder / "my" / "exercises.json"
+    place.parent.mkdir()
+    place.mkdir() if kind == "folder" else os.mkfifo(place)
+    book.exercise("9.1")(recursive)
+    assert table(capsys)[0] == "✓ 9.1  returns"
+    assert [path.name for path in place.parent.iterdir()] == ["exercises.json"]
 
 
 def test_a_folder_that_cannot_be_written_does_no_harm(

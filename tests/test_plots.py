@@ -43,6 +43,26 @@ def update(steps, **signals):
     return SimpleNamespace(steps=steps, **signals)
 
 
+# Updates that are kept by signal
+
+
+class Columns(list):
+    """Updates of which nobody asks each for its signals."""
+
+    def column(self, name):
+        return np.array([vars(each)[name] for each in self], float)
+
+
+def test_signals_of_columns_are_those_of_updates():
+    updates = [update(10, entropy=0.7), update(20, entropy=math.nan), update(30, entropy=0.1)]
+    drawn = [
+        [line.get_xydata().tolist() for line in plots.signals(runs, names=["entropy"])[0].lines]
+        for runs in (updates, Columns(updates))
+    ]
+    assert drawn[0] == drawn[1]
+    assert drawn[0][1] == [[10, 0.7], [30, 0.1]]
+
+
 # Learning curves
 
 

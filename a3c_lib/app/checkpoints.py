@@ -6,9 +6,12 @@ with a3c.train(model, make_env, config, resume=checkpoints.load("run.pt")) as tr
     ...
 """
 
+import errno
 import io
 import os
 import pickle
+import stat
+import warnings
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -53,11 +56,12 @@ def load(path: str | Path) -> dict[str, Any]:
     """The state in a file that `save` wrote, its tensors on the CPU.
 
     Raises CheckpointError if the file is not there, is damaged, or is something else. What is not
-    plain data is refused, not run: an unknown file can do no harm.
+    plain data is refused, not run: an unknown file can do no harm. (The environment that a run's
+    folder names, as "module:Id", is another matter: resuming or evaluating imports that module.)
     """
     path = Path(path)
     try:
-        content = path.read_bytes()
+        content = content_of(path)
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
     except OSError as error:
@@ -70,21 +74,32 @@ def load(path: str | Path) -> dict[str, Any]:
     if sha256(content).digest() != digest:
         raise CheckpointError(f"{path} is damaged: what is in it is not what was written")
     try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # torch's, of pickles that it did not write
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise CheckpointError(
             f"{path} holds more than numbers, text and tensors; it was refused, and nothing in it "
             "was run"
         ) from None
-    except (RuntimeError, ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # noqa: BLE001  whatever a made-up file makes torch raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise CheckpointError(
             f"{path} cannot be read by torch {torch.__version__}: {reason}"
         ) from None
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds a {type(state).__name__}, which is no trainer's state")
-    with_arrays: dict[str, Any] = _with_arrays(state)
+    try:
+        with_arrays: dict[str, Any] = _with_arrays(state)
+    except (AttributeError, TypeError, RuntimeError):  # no tensor, or one that is no array's
+        raise CheckpointError(f"{path} holds an array that is none") from None
     return with_arrays
+
+
+def content_of(path: Path) -> bytes:
+    """What is in a file. Raises OSError; also for a pipe and a device, which may never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return path.read_bytes()
 
 
 def not_finite(value: Any, name: str = "") -> Iterator[str]:

@@ -6,7 +6,7 @@ same style, `plt.style.use(plots.STYLE)` and `plots.axes()`.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -83,6 +83,14 @@ class HasSteps(Protocol):
     @property
     def steps(self) -> int:
         """Environment steps so far."""
+
+
+@runtime_checkable
+class HasColumns(Protocol):
+    """Updates that are kept by signal: less memory, where there are very many."""
+
+    def column(self, name: str) -> Floats:
+        """One number of each update, (K,)."""
 
 
 # Runs
@@ -222,7 +230,7 @@ def _draw_signal(
         steps, values = _signal(updates, name)
         means = moving_mean(steps, values, window)
         ax.plot(steps, means, color=colour, label=label, zorder=3)
-        seen += [*means]
+        seen += [means.min(), means.max()] if len(means) else []
         if len(runs) == 1:  # of several, the pale ones would hide each other
             ax.plot(steps, values, color=colour, alpha=0.3, linewidth=0.7)
             seen += [*np.quantile(values, [0.005, 0.995])] if len(values) else []
@@ -589,8 +597,11 @@ def _curve(name: str, seed: Curve, window: float) -> tuple[Floats, Floats]:
 
 def _signal(updates: Sequence[HasSteps], name: str) -> tuple[Floats, Floats]:
     """Steps and values of a signal, where it is a number.   → (K,), (K,)."""
-    steps = np.array([update.steps for update in updates], float)
-    values = np.array([getattr(update, name) for update in updates], float)
+    if isinstance(updates, HasColumns):
+        steps, values = updates.column("steps"), updates.column(name)
+    else:
+        steps = np.array([update.steps for update in updates], float)
+        values = np.array([getattr(update, name) for update in updates], float)
     there = np.isfinite(values)
     return steps[there], values[there]
 

@@ -56,8 +56,9 @@ def _read() -> dict[str, str]:
     """What the file says; nothing if it is missing or damaged."""
     path = file()
     try:
-        kept: Any = json.loads(path.read_text(encoding="utf-8")) if path else {}
-    except (OSError, ValueError):
+        # A pipe in its place would be waited for, for ever.
+        kept: Any = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(kept, dict):
         return {}
@@ -74,6 +75,8 @@ def _write(news: dict[str, str]) -> None:
         path.parent.mkdir(exist_ok=True)
         scratch.write_text(json.dumps(after, indent=1, sort_keys=True), encoding="utf-8")
         scratch.replace(path)
+    with suppress(OSError):  # it could not take the file's place, a folder's for example
+        scratch.unlink(missing_ok=True)
 
 
 def _merged(before: dict[str, str], news: dict[str, str]) -> dict[str, str]:
