@@ -950,7 +950,7 @@ for workers in lost.levels("workers"):
         shares[workers, locked] = [run["lost"] for run in runs]
         counters[workers, locked] = [run["naive"] for run in runs]
         each = "  ".join(f"{10_000 * share:7.2f}" for share in shares[workers, locked])
-        print(f"{workers:7} {locked:>6} {each:>30} {max(counters[workers, locked]):22.1%}")
+        print(f"{workers:7} {locked:>6} {each:>30} {max(counters[workers, locked]):22.2%}")
 assert max(max(shares[key]) for key in shares if 1 in key or "True" in key) == 0
 assert 0 < min(shares[2, "False"]) <= max(shares[2, "False"]) < 0.01
 assert max(shares[4, "False"]) < 0.01

@@ -775,8 +775,8 @@ for world, ax in zip(ENOUGH, panels, strict=True):
 plt.show()
 
 # %% [markdown]
-# A2C takes more than three times as many steps a second, on half of the cores. It asks its network about eight observations at once, moves eight poles with a few operations, and makes one update where A3C makes eight. So after the same ten seconds it has learned more in CartPole: with η = 0.01 each of its five seeds is near 500, and of A3C's not all are. (Processes do not repeat: a seed does not settle where A3C's runs end.) In Catch both are there within a few seconds, A2C mostly
-# within one.
+# A2C takes more than three times as many steps a second, on half of the cores. It asks its network about eight observations at once, moves eight poles with a few operations, and makes one update where A3C makes eight. So after the same ten seconds it has learned more in CartPole: with η = 0.01 each of its five seeds is near 500, and of A3C's not all are. (Processes do not repeat: a seed does not settle where A3C's runs end.) In Catch A2C is there within five seconds, mostly within
+# one; of A3C's five runs three are there, within four.
 
 # %%
 print("evaluated at the end, seed by seed")
