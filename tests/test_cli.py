@@ -317,7 +317,7 @@ def test_without_tyro_the_remedy_is_named(monkeypatch, capsys):
     from a3c_lib.__main__ import main as command
 
     monkeypatch.delitem(sys.modules, "a3c_lib.app.cli")
-    monkeypatch.delattr(a3c_lib, "cli")
+    monkeypatch.delattr(a3c_lib.app, "cli")
     monkeypatch.setitem(sys.modules, "tyro", None)
     monkeypatch.setattr(sys, "path", [*sys.path])  # it gets one entry more
     assert command() == 2
@@ -497,7 +497,7 @@ def alive(pid):
 # What a terminal does at Ctrl-C: it interrupts all processes, here after the twentieth update.
 INTERRUPTED = """
 import os, signal, sys
-from a3c_lib import cli
+from a3c_lib.app import cli
 
 record = cli.record
 

@@ -67,7 +67,7 @@ def test_the_trainer_is_left_open(wrapper):
     with training() as ours:
         for _ in wrapper(ours):
             break
-        assert not ours.envs.closed
+        assert not ours.player.closed
         assert next(ours).updates == 2
 
 
@@ -267,7 +267,7 @@ print(len(shows))
 PREPARED = """
 import os
 import matplotlib.pyplot as plt
-from a3c_lib import progress
+from a3c_lib.figures import progress
 from a3c_lib.figures.progress import live_plot, track
 from a3c_lib.reinforce import Config, TabularPolicy, train
 

@@ -360,7 +360,7 @@ def test_a_run_with_normalised_pixels_knows_its_statistics(tmp_path, monkeypatch
 # which kills itself: at a call of the function with that name, or at any call or return.
 FORKING = """
 import json, os, signal, sys
-from a3c_lib import progress
+from a3c_lib.figures import progress
 from a3c_lib.app.cli import main, parsed
 
 for arguments in ["train", "a2c", "ENV"], ["train", "a3c", "ENV"], ["resume", "RUN"]:
