@@ -230,6 +230,16 @@ def seed_sequence(seed: int | np.random.SeedSequence, *path: int) -> np.random.S
     return np.random.SeedSequence([seed, *path])
 
 
+def env_seeds(seed: int | np.random.SeedSequence, num_envs: int) -> list[int]:
+    """A seed for each environment. It fits into 31 bits, as some simulators ask; so do the numbers
+    after it, which a vector environment gives to its second environment, its third, …
+
+    >>> max(env_seeds(0, num_envs=1000)) + 999 < 2**31
+    True
+    """
+    return [int(s) % (2**31 - num_envs) for s in seed_sequence(seed).generate_state(num_envs)]
+
+
 def start(envs: Envs, seed: int | np.random.SeedSequence, policy_state: Any = None) -> Position:
     """Begin an episode in every environment, each with a seed of its own."""
     mode = envs.metadata.get("autoreset_mode")
@@ -238,7 +248,7 @@ def start(envs: Envs, seed: int | np.random.SeedSequence, policy_state: Any = No
             "rollouts need environments that reset themselves, with AutoresetMode.SAME_STEP or "
             f"NEXT_STEP; these have {mode}"
         )
-    seeds = [int(s) for s in seed_sequence(seed).generate_state(envs.num_envs)]
+    seeds = env_seeds(seed, envs.num_envs)
     one_by_one = isinstance(envs.unwrapped, SyncVectorEnv | AsyncVectorEnv)
     # Environments that compute as one array draw from one generator.
     observation, _ = envs.reset(seed=seeds if one_by_one else seeds[0])  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from a3c_lib.rollout import (
     collect,
     collect_episode,
     dummy_steps,
+    env_seeds,
     greedy,
     make_env,
     make_envs,
@@ -313,6 +314,46 @@ def test_each_environment_has_a_seed_of_its_own_and_the_same_ones_again():
     assert len(set(seeds(0))) == 4
     assert seeds(0) == seeds(0)
     assert not set(seeds(0)) & set(seeds(1))
+
+
+class Signed(Counting):
+    """A simulator whose seeds are signed numbers of 32 bits."""
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None and not 0 <= seed < 2**31:
+            raise OverflowError(f"Python integer {seed} out of bounds for int32")
+        return super().reset(seed=seed)
+
+
+class CountingOn(VectorEnv):
+    """Gives its environments the numbers from its own seed on."""
+
+    def __init__(self, num_envs):
+        self.num_envs, self.envs = num_envs, [Signed() for _ in range(num_envs)]
+        self.single_observation_space = self.envs[0].observation_space
+        self.single_action_space = self.envs[0].action_space
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+
+    def reset(self, *, seed=None, options=None):
+        return np.stack([env.reset(seed=seed + i)[0] for i, env in enumerate(self.envs)]), {}
+
+
+@pytest.mark.parametrize("make", [lambda n: make_envs(Signed, n), CountingOn])
+def test_seeds_fit_into_31_bits_also_where_a_vector_environment_counts_on(make):
+    seen = []
+    for seed in range(100):
+        envs = make(5)
+        start(envs, seed)
+        seen += [env.unwrapped.seeds[0] for env in envs.envs]
+    assert 0 <= min(seen) < 2**27
+    assert 2**31 - 2**27 < max(seen) < 2**31
+
+
+@given(seed=st.integers(0, 2**70), num_envs=st.integers(1, 300))
+def test_no_seed_is_too_large(seed, num_envs):
+    seeds = env_seeds(seed, num_envs)
+    assert len(seeds) == num_envs
+    assert 0 <= min(seeds) <= max(seeds) + num_envs - 1 < 2**31
 
 
 def test_the_same_seed_gives_the_same_rollout_and_another_seed_another():
