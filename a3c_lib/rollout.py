@@ -231,13 +231,18 @@ def seed_sequence(seed: int | np.random.SeedSequence, *path: int) -> np.random.S
 
 
 def env_seeds(seed: int | np.random.SeedSequence, num_envs: int) -> list[int]:
-    """A seed for each environment. It fits into 31 bits, as some simulators ask; so do the numbers
-    after it, which a vector environment gives to its second environment, its third, …
+    """A seed of 32 bits for each environment."""
+    return [int(s) for s in seed_sequence(seed).generate_state(num_envs)]
 
-    >>> max(env_seeds(0, num_envs=1000)) + 999 < 2**31
-    True
+
+def seeds_of_31_bits(seeds: list[int]) -> list[int]:
+    """The same seeds where they are small enough. So are the numbers after them, which a vector
+    environment gives to its second environment, its third, …
+
+    >>> seeds_of_31_bits([7, 2**31 + 7, 2**31 - 1])
+    [7, 10, 2]
     """
-    return [int(s) % (2**31 - num_envs) for s in seed_sequence(seed).generate_state(num_envs)]
+    return [s % (2**31 - len(seeds)) for s in seeds]
 
 
 def start(envs: Envs, seed: int | np.random.SeedSequence, policy_state: Any = None) -> Position:
@@ -249,9 +254,10 @@ def start(envs: Envs, seed: int | np.random.SeedSequence, policy_state: Any = No
             f"NEXT_STEP; these have {mode}"
         )
     seeds = env_seeds(seed, envs.num_envs)
-    one_by_one = isinstance(envs.unwrapped, SyncVectorEnv | AsyncVectorEnv)
-    # Environments that compute as one array draw from one generator.
-    observation, _ = envs.reset(seed=seeds if one_by_one else seeds[0])  # type: ignore[arg-type]
+    try:
+        observation = _first_observation(envs, seeds)
+    except (OverflowError, TypeError):  # many a simulator's seeds are signed numbers of 32 bits
+        observation = _first_observation(envs, seeds_of_31_bits(seeds))
     return Position(
         _copied(observation),
         policy_state,
@@ -259,6 +265,13 @@ def start(envs: Envs, seed: int | np.random.SeedSequence, policy_state: Any = No
         np.zeros(envs.num_envs, dtype=np.int64),
         np.zeros(envs.num_envs, dtype=np.bool_),
     )
+
+
+def _first_observation(envs: Envs, seeds: list[int]) -> Any:
+    one_by_one = isinstance(envs.unwrapped, SyncVectorEnv | AsyncVectorEnv)
+    # Environments that compute as one array draw from one generator.
+    observation, _ = envs.reset(seed=seeds if one_by_one else seeds[0])  # type: ignore[arg-type]
+    return observation
 
 
 def initial_state(model: object, num_envs: int) -> State:

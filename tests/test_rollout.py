@@ -18,6 +18,7 @@ from a3c_lib.rollout import (
     make_env,
     make_envs,
     sampled,
+    seeds_of_31_bits,
     start,
 )
 
@@ -319,10 +320,18 @@ def test_each_environment_has_a_seed_of_its_own_and_the_same_ones_again():
 class Signed(Counting):
     """A simulator whose seeds are signed numbers of 32 bits."""
 
+    refusal = OverflowError
+
     def reset(self, *, seed=None, options=None):
         if seed is not None and not 0 <= seed < 2**31:
-            raise OverflowError(f"Python integer {seed} out of bounds for int32")
+            raise self.refusal(f"Python integer {seed} out of bounds for int32")
         return super().reset(seed=seed)
+
+
+class SignedElsewhere(Signed):
+    """As ale-py says it."""
+
+    refusal = TypeError
 
 
 class CountingOn(VectorEnv):
@@ -338,20 +347,32 @@ class CountingOn(VectorEnv):
         return np.stack([env.reset(seed=seed + i)[0] for i, env in enumerate(self.envs)]), {}
 
 
-@pytest.mark.parametrize("make", [lambda n: make_envs(Signed, n), CountingOn])
-def test_seeds_fit_into_31_bits_also_where_a_vector_environment_counts_on(make):
+@pytest.mark.parametrize(
+    "make",
+    [lambda n: make_envs(Signed, n), lambda n: make_envs(SignedElsewhere, n), CountingOn],
+)
+def test_who_refuses_seeds_of_32_bits_gets_them_within_31(make):
     seen = []
     for seed in range(100):
         envs = make(5)
         start(envs, seed)
-        seen += [env.unwrapped.seeds[0] for env in envs.envs]
+        seen += [env.unwrapped.seeds[-1] for env in envs.envs]
     assert 0 <= min(seen) < 2**27
     assert 2**31 - 2**27 < max(seen) < 2**31
 
 
-@given(seed=st.integers(0, 2**70), num_envs=st.integers(1, 300))
-def test_no_seed_is_too_large(seed, num_envs):
-    seeds = env_seeds(seed, num_envs)
+def test_an_error_that_is_not_about_seeds_stays_what_it_is():
+    class Broken(Counting):
+        def reset(self, *, seed=None, options=None):
+            raise TypeError("no level of that name")
+
+    with pytest.raises(TypeError, match="no level of that name"):
+        start(make_envs(Broken, 2), 0)
+
+
+@given(seed=st.integers(0, 2**70), num_envs=st.integers(2, 300))
+def test_no_seed_of_31_bits_is_too_large(seed, num_envs):
+    seeds = seeds_of_31_bits([2**31 - 1, *env_seeds(seed, num_envs - 1)])
     assert len(seeds) == num_envs
     assert 0 <= min(seeds) <= max(seeds) + num_envs - 1 < 2**31
 

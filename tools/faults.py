@@ -551,7 +551,7 @@ FAULTS = [
         "observation[lost]",
         'info["final_obs"][lost]',
     ),
-    Fault("seeds of 32 bits", "rollout", "% (2**31 - num_envs)", "% 2**32"),
+    Fault("seeds of 32 bits", "rollout", "s % (2**31 - len(seeds))", "s % 2**31"),
     Fault("episodes are lives", "rollout", 'info.get("game_over", ended)', "ended"),
     Fault(
         "observations not copied",
