@@ -14,39 +14,73 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from a3c_lib.figures.pictures import metadata
+
 Frame = NDArray[np.uint8]  # (H, W, 3)
 
 WIDTH = 320  # pixels; wider pictures are made smaller
 MAX_BYTES = 300_000
 SLOWEST = 2.0  # frames a second; with fewer it is no animation
 COLOURS = 64
+SHOWN = 640  # pixels: a notebook shows a film up to so wide, small ones twice as wide as they are
 
 
 class Animation:
-    """An animated PNG that a notebook shows, and `save` writes."""
+    """An animated PNG that a notebook shows, `still` stops, and `save` writes.
 
-    def __init__(self, png: bytes, size: tuple[int, int], frames: int, seconds: float) -> None:
+    `alt` says what is seen, for those who do not see it.
+    """
+
+    def __init__(
+        self, png: bytes, size: tuple[int, int], frames: int, seconds: float, alt: str = ""
+    ) -> None:
         self.png, self.size, self.frames, self.seconds = png, size, frames, seconds
+        self.alt = alt
+
+    def still(self, frame: int) -> "Animation":
+        """One frame of it, counted from 0; from the end, if negative.
+
+        >>> black, white = np.zeros((9, 9, 3), np.uint8), np.full((9, 9, 3), 255, np.uint8)
+        >>> animate([black, white], alt="A flash.").still(-1).alt
+        'A flash. Frame 1 of 0 to 1.'
+        """
+        if not -self.frames <= frame < self.frames:
+            raise IndexError(f"frame is from 0 to {self.frames - 1}; got {frame}")
+        image = Image.open(BytesIO(self.png))
+        image.seek(frame % self.frames)
+        which = f"Frame {frame % self.frames} of 0 to {self.frames - 1}."
+        png = _encoded([image.convert("RGB")], [0])
+        return Animation(png, self.size, 1, 0.0, f"{self.alt} {which}".strip())
 
     def save(self, path: str | Path) -> None:
         """Write the PNG to a file."""
         Path(path).write_bytes(self.png)
 
-    def _repr_png_(self) -> bytes:
-        return self.png
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        width = min(2 * self.size[0], SHOWN)
+        about = metadata(self.alt, width=width) if self.alt else {"image/png": {"width": width}}
+        return self.png, about["image/png"]
 
     def __repr__(self) -> str:
         width, height = self.size
-        return (
+        size = (
             f"Animation: {self.frames} frames of {width} × {height} pixels, "
             f"{self.seconds:.1f} s, {len(self.png) / 1000:.0f} kB"
         )
+        return f"{self.alt} ({size})" if self.alt else size
 
 
 def animate(
-    frames: Sequence[Frame], fps: float = 8, *, hold: float = 1.0, max_bytes: int = MAX_BYTES
+    frames: Sequence[Frame],
+    fps: float = 8,
+    *,
+    alt: str = "",
+    hold: float = 1.0,
+    max_bytes: int = MAX_BYTES,
 ) -> Animation:
     """Make an animation of frames (H, W, 3), `fps` a second; the last is held `hold` s longer.
+
+    `alt` says in a sentence what is seen; `animation.still(12)` shows one moment.
 
     To stay below `max_bytes` it is at most 320 pixels wide, has 64 colours, and leaves out every
     second frame, or more of them; its length in seconds stays. Raises ValueError if that does not
@@ -68,7 +102,7 @@ def animate(
         durations = _milliseconds(len(images), every, fps, hold)
         png = _encoded(kept, durations)
         if len(png) <= max_bytes:
-            return Animation(png, images[0].size, len(kept), sum(durations) / 1000)
+            return Animation(png, images[0].size, len(kept), sum(durations) / 1000, alt)
         every += 1
         if fps / every < SLOWEST or every > len(images):
             raise ValueError(

@@ -46,6 +46,7 @@ from a3c_lib.figures.drawing import (
     styled,
     view,
 )
+from a3c_lib.figures.pictures import describe
 
 __all__ = [
     "BLACK",
@@ -61,6 +62,7 @@ __all__ = [
     "STYLE",
     "axes",
     "bias_variance",
+    "describe",
     "dots_with_interval",
     "frames",
     "learning_curves",

@@ -17,13 +17,14 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from a3c_lib.figures.drawing import STYLE
+from a3c_lib.figures.pictures import metadata
 from a3c_lib.figures.plots import signals
 
 
@@ -152,10 +153,13 @@ class _Place:
     def show(self, data: dict[str, str]) -> None:
         from IPython.display import display, update_display
 
+        # A picture's words are its alternative text too.
+        said = metadata(data["text/plain"]) if "image/png" in data else {}
+        look: dict[str, Any] = {"raw": True, "metadata": said}
         if self.id is None:
-            self.id = display(data, raw=True, display_id=True).display_id  # type: ignore[no-untyped-call]
+            self.id = display(data, **look, display_id=True).display_id  # type: ignore[no-untyped-call]
         else:
-            update_display(data, raw=True, display_id=self.id)  # type: ignore[no-untyped-call]
+            update_display(data, **look, display_id=self.id)  # type: ignore[no-untyped-call]
 
 
 class _Line:

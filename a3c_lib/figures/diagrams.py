@@ -1,0 +1,554 @@
+"""Chapter 00: the book's ideas drawn as diagrams, one a function, from boxes, arrows and words.
+
+A diagram is a figure, so the last line of a cell shows it: `diagrams.agent_and_world()`. A unit is
+an inch. What must be told apart differs in its line or its words too, not in colour alone.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patheffects import withStroke
+from numpy.typing import ArrayLike
+
+from a3c_lib.figures.drawing import (
+    BLACK,
+    BLUE,
+    DASHES,
+    GREEN,
+    GREY,
+    LIGHT_GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SMALL,
+    TEXT,
+    action_colours,
+)
+from a3c_lib.figures.pictures import Sharp, describe
+
+Point = tuple[float, float]
+
+
+# What diagrams are made of
+
+
+def sheet(width: float, height: float, alt: str) -> tuple[Sharp, Axes]:
+    """An empty diagram of width × height inches, which says what it will show.
+
+    >>> diagram, ax = sheet(2, 1, "A box.")
+    >>> box(ax, (1, 0.5), 1.5, 0.6, "torso")
+    """
+    diagram = Sharp(figsize=(width, height), dpi=110, facecolor="white")
+    ax = diagram.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(0, height))
+    ax.set_axis_off()
+    describe(diagram, alt)
+    return diagram, ax
+
+
+def pale(colour: str) -> tuple[float, ...]:
+    """The colour, mixed with six times as much white."""
+    return tuple(1 - (1 - part) / 7 for part in to_rgb(colour))
+
+
+def box(
+    ax: Axes,
+    middle: Point,
+    width: float,
+    height: float,
+    text: str = "",
+    colour: str = GREY,
+) -> None:
+    """A box with words in it."""
+    x, y = middle[0] - width / 2, middle[1] - height / 2
+    form: dict[str, Any] = {"facecolor": pale(colour), "edgecolor": colour, "linewidth": 1.4}
+    round_corners = "round,pad=0,rounding_size=0.06"
+    ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=round_corners, **form))
+    label(ax, middle, text, path_effects=None)
+
+
+def area(
+    ax: Axes, corner: Point, width: float, height: float, colour: str = GREY, **look: Any
+) -> None:
+    """A rectangle, from its lower left corner."""
+    form: dict[str, Any] = {"facecolor": pale(colour), "edgecolor": colour, "linewidth": 1}
+    ax.add_patch(Rectangle(corner, width, height, **{**form, **look}))
+
+
+def arrow(
+    ax: Axes,
+    start: Point,
+    end: Point,
+    colour: str = BLACK,
+    *,
+    dashed: bool = False,
+    bend: float = 0,
+    head: str = "-|>",
+) -> None:
+    """An arrow; `bend` is how far it swings out to its right, as a part of its length."""
+    look: dict[str, Any] = {"linestyle": DASHES if dashed else "-", "linewidth": 1.5}
+    curve = f"arc3,rad={bend}"
+    ax.add_patch(
+        FancyArrowPatch(
+            start,
+            end,
+            arrowstyle=head,
+            connectionstyle=curve,
+            color=colour,
+            mutation_scale=11,
+            shrinkA=0,
+            shrinkB=0,
+            **look,
+        )
+    )
+
+
+def label(ax: Axes, at: Point, text: str, colour: str = BLACK, **look: Any) -> None:
+    """Words, in the middle of a place if nothing else is said."""
+    form = {"ha": "center", "va": "center", "fontsize": TEXT, "color": colour, **look}
+    halo = [withStroke(linewidth=2.5, foreground="white")]
+    ax.text(*at, text, **{"path_effects": halo, **form})
+
+
+def aside(ax: Axes, at: Point, text: str, **look: Any) -> None:
+    """Small grey words beside what they are about."""
+    label(ax, at, text, **{"colour": GREY, "fontsize": SMALL, "ha": "left", **look})
+
+
+def line(ax: Axes, *points: Point, colour: str = BLACK, **look: Any) -> None:
+    """A line through some points."""
+    xs, ys = zip(*points, strict=True)
+    ax.plot(xs, ys, **{"color": colour, "linewidth": 1.5, **look})
+
+
+# 00: the loop, a rollout, an update
+
+
+def agent_and_world() -> Sharp:
+    """The loop: an agent acts, its world answers with a reward and the next observation."""
+    diagram, ax = sheet(
+        6,
+        2.1,
+        "Two boxes, agent and environment, in a circle. An arrow from the agent to the "
+        "environment: action a_t. Two arrows back: reward r_t and next observation o_{t+1}.",
+    )
+    box(ax, (1.1, 1.05), 1.5, 0.8, "agent\n$\\pi(a\\mid o)$", BLUE)
+    box(ax, (4.9, 1.05), 1.6, 0.8, "environment", GREEN)
+    arrow(ax, (1.1, 1.45), (4.9, 1.45), BLUE, bend=-0.16)
+    label(ax, (3, 1.93), "action $a_t$", BLUE)
+    arrow(ax, (4.1, 0.95), (1.85, 0.95), RED, dashed=True)
+    label(ax, (3, 1.12), "reward $r_t$", RED)
+    arrow(ax, (4.9, 0.65), (1.1, 0.65), GREEN, bend=-0.16)
+    label(ax, (3, 0.17), "next observation $o_{t+1}$", GREEN)
+    return diagram
+
+
+def rollout_grid(
+    terminated: ArrayLike = ((0, 0, 1, 0, 0, 0), (0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 1, 0)),
+    truncated: ArrayLike = ((0, 0, 0, 0, 0, 0), (0, 0, 0, 1, 0, 0), (0, 0, 0, 0, 0, 0)),
+) -> Sharp:
+    """A rollout: T steps of N environments, with the ends of episodes in it.
+
+    terminated, truncated (N, T), a row for each environment, as they are drawn.
+
+    >>> len(rollout_grid([[0, 1, 0]], [[0, 0, 0]]).axes[0].patches)  # three steps, one arrow
+    4
+    """
+    ended, cut = np.asarray(terminated, bool), np.asarray(truncated, bool)
+    if ended.ndim != 2 or ended.shape != cut.shape:
+        raise ValueError(
+            f"terminated and truncated are (N, T); got shapes {ended.shape} and {cut.shape}"
+        )
+    environments, steps = ended.shape
+    width, row = 0.8, 0.52
+    left, top = 1.5, 0.62 + row * environments
+    diagram, ax = sheet(
+        left + width * steps + 0.5,
+        top + 0.42,
+        f"A grid of {environments} rows, the environments, and {steps} columns, the steps of a "
+        f"rollout. {ended.sum()} episodes are terminated (a thick line after the step), "
+        f"{cut.sum()} truncated (a dashed line); after an end the row goes on with a new episode.",
+    )
+    for n, t in np.ndindex(ended.shape):
+        x, y = left + width * (t + 0.5), top - row * (n + 0.5)
+        episode = int((ended | cut)[n, :t].sum())
+        colour = (BLUE, ORANGE, GREEN, PURPLE)[episode % 4]
+        box(ax, (x, y), width - 0.1, row - 0.14, f"$o_{t}, a_{t}, r_{t}$", colour)
+        end, side = (y - row / 2, y + row / 2), x + width / 2
+        if ended[n, t]:
+            line(ax, (side, end[0]), (side, end[1]), linewidth=4, solid_capstyle="butt")
+        elif cut[n, t]:
+            line(ax, (side, end[0]), (side, end[1]), linewidth=2.5, linestyle=(0, (1.5, 1)))
+    for n in range(environments):
+        aside(ax, (left - 0.12, top - row * (n + 0.5)), f"environment {n}", ha="right")
+    arrow(ax, (left, top + 0.16), (left + width * steps, top + 0.16), GREY)
+    aside(ax, (left + width * steps / 2, top + 0.3), f"$T$ = {steps} steps", ha="center")
+    aside(ax, (0.1, top - row * environments / 2), f"$N$ = {environments}", rotation=90)
+    _legend_of_ends(ax, (left, 0.28))
+    return diagram
+
+
+def _legend_of_ends(ax: Axes, at: Point) -> None:
+    x, y = at
+    line(ax, (x, y - 0.13), (x, y + 0.13), linewidth=4, solid_capstyle="butt")
+    aside(ax, (x + 0.1, y), "terminated: nothing comes after")
+    line(ax, (x + 2.6, y - 0.13), (x + 2.6, y + 0.13), linewidth=2.5, linestyle=(0, (1.5, 1)))
+    aside(ax, (x + 2.7, y), "truncated: it would go on")
+
+
+def one_update(
+    probabilities: Sequence[float] = (0.5, 0.5),
+    action: int = 1,
+    weight: float = 1.0,
+    *,
+    learning_rate: float = 1.0,
+    names: Sequence[str] = ("left", "right"),
+) -> Sharp:
+    """What one step of the policy gradient does to π in one state: the logits move by
+    η · weight · (1 for the action that was taken, else 0, minus π).
+
+    `weight` is what the action is judged by: a return, or an advantage.
+
+    >>> one_update((0.7, 0.3), action=1, weight=2.0).axes[0].texts[0].get_text()
+    'before'
+    """
+    before = np.asarray(probabilities, float)
+    if before.ndim != 1 or len(before) != len(names) or not 0 <= action < len(names):
+        raise ValueError(
+            f"probabilities (A,) and action, from 0, belong to {len(names)} names; "
+            f"got {before.tolist()} and {action}"
+        )
+    after = updated(before, action, learning_rate * weight)
+    diagram, ax = sheet(
+        5.6,
+        2.3,
+        f"Bars of a policy before and after one update. {names[action]} was taken, with weight "
+        f"{weight:g}: its probability goes from {before[action]:.2f} to {after[action]:.2f}, those "
+        "of the others the other way.",
+    )
+    colours = action_colours(len(names))
+    for x, pi, said in (1.2, before, "before"), (4.4, after, "after"):
+        label(ax, (x, 2.14), said, GREY)
+        step = 1.7 / len(names)
+        for a, p in enumerate(pi):
+            left, hatch = x - 0.85 + step * a, "///" if a == action else ""
+            area(ax, (left + 0.06, 0.42), step - 0.12, 1.3 * p, colours[a], hatch=hatch)
+            label(ax, (left + step / 2, 0.53 + 1.3 * p), f"{p:.2f}", fontsize=SMALL)
+            label(ax, (left + step / 2, 0.25), names[a], fontsize=SMALL)
+        line(ax, (x - 0.85, 0.42), (x + 0.85, 0.42), colour=GREY, linewidth=1)
+    arrow(ax, (2.3, 1.0), (3.3, 1.0), BLACK)
+    label(ax, (2.8, 1.34), f"“{names[action]}” taken,\nweight {weight:+g}".replace("-", "−"))
+    aside(ax, (2.8, 0.68), "hatched: what\nwas done", ha="center")
+    return diagram
+
+
+def updated(probabilities: ArrayLike, action: int, step: float) -> np.ndarray[Any, Any]:
+    """π after its logits moved by step · (1 where the action was taken, minus π).   (A,) → (A,)
+
+    >>> updated([0.5, 0.5], 1, 1.0).round(2).tolist()
+    [0.27, 0.73]
+    """
+    pi = np.asarray(probabilities, float)
+    logits = np.log(pi) + step * (np.eye(len(pi))[action] - pi)
+    weights = np.exp(logits - logits.max())
+    return np.asarray(weights / weights.sum())
+
+
+# 01: actor and critic
+
+
+def two_heads(observation: str = "$o_t$", torso: str = "torso") -> Sharp:
+    """One torso, two heads: the policy's and the value's."""
+    diagram, ax = sheet(
+        6.4,
+        2.0,
+        "A network. The observation goes into one torso; its features go into two heads. The "
+        "policy's head gives logits, and through a softmax the policy; the value's head gives one "
+        "number, V.",
+    )
+    label(ax, (0.35, 1.0), observation)
+    arrow(ax, (0.6, 1.0), (1.15, 1.0))
+    box(ax, (1.85, 1.0), 1.3, 0.9, f"{torso}\n(shared)", GREY)
+    aside(ax, (2.68, 1.62), "features", ha="center")
+    for y, colour, head in (1.5, BLUE, "policy head"), (0.5, RED, "value head"):
+        arrow(ax, (2.55, 1.0), (3.2, y), colour)
+        box(ax, (3.9, y), 1.3, 0.55, head, colour)
+    arrow(ax, (4.6, 1.5), (5.1, 1.5), BLUE)
+    label(ax, (5.15, 1.5), "logits → $\\pi(a\\mid o)$", BLUE, ha="left", fontsize=SMALL)
+    arrow(ax, (4.6, 0.5), (5.1, 0.5), RED)
+    label(ax, (5.15, 0.5), "$V(o)$, one number", RED, ha="left", fontsize=SMALL)
+    return diagram
+
+
+# 02: n-step returns
+
+
+def look_ahead(steps: int = 5, n: int | None = None) -> Sharp:
+    """How far the return of each step of a rollout looks ahead: to the rollout's end, so that the
+    first looks farthest (forward view), or n steps at most.
+
+    >>> [t.get_text() for t in look_ahead(3).axes[0].texts if "steps" in t.get_text()]
+    ['3 steps, then V', '2 steps, then V']
+    """
+    if steps < 1 or (n is not None and n < 1):
+        raise ValueError(f"steps and n are at least 1; got {steps} and {n}")
+    width, row, left = 0.85, 0.42, 0.75
+    top = 0.35 + row * steps
+    most = f"{n} steps at most" if n else "all the steps that are left"
+    diagram, ax = sheet(
+        left + width * steps + 1.5,
+        top + 0.55,
+        f"A backup diagram. Below {steps} steps of a rollout stands a row for the return of each. "
+        f"It takes the rewards of {most}, which are filled dots, and then V of the state that "
+        "comes after, which is a square.",
+    )
+    for t in range(steps + 1):
+        aside(ax, (left + width * t, top + 0.3), f"$o_{t}$", ha="center", fontsize=TEXT)
+    for t in range(steps):
+        ahead = min(n or steps, steps - t)
+        y = top - row * (t + 0.5)
+        aside(ax, (left - 0.3, y), f"$R_{t}$", ha="right", fontsize=TEXT)
+        line(ax, (left + width * t, y), (left + width * (t + ahead), y), colour=GREY)
+        line(ax, (left + width * t, y), marker="o", markerfacecolor="white", markersize=8)
+        rewards = [(left + width * (t + k + 0.5), y) for k in range(ahead)]
+        line(ax, *rewards, colour=BLUE, marker="o", markersize=5, linestyle="")
+        line(ax, (left + width * (t + ahead), y), colour=RED, marker="s", markersize=8)
+        said = f"{ahead} step{'s' * (ahead > 1)}, then V"
+        aside(ax, (left + width * (t + ahead) + 0.25, y), said)
+    line(ax, (left, 0.2), colour=BLUE, marker="o", markersize=5)
+    aside(ax, (left + 0.15, 0.2), "a reward that was seen")
+    line(ax, (left + 2.0, 0.2), colour=RED, marker="s", markersize=8)
+    aside(ax, (left + 2.15, 0.2), "V, what is guessed of the rest")
+    return diagram
+
+
+# 04: memory
+
+
+def lstm_unrolled() -> Sharp:
+    """Two rollouts of a network with memory, and the four rules that its memory keeps."""
+    diagram, ax = sheet(
+        8.7,
+        3.1,
+        "Six steps of a recurrent network in two rollouts of three. The memory goes from each step "
+        "to the next. Rule 1: it is carried into the next rollout. Rule 2: it is zero where an "
+        "episode begins, here before step 2. Rule 3: gradients go back through the steps of one "
+        "rollout and stop at its beginning. Rule 4: the value of what comes next is asked with the "
+        "memory after the last step, and that memory is not moved on by asking.",
+    )
+    xs = [0.9 + 1.12 * t + 0.55 * (t > 2) for t in range(6)]
+    for t, x in enumerate(xs):
+        box(ax, (x, 1.75), 0.72, 0.55, "LSTM", GREY)
+        arrow(ax, (x, 1.12), (x, 1.47), GREY)
+        label(ax, (x, 1.0), f"$o_{t}$")
+        arrow(ax, (x, 2.03), (x, 2.36), GREY)
+        label(ax, (x, 2.48), "$\\pi, V$", fontsize=SMALL)
+    for t in range(5):
+        start, end = (xs[t] + 0.36, 1.75), (xs[t + 1] - 0.36, 1.75)
+        if t == 1:
+            label(ax, ((start[0] + end[0]) / 2, 1.75), "0", RED, fontweight="bold")
+            line(ax, (start[0] + 0.12, 1.5), (start[0] + 0.12, 2.0), linewidth=4)
+            continue
+        arrow(ax, start, end, BLUE, dashed=t == 2)
+    for first, last, name in (0, 2, "rollout"), (3, 5, "next rollout"):
+        left, right = xs[first] - 0.5, xs[last] + 0.5
+        area(ax, (left, 0.82), right - left, 1.85, facecolor="none", linestyle=":")
+        aside(ax, ((left + right) / 2, 2.82), name, ha="center")
+        begun = left if first else xs[1] + 0.48  # where the memory is 0 no gradient passes either
+        arrow(ax, (xs[last], 0.68), (begun + 0.05, 0.68), PURPLE, dashed=True)
+        line(ax, (left, 0.58), (left, 0.78), colour=PURPLE, linewidth=3)
+    arrow(ax, (xs[1], 0.68), (xs[0] - 0.45, 0.68), PURPLE, dashed=True)
+    label(ax, ((xs[2] + xs[3]) / 2, 2.1), "①", BLUE, fontweight="bold")
+    label(ax, ((xs[1] + xs[2]) / 2, 2.2), "②", RED, fontweight="bold")
+    label(ax, (xs[4], 0.52), "③", PURPLE, fontweight="bold")
+    arrow(ax, (xs[5] + 0.36, 1.75), (xs[5] + 0.95, 1.75), BLUE)
+    label(ax, (xs[5] + 1.02, 1.75), "$V(o_6)$", GREEN, ha="left", fontsize=SMALL)
+    label(ax, (xs[5] + 0.72, 2.0), "④", GREEN, fontweight="bold")
+    for x, y, text in (
+        (0.4, 0.33, "① the memory is carried into the next rollout"),
+        (0.4, 0.12, "② it is 0 where an episode begins"),
+        (4.2, 0.33, "③ gradients stop where the rollout began"),
+        (4.2, 0.12, "④ what comes next is valued with the memory after the last step"),
+    ):
+        aside(ax, (x, y), text)
+    return diagram
+
+
+# 05: many workers
+
+
+def workers(count: int = 3) -> Sharp:
+    """Hogwild workers: what each has of its own, and what all of them share."""
+    if not 1 <= count <= 4:
+        raise ValueError(f"count is from 1 to 4, as many as can be drawn; got {count}")
+    width = 2.15
+    diagram, ax = sheet(
+        0.6 + width * count,
+        3.25,
+        f"{count} workers, each with an environment and a copy θ′ of the parameters of its own. "
+        "Above them, shared by all: the parameters θ, RMSProp's averages g and the count of steps. "
+        "Each worker copies θ, plays t_max steps, and hands its gradient back, whenever it is "
+        "ready; nobody waits, and nothing is locked.",
+    )
+    middle = (0.6 + width * count) / 2
+    box(
+        ax,
+        (middle, 2.75),
+        width * count,
+        0.62,
+        "shared:  $\\theta$,  $g$,  steps $T$",
+        ORANGE,
+    )
+    for k in range(count):
+        x = 0.3 + width * (k + 0.5)
+        area(ax, (x - 0.98, 0.12), 1.96, 1.6, facecolor="none", linestyle=":")
+        aside(ax, (x, 0.26), f"worker {k}: one process", ha="center")
+        box(ax, (x - 0.45, 1.4), 0.85, 0.42, "copy $\\theta'$", BLUE)
+        box(ax, (x, 0.66), 1.5, 0.42, "environment", GREEN)
+        arrow(ax, (x - 0.55, 1.19), (x - 0.55, 0.87), BLUE)
+        arrow(ax, (x + 0.45, 0.87), (x + 0.45, 1.2), GREEN)
+        label(ax, (x + 0.47, 1.4), "gradient", RED, fontsize=SMALL)
+        arrow(ax, (x - 0.45, 2.44), (x - 0.45, 1.62), BLUE, dashed=True)
+        arrow(ax, (x + 0.45, 1.55), (x + 0.45, 2.44), RED)
+        aside(ax, (x - 0.53, 2.05), "read", ha="right", colour=BLUE)
+        aside(ax, (x + 0.53, 2.05), "change", colour=RED)
+    return diagram
+
+
+# 06: A3C beside A2C
+
+
+def time_line() -> Sharp:
+    """Time in A3C, where nobody waits, beside time in A2C, where all wait for the slowest."""
+    diagram, ax = sheet(
+        7.6,
+        3.3,
+        "Two time lines. Above, A3C: three workers play rollouts of unequal length and each "
+        "changes θ at once, at moments of its own; nobody waits. Below, A2C: three environments "
+        "take a step together, wait for the slowest, and after some steps one update follows, with "
+        "the gradient of the whole batch.",
+    )
+    rollouts = (
+        (0.9, 1.2, 0.8, 1.1, 1.0, 1.4),
+        (1.3, 1.0, 1.4, 1.1, 0.7, 0.9),
+        (1.0, 0.8, 1.1, 1.2, 0.9, 1.3),
+    )
+    label(ax, (0.1, 3.12), "A3C", ha="left", fontweight="bold")
+    line(ax, (1.2, 3.08), (7.3, 3.08), colour=ORANGE, linewidth=3)
+    label(ax, (7.42, 3.08), "θ", ORANGE)
+    for k, durations in enumerate(rollouts):
+        y, x = 2.72 - 0.34 * k, 1.2
+        aside(ax, (1.1, y), f"worker {k}", ha="right")
+        for duration in durations:
+            end = min(x + duration, 7.3)
+            _bar(ax, x, end, y, BLUE)
+            if x + duration < 7.3:
+                arrow(ax, (x + duration, y + 0.1), (x + duration, 3.05), RED)
+            x = end
+    label(ax, (0.1, 1.62), "A2C", ha="left", fontweight="bold")
+    line(ax, (1.2, 1.58), (7.3, 1.58), colour=ORANGE, linewidth=3)
+    label(ax, (7.42, 1.58), "θ", ORANGE)
+    steps = ((0.5, 0.42, 0.55, 0.4), (0.7, 0.48, 0.45, 0.62), (0.45, 0.66, 0.6, 0.5))
+    longest = [max(together) for together in zip(*steps, strict=True)]
+    for k, row in enumerate(steps):
+        y, x = 1.22 - 0.34 * k, 1.2
+        aside(ax, (1.1, y), f"environment {k}", ha="right")
+        for _ in range(2):
+            for duration, slowest in zip(row, longest, strict=True):
+                _bar(ax, x, x + duration, y, GREEN)
+                _bar(ax, x + duration, x + slowest, y, LIGHT_GREY, "....")
+                x += slowest
+            x += 0.45
+    x = 1.2
+    for _ in range(2):
+        x += sum(longest)
+        box(ax, (x + 0.22, 0.88), 0.36, 1.02, "", RED)
+        label(ax, (x + 0.22, 0.88), "update", RED, rotation=90, fontsize=SMALL)
+        arrow(ax, (x + 0.22, 1.39), (x + 0.22, 1.55), RED)
+        x += 0.45
+    for x, colour, hatch, text in (
+        (1.2, BLUE, "", "a rollout"),
+        (2.55, GREEN, "", "a step"),
+        (3.75, LIGHT_GREY, "....", "waiting for the slowest"),
+    ):
+        _bar(ax, x, x + 0.3, 0.13, colour, hatch)
+        aside(ax, (x + 0.38, 0.13), text)
+    arrow(ax, (6.1, 0.08), (6.1, 0.3), RED)
+    aside(ax, (6.2, 0.13), "changes θ")
+    return diagram
+
+
+def _bar(ax: Axes, left: float, right: float, y: float, colour: str, hatch: str = "") -> None:
+    edge = GREY if colour == LIGHT_GREY else colour
+    area(ax, (left, y - 0.1), right - left, 0.2, colour, edgecolor=edge, hatch=hatch)
+
+
+# 07: pictures
+
+
+def convolutions(
+    shapes: Sequence[tuple[int, int, int]] = ((4, 84, 84), (16, 20, 20), (32, 9, 9)),
+    kernels: Sequence[tuple[int, int]] = ((8, 4), (4, 2)),
+    features: int = 256,
+) -> Sharp:
+    """A convolutional network: what each layer makes of a stack of pictures, and its two heads.
+
+    `shapes` are (channels, height, width) of the input and after each layer, `kernels` (size,
+    stride) of the layers.
+
+    >>> convolutions().axes[0].texts[0].get_text()
+    '4 × 84 × 84'
+    """
+    if len(kernels) != len(shapes) - 1:
+        raise ValueError(f"{len(shapes)} shapes need {len(shapes) - 1} kernels; got {len(kernels)}")
+    layers = "; ".join(f"{c} pictures of {h} × {w}" for c, h, w in shapes)
+    step = 1.75
+    left = step * len(shapes)
+    diagram, ax = sheet(
+        left + 3.3,
+        2.5,
+        f"A convolutional network, from left to right: {layers}; {features} features; and two "
+        "heads, for the policy and for V. The pictures become smaller and more.",
+    )
+    largest = max(height for _, height, _ in shapes)
+    for k, (channels, height, _) in enumerate(shapes):
+        x, side = 0.25 + step * k, 0.25 + 0.95 * math.sqrt(height / largest)
+        shown = min(channels, 3 + k)
+        for depth in reversed(range(shown)):
+            shift = 0.07 * depth
+            area(ax, (x + shift, 1.15 - side / 2 + shift), side, side, BLUE)
+        aside(ax, (x + side / 2, 0.32), f"{channels} × {height} × {height}", ha="center")
+        if k < len(kernels):
+            size, stride = kernels[k]
+            patch = side * size / height
+            corner = (x + side * 0.25, 1.15 - side * 0.1)
+            area(ax, corner, patch, patch, RED, facecolor="none")
+            target = (0.25 + step * (k + 1) + 0.12, 1.15)
+            for up in (0, patch):
+                line(
+                    ax,
+                    (corner[0] + patch, corner[1] + up),
+                    target,
+                    colour=RED,
+                    linewidth=0.9,
+                    linestyle=DASHES,
+                )
+            aside(
+                ax,
+                (x + step * 0.62, 2.2),
+                f"{size} × {size},\nstride {stride}",
+                ha="center",
+                colour=RED,
+            )
+    area(ax, (left + 0.15, 0.55), 0.18, 1.2)
+    aside(ax, (left + 0.24, 0.32), f"{features} features", ha="center")
+    arrow(ax, (left - 0.62, 1.15), (left + 0.1, 1.15), GREY)
+    for y, colour, head in (1.6, BLUE, "policy, $\\pi(a\\mid o)$"), (0.75, RED, "value, $V(o)$"):
+        arrow(ax, (left + 0.36, 1.15), (left + 0.85, y), colour)
+        box(ax, (left + 1.8, y), 1.85, 0.46, head, colour)
+    return diagram

@@ -1,0 +1,106 @@
+"""A notebook keeps with every picture the words that say what it shows."""
+
+import base64
+from io import BytesIO
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from IPython.core.formatters import DisplayFormatter
+from IPython.core.pylabtools import select_figure_formats
+from matplotlib.figure import Figure
+from PIL import Image
+
+from a3c_lib.figures import diagrams, pictures, plots
+from a3c_lib.figures.animation import animate
+
+
+@pytest.fixture
+def notebook():
+    """What a kernel's shell makes of what a cell shows: data and metadata, by kind."""
+    shell = SimpleNamespace(display_formatter=DisplayFormatter())
+    select_figure_formats(shell, {"png"})  # as the kernel does when pyplot is imported
+    pictures.teach(shell)
+    select_figure_formats(shell, {"png"})  # and does once more, after the cell
+    yield shell.display_formatter.format
+    plt.close("all")
+
+
+def size(png):
+    return Image.open(BytesIO(png)).size
+
+
+def test_a_figures_titles_axes_and_marks_are_its_words(notebook):
+    left, right = plots.axes(columns=2)
+    left.set(title="It rises", xlabel="steps", ylabel="return")
+    left.plot([0, 1], label="A3C")
+    left.legend()
+    right.set(title="It falls", xlabel="steps")
+    right.text(0, 0, "0.43")  # a number says nothing without its place
+    data, metadata = notebook(left.figure)
+    said = "It rises. It falls. Axes: steps; return; steps. Marked: A3C."
+    assert metadata == {"image/png": {"alt": said}}
+    assert data["text/plain"] == said
+    assert data["image/png"]
+
+
+def test_a_description_is_said_in_place_of_the_titles(notebook):
+    ax = plots.axes()
+    ax.set_title("It rises")
+    plots.describe(ax, "A curve that rises.")
+    assert notebook(ax.figure)[1] == {"image/png": {"alt": "A curve that rises."}}
+
+
+def test_a_figure_without_a_title_has_no_words(notebook):
+    data, metadata = notebook(plots.axes().figure)
+    assert "alt" not in metadata.get("image/png", {})
+    assert data["image/png"]
+
+
+def test_an_empty_description_is_refused():
+    with pytest.raises(ValueError, match="it is empty"):
+        pictures.describe(Figure(), " ")
+
+
+@pytest.mark.parametrize("label", ["value_map", "strip", "frames"])
+def test_what_the_books_figures_call_their_title_is_found(label):
+    draw = {
+        "value_map": lambda: plots.value_map({"V": [1.0]}, title="Worth 1").figure,
+        "strip": lambda: plots.strip({"β = 0": [1.0]}, title="Worth 1").figure,
+        "frames": lambda: plots.frames([np.zeros((9, 9, 3), np.uint8)], ["Worth 1"])[0].figure,
+    }
+    assert pictures.description(draw[label]()).startswith("Worth 1.")
+    plt.close("all")
+
+
+def test_a_diagram_is_kept_with_twice_the_pixels_that_are_shown(notebook):
+    diagram = diagrams.agent_and_world()
+    data, metadata = notebook(diagram)
+    assert metadata["image/png"]["alt"] == pictures.description(diagram)
+    width = metadata["image/png"]["width"]
+    assert size(data["image/png"])[0] == 2 * width == 2 * 660
+
+
+def test_a_film_is_shown_large_with_its_words(notebook):
+    films = [
+        animate([np.full((48, width, 3), grey, np.uint8) for grey in (0, 99)], alt="It brightens.")
+        for width in (96, 400)
+    ]
+    for film, width in zip(films, (192, 640), strict=True):
+        data, metadata = notebook(film)
+        assert metadata["image/png"] == {"alt": "It brightens.", "width": width}
+        assert base64.b64decode(data["image/png"]) if isinstance(data["image/png"], str) else True
+        assert data["text/plain"].startswith("It brightens. (Animation: 2 frames of ")
+
+
+def test_a_film_can_be_stopped_at_any_frame():
+    film = animate([np.full((48, 96, 3), grey, np.uint8) for grey in (0, 80, 160)], alt="Brighter.")
+    for frame, grey in (0, 0), (1, 80), (-1, 160):
+        still = film.still(frame)
+        assert still.frames == 1
+        assert (
+            np.asarray(Image.open(BytesIO(still.png)).convert("RGB"))[0, 0].tolist() == [grey] * 3
+        )
+    with pytest.raises(IndexError, match="from 0 to 2; got 3"):
+        film.still(3)
