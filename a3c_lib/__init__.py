@@ -48,5 +48,8 @@ from a3c_lib import hogwild as hogwild
 from a3c_lib import a3c as a3c
 from a3c_lib import a2c as a2c
 from a3c_lib import parallel_a2c as parallel_a2c
+from a3c_lib.q_networks import QNetwork as QNetwork
+from a3c_lib.q_networks import RecurrentQNetwork as RecurrentQNetwork
+from a3c_lib import q_learning as q_learning
 
 __version__ = "0.1.0"

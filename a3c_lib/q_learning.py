@@ -19,7 +19,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -233,9 +233,7 @@ class OneStepQ:
 
     def policy(self, worker: Worker) -> Policy:
         """ε-greedy, with one ε for the whole rollout."""
-        return epsilon_greedy(
-            self.network(worker), self.epsilon(worker), worker.player.generator
-        )
+        return epsilon_greedy(self.network(worker), self.epsilon(worker), worker.player.generator)
 
     def next_values(
         self, worker: Worker, rollout: Rollout, next_q: Tensor, target_q: Tensor
@@ -346,9 +344,7 @@ class Sarsa(OneStepQ):
         mean = (epsilon_greedy_probabilities(next_q, epsilon) * target_q).sum(dim=-1)
         return torch.where(rollout.truncated, mean, of_actions(target_q, next_actions))
 
-    def _choose_first(
-        self, worker: Worker, rollout: Rollout, q: Tensor, epsilon: float
-    ) -> Tensor:
+    def _choose_first(self, worker: Worker, rollout: Rollout, q: Tensor, epsilon: float) -> Tensor:
         """The actions with which the next rollout begins, where the episode goes on.   → (N)"""
         player = worker.player
         actions = explored(q, epsilon, player.generator)

@@ -1,4 +1,5 @@
-"""Chapter 08: networks of action values, Q(o, a), for every kind of observation, with memory too."""
+"""Chapter 08: networks of action values, Q(o, a), for every kind of observation, with memory or
+without."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -26,9 +27,7 @@ class HasUnroll(Protocol):
     def q(self, observations: Tensor, state: Any) -> tuple[Tensor, Any]:
         """One step: (N, *O), memory before → Q (N, A), memory after."""
 
-    def unroll(
-        self, rollout: Rollout, state: Any, dummies: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def unroll(self, rollout: Rollout, state: Any, dummies: Tensor | None) -> tuple[Tensor, Tensor]:
         """Q(o_t, ·) and Q(o_{t+1}, ·) of a rollout that began with `state`, (T, N, A) each."""
 
 
@@ -167,9 +166,7 @@ class RecurrentQNetwork(nn.Module):
         q, state = self.q(observations, state)
         return epsilon_greedy_probabilities(q, self.epsilon).log(), state
 
-    def forward(
-        self, observations: Tensor, state: Memory, begins: Tensor
-    ) -> tuple[Tensor, Memory]:
+    def forward(self, observations: Tensor, state: Memory, begins: Tensor) -> tuple[Tensor, Memory]:
         """T steps in a row: (T, N, *O) → Q (T, N, A), memories after each step.
 
         begins (T, N) says where an observation is the first of its episode: the memory is zeroed

@@ -67,6 +67,9 @@ def complaint(capsys):
         ["a2c", "--num-envs", "2", "--recurrent", "--cells", "4"],
         ["actor-critic", "--targets", "one-step", "--entropy-weight", "0"],
         ["reinforce", "--learning-rate", "0.01"],
+        ["q", "--schedule", "round-robin", "--final-epsilons", "0.2", "--epsilon-chances", "1"],
+        ["sarsa", "--schedule", "round-robin", "--recurrent", "--cells", "4"],
+        ["n-step-q", "--num-envs", "2", "--num-workers", "1"],
     ],
     ids=lambda options: options[0],
 )
@@ -258,7 +261,8 @@ def test_anothers_checkpoint_is_refused_and_nothing_is_written(run, env, network
         (["reinforce", MAZE, "--recurrent"], "reinforce has no memory; recurrent is for the other"),
         (
             ["dqn", MAZE],
-            "algorithm is one of a3c, a2c, parallel-a2c, actor-critic, reinforce; got 'dqn'",
+            "algorithm is one of a3c, a2c, parallel-a2c, actor-critic, reinforce, q, sarsa, n-step-q; "
+            "got 'dqn'",
         ),
         ([], "which algorithm? There are a3c, a2c, parallel-a2c, actor-critic, reinforce"),
     ],

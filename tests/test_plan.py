@@ -19,7 +19,9 @@ from a3c_lib.app.plan import (
     Screen,
     find_env,
 )
-from a3c_lib.encoders import SmallEncoder, paper_network
+from a3c_lib.encoders import PaperEncoder, SmallEncoder, paper_network
+from a3c_lib.q_learning import NStepQ, OneStepQ, Sarsa
+from a3c_lib.q_networks import QNetwork, RecurrentQNetwork
 from a3c_lib.worlds.atari import Game
 
 SMALL = Network(hidden=(8,))
@@ -77,6 +79,34 @@ def test_an_algorithm_is_one_entry(tmp_path):
     assert "toy trains a3c_lib/Corridor-v0 0.25" in run.stdout
     assert "played, toy after 7 steps of a3c_lib/Corridor-v0" in run.stdout
     assert "A toy (no chapter)." in run.stdout
+
+
+@pytest.mark.parametrize("algorithm", ["q", "sarsa", "n-step-q"])
+def test_what_learns_action_values_has_a_network_of_them(algorithm):
+    """With memory or without, of pictures too; what belongs to a policy is refused."""
+    for network, kind in (SMALL, QNetwork), (Network(recurrent=True), RecurrentQNetwork):
+        assert isinstance(plan(algorithm, network=network).make_model(), kind)
+    model = plan(algorithm, "atari:pong", Network()).make_model()
+    assert isinstance(model.torso[0], PaperEncoder)
+    assert model.head.out_features == 6
+    for option in "one_look", "orthogonal_init":
+        network = Network(**{option: True})
+        with pytest.raises(RunError, match=f"{algorithm} has no policy of its own; {option} is"):
+            plan(algorithm, "atari:pong", network).make_model()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "method"), [("q", OneStepQ), ("sarsa", Sarsa), ("n-step-q", NStepQ)]
+)
+def test_the_method_is_the_algorithms_own(algorithm, method):
+    planned = plan(algorithm, "atari:pong", schedule="round-robin", total_steps=10)
+    with planned.train(planned.make_model()) as training:
+        next(training)
+        its = training._schedule.workers[0].method
+    assert type(its) is method
+    seven, no = torch.full((2, 1), 7.0), torch.zeros(2, 1, dtype=torch.bool)
+    paid = its.targets(seven, torch.zeros(2, 1), no, no, 0.5)  # clipped
+    assert paid.flatten().tolist() == ([1.5, 1.0] if method is NStepQ else [1.0, 1.0])
 
 
 # ---- names of version 0.1 ----

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from pathlib import Path
 from unittest.mock import patch
 
 import gymnasium as gym
@@ -80,27 +80,27 @@ class Logged(gym.Wrapper):
         return observation, *rest, info
 
 
-def table_of(seed=None):
-    model = network(WORLD["id"], hidden=()) if seed is None else None
-    model = model or QNetwork(gym.spaces.Discrete(5), gym.spaces.Discrete(2), hidden=(), seed=0)
+def table_of():
+    model = QNetwork(gym.spaces.Discrete(5), gym.spaces.Discrete(2), hidden=())
     with torch.no_grad():
-        model.head.weight = nn.Parameter(torch.zeros(2, 5))
-        if seed is not None:
-            dice = torch.Generator().manual_seed(seed)
-            model.head.weight.copy_(torch.randn(2, 5, generator=dice))
+        model.head.weight.zero_()
     return model
+
+
+def numbers_of(model):
+    """The table (S, A), in double precision."""
+    return model.head.weight.detach().T.double().numpy().copy()
 
 
 def experienced(method, config, model):
     """The log of a training, and the table (S, A) before the first update and after each."""
-    log, tables = [], [model.head.weight.detach().T.double().numpy().copy()]
+    log, tables = [], [numbers_of(model)]
 
     def make_env():
         return Logged(gym.make(**WORLD, max_episode_steps=9), log)
 
     with train(model, make_env, config, method=method) as training:
-        for _ in training:
-            tables.append(model.head.weight.detach().T.double().numpy().copy())
+        tables += [numbers_of(model) for _ in training]
     return log, tables
 
 
@@ -109,7 +109,9 @@ def textbook_targets(method, steps, following, frozen, Q, epsilon, gamma):
     actions = [step[1] for step in steps[1:]] + [following]
     targets = []
     R = None
-    for (_, _, r, after, terminated, truncated), a in reversed(list(zip(steps, actions))):
+    for (_, _, r, after, terminated, truncated), a in reversed(
+        list(zip(steps, actions, strict=True))
+    ):
         best = max(frozen[after])
         if method is OneStepQ:
             value = best
@@ -152,8 +154,8 @@ def test_on_a_table_it_is_the_textbooks_update(method, t_max):
         steps, following = log[began : began + t_max], log[began + t_max][1]
         epsilon = 1 - 0.9 * min(1, began / 300)
         targets = textbook_targets(method, steps, following, frozen, Q, epsilon, gamma)
-        errors = [R - Q[s, a] for R, (s, a, *_) in zip(targets, steps)]
-        for (s, a, *_), error in zip(steps, errors):
+        errors = [R - Q[s, a] for R, (s, a, *_) in zip(targets, steps, strict=True)]
+        for (s, a, *_), error in zip(steps, errors, strict=True):
             Q[s, a] += 2 * eta / t_max * error  # the gradient of (R − Q)² is −2 (R − Q)
         if (began + t_max) % period == 0:
             frozen = Q.copy()
@@ -164,8 +166,8 @@ def test_on_a_table_it_is_the_textbooks_update(method, t_max):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_greedy_worker_does_what_is_worth_most_then(method):
     """Sarsa chooses before θ changes what the others choose after it, but for an episode's first."""
-    config = plain(total_steps=400, num_workers=1, t_max=1, learning_rate=0.2, gamma=0.9, **GREEDY)
-    log, tables = experienced(method, config, table_of(seed=1))
+    config = plain(total_steps=400, num_workers=1, t_max=1, learning_rate=0.4, gamma=0.5, **GREEDY)
+    log, tables = experienced(method, config, table_of())
     before_and_after_differ = 0
     for k in range(1, len(log)):
         begins = log[k - 1][4] or log[k - 1][5]
@@ -205,22 +207,29 @@ def trained(method, config, env="a3c_lib/Catch-v0", **options):
     return list(model.parameters()), history
 
 
+def beginning_with(actions, policy):
+    """A policy whose first actions are these, where they are not −1."""
+    left = [] if actions is None else [actions]
+
+    def other(observation, state):
+        action, state = policy(observation, state)
+        return (torch.where(left[0] < 0, action, left.pop()) if left else action), state
+
+    return other
+
+
 def synchronous(method, config, env):
     """The algorithm as a loop, one thread and no workers."""
     model = network(env)
     frozen = deepcopy(model)
     parameters, optimizer = list(model.parameters()), config.make_optimizer(model.parameters())
-    player = Player(q_learning.hogwild.make_envs(env, config.num_envs), seeds(config.seed, 0), model)
+    player = Player(
+        q_learning.hogwild.make_envs(env, config.num_envs), seeds(config.seed, 0), model
+    )
     T, chosen = 0, None
-    while T < config.total_steps:
-        behaviour = epsilon_greedy(model, config.epsilon(0, T), player.generator)
-        first = [chosen]
-
-        def policy(observation, _):
-            action, _ = behaviour(observation, None)
-            planned = first.pop() if first else None
-            return action if planned is None else torch.where(planned >= 0, planned, action), None
-
+    while config.total_steps > T:
+        explores = epsilon_greedy(model, config.epsilon(0, T), player.generator)
+        policy = beginning_with(chosen, explores)
         rollout = player.play(policy, config.rollout_length(T)).rollout
         q, next_q = look_back(model, rollout)
         _, frozen_q = look_back(frozen, rollout)
@@ -236,9 +245,9 @@ def synchronous(method, config, env):
                 chosen = torch.where(ended[-1], -1, chosen)
             R = rollout.rewards + config.gamma * best * ~rollout.terminated
             if method is NStepQ:
-                R, rows = best[-1], []
-                for r, terminated in zip(rollout.rewards.flip(0), rollout.terminated.flip(0)):
-                    R = r + config.gamma * R * ~terminated
+                T_rows, R, rows = len(R), best[-1], []
+                for t in reversed(range(T_rows)):
+                    R = rollout.rewards[t] + config.gamma * R * ~rollout.terminated[t]
                     rows.append(R)
                 R = torch.stack(rows[::-1])
         values = q.gather(-1, rollout.actions[..., None])[..., 0]
@@ -424,9 +433,7 @@ def test_what_sarsa_has_chosen_is_carried_to_the_next_rollout_and_not_past_an_en
     """Whose policy would now choose the other action does what it said; a new episode asks anew."""
     model = Pairs(1.0, 2.0)
     config = in_turn(num_workers=1, num_envs=2, t_max=1, learning_rate=1e-30, **GREEDY)
-    worker = Worker(
-        0, shared_by(1, model), deepcopy(model), Worlds(mode), config, Sarsa(config)
-    )
+    worker = Worker(0, shared_by(1, model), deepcopy(model), Worlds(mode), config, Sarsa(config))
     went_on = began = 0
     for _ in range(60):
         with torch.no_grad():
@@ -522,7 +529,7 @@ class Logging(OneStepQ):
     def counted(self, shared, before, after):
         with patch.object(q_learning, "copy_target", wraps=copy_target) as copies:
             OneStepQ.counted(self, shared, before, after)
-        with open(self.path, "a") as file:
+        with Path(self.path).open("a") as file:
             file.write(f"{before} {after} {copies.call_count}\n")
 
 
@@ -676,7 +683,10 @@ def test_the_loss_is_the_mean_square_and_no_gradient_flows_into_returns():
 
 
 def test_next_values_are_those_of_what_was_shown_and_constants():
-    seen, shown = torch.tensor([[[1.0]], [[2.0]], [[9.0]]]), torch.tensor([[[2.0]], [[5.0]], [[7.0]]])
+    seen, shown = (
+        torch.tensor([[[1.0]], [[2.0]], [[9.0]]]),
+        torch.tensor([[[2.0]], [[5.0]], [[7.0]]]),
+    )
     no, end = torch.zeros(3, 1, dtype=torch.bool), torch.tensor([[False], [True], [False]])
     rollout = Rollout.of(seen, no.long(), no.float(), shown, end, no)
     q, next_q = look_back(Pairs(1.0, 2.0), rollout)

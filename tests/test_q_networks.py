@@ -89,7 +89,6 @@ def test_probabilities_are_those_of_the_epsilon_greedy_policy(epsilon):
     torch.testing.assert_close(pi, torch.tensor([[[other, best, other]], [[best, other, other]]]))
 
 
-
 @pytest.mark.parametrize("epsilon", [0.0, 0.4])
 def test_what_plays_a_policy_plays_the_epsilon_greedy_one(epsilon):
     model = QNetwork(STATES, ACTIONS, hidden=(), epsilon=epsilon)
@@ -154,8 +153,8 @@ def test_a_loss_reaches_what_was_seen_before_and_not_the_rollout_before():
     model = RecurrentQNetwork(VECTOR, ACTIONS, cells=5)
     rollout = rollout_of(VECTOR, 4, 2, ends=[(1, 0)])
     began = tuple(torch.randn(2, 5, requires_grad=True) for _ in range(2))
-    seen = rollout.seen.float().requires_grad_()
-    q, _ = model.unroll(rollout._replace(seen=seen), began)
+    seen = rollout.seen.requires_grad_()
+    q, _ = model.unroll(rollout, began)
     gradient, *others = torch.autograd.grad(q[3].sum(), [seen, *began], allow_unused=True)
     assert others == [None, None]
     reached = gradient.abs().sum(dim=(-1)) > 0
@@ -188,7 +187,9 @@ def test_bad_input_is_named(kind):
     with pytest.raises(ValueError, match=r"observations Box.* are not supported"):
         kind(spaces.Box(0, 1, (2, 2)), ACTIONS)
     for epsilon in (1.0, -0.1, math.nan):
-        with pytest.raises(ValueError, match=rf"epsilon is a probability in \[0, 1\); got {epsilon}"):
+        with pytest.raises(
+            ValueError, match=rf"epsilon is a probability in \[0, 1\); got {epsilon}"
+        ):
             kind(VECTOR, ACTIONS, epsilon=epsilon)
 
 

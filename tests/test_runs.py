@@ -14,7 +14,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from a3c_lib import encoders
+from a3c_lib import encoders, hogwild
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.plan import (
@@ -35,7 +35,7 @@ def plan(algorithm="a2c", env="a3c_lib/TMaze-v0", network=SMALL, **options):
     options = {"total_steps": 200, **options}
     if algorithm != "reinforce":
         options = {"t_max": 5, **options}
-    if algorithm == "a3c":
+    if issubclass(ALGORITHMS[algorithm].config, hogwild.Config):
         options = {"schedule": "round-robin", **options}
     return Plan(algorithm, env, ALGORITHMS[algorithm].config(**options), network)
 

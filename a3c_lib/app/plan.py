@@ -13,11 +13,21 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 from torch import nn
 
-from a3c_lib import a2c, a3c, actor_critic, losses, parallel_a2c, reinforce, training
+from a3c_lib import (
+    a2c,
+    a3c,
+    actor_critic,
+    losses,
+    parallel_a2c,
+    q_learning,
+    reinforce,
+    training,
+)
 from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.networks import ActorCritic, HasSpaces
+from a3c_lib.q_networks import QNetwork, RecurrentQNetwork
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import MakeEnv, MakesEnvs
@@ -51,6 +61,8 @@ class Algorithm(NamedTuple):
     train: Callable[..., Training[Any, Any]]
     # config → what the critic is to predict; None: it has no critic, and learns from whole episodes
     targets: Callable[[Any], Targets] | None = lambda config: n_step_returns
+    # what learns, without and with memory
+    networks: tuple[type[nn.Module], type[nn.Module]] = ActorCritic, RecurrentActorCritic
 
 
 TARGETS: dict[str, Targets] = {"n-step": n_step_returns, "one-step": one_step_targets}
@@ -75,6 +87,23 @@ def _actor_critic(
 ) -> Training[Any, Any]:
     return actor_critic.train(model, make_env, config, loss=config.loss, **rest)
 
+
+@dataclass(frozen=True, kw_only=True)
+class OneStepQConfig(q_learning.Config):
+    """How one-step Q-learning trains."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SarsaConfig(q_learning.Config):
+    """How one-step Sarsa trains."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NStepQConfig(q_learning.Config):
+    """How n-step Q-learning trains."""
+
+
+Q_NETWORKS = QNetwork, RecurrentQNetwork
 
 ALGORITHMS = {
     "a3c": Algorithm(
@@ -103,6 +132,26 @@ ALGORITHMS = {
         reinforce.Config,
         reinforce.train,
         targets=None,
+    ),
+    "q": Algorithm(
+        "One-step Q-learning: workers that learn what actions are worth (chapter 08).",
+        OneStepQConfig,
+        partial(q_learning.train, method=q_learning.OneStepQ),
+        targets=lambda config: one_step_targets,
+        networks=Q_NETWORKS,
+    ),
+    "sarsa": Algorithm(
+        "One-step Sarsa: the same, from the actions that are executed (chapter 08).",
+        SarsaConfig,
+        partial(q_learning.train, method=q_learning.Sarsa),
+        targets=lambda config: one_step_targets,
+        networks=Q_NETWORKS,
+    ),
+    "n-step-q": Algorithm(
+        "n-step Q-learning: the same, with returns that look further ahead (chapter 08).",
+        NStepQConfig,
+        partial(q_learning.train, method=q_learning.NStepQ),
+        networks=Q_NETWORKS,
     ),
 }
 
@@ -149,8 +198,15 @@ class Network:
             if getattr(self, name) and self.encoder != "paper":
                 raise ValueError(f"{name} goes with the encoder 'paper'; got {self.encoder!r}")
 
-    def make(self, env: HasSpaces, seed: int, to_be_loaded: bool = False) -> nn.Module:
-        """The network for an environment; no random play is measured if it is `to_be_loaded`.
+    def make(
+        self,
+        env: HasSpaces,
+        seed: int,
+        to_be_loaded: bool = False,
+        kinds: tuple[Any, Any] = (ActorCritic, RecurrentActorCritic),
+    ) -> nn.Module:
+        """The network for an environment, of the first of `kinds`, with memory of the second; no
+        random play is measured if it is `to_be_loaded`.
 
         Raises ValueError for spaces that are not supported.
         """
@@ -160,16 +216,17 @@ class Network:
             options |= self._for_game(env, to_be_loaded)
         if self.hidden is not None:
             options["hidden"] = self.hidden
-        model: ActorCritic | RecurrentActorCritic
+        without_memory, with_memory = kinds
+        model: Any
         if self.recurrent:
-            model = RecurrentActorCritic.for_env(env, cells=self.cells, **options)
+            model = with_memory.for_env(env, cells=self.cells, **options)
         else:
-            model = ActorCritic.for_env(env, **options)
+            model = without_memory.for_env(env, **options)
         if self.orthogonal_init:
             from a3c_lib.encoders import orthogonal_init
 
             orthogonal_init(model, seed)
-        return model
+        return cast(nn.Module, model)
 
     def _for_game(self, game: MakesEnvs, to_be_loaded: bool) -> dict[str, Any]:
         from a3c_lib.encoders import PaperEncoder, SmallEncoder, pixel_statistics
@@ -250,7 +307,8 @@ class Plan(NamedTuple):
 
     def _fitting(self, network: Network, env: HasSpaces, to_be_loaded: bool = False) -> nn.Module:
         try:
-            return network.make(env, self.config.seed, to_be_loaded)
+            kinds = ALGORITHMS[self.algorithm].networks
+            return network.make(env, self.config.seed, to_be_loaded, kinds)
         except ValueError as error:
             raise RunError(f"environment {self.env!r}: {error}") from None
 
@@ -268,6 +326,13 @@ class Plan(NamedTuple):
                     raise RunError(f"{self.algorithm} {why}; {name} is for the other algorithms")
             if network.hidden is None:
                 network = dataclasses.replace(network, hidden=())
+        if ALGORITHMS[self.algorithm].networks is Q_NETWORKS:
+            for name in "one_look", "orthogonal_init":
+                if getattr(network, name):
+                    raise RunError(
+                        f"{self.algorithm} has no policy of its own; {name} is for the algorithms "
+                        "that have"
+                    )
         if not self.of_a_game:
             for name in "one_look", "normalise_pixels", "orthogonal_init":
                 if getattr(network, name):
@@ -397,6 +462,8 @@ def _renamed(options: Mapping[str, Any], whose: str) -> dict[str, Any]:
 
 def _config(kind: type[training.Config], values: Mapping[str, Any]) -> training.Config:
     """A run's config; on the CPU, if it trained on a device that cannot be used here."""
+    # JSON has no tuples.
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     try:
         return kind(**values)
     except ValueError:
