@@ -67,7 +67,7 @@ def complaint(capsys):
         ["a2c", "--num-envs", "2", "--recurrent", "--cells", "4"],
         ["actor-critic", "--targets", "one-step", "--entropy-weight", "0"],
         ["reinforce", "--learning-rate", "0.01"],
-        ["q", "--schedule", "round-robin", "--final-epsilons", "0.2", "--epsilon-chances", "1"],
+        ["q", "--final-epsilons", "0.2", "--epsilon-chances", "1", "--schedule", "round-robin"],
         ["sarsa", "--schedule", "round-robin", "--recurrent", "--cells", "4"],
         ["n-step-q", "--num-envs", "2", "--num-workers", "1"],
     ],
