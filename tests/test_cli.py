@@ -12,15 +12,17 @@ import sys
 import tomllib
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 import torch
 from PIL import Image
 
 import a3c_lib.__main__
+import a3c_lib.app
 from a3c_lib import a2c, a3c
 from a3c_lib.app import cli, runs
 from a3c_lib.app.cli import main
-from a3c_lib.app.plan import ALGORITHMS, Network, Screen
+from a3c_lib.app.plan import ALGORITHMS, Network, Plan, Screen
 from a3c_lib.app.runs import Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -258,6 +260,27 @@ def test_anothers_checkpoint_is_refused_and_nothing_is_written(run, env, network
         ),
         (["a2c", MAZE, "--t-max", "many"], "--t-max: invalid literal for int() with base 10: "),
         (["a2c"], "Missing from a3c-lib train a2c: ENV"),
+        (["a2c", MAZE, "--learning-rate", "inf"], "learning_rate is finite; got inf"),
+        (["a2c", MAZE, "--value-weight", "1e400"], "value_weight is finite; got inf"),
+        (["a2c", MAZE, "--num-envs", "1000000000"], "num_envs is at most 100,000; got 1,000,000,0"),
+        (["a3c", MAZE, "--num-workers", "1000000"], "num_workers is at most 1,000; got 1,000,000"),
+        (["a2c", MAZE, "--seed", str(2**64)], "seed is at most 9,223,372,036,854,775,807; got 18"),
+        (["a2c", MAZE, "--network-seed", str(2**64)], "network_seed is at most 9,223,372,036,"),
+        (
+            ["a2c", MAZE, "--hidden", "10000000000000"],
+            "a network with hidden (10000000000000,) does not fit into this machine's memory",
+        ),
+        (["a2c", MAZE, "--hidden", "1000000", "1000000"], "(1000000, 1000000) does not fit into"),
+        (["a2c", MAZE, "--hidden", "9" * 30], "a network with hidden (9999"),
+        (
+            ["a2c", MAZE, "--recurrent", "--cells", "1000000000000"],
+            "a network with hidden None, cells 1000000000000 does not fit",
+        ),
+        (["a2c", MAZE, "--device", "meta"], "device 'meta' computes nothing"),
+        (["a2c", "atari:pong", "--size", "1000000"], "size is at most 1,000; got 1,000,000"),
+        (["a2c", MAZE, "--encoder", "small"], "encoder is for an Atari game, such as atari:pong"),
+        (["a2c", ":CartPole-v1"], "environment ':CartPole-v1': before the colon stands a module"),
+        (["a2c", MAZE, "--run", "x" * 300], "File name too long"),
         (["reinforce", MAZE, "--recurrent"], "reinforce has no memory; recurrent is for the other"),
         (
             ["dqn", MAZE],
@@ -297,6 +320,15 @@ def test_an_existing_folder_is_left_alone(run, capsys):
         (["plot", "run", "nothing"], "nothing is no run"),
         (["plot", "run", "run", "--signal", "x"], "signal is one of steps, updates, "),
         (["plot", "run", "--out", "a.doc"], "doc"),
+        (["plot", "run", "--out", "a"], "out is a picture, .png, .svg or .pdf; got 'a'"),
+        (["plot", "run", "--out", ""], "out is a picture"),
+        (["plot", "run", "--signal", "nope"], "signal is one of steps, updates, "),
+        (["plot", "run", "--signal", "__class__"], "signal is one of steps, updates, "),
+        (["plot", "run", "--window", "inf"], "window is in steps, at least 0, and finite; got inf"),
+        (["evaluate", "run", "--fps", "inf"], "fps is 0.01 to 1000; got inf"),
+        (["evaluate", "run", "--fps", "1e-9"], "fps is 0.01 to 1000; got 1e-09"),
+        (["evaluate", "run", "--seed", str(2**64)], "seed is at least 0, and at most "),
+        (["evaluate", "run", "--num-envs", "0"], "num_envs is 1 to 100,000; got 0"),
         (["fly"], "command is one of train, resume, evaluate, plot, check; got 'fly'"),
         ([], "which command? There are train, resume, evaluate, plot, check"),
     ],
@@ -308,6 +340,48 @@ def test_other_bad_commands_too(command, message, capsys):
     assert main(command) == 2
     assert message in complaint(capsys)
     assert files() == before
+
+
+def test_a_simulator_of_which_only_one_can_run_is_evaluated(run, monkeypatch):
+    asked = []
+    made = cli.evaluate
+    monkeypatch.setattr(cli, "evaluate", lambda *given: (asked.append(given[5]), made(*given))[1])
+    assert main(["evaluate", str(run), "--episodes", "3", "--num-envs", "1"]) == 0
+    assert main(["evaluate", str(run), "--episodes", "3"]) == 0
+    assert asked == [1, 10]
+
+
+def test_too_little_shared_memory_is_a_line_with_the_remedy(monkeypatch, capsys):
+    said = "unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)"
+
+    def too_little(*_):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(torch.nn.Module, "share_memory", too_little)
+    assert main(["train", "a3c", MAZE, *SMALL, "--run", "a"]) == 2
+    line = complaint(capsys)
+    assert line.startswith("there is too little shared memory for processes (/dev/shm); give")
+    assert "--shm-size" in line
+    assert line.endswith(f"({said})")
+    assert files() == []
+    assert main(["train", "a3c", MAZE, "--schedule", "round-robin", *SMALL, "--run", "a"]) == 0
+    about = json.loads(Path("a/run.json").read_text())
+    about["config"]["schedule"] = "processes"
+    Path("a/run.json").write_text(json.dumps(about))
+    capsys.readouterr()
+    assert main(["resume", "a", "--total-steps", "800"]) == 2
+    assert complaint(capsys) == line
+
+
+def test_a_file_system_without_locks_is_warned_of(monkeypatch, capsys):
+    def without_locks(*_):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", without_locks)
+    assert main(["train", "a2c", MAZE, "--run", "a", *SMALL]) == 0
+    assert complaint(capsys).startswith("the file system of a knows no locks: see to it that")
+    assert main(["resume", "a", "--total-steps", "500"]) == 0
+    assert complaint(capsys).startswith("the file system of a knows no locks: see to it that")
 
 
 def test_tensorboard_that_is_not_installed_is_said_first(monkeypatch, capsys):
@@ -374,6 +448,19 @@ def test_a_video_goes_through_ffmpeg(run, monkeypatch, tmp_path, capsys):
     assert complaint(capsys) == "ffmpeg failed: no such codec"
 
 
+def test_one_signal_of_a_run_is_drawn_alone(run, monkeypatch):
+    from a3c_lib.figures import plots
+
+    drawn = []
+    draw = plots.signals
+    monkeypatch.setattr(
+        plots, "signals", lambda runs, **how: (drawn.append(how["names"]), draw(runs, **how))[1]
+    )
+    assert main(["plot", str(run), "--signal", "entropy"]) == 0
+    assert main(["plot", str(run)]) == 0
+    assert drawn == [["entropy"], None]
+
+
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_one_run_is_plotted(run, kind, capsys):
     assert main(["plot", str(run), "--out", f"one.{kind}"]) == 0
@@ -401,7 +488,7 @@ def test_several_runs_are_compared_and_seeds_share_a_curve(run, monkeypatch):
         "a3c_lib_TMaze-v0-a2c": 2,
     }
     assert main(["plot", *names, "--signal", "entropy", "--out", "all.png"]) == 0
-    assert drawn[1]["run"][0][1] == [row.entropy for row in Run.open(run).metrics()]
+    assert drawn[1]["run"][0][1].tolist() == [row.entropy for row in Run.open(run).metrics()]
     assert main(["train", "a2c", MAZE, *SMALL, "--gamma", "0.5", "--run", "deeper/run"]) == 0
     assert main(["plot", str(run), "deeper/run", "--out", "all.png"]) == 0
     assert list(drawn[2]) == ["run", "deeper/run"]  # not one curve of two seeds
@@ -462,19 +549,47 @@ def test_an_interrupt_keeps_what_was_learned(algorithm, number, code, monkeypatc
     assert all(map(torch.equal, ours, theirs))
 
 
-def test_a_second_interrupt_does_not_wait(monkeypatch, capsys):
+def test_an_interrupt_before_the_first_update_waits_for_none(monkeypatch, capsys):
+    training = Plan.train
+
+    def interrupted(*given):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return training(*given)
+
+    monkeypatch.setattr(Plan, "train", interrupted)
+    assert main(["train", "a2c", MAZE, *SMALL, "--run", "a"]) == 143
+    assert "Stopped after 0 steps, and kept." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_interrupt_does_not_wait(number, monkeypatch, capsys):
     class Slow(Interrupting):
         def __call__(self, run, training, updates, **options):
             for update in runs.record(run, training, updates, **options):
-                os.kill(os.getpid(), signal.SIGINT)
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), number)
+                os.kill(os.getpid(), number)
                 yield update
 
     monkeypatch.setattr(cli, "record", Slow())
-    assert main(["train", "a2c", MAZE, *SMALL, "--run", "a"]) == 130
+    assert main(["train", "a2c", MAZE, *SMALL, "--run", "a"]) == 128 + number
     said = capsys.readouterr().err
     assert said.strip() == ("Stopped at once. To go on from the last checkpoint: a3c-lib resume a")
     assert Run.open(Path("a")).load()["training"]["steps"] in (0, 40)
+
+
+def test_a_run_that_diverged_says_which_checkpoint_is_good(run, capsys):
+    """Its weights overflow in the first step; what was there before stays, and it is said."""
+    options = ["--learning-rate", "3e38", "--run", "a", "--checkpoint-every", "0"]
+    assert main(["train", "a2c", MAZE, *SMALL, *options]) == 1
+    assert "is not finite" in capsys.readouterr().err
+    good = "Its training diverged after 40 steps (after 40 steps "
+    for command in ["evaluate", "a", "--episodes", "4"], ["resume", "a"]:
+        main(command)
+        said = capsys.readouterr().out
+        assert good in said
+        assert "the checkpoint, of 0 steps, is the last good one." in said
+    assert main(["evaluate", str(run), "--episodes", "4"]) == 0
+    assert "diverged" not in capsys.readouterr().out
 
 
 def test_a_training_that_fails_says_so_and_keeps_its_checkpoint(monkeypatch, capsys):
@@ -489,6 +604,108 @@ def test_a_training_that_fails_says_so_and_keeps_its_checkpoint(monkeypatch, cap
         "The last checkpoint is as it was. To go on: a3c-lib resume a",
     ]
     assert Run.open(Path("a")).load()["training"]["steps"] == 0
+
+
+FAILING = """
+import gymnasium
+from a3c_lib.worlds.envs import TMaze
+
+class Failing(TMaze):
+    def __init__(self, when):
+        super().__init__()
+        self.when, self.steps_taken = when, 0
+        self.fail("init")
+
+    def fail(self, name):
+        if self.when == name:
+            raise RuntimeError(f"broken\\nin {name}")
+
+    def reset(self, *, seed=None, options=None):
+        self.fail("reset")
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action):
+        self.steps_taken += 1
+        if self.steps_taken > 20:
+            self.fail("step")
+        return super().step(action)
+
+    def close(self):
+        self.fail("close")
+        if self.steps_taken:
+            self.fail("close later")
+
+for when in "init", "reset", "step", "close", "close later":
+    name = when.replace(" ", "-")
+    gymnasium.register(f"Failing/{name}-v0", Failing, kwargs={"when": when})
+"""
+
+
+@pytest.fixture
+def failing(tmp_path, monkeypatch):
+    """The name of a module with environments that fail."""
+    (tmp_path / "failing.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "failing"
+    sys.modules.pop("failing", None)
+    for name in [name for name in gym.registry if name.startswith("Failing/")]:
+        del gym.registry[name]
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "actor-critic", "reinforce"])
+def test_an_environment_that_fails_in_this_process_is_a_line_and_where_to_go_on(
+    failing, algorithm, capsys
+):
+    small = SMALL[:4] if algorithm == "reinforce" else SMALL
+    train = ["train", algorithm, f"{failing}:Failing/step-v0", *small, "--run", "a"]
+    assert main([*train, "--checkpoint-every", "0"]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(
+        r"a3c-lib: failed after \d+ steps: RuntimeError: broken in step "
+        r"\(failing\.py, line 13, in fail\); the whole traceback is in a/traceback\.txt",
+        first,
+    )
+    assert second == "The last checkpoint is as it was. To go on: a3c-lib resume a"
+    assert "in update" in Path("a/traceback.txt").read_text()
+    assert isinstance(Run.open(Path("a")).model(), torch.nn.Module)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # closed again
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        ("init", "environment 'failing:Failing/init-v0' cannot be made: RuntimeError: broken in"),
+        ("reset", "RuntimeError: broken in reset (failing.py, line 13, in fail)"),
+        ("close", "environment 'failing:Failing/close-v0' cannot be closed: RuntimeError: broken"),
+    ],
+)
+def test_an_environment_that_fails_at_once_is_a_line_and_leaves_nothing(
+    failing, when, message, capsys
+):
+    before = files()
+    assert main(["train", "a2c", f"{failing}:Failing/{when}-v0", *SMALL, "--run", "a"]) == 2
+    assert message in complaint(capsys)
+    assert [name for name in files() if "__pycache__" not in name] == before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # closed again
+def test_an_environment_that_fails_as_it_is_closed_is_a_line_and_the_run_is_kept(failing, capsys):
+    train = ["train", "a2c", f"{failing}:Failing/close-later-v0", *SMALL, "--run", "a"]
+    assert main(train) == 1
+    assert complaint(capsys).startswith("the environment cannot be closed: RuntimeError: broken in")
+    assert Run.open(Path("a")).load()["training"]["steps"] == 400
+
+
+def test_an_environment_that_fails_while_it_is_evaluated_is_named(failing, capsys):
+    train = ["train", "a2c", f"{failing}:Failing/step-v0", "--run", "a", "--hidden", "8"]
+    assert main([*train, "--total-steps", "10", "--num-envs", "1"]) == 0
+    assert main(["evaluate", "a", "--episodes", "9"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", "a", "--episodes", "90"]) == 1
+    assert complaint(capsys) == (
+        "environment 'failing:Failing/step-v0' failed: RuntimeError: broken in step "
+        "(failing.py, line 13, in fail)"
+    )
 
 
 def alive(pid):

@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 
+import gymnasium as gym
 import pytest
 import torch
 from torch import nn
 
-from a3c_lib import a2c, a3c
+from a3c_lib import ActorCritic, a2c, a3c
 from a3c_lib.app.plan import (
     ALGORITHMS,
     RENAMED,
@@ -70,6 +71,31 @@ assert main(["train", "toy", "a3c_lib/Corridor-v0", "--gamma", "0.25", "--run", 
 assert main(["evaluate", "played", "--episodes", "2"]) == 0
 main(["train", "--help"])
 """
+
+
+OWN_ALGORITHM = """
+from a3c_lib import a2c
+from a3c_lib.app.plan import Algorithm
+
+MINE = Algorithm("A2C under another name.", a2c.Config, a2c.train)
+"""
+
+
+def test_an_algorithm_of_ones_own_has_a_plan(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_algorithm.py").write_text(OWN_ALGORITHM)
+    planned = plan()._replace(algorithm="own_algorithm:MINE")
+    assert Plan.from_json(json.loads(json.dumps(planned.as_json()))) == planned
+    with planned.train(planned.make_model()) as training:
+        assert next(training).steps == 160
+    for name, message in (
+        ("ppo", "algorithm is one of a3c, a2c, .*; got 'ppo'"),
+        ("own_algorithm:OTHER", "there is no OTHER in own_algorithm"),
+        ("own_algorithm:a2c", "is a module, and no Algorithm"),
+    ):
+        with pytest.raises(RunError, match=message):
+            planned._replace(algorithm=name).make_model()
+    sys.modules.pop("own_algorithm")
 
 
 def test_an_algorithm_is_one_entry(tmp_path):
@@ -153,6 +179,47 @@ def test_an_environment_of_a_module_is_found(tmp_path, monkeypatch):
         find_env("nobodys:Corridor-v3")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1/0", r"ZeroDivisionError: division by zero \(broken\.py, line 1, in <module>\)"),
+        ("raise RuntimeError", r"cannot be imported: RuntimeError \(broken"),
+        ("def (:", r"cannot be imported: invalid syntax \(broken\.py, line 1\)"),
+        ("[][1]", "cannot be imported: IndexError: list index out of range"),
+        ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
+        ("import nobodys", "'broken:X-v0': No module named 'nobodys'"),
+        ("import gymnasium; gymnasium.spec('X')", "'broken:X-v0': broken cannot be imported: "),
+    ],
+)
+def test_whatever_a_module_raises_as_it_is_imported_is_a_line(tmp_path, monkeypatch, text, message):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "broken.py").write_text(text)
+    with pytest.raises(RunError, match=message):
+        find_env("broken:X-v0")
+
+
+@pytest.mark.parametrize("name", [":CartPole-v1", ".x:CartPole-v1", "../../etc:passwd", "a b:X-v0"])
+def test_what_is_no_module_is_not_imported(name):
+    with pytest.raises(RunError, match="before the colon stands a module; got"):
+        find_env(name)
+
+
+@pytest.mark.parametrize(
+    "env", ["ALE/SpaceInvaders-v5", "a3c_lib.worlds.envs:ALE/SpaceInvaders-v5"]
+)
+def test_an_atari_id_leads_to_the_name_that_games_have_here(env, monkeypatch):
+    monkeypatch.delitem(gym.registry, "ALE/SpaceInvaders-v5", raising=False)
+    with pytest.raises(RunError, match="; Atari games are asked for as atari:space_invaders"):
+        find_env(env)
+
+
+def test_an_id_without_its_version_is_completed():
+    with pytest.raises(RunError, match=r"env with id: CartPole; did you mean CartPole-v1\?"):
+        find_env("CartPole")
+    with pytest.raises(RunError, match=r"did you mean a3c_lib/TMaze-v0\?"):
+        find_env("a3c_lib.worlds.envs:a3c_lib/TMaze")
+
+
 @pytest.mark.parametrize("config", [a3c.Config, a2c.Config, ActorCriticConfig])
 def test_bad_values_are_named(config):
     with pytest.raises(ValueError, match="seed is at least 0; got -1"):
@@ -164,6 +231,78 @@ def test_bad_values_are_named(config):
         ActorCriticConfig(targets="two-step")
     with pytest.raises(ValueError, match="entropy_weight is at least 0; got -1"):
         ActorCriticConfig(entropy_weight=-1)
+
+
+# ---- networks of one's own ----
+
+OWN = """
+import torch
+from a3c_lib import ActorCritic
+
+def wide(env, seed):
+    return ActorCritic.for_env(env, hidden=(33,), seed=seed)
+
+class Makers:
+    thin = staticmethod(lambda env, seed: ActorCritic.for_env(env, hidden=(3,), seed=seed))
+
+def none(env, seed):
+    return 3
+
+def broken(env, seed):
+    return ActorCritic.for_env(env, hiden=(33,), seed=seed)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module of somebody's own, with makers of networks."""
+    (tmp_path / "own_nets.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield lambda name: plan(seed=7, network=Network(own_network=f"own_nets:{name}"))
+    sys.modules.pop("own_nets", None)
+
+
+def test_a_network_of_ones_own_is_made_and_written_down(own):
+    planned = own("wide")
+    model, same = (
+        planned.make_model(),
+        ActorCritic.for_env(gym.make(planned.env), hidden=(33,), seed=7),
+    )
+    assert all(map(torch.equal, model.parameters(), same.parameters()))
+    assert Plan.from_json(json.loads(json.dumps(planned.as_json()))) == planned
+    assert own("Makers.thin").make_model().policy_head.in_features == 3
+    other = planned._replace(network=Network(own_network="own_nets:wide", network_seed=1))
+    assert not torch.equal(other.make_model().policy_head.weight, model.policy_head.weight)
+    assert "own_network" not in plan().as_json()["network"]  # what older versions wrote
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nothing", "network 'own_nets:nothing': there is no nothing in own_nets"),
+        ("none", "makes a torch.nn.Module; got int"),
+        ("broken", r"cannot be made: TypeError: .*'hiden' \(own_nets\.py, line 15, in broken\)"),
+    ],
+)
+def test_a_network_of_ones_own_that_cannot_be_made_is_a_line(own, name, message):
+    with pytest.raises(RunError, match=message):
+        own(name).make_model()
+
+
+def test_options_of_the_packages_networks_do_not_go_with_one_of_ones_own():
+    with pytest.raises(ValueError, match="cells is for the package's networks, not for own_net"):
+        Network(own_network="mine:make", cells=3)
+    with pytest.raises(RunError, match=r"'make' is no module:function, .*\.model\(network\)"):
+        plan(network=Network(own_network="make")).make_model()
+
+
+def test_a_network_that_no_memory_holds_is_refused_before_it_is_made(monkeypatch):
+    monkeypatch.setattr("a3c_lib.app.plan.memory", lambda: 2**30)
+    small = plan(network=Network(hidden=(1000, 1000)))  # 4 MB
+    assert isinstance(small.make_model(), nn.Module)
+    large = plan(network=Network(hidden=(20_000, 20_000)))  # 1.6 GB
+    with pytest.raises(RunError, match=r"\(20000, 20000\) does not fit .* memory, 1 GiB"):
+        large.make_model()
 
 
 # ---- Atari games ----

@@ -104,7 +104,8 @@ def test_a_live_plot_is_drawn_at_intervals_above_zero():
 def test_one_line_of_plain_text_is_left_on_stdout(shown, capsys):
     list(track(updates(*range(100, 1100, 100), episode_return=7.5), 1000))
     out, err = capsys.readouterr()
-    (line,) = last_state(out)
+    first, line = last_state(out)
+    assert first.startswith("0 of 1,000 |          | ")
     assert line.startswith("1,000 of 1,000 |##########| ")
     assert line.endswith("gone, 00:00 left, return 7.5")
     assert out.isascii()
@@ -122,7 +123,7 @@ def test_one_line_is_left_when_the_loop_is_left(ending, shown, capsys):
     except RuntimeError:
         pass
     print("after")
-    line, after = last_state(capsys.readouterr().out)
+    _, line, after = last_state(capsys.readouterr().out)
     assert line.startswith("200 of 1,000 |##--------| ".replace("-", " "))
     assert after == "after"
 
@@ -132,17 +133,17 @@ def test_the_return_is_the_mean_of_the_latest_twenty_that_were_reported(shown, c
     given += [u for k in range(20) for u in updates(2 + k, episode_return=float(k))]
     given += updates(30, episode_return=math.nan)
     list(track(given, 30))
-    assert last_state(capsys.readouterr().out)[0].endswith("return 9.5")
+    assert last_state(capsys.readouterr().out)[-1].endswith("return 9.5")
 
 
 def test_nothing_is_said_of_returns_before_an_episode_has_ended(shown, capsys):
     list(track(updates(1, 2, episode_return=math.nan), 2))
-    assert last_state(capsys.readouterr().out)[0].endswith("left")
+    assert last_state(capsys.readouterr().out)[-1].endswith("left")
 
 
 def test_the_last_episode_may_go_beyond_the_total(shown, capsys):
     list(track(updates(600, 1200), 1000))
-    assert last_state(capsys.readouterr().out)[0].startswith("1,200 of 1,000 |##########| ")
+    assert last_state(capsys.readouterr().out)[-1].startswith("1,200 of 1,000 |##########| ")
 
 
 def test_a_resumed_run_is_as_fast_as_its_own_steps(shown, monkeypatch):
@@ -170,30 +171,45 @@ class Silent:
     update = close = set_description_str
 
 
-def test_a_terminal_is_written_to_while_the_run_goes_on(shown, monkeypatch):
+@pytest.fixture
+def clock(monkeypatch):
+    """The bar's time, which goes on only as far as a test says."""
+    seconds = [0.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: seconds[0])
+    return seconds
+
+
+def test_a_terminal_is_written_to_while_the_run_goes_on(shown, monkeypatch, clock):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
 
     monkeypatch.setattr(sys, "stdout", Terminal())
-    list(track(slowly(updates(1, 2, 3)), 3))
+    list(track(slowly(updates(1, 2, 3), clock, 0.6), 3))
     states = sys.stdout.getvalue().split("\r")
     assert any("1 of 3" in state for state in states)
     assert any("2 of 3" in state for state in states)
 
 
-def slowly(given):
-    import time
-
+def slowly(given, clock, seconds):
     for update in given:
-        time.sleep(0.6)
+        clock[0] += seconds
         yield update
 
 
-def test_a_file_gets_the_first_and_the_last_state_only(shown, capsys):
-    list(track(slowly(updates(1, 2, 3)), 3))
-    states = [s for s in capsys.readouterr().out.split("\r") if s.strip()]
-    assert [state[:6] for state in states] == ["0 of 3", "3 of 3"]
+def test_a_file_gets_a_line_every_half_minute_and_at_the_end(shown, capsys, clock):
+    list(track(slowly(updates(*range(1, 11), episode_return=7.0), clock, 10.0), 10))
+    out = capsys.readouterr().out
+    assert "\r" not in out
+    lines = out.splitlines()
+    assert [line[: line.index(" |")] for line in lines] == [
+        "0 of 10",
+        "3 of 10",
+        "6 of 10",
+        "9 of 10",
+        "10 of 10",
+    ]
+    assert lines[1].endswith("00:30 gone, 01:10 left, return 7")
 
 
 def test_it_can_be_turned_off(monkeypatch, capsys):

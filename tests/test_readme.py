@@ -2,9 +2,11 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 import tree
 
 from a3c_lib.app import check
@@ -14,14 +16,37 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text()
 
 
-def test_the_example_runs(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+OF_THE_READER = """
+from a3c_lib import ActorCritic
+
+def make_network(env, seed):
+    return ActorCritic.for_env(env, hidden=(8,), seed=seed)
+"""
+
+
+def test_the_examples_run(tmp_path, monkeypatch, capsys):
+    """One after another, as a reader would have them in one script."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_package.py").write_text(OF_THE_READER)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
     shorter = code.replace("total_steps=100_000", "total_steps=200").replace(
         "episodes=100", "episodes=4"
     )
     assert shorter.count("200") == 1
-    exec(compile(shorter, "README.md", "exec"), {})  # the reader's own lines
-    assert "4 episodes, sampled actions" in capsys.readouterr().out
+    names = {}
+    exec(compile(shorter, "README.md", "exec"), names)  # the reader's own lines
+    said = capsys.readouterr().out
+    assert "4 episodes, sampled actions" in said
+    assert names["action"] in (0, 1)
+    weights = zip(names["model"].parameters(), names["again"].parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in weights)
+    exported = torch.export.load("cart.pt2").module()
+    logits, _ = exported(torch.zeros(5, 4))
+    assert torch.equal(logits, names["again"].logits(torch.zeros(5, 4)))
+    assert names["learned"].policy_head.in_features == 8
+    assert main(["evaluate", "mine", "--episodes", "2"]) == 0
+    sys.modules.pop("my_package")
 
 
 def test_the_commands_run(tmp_path, monkeypatch, capsys):

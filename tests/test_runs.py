@@ -1,6 +1,8 @@
 """A run's folder: whatever happens, it can go on."""
 
+import errno
 import json
+import math
 import os
 import signal
 import subprocess
@@ -10,11 +12,12 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
+import gymnasium as gym
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from a3c_lib import encoders, hogwild
+from a3c_lib import ActorCritic, encoders, hogwild
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.plan import (
@@ -103,6 +106,30 @@ def test_a_run_says_what_it_is(tmp_path):
         "metrics.csv",
         "run.json",
     ]
+
+
+def test_a_folder_may_be_a_text(tmp_path):
+    planned = plan()
+    with planned.train(planned.make_model()) as training:
+        made = Run.create(str(tmp_path / "run"), planned, training.state_dict())
+    assert Run.open(str(tmp_path / "run")).folder == made.folder == tmp_path / "run"
+
+
+def test_a_network_of_a_script_is_handed_over(tmp_path):
+    planned = plan(network=Network(own_network="of this test"))
+    env = gym.make(planned.env)
+    with planned.train(ActorCritic.for_env(env, hidden=(5,), seed=1)) as training:
+        run = Run.create(tmp_path / "run", planned, training.state_dict())
+        list(record(run, training, training))
+    run = Run.open(tmp_path / "run")
+    again = ActorCritic.for_env(env, hidden=(5,), seed=2)
+    assert run.model(again) is again
+    assert same(again.state_dict(), training.model.state_dict())
+    with pytest.raises(RunError, match="'of this test' is no module:function"):
+        run.model()
+    with pytest.raises(CheckpointError, match="is of another network"):
+        run.model(ActorCritic.for_env(env, hidden=(6,)))
+    assert run.metrics()[-1].steps == 200
 
 
 def test_the_first_checkpoint_is_there_before_training_begins(tmp_path):
@@ -245,6 +272,20 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_trained_in_and_it_is_told(tmp_path, monkeypatch, number):
+    def without_locks(*_):
+        raise OSError(number, os.strerror(number))
+
+    run = train(plan(), tmp_path / "run", stop=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", without_locks)
+        with run.locked() as guarded:
+            assert not guarded
+    with run.locked() as guarded:
+        assert guarded
+
+
 def test_tensorboard_gets_the_same_numbers(tmp_path):
     planned = plan()
     run = train(planned, tmp_path / "run", stop=2)
@@ -273,7 +314,10 @@ def changed(run, **values):
     [
         ({"env": "a3c_lib/Catch-v0"}, "is of another env, a3c_lib/TMaze-v0"),
         ({"network": {**plan().as_json()["network"], "hidden": [9]}}, "is of another network"),
-        ({"algorithm": "a3c", "config": {}}, "is of another algorithm, a2c; the run has a3c"),
+        (
+            {"algorithm": "a3c", "config": plan("a3c").as_json()["config"]},
+            "is of another algorithm, a2c; the run has a3c",
+        ),
     ],
 )
 def test_a_checkpoint_of_something_else_is_refused(tmp_path, values, message):
@@ -297,13 +341,73 @@ def test_a_state_that_does_not_fit_is_refused(tmp_path):
         run.plan.train(run.plan.make_model(), state)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"algorithm": "dqn"}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"algorithm": "dqn"}', "[" * 10**5, "\ud800"],
+    ids=lambda content: repr(content[:9]),
+)
 def test_a_file_that_describes_no_run_is_refused(tmp_path, content):
-    (tmp_path / "run.json").write_text(content)
+    (tmp_path / "run.json").write_text(content, encoding="utf-8", errors="surrogatepass")
     with pytest.raises(RunError, match=r"run\.json is damaged, or not a run's"):
         Run.open(tmp_path)
     with pytest.raises(RunError, match="other is no run"):
         Run.open(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "message"),
+    [
+        ("config", "total_steps", 1.5, "total_steps is a whole number; got 1.5"),
+        ("config", "total_steps", True, "total_steps is a whole number; got True"),
+        ("config", "total_steps", math.inf, "total_steps is a whole number; got inf"),
+        ("config", "t_max", 2.5, "t_max is a whole number"),
+        ("config", "t_max", "5", "t_max is a whole number"),
+        ("config", "learning_rate", math.nan, "learning_rate is a number; got nan"),
+        ("config", "learning_rate", 10**400, "learning_rate is a number; got 1000"),
+        ("config", "anneal", "no", "anneal is true or false; got no"),
+        ("config", "device", 5, "device is a text; got 5"),
+        ("config", "device", None, "device is a text; got None"),
+        ("config", "device", "tpu", "device is such as 'cpu' or 'cuda'; got 'tpu'"),
+        ("network", "cells", 2.5, "cells is a whole number"),
+        ("network", "hidden", [2.5], "hidden is of another kind"),
+        ("network", "hidden", 3, "hidden is of another kind"),
+        ("network", "encoder", [], "encoder is of another kind"),
+    ],
+    ids=lambda given: str(given)[:20],
+)
+def test_a_number_of_a_wrong_kind_is_named(tmp_path, part, name, value, message):
+    about = plan().as_json()
+    about[part][name] = value
+    (tmp_path / "run.json").write_text(json.dumps(about))
+    with pytest.raises(RunError, match=rf"run\.json is damaged, or not a run's: {message}"):
+        Run.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"config": {}}, {"config": []}, {"env": 5}, {"screen": []}, {"network": None}],
+    ids=str,
+)
+def test_a_description_that_lacks_something_is_refused(tmp_path, changes):
+    (tmp_path / "run.json").write_text(json.dumps({**plan().as_json(), **changes}))
+    with pytest.raises(RunError, match=r"run\.json is damaged, or not a run's: "):
+        Run.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.csv", "checkpoint.pt"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_said_and_not_waited_for(tmp_path, name, kind):
+    run = train(plan(), tmp_path / "run", stop=1)
+    path = run.folder / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    with pytest.raises((RunError, CheckpointError), match=rf"{name}.* is no file"):
+        (Run.open(run.folder).metrics if name == "metrics.csv" else Run.open(run.folder).model)()
 
 
 def test_a_run_of_a_device_that_is_not_here_goes_on_without_it(tmp_path):

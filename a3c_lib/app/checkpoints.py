@@ -36,7 +36,8 @@ class CheckpointError(ValueError):
 def save(path: str | Path, state: Mapping[str, Any]) -> None:
     """Write a state to `path`. Whatever happens meanwhile, the file is the old one or the new one.
 
-    It is written under another name, brought to the disk, and renamed. Raises TypeError, with
+    In spite of the usual ending, .pt, it is not torch's format: `load` reads it, torch.load does
+    not. It is written under another name, brought to the disk, and renamed. Raises TypeError, with
     nothing written, if the state holds anything but numbers, text, None, tensors and arrays, and
     lists, tuples and dicts of them.
 
@@ -56,8 +57,10 @@ def load(path: str | Path) -> dict[str, Any]:
     """The state in a file that `save` wrote, its tensors on the CPU.
 
     Raises CheckpointError if the file is not there, is damaged, or is something else. What is not
-    plain data is refused, not run: an unknown file can do no harm. (The environment that a run's
-    folder names, as "module:Id", is another matter: resuming or evaluating imports that module.)
+    plain data is refused: nothing in the file is run. Its checksum finds damage; it is no
+    signature, so the numbers may be anybody's. (A run's folder is another matter than its
+    checkpoint: it names an environment and perhaps a network, as "module:Id" and
+    "module:function", and whoever resumes or evaluates the run imports those modules.)
     """
     path = Path(path)
     try:
@@ -66,6 +69,11 @@ def load(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"there is no checkpoint {path}") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    if content.startswith(b"PK"):  # a zip file, as torch writes
+        raise CheckpointError(
+            f"{path} looks like a file of torch.save, which torch.load reads; a checkpoint has a "
+            "format of its own, with a checksum (a3c_lib.app.checkpoints.save)"
+        )
     if not content.startswith(FORMAT):
         raise CheckpointError(
             f"{path} is no checkpoint of a3c_lib (or of another version of it, or damaged)"

@@ -7,6 +7,7 @@ options and their help from the fields and the comments beside them.
 import contextlib
 import dataclasses
 import io
+import math
 import re
 import shlex
 import shutil
@@ -34,8 +35,17 @@ from tyro.conf import (
 import a3c_lib
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.metrics import tensorboard_writer
-from a3c_lib.app.plan import ALGORITHMS, RENAMED, Network, Plan, RunError, Screen
+from a3c_lib.app.plan import (
+    ALGORITHMS,
+    MOST,
+    RENAMED,
+    Network,
+    Plan,
+    RunError,
+    Screen,
+)
 from a3c_lib.app.runs import Run, record, refuse_existing, versions
+from a3c_lib.app.telling import closing, is_somebodys, told
 from a3c_lib.evaluation import evaluate
 from a3c_lib.rollout import HasLogits, MakeEnv, MakesEnvs, greedy, initial_state, sampled
 from a3c_lib.training import Config, Training
@@ -96,7 +106,14 @@ class Begin(Generic[C]):
 # `Begin` with the config of each algorithm, as a subcommand of its name.
 Beginning: Any = Union[
     *(
-        Annotated[Begin[algorithm.config], subcommand(name, description=algorithm.about)]  # type: ignore[name-defined]
+        Annotated[
+            Begin[algorithm.config],  # type: ignore[name-defined]
+            subcommand(
+                name,
+                description=algorithm.about,
+                default=Begin(env=tyro.MISSING, config=algorithm.default),
+            ),
+        ]
         for name, algorithm in ALGORITHMS.items()
     )
 ]
@@ -136,21 +153,25 @@ class Evaluate:
     episodes: int = 100  # how many, at least 2
     actions: Literal["sampled", "greedy"] = "sampled"  # drawn from the policy, or its likeliest
     seed: int = 0  # of these episodes, at least 0
+    # how many environments play at once, at least 1; 1 for a simulator of which only one can run
+    num_envs: int = 10
     # a file for a film of the agent playing: .png (animated) or .gif, or .mp4 where ffmpeg is
     # installed
     film: Path | None = None
     film_steps: int = 200  # longest film, in environment steps, at least 1
-    fps: float = 20.0  # frames a second in the film, above 0
+    fps: float = 20.0  # frames a second in the film, 0.01 to 1000
 
     def __post_init__(self) -> None:
         if self.episodes < 2:
             raise ValueError(f"episodes is at least 2, for an interval; got {self.episodes}")
-        if self.seed < 0:
-            raise ValueError(f"seed is at least 0; got {self.seed}")
+        if not 0 <= self.seed <= MOST["seed"]:
+            raise ValueError(f"seed is at least 0, and at most {MOST['seed']}; got {self.seed}")
+        if not 1 <= self.num_envs <= MOST["num_envs"]:
+            raise ValueError(f"num_envs is 1 to {MOST['num_envs']:,}; got {self.num_envs}")
         if self.film_steps < 1:
             raise ValueError(f"film_steps is at least 1; got {self.film_steps}")
-        if not self.fps > 0:
-            raise ValueError(f"fps is above 0; got {self.fps}")
+        if not 0.01 <= self.fps <= 1000:
+            raise ValueError(f"fps is 0.01 to 1000; got {self.fps}")
         if self.film is not None and self.film.suffix.lower() not in (".png", ".gif", ".mp4"):
             raise ValueError(f"film is a .png, .gif or .mp4; got {self.film}")
 
@@ -162,7 +183,9 @@ class Plot:
 
     runs: Positional[tuple[Path, ...]]  # folders of runs, 1 at least
     out: Path = Path("curves.png")  # the picture: .png, .svg, .pdf
-    signal: str = "episode_return"  # what to compare several runs by: a column of metrics.csv
+    # a column of metrics.csv, what to compare several runs by, or to draw of one; None:
+    # episode_return, and of one run the four that say most
+    signal: str | None = None
     # environment steps that a point is the mean of, at least 0; None: a twentieth of the longest
     # run
     window: float | None = None
@@ -171,8 +194,10 @@ class Plot:
     def __post_init__(self) -> None:
         if not self.runs:
             raise ValueError("runs: name one folder at least")
-        if self.window is not None and not self.window >= 0:
-            raise ValueError(f"window is in steps, at least 0; got {self.window}")
+        if self.window is not None and not 0 <= self.window < math.inf:
+            raise ValueError(f"window is in steps, at least 0, and finite; got {self.window}")
+        if not self.out.suffix:
+            raise ValueError(f"out is a picture, .png, .svg or .pdf; got {str(self.out)!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +239,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error, BAD_INPUT)
     except (RunError, CheckpointError) as error:
         return _complain(error, BAD_INPUT)
+    except Failed as error:
+        return _complain(error, FAILED)
     except OSError as error:  # a full disk, a folder that may not be written
         return _complain(error, FAILED)
     except KeyboardInterrupt:
@@ -222,6 +249,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 class BadInput(Exception):
     """An option that cannot be. Says which, and what is allowed."""
+
+
+class Failed(Exception):
+    """What was asked for could not be done to its end. Says why."""
 
 
 def parsed(argv: Sequence[str]) -> Any:
@@ -295,26 +326,29 @@ def in_one_line(box: str) -> str:
 def train(command: Begin[Any]) -> int:
     """Train in a new run.   → the exit code"""
     plan = Plan(command.algorithm, command.env, command.config, command.network, command.screen)
-    refuse_existing(command.folder)
+    with _refusing():
+        refuse_existing(command.folder)
     if command.recording.tensorboard:
         tensorboard_writer()
     with Interrupts() as interrupts:
         with _refusing():
             training = plan.train(plan.make_model())
-        with training:
+        with closing(training, "the environment", Failed):
             try:
                 run = Run.create(command.folder, plan, training.state_dict())
             except (OSError, TypeError) as error:
                 raise BadInput(f"{command.folder} cannot be made: {error}") from None
             print(f"{plan.algorithm} learns {plan.env}; the run is in {run.folder}", flush=True)
-            with run.locked():
+            with run.locked() as guarded:
+                _warn_of_others(run, guarded)
                 return _learn(run, training, command.recording, interrupts)
 
 
 def resume(command: Resume) -> int:
     """Go on with a run.   → the exit code"""
     run = Run.open(command.run)
-    with run.locked(), Interrupts() as interrupts:
+    with run.locked() as guarded, Interrupts() as interrupts:
+        _warn_of_others(run, guarded)
         state = run.load()
         steps = state["training"]["steps"]
         if command.total_steps is not None:
@@ -328,14 +362,26 @@ def resume(command: Resume) -> int:
             )
         if command.recording.tensorboard:
             tensorboard_writer()
-        training = run.plan.train(run.plan.make_model(), state["training"])
-        with training:
+        with _refusing():
+            training = run.plan.train(run.plan.make_model(), state["training"])
+        with closing(training, "the environment", Failed):
             if command.total_steps is not None:
                 run.describe()
             print(f"{run.folder} goes on after {steps:,} steps, {_how(training)}", flush=True)
             if run.about.get("versions") != versions():
                 print("It began with other versions (see run.json): the last digits may differ.")
+            if said := run.divergence(steps):
+                print(f"{said} With a smaller learning_rate in run.json it may not diverge again.")
             return _learn(run, training, command.recording, interrupts)
+
+
+def _warn_of_others(run: Run, guarded: bool) -> None:
+    if not guarded:
+        print(
+            f"{PROGRAM}: the file system of {run.folder} knows no locks: see to it that no other "
+            "process trains there",
+            file=sys.stderr,
+        )
 
 
 def _how(training: Training[nn.Module, Any]) -> str:
@@ -361,23 +407,38 @@ def _learn(
     )
     try:
         with contextlib.closing(cast(Any, updates)):
-            for _ in updates:
-                if interrupts.signal:
-                    break
-    except (FloatingPointError, WorkerError, OSError) as error:
-        _complain(error, FAILED)
-        print(f"The last checkpoint is as it was. {again}", file=sys.stderr)
-        return FAILED
+            while not interrupts.signal and next(updates, None) is not None:
+                pass
     except KeyboardInterrupt:  # the second one
         again = again.replace("go on", "go on from the last checkpoint")
         print(f"\nStopped at once. {again}", file=sys.stderr)
-        return 128 + signal.SIGINT
+        return 128 + interrupts.signal
+    except Exception as error:  # noqa: BLE001  whatever an environment raises
+        _complain_of_training(error, run, training.steps)
+        print(f"The last checkpoint is as it was. {again}", file=sys.stderr)
+        return FAILED
     folder = shlex.quote(str(run.folder))
     if interrupts.signal and training.steps < training.total_steps:
-        print(f"Stopped after {training.steps:,} steps, and kept. {again}")
+        kept = run.load()["training"]["steps"]  # processes may be ahead of what was read
+        print(f"Stopped after {kept:,} steps, and kept. {again}")
         return 128 + interrupts.signal
     print(f"Done: {training.steps:,} steps. To see what it learned: {PROGRAM} evaluate {folder}")
     return 0
+
+
+def _complain_of_training(error: Exception, run: Run, steps: int) -> None:
+    """Say why it failed. What an environment raises that acts in this process is a line; the whole
+    traceback, of which few lines are about the environment, is kept in the run's folder."""
+    if isinstance(error, FloatingPointError):
+        with contextlib.suppress(OSError):
+            run.note_divergence(steps, " ".join(str(error).split()))
+    ours = isinstance(error, FloatingPointError | WorkerError)
+    if ours or (isinstance(error, OSError) and not is_somebodys(error)):  # a full disk
+        _complain(error, FAILED)
+        return
+    kept = run.keep_traceback(error)
+    more = f"; the whole traceback is in {kept}" if kept else ""
+    _complain(f"failed after {steps:,} steps: {told(error)}{more}", FAILED)
 
 
 def play_episodes(command: Evaluate) -> int:
@@ -387,8 +448,13 @@ def play_episodes(command: Evaluate) -> int:
         _refuse_film(command.film)
     model, steps = run.model(), run.load()["training"]["steps"]
     world, playing = cast(MakeEnv, run.plan.world()), cast(HasLogits, model)
-    result = evaluate(playing, world, command.episodes, command.seed, command.actions)
+    with _failing(run.plan.env):
+        result = evaluate(
+            playing, world, command.episodes, command.seed, command.actions, command.num_envs
+        )
     print(f"{run.folder}, {run.plan.algorithm} after {steps:,} steps of {run.plan.env}")
+    if said := run.divergence(steps):
+        print(said)
     print(f"mean return {result}; 95 % interval {result.low:.2f} to {result.high:.2f}")
     if command.film is not None:
         with _refusing():
@@ -460,25 +526,32 @@ def plot(command: Plot) -> int:
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    from a3c_lib.figures.plots import learning_curves, signals
+    from a3c_lib.figures.plots import SIGNALS, learning_curves, signals
 
     runs = [Run.open(folder) for folder in command.runs]
-    histories = [run.metrics() for run in runs]
+    chosen = command.signal or (SIGNALS[0] if len(runs) > 1 else None)
+    histories = [run.metrics(*([chosen] if chosen else SIGNALS)) for run in runs]
+    for history in histories:
+        if chosen and chosen not in history.names:
+            raise BadInput(f"signal is one of {', '.join(history.names)}; got {chosen!r}")
     longest = max(history[-1].steps for history in histories)
     window = longest / 20 if command.window is None else command.window
     with _refusing():
         if len(runs) == 1:
             title = command.title or f"{runs[0].plan.algorithm}, {runs[0].plan.env}"
-            figure: Any = signals(histories[0], window=window, title=title)[0].figure
+            names = [chosen] if chosen else None
+            figure: Any = signals(histories[0], names=names, window=window, title=title)[0].figure
         else:
             curves: dict[str, list[Any]] = {}
+            assert chosen is not None
             for label, history in zip(_labels(runs), histories, strict=True):
-                curves.setdefault(label, []).append(_curve(history, command.signal))
+                curve = history.column("steps"), history.column(chosen)
+                curves.setdefault(label, []).append(curve)
             ax = learning_curves(
                 curves,
                 window=window,
                 title=command.title,
-                y_label=command.signal.replace("_", " "),
+                y_label=chosen.replace("_", " "),
             )
             figure = ax.figure
         figure.savefig(command.out)
@@ -509,12 +582,6 @@ def _but_for_seeds(plan: Plan) -> str:
     )
 
 
-def _curve(history: Sequence[Any], signal_name: str) -> tuple[list[float], list[float]]:
-    if not hasattr(history[0], signal_name):
-        raise ValueError(f"signal is one of {', '.join(vars(history[0]))}; got {signal_name!r}")
-    return [row.steps for row in history], [getattr(row, signal_name) for row in history]
-
-
 class Interrupts:
     """Ctrl-C, and a request to end, are noted once: what is under way is finished and kept. A
     second Ctrl-C interrupts."""
@@ -540,11 +607,23 @@ class Interrupts:
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """Turn errors about the input into a one-line BadInput."""
+    """Turn errors about the input into a one-line BadInput; what an environment raises as it begins
+    is one, too."""
     try:
         yield
     except (ValueError, TypeError, OSError, gym.error.Error) as error:
-        raise BadInput(str(error)) from error
+        raise BadInput(told(error) if is_somebodys(error) else str(error)) from error
+    except Exception as error:
+        raise BadInput(told(error)) from error
+
+
+@contextlib.contextmanager
+def _failing(env: str) -> Iterator[None]:
+    """Turn whatever an environment raises as an agent plays into a one-line Failed."""
+    try:
+        yield
+    except Exception as error:
+        raise Failed(f"environment {env!r} failed: {told(error)}") from error
 
 
 def _complain(error: object, code: int) -> int:

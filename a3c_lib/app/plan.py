@@ -3,13 +3,19 @@
 import dataclasses
 import importlib
 import math
+import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from types import MappingProxyType, ModuleType
+from typing import Any, Literal, NamedTuple, cast, get_args, get_origin, get_type_hints
 
 import gymnasium as gym
+import torch
 from gymnasium.envs.registration import EnvSpec
 from torch import nn
 
@@ -26,6 +32,7 @@ from a3c_lib import (
 from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
+from a3c_lib.app.telling import closing, in_a_line, told
 from a3c_lib.networks import ActorCritic, HasSpaces
 from a3c_lib.q_networks import QNetwork, RecurrentQNetwork
 from a3c_lib.recurrent import RecurrentActorCritic
@@ -34,6 +41,13 @@ from a3c_lib.rollout import MakeEnv, MakesEnvs
 from a3c_lib.training import Training
 
 ATARI = "atari:"  # what the name of an Atari game begins with
+# Larger numbers than these no machine can carry out. (Of a network's sizes, memory says so.)
+MOST = {"num_envs": 100_000, "num_workers": 1_000, "size": 1_000, "seed": 2**63 - 1}
+MOST["network_seed"] = MOST["seed"]
+NO_ROOM = (
+    "there is too little shared memory for processes (/dev/shm); give the machine more (docker: "
+    "--shm-size 1g), or train in one process: a2c, or a3c with --schedule round-robin"
+)
 # Options that had another name in version 0.1, by whom they belong to.
 RENAMED = {
     "config": {"epsilon": "rmsprop_epsilon"},
@@ -63,6 +77,13 @@ class Algorithm(NamedTuple):
     targets: Callable[[Any], Targets] | None = lambda config: n_step_returns
     # what learns, without and with memory
     networks: tuple[type[nn.Module], type[nn.Module]] = ActorCritic, RecurrentActorCritic
+    # what the command line begins with, where that differs from the config's own defaults
+    defaults: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def default(self) -> training.Config:
+        """The config that the command line begins with."""
+        return self.config(**self.defaults)
 
 
 TARGETS: dict[str, Targets] = {"n-step": n_step_returns, "one-step": one_step_targets}
@@ -182,6 +203,9 @@ class Network:
     one_look: bool = False
     # with one_look: compute with 8 bits of precision up to the heads, for processors that have it
     bfloat16: bool = False
+    # a network of your own instead: "my_package:make_network", which is called as
+    # make_network(env, seed=seed); none of the options above goes with it, but for network_seed
+    own_network: str | None = None
 
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden or ()):
@@ -197,6 +221,19 @@ class Network:
         for name in "one_look", "normalise_pixels":
             if getattr(self, name) and self.encoder != "paper":
                 raise ValueError(f"{name} goes with the encoder 'paper'; got {self.encoder!r}")
+        if self.own_network is not None:
+            for name in self._built_in:
+                raise ValueError(f"{name} is for the package's networks, not for own_network")
+
+    @property
+    def _built_in(self) -> list[str]:
+        """The options that are chosen of the package's networks."""
+        of_any = "own_network", "network_seed"
+        return [
+            field.name
+            for field in fields(self)
+            if field.name not in of_any and getattr(self, field.name) != field.default
+        ]
 
     def make(
         self,
@@ -208,9 +245,12 @@ class Network:
         """The network for an environment, of the first of `kinds`, with memory of the second; no
         random play is measured if it is `to_be_loaded`.
 
-        Raises ValueError for spaces that are not supported.
+        Raises ValueError for spaces that are not supported, and RunError for one of somebody's own
+        that is not there, or cannot be made.
         """
         seed = seed if self.network_seed is None else self.network_seed
+        if self.own_network is not None:
+            return _own_network(self.own_network, env, seed)
         options: dict[str, Any] = {"seed": seed}
         if isinstance(env, MakesEnvs):
             options |= self._for_game(env, to_be_loaded)
@@ -227,6 +267,20 @@ class Network:
 
             orthogonal_init(model, seed)
         return cast(nn.Module, model)
+
+    def refuse_larger_than(self, most: int) -> None:
+        """Raise ValueError if its weights, between the layers that are chosen here, take more than
+        `most` bytes: before any of them is made."""
+        widths = [1, *(self.hidden or ())]
+        weights = sum(before * after for before, after in pairwise(widths))
+        if self.recurrent:
+            weights += 4 * self.cells * (widths[-1] + self.cells)
+        if 4 * weights > most:
+            sizes = f"hidden {self.hidden}" + f", cells {self.cells}" * self.recurrent
+            raise ValueError(
+                f"a network with {sizes} does not fit into this machine's memory, "
+                f"{most / 2**30:.0f} GiB"
+            )
 
     def _for_game(self, game: MakesEnvs, to_be_loaded: bool) -> dict[str, Any]:
         from a3c_lib.encoders import PaperEncoder, SmallEncoder, pixel_statistics
@@ -262,7 +316,7 @@ class Screen:
 class Plan(NamedTuple):
     """What is trained, and how."""
 
-    algorithm: str  # a name in ALGORITHMS
+    algorithm: str  # a name in ALGORITHMS; of one's own, "module:ALGORITHM"
     env: str  # an id; for one of a package that has to be imported first, "module:Id"; "atari:pong"
     config: Any  # the algorithm's
     network: Network
@@ -291,31 +345,42 @@ class Plan(NamedTuple):
         Raises RunError if there is no such environment, its spaces are not supported, or the
         algorithm cannot learn with such a network.
         """
+        self._refuse_impossible()
         network, world = self._network(), self.world()
         if isinstance(world, MakesEnvs):
             return self._fitting(network, cast(HasSpaces, world), to_be_loaded)
         try:
             env = gym.make(world)
         except Exception as error:  # whatever an environment of somebody else raises
-            raise RunError(
-                f"environment {self.env!r} cannot be made: {in_a_line(error)}"
-            ) from error
-        try:
+            raise RunError(f"environment {self.env!r} cannot be made: {told(error)}") from error
+        with closing(env, f"environment {self.env!r}", RunError):
             return self._fitting(network, env)
-        finally:
-            env.close()
 
     def _fitting(self, network: Network, env: HasSpaces, to_be_loaded: bool = False) -> nn.Module:
         try:
-            kinds = ALGORITHMS[self.algorithm].networks
+            network.refuse_larger_than(memory())
+            kinds = algorithm_of(self.algorithm).networks
             return network.make(env, self.config.seed, to_be_loaded, kinds)
+        except RunError:
+            raise
         except ValueError as error:
-            raise RunError(f"environment {self.env!r}: {error}") from None
+            raise RunError(f"environment {self.env!r}: {error}{_hint(self.env)}") from None
+
+    def _refuse_impossible(self) -> None:
+        """Raise RunError for numbers that are allowed, and that nothing can be done with."""
+        options = {**vars(self.config), **vars(self.network), **vars(self.screen)}
+        for name, value in options.items():
+            if isinstance(value, float) and math.isinf(value) and name != "max_grad_norm":
+                raise RunError(f"{name} is finite; got {value}")
+            if name in MOST and value is not None and value > MOST[name]:
+                raise RunError(f"{name} is at most {MOST[name]:,}; got {value:,}")
+        if torch.device(options.get("device", "cpu")).type == "meta":
+            raise RunError("device 'meta' computes nothing; devices are 'cpu', 'cuda', …")
 
     def _network(self) -> Network:
         """The network's options, if the algorithm and the environment go with them."""
         network = self.network
-        if ALGORITHMS[self.algorithm].targets is None:
+        if algorithm_of(self.algorithm).targets is None:
             for options, name, why in (
                 (network, "recurrent", "has no memory"),
                 (network, "one_look", "looks twice"),
@@ -324,9 +389,9 @@ class Plan(NamedTuple):
             ):
                 if getattr(options, name):
                     raise RunError(f"{self.algorithm} {why}; {name} is for the other algorithms")
-            if network.hidden is None:
+            if network.hidden is None and network.own_network is None:
                 network = dataclasses.replace(network, hidden=())
-        if ALGORITHMS[self.algorithm].networks is Q_NETWORKS:
+        if algorithm_of(self.algorithm).networks is Q_NETWORKS:
             for name in "one_look", "orthogonal_init":
                 if getattr(network, name):
                     raise RunError(
@@ -339,6 +404,10 @@ class Plan(NamedTuple):
                     raise RunError(
                         f"{name} is for an Atari game, such as {ATARI}pong; got {self.env!r}"
                     )
+            if network.encoder != "paper":
+                raise RunError(
+                    f"encoder is for an Atari game, such as {ATARI}pong; got {self.env!r}"
+                )
         return network
 
     def train(
@@ -351,9 +420,11 @@ class Plan(NamedTuple):
             model = OneLook(cast(Any, model), self.network.bfloat16)
         world, options = cast(MakeEnv, self.world()), self._targets()
         try:
-            algorithm = ALGORITHMS[self.algorithm]
+            algorithm = algorithm_of(self.algorithm)
             return algorithm.train(model, world, self.config, resume=resume, **options)
         except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
+            if "shared memory" in str(error):
+                raise RunError(f"{NO_ROOM} ({in_a_line(error)})") from error
             if resume is None:
                 raise
             raise RunError(
@@ -362,7 +433,7 @@ class Plan(NamedTuple):
 
     def _targets(self) -> dict[str, Targets]:
         """What the critic is to predict, from clipped rewards or not; nothing if there is none."""
-        make = ALGORITHMS[self.algorithm].targets
+        make = algorithm_of(self.algorithm).targets
         if make is None:
             return {}
         targets = make(self.config)
@@ -374,29 +445,34 @@ class Plan(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """What run.json says of it."""
+        network = dataclasses.asdict(self.network)
+        if self.network.hidden is not None:
+            network["hidden"] = list(self.network.hidden)
+        if self.network.own_network is None:  # as older versions wrote it
+            del network["own_network"]
         return {
             "algorithm": self.algorithm,
             "env": self.env,
             "config": dataclasses.asdict(self.config),
-            "network": {
-                **dataclasses.asdict(self.network),
-                "hidden": None if self.network.hidden is None else list(self.network.hidden),
-            },
+            "network": network,
             "screen": self.screen.chosen,
         }
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "Plan":
         """The plan of which run.json says that; options may have the names of version 0.1."""
-        network = _renamed(about["network"], "network")
+        kind = algorithm_of(str(about["algorithm"])).config
+        config = refuse_kinds(kind, _renamed(about["config"], "config"))
+        if missing := {field.name for field in fields(training.Config)} - config.keys():
+            raise ValueError(f"config lacks {', '.join(sorted(missing))}")
+        network = refuse_kinds(Network, _renamed(about["network"], "network"))
         if network["hidden"] is not None:
             network["hidden"] = tuple(network["hidden"])
+        screen = Screen(**refuse_kinds(Screen, about.get("screen", {})))
+        if not isinstance(about["env"], str):
+            raise ValueError(f"env is a text; got {about['env']!r}")
         return cls(
-            about["algorithm"],
-            about["env"],
-            _config(ALGORITHMS[about["algorithm"]].config, _renamed(about["config"], "config")),
-            Network(**network),
-            Screen(**about.get("screen", {})),
+            about["algorithm"], about["env"], _config(kind, config), Network(**network), screen
         )
 
     def checked(self, state: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
@@ -460,6 +536,39 @@ def _renamed(options: Mapping[str, Any], whose: str) -> dict[str, Any]:
     return {RENAMED[whose].get(name, name): value for name, value in options.items()}
 
 
+def refuse_kinds(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, if each is of its field's kind: JSON has only one sort of number. Raises
+    ValueError if not.
+
+    >>> refuse_kinds(Network, {"cells": 2.5})
+    Traceback (most recent call last):
+    ...
+    ValueError: cells is a whole number; got 2.5
+    """
+    kinds = get_type_hints(kind)
+    for name, value in values.items():
+        if name in kinds and not _fits(value, kinds[name]):
+            what = KINDS.get(kinds[name], "of another kind")
+            raise ValueError(f"{name} is {what}; got {str(value)[:60]}")
+    return dict(values)
+
+
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    parts = get_args(kind)
+    if get_origin(kind) is Literal:
+        return value in parts
+    if get_origin(kind) is tuple:
+        return isinstance(value, list | tuple) and all(_fits(each, parts[0]) for each in value)
+    if parts:  # X | None
+        return any(_fits(value, each) for each in parts)
+    if kind is float and type(value) is int:
+        return abs(value) < 2**1023  # larger ones are no float
+    return type(value) is kind and value == value  # not NaN
+
+
 def _config(kind: type[training.Config], values: Mapping[str, Any]) -> training.Config:
     """A run's config; on the CPU, if it trained on a device that cannot be used here."""
     # JSON has no tuples.
@@ -467,9 +576,64 @@ def _config(kind: type[training.Config], values: Mapping[str, Any]) -> training.
     try:
         return kind(**values)
     except ValueError:
+        try:
+            torch.device(values.get("device", "cpu"))
+        except RuntimeError:  # there is no such thing anywhere
+            raise ValueError(
+                f"device is such as 'cpu' or 'cuda'; got {values['device']!r}"
+            ) from None
         if values.get("device", "cpu") == "cpu":
             raise
         return kind(**{**values, "device": "cpu"})
+
+
+def memory() -> int:
+    """This machine's memory in bytes; where it is not told, more than any has."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**45
+
+
+def algorithm_of(name: str) -> Algorithm:
+    """The algorithm of a name in `ALGORITHMS`, or of somebody's own, "module:ALGORITHM". Raises
+    RunError if there is none."""
+    if name in ALGORITHMS:
+        return ALGORITHMS[name]
+    if ":" not in name:
+        raise RunError(f"algorithm is one of {', '.join(ALGORITHMS)}; got {name!r}")
+    found = _found(name, "algorithm")
+    if not isinstance(found, Algorithm):
+        raise RunError(f"algorithm {name!r} is a {type(found).__name__}, and no Algorithm")
+    return found
+
+
+def _found(name: str, kind: str) -> Any:
+    """What "module:name" stands for. Raises RunError if nothing."""
+    module, _, attribute = name.rpartition(":")
+    what = f"{kind} {name!r}"
+    module_found = _imported(module, what)
+    try:
+        return attrgetter(attribute)(module_found)
+    except AttributeError:
+        raise RunError(f"{what}: there is no {attribute} in {module}") from None
+
+
+def _own_network(name: str, env: HasSpaces, seed: int) -> nn.Module:
+    """What a function of somebody's own makes, "module:function". Raises RunError if it cannot."""
+    if ":" not in name:
+        raise RunError(
+            f"network {name!r} is no module:function, from which it could be made; in Python it is "
+            "handed over: Run.open(folder).model(network)"
+        )
+    make = _found(name, "network")
+    try:
+        model = make(env, seed=seed)
+    except Exception as error:
+        raise RunError(f"network {name!r} cannot be made: {told(error)}") from error
+    if not isinstance(model, nn.Module):
+        raise RunError(f"network {name!r}: makes a torch.nn.Module; got {type(model).__name__}")
+    return model
 
 
 def find_env(env_id: str) -> EnvSpec:
@@ -478,16 +642,49 @@ def find_env(env_id: str) -> EnvSpec:
     >>> find_env("a3c_lib.worlds.envs:a3c_lib/Catch-v0").id
     'a3c_lib/Catch-v0'
     """
-    module, _, name = env_id.rpartition(":")
+    module, colon, name = env_id.rpartition(":")
+    if colon:
+        _imported(module, f"environment {env_id!r}")
     try:
-        if module:
-            importlib.import_module(module)
         return gym.spec(name)
-    except ImportError as error:
-        raise RunError(f"environment {env_id!r}: {error}") from None
     except gym.error.Error as error:
         hint = "" if module else "; one of another package is asked for as module:Id"
+        if newest := _newest(name):
+            hint = f"; did you mean {newest}?"
+        hint = _hint(env_id) or hint
         raise RunError(f"environment {env_id!r} is unknown: {in_a_line(error)}{hint}") from None
+
+
+def _imported(module: str, what: str) -> ModuleType:
+    """The module in which `what` is to be found. Raises RunError, whatever that module does."""
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise RunError(f"{what}: before the colon stands a module; got {module!r}")
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise RunError(f"{what}: {in_a_line(error)}") from None
+    except (Exception, SystemExit) as error:
+        raise RunError(f"{what}: {module} cannot be imported: {told(error)}") from error
+
+
+def _hint(env_id: str) -> str:
+    """How an Atari game is asked for here, if an id of ale-py's is given.
+
+    >>> _hint("ale_py:ALE/SpaceInvaders-v5")
+    '; Atari games are asked for as atari:space_invaders'
+    """
+    game = re.fullmatch(r"(?:.*:)?ALE/(\w+)-v\d+", env_id)
+    if game is None:
+        return ""
+    return (
+        f"; Atari games are asked for as {ATARI}{re.sub('(?<!^)(?=[A-Z])', '_', game[1]).lower()}"
+    )
+
+
+def _newest(name: str) -> str | None:
+    """The id that is meant by one without its version."""
+    versions = [each for each in gym.registry if re.fullmatch(re.escape(name) + r"-v\d+", each)]
+    return max(versions, key=lambda each: int(each.rpartition("-v")[2]), default=None)
 
 
 def find_game(name: str, screen: Screen) -> MakesEnvs:
@@ -501,12 +698,3 @@ def find_game(name: str, screen: Screen) -> MakesEnvs:
         return Game(name.removeprefix(ATARI), **options)
     except ValueError as error:
         raise RunError(f"environment {name!r}: {error}") from None
-
-
-def in_a_line(error: BaseException) -> str:
-    """What an exception says, in one line.
-
-    >>> in_a_line(ValueError("no\\n   such thing"))
-    'no such thing'
-    """
-    return " ".join(str(error).split()) or type(error).__name__

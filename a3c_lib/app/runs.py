@@ -3,12 +3,14 @@
     run.json        what is trained, how, with which versions
     metrics.csv     a row for every update
     checkpoint.pt   the latest state; from the beginning on there is one
+    traceback.txt   where an environment failed, if one did that acts in the command's own process
 
 The folder appears as a whole, with its first checkpoint, before training begins; so a run that is
 killed, at whatever moment, can be resumed.
 """
 
 import dataclasses
+import errno
 import importlib.metadata
 import json
 import math
@@ -18,22 +20,26 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from torch import nn
 
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
-from a3c_lib.app.metrics import Metrics, rows_of
-from a3c_lib.app.plan import Plan, RunError, in_a_line, spoilt
+from a3c_lib.app.metrics import Metrics, Table
+from a3c_lib.app.plan import Plan, RunError, spoilt
+from a3c_lib.app.telling import in_a_line
 from a3c_lib.training import Training
 
-RUN, METRICS, CHECKPOINT, LOCK = "run.json", "metrics.csv", "checkpoint.pt", "lock"
+RUN, METRICS, CHECKPOINT = "run.json", "metrics.csv", "checkpoint.pt"
+LOCK, TRACEBACK = "lock", "traceback.txt"
+# What is said where another process holds the lock; anything else means that there are no locks.
+TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN} | ({errno.EACCES} if sys.platform == "win32" else set())
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,12 @@ class Run:
     about: Mapping[str, Any]  # versions, machine, when it began
 
     @classmethod
-    def create(cls, folder: Path, plan: Plan, state: Mapping[str, Any]) -> "Run":
-        """Make the folder of a run that is about to begin in `state`; at once, with all in it."""
+    def create(cls, folder: str | Path, plan: Plan, state: Mapping[str, Any]) -> "Run":
+        """Make the folder of a run that is about to begin in `state`; at once, with all in it.
+
+        Raises RunError if something is there already.
+        """
+        folder = Path(folder)
         refuse_existing(folder)
         about = {"started": time.strftime("%Y-%m-%d %H:%M:%S"), "versions": versions()}
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -64,17 +74,18 @@ class Run:
         return dataclasses.replace(run, folder=folder)
 
     @classmethod
-    def open(cls, folder: Path) -> "Run":
+    def open(cls, folder: str | Path) -> "Run":
         """Read what run.json says. Raises RunError if that is not there or not a run's."""
+        folder = Path(folder)
         path = folder / RUN
         try:
-            about = json.loads(path.read_text(encoding="utf-8"))
+            about = json.loads(checkpoints.content_of(path).decode())
             plan = Plan.from_json(about)
         except (FileNotFoundError, NotADirectoryError):
             raise RunError(f"{folder} is no run: there is no {path}") from None
         except OSError as error:
             raise RunError(f"{path} cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise RunError(f"{path} is damaged, or not a run's: {in_a_line(error)}") from None
         rest = {key: value for key, value in about.items() if key not in plan.as_json()}
         return cls(folder, plan, rest)
@@ -108,25 +119,61 @@ class Run:
         damaged, or of another run."""
         return self.plan.checked(checkpoints.load(self.checkpoint), self.checkpoint)
 
-    def model(self) -> nn.Module:
-        """The network as the latest checkpoint has it."""
-        state, model = self.load(), self.plan.make_model(to_be_loaded=True)
+    def note_divergence(self, steps: int, reason: str) -> None:
+        """Keep in mind that the training diverged, after so many steps, and how that showed."""
+        about = {**self.about, "diverged": {"steps": steps, "reason": reason}}
+        dataclasses.replace(self, about=about).describe()
+
+    def divergence(self, steps: int) -> str:
+        """What is to be said of a checkpoint after so many steps, if the training diverged later
+        than that; else ""."""
+        match self.about.get("diverged"):
+            case {"steps": int(later), "reason": str(reason)} if steps <= later:
+                return (
+                    f"Its training diverged after {later:,} steps ({reason}); the checkpoint, of "
+                    f"{steps:,} steps, is the last good one."
+                )
+        return ""
+
+    def keep_traceback(self, error: BaseException) -> Path | None:
+        """Write the way that an exception came into the folder.   → the file; None if it cannot be
+        written."""
+        path = self.folder / TRACEBACK
+        text = "".join(traceback.format_exception(error))
+        with suppress(OSError):
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+            return path
+        return None
+
+    def model(self, model: nn.Module | None = None) -> nn.Module:
+        """The network as the latest checkpoint has it; `model` itself, with these weights, if it is
+        handed over, as one must be that is defined in a script or a notebook.
+
+        Raises CheckpointError if the weights are not such a network's.
+        """
+        state = self.load()
+        model = self.plan.make_model(to_be_loaded=True) if model is None else model
         try:
             model.load_state_dict(state["training"]["model"])
         except (RuntimeError, KeyError, AttributeError, TypeError) as error:
             raise CheckpointError(f"{self.checkpoint} is of another network: {error}") from None
         return model
 
-    def metrics(self) -> list[SimpleNamespace]:
-        """The updates that metrics.csv has rows of, with a column's numbers as attributes."""
-        rows = list(rows_of(self.folder / METRICS))
-        if not rows:
+    def metrics(self, *names: str) -> Table:
+        """The updates that metrics.csv has rows of: a sequence, whose elements have a column's
+        numbers as attributes. With `names`, only these columns, and `steps`, are read.
+
+        Raises RunError if there are none, or the table is damaged.
+        """
+        table = Table.read(self.folder / METRICS, names or None)
+        if len(table) == 0:
             raise RunError(f"{self.folder} has no updates yet")
-        return [SimpleNamespace(**row) for row in rows]
+        return table
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep others from training in this folder meanwhile. Raises RunError if one does.
+    def locked(self) -> Iterator[bool]:
+        """Keep others from training in this folder meanwhile. Raises RunError if one does.   →
+        whether they are kept from it: some file systems know no locks, and are trained in as well
 
         The lock ends with the process that holds it, however that ends.
         """
@@ -140,9 +187,13 @@ class Run:
                     import fcntl
 
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(f"{self.folder} is being trained by another process") from None
-            yield
+            except OSError as error:
+                if error.errno in TAKEN:
+                    raise RunError(f"{self.folder} is being trained by another process") from None
+                guarded = False
+            else:
+                guarded = True
+            yield guarded
 
 
 def record(

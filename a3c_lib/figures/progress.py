@@ -27,6 +27,8 @@ from a3c_lib.figures.drawing import STYLE
 from a3c_lib.figures.pictures import metadata
 from a3c_lib.figures.plots import signals
 
+EVERY = 30.0  # seconds from one line to the next, where lines stay: in a file
+
 
 class Reports(Protocol):
     """What a trainer reports, as far as it is looked at here."""
@@ -45,7 +47,7 @@ U = TypeVar("U", bound=Reports)
 
 def track(updates: Iterable[U], total_steps: int | None = None) -> Iterator[U]:
     """Hand updates through and keep one line of text: steps, speed, time so far, time left, and the
-    mean of the latest 20 returns that were reported.
+    mean of the latest 20 returns that were reported. A file gets such a line every half minute.
 
     `total_steps` is the trainer's own if None. Raises ValueError if it has none.
 
@@ -80,7 +82,7 @@ def _tracked(updates: Iterable[U], total: int) -> Iterator[U]:
     first = getattr(updates, "steps", 0)  # a resumed trainer begins later
     live = _in_notebook() or sys.stdout.isatty()
     bar = tqdm(
-        file=_Line() if _in_notebook() else sys.stdout,
+        file=_Line() if _in_notebook() else sys.stdout if live else _Log(),
         total=total,
         initial=min(first, total),
         desc=_count(first, total),
@@ -89,7 +91,7 @@ def _tracked(updates: Iterable[U], total: int) -> Iterator[U]:
         unit=" steps",
         unit_scale=True,
         smoothing=0.05,
-        mininterval=0.5 if live else math.inf,  # a file gets the last state only
+        mininterval=0.5 if live else EVERY,
         maxinterval=math.inf,  # no thread that watches
         miniters=1,
         disable=_is_off(),
@@ -160,6 +162,17 @@ class _Place:
             self.id = display(data, **look, display_id=True).display_id  # type: ignore[no-untyped-call]
         else:
             update_display(data, **look, display_id=self.id)  # type: ignore[no-untyped-call]
+
+
+class _Log:
+    """For a file, which cannot be overwritten: every state is a line, and there when it is read."""
+
+    def write(self, text: str) -> None:
+        if line := text.strip():
+            print(line, flush=True)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
 
 class _Line:
