@@ -490,7 +490,7 @@ FAULTS = [
         "code in a checkpoint is run", "app.checkpoints", "weights_only=True", "weights_only=False"
     ),
     Fault("damage overlooked", "app.checkpoints", "sha256(content).digest() != digest", "False"),
-    Fault("rows twice in a resumed run", "app.metrics", 'if row["steps"] <= self.steps', "if True"),
+    Fault("rows twice in a resumed run", "app.metrics", 'if numbers["steps"] <= steps', "if True"),
     Fault(
         "pictures measured again",
         "app.runs",
@@ -503,7 +503,22 @@ FAULTS = [
         'to_be_loaded: bool = False) -> nn.Module:\n        """The network, with',
         'to_be_loaded: bool = True) -> nn.Module:\n        """The network, with',
     ),
-    Fault("half a row taken for one", "app.metrics", 'text[: text.rfind("\\n") + 1]', "text"),
+    Fault("half a row taken for one", "app.metrics", 'if line.endswith("\\n")', "if line"),
+    Fault("bytes that are no text", "app.metrics", "except UnicodeDecodeError", "except KeyError"),
+    Fault("a fraction taken for a count", "app.plan", "type(value) is kind and", "True and"),
+    Fault("a network that no memory holds", "app.plan", "if 4 * weights > most:", "if False:"),
+    Fault(
+        "options that nothing heeds", "app.plan", "for name in self._built_in:", "for name in ():"
+    ),
+    Fault("another process blamed", "app.runs", "if error.errno in TAKEN:", "if True:"),
+    Fault("silence about a divergence", "app.runs", "if steps <= later:", "if False:"),
+    Fault("a pipe waited for", "app.runs", "checkpoints.content_of(path)", "path.read_bytes()"),
+    Fault(
+        "an error in closing hides the one before",
+        "app.telling",
+        "with suppress(Exception):\n            thing.close()",
+        "thing.close()",
+    ),
     Fault("rows later than the checkpoint", "app.runs", "metrics.sync()", "pass"),
     Fault(
         "no checkpoint where the loop is left",
