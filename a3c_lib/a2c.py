@@ -18,6 +18,7 @@ from a3c_lib import losses, optim
 from a3c_lib.actor_critic import ActorCriticTraining, LossFunction, Targets
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Envs, MakeEnv, make_envs
+from a3c_lib.settings import NumEnvs
 from a3c_lib.training import RolloutConfig
 
 
@@ -25,15 +26,15 @@ from a3c_lib.training import RolloutConfig
 class Config(losses.Config, optim.Config, RolloutConfig):
     """How A2C trains."""
 
-    num_envs: int = 8  # environments in step with each other, at least 1; OpenAI's A2C has 16
+    num_envs: NumEnvs = 8  # environments in step with each other, at least 1; OpenAI's A2C has 16
     fast_envs: bool = True  # Gymnasium's own vector environment, where an id has one
     device: str = "cpu"  # where the network computes: "cpu", "cuda", …
 
     def __post_init__(self) -> None:
         super().__post_init__()
         try:
-            torch.empty(0, device=self.device)
-        except (RuntimeError, AssertionError) as error:
+            torch.zeros((), device=self.device).item()  # of "meta" there are no numbers
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"device {self.device!r} cannot be used here: {reason}") from None
 

@@ -24,6 +24,7 @@ from a3c_lib.lessons import Lesson, Recent, report
 from a3c_lib.playing import Played, Player
 from a3c_lib.restoring import memory_from, rollout_from, rollout_state
 from a3c_lib.rollout import MakeEnv, Policy, device_of, make_envs
+from a3c_lib.settings import NotNegativeCount, NumProcesses
 from a3c_lib.training import (
     RolloutConfig,
     Training,
@@ -41,7 +42,9 @@ Schedule = Literal["processes", "round-robin"]
 class Config(optim.Config, RolloutConfig):
     """How workers run. `num_envs` and `t_max` are each worker's."""
 
-    num_workers: int = 2  # at least 1; as many as there are cores is good; the paper has 16
+    num_workers: NumProcesses = (
+        2  # at least 1; as many as there are cores is good; the paper has 16
+    )
     # processes: each worker in a process of its own, all at once; round-robin: all in this process,
     # one after another, so that a run can be repeated bit for bit
     schedule: Schedule = "processes"
@@ -49,16 +52,10 @@ class Config(optim.Config, RolloutConfig):
     # worker has its own
     shared_statistics: bool = True
     lock: bool = False  # let one worker at a time read or change θ; A3C does without
-    max_restarts: int = 0  # how many workers that were killed are replaced, at least 0
+    max_restarts: NotNegativeCount = 0  # how many workers that were killed are replaced, at least 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.num_workers < 1:
-            raise ValueError(f"num_workers is at least 1; got {self.num_workers}")
-        if self.schedule not in ("processes", "round-robin"):
-            raise ValueError(f"schedule is 'processes' or 'round-robin'; got {self.schedule!r}")
-        if self.max_restarts < 0:
-            raise ValueError(f"max_restarts is at least 0; got {self.max_restarts}")
         if self.lock and self.max_restarts:
             raise ValueError(
                 "a worker that is killed takes the lock with it: lock=True goes with "

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from a3c_lib import training
 from a3c_lib.actor_critic import Loss, LossFunction, actor_critic_loss
+from a3c_lib.settings import NotNegative
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -49,14 +50,8 @@ def a2c_loss(
 class Config(training.Config):
     """The weights of the loss."""
 
-    value_weight: float = 0.5  # of (R − V)², at least 0; the paper has none [OpenAI's A2C]
-    entropy_weight: float = 0.01  # β, per nat, at least 0 [A3C]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in "value_weight", "entropy_weight":
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is at least 0; got {getattr(self, name)}")
+    value_weight: NotNegative = 0.5  # of (R − V)², at least 0; the paper has none [OpenAI's A2C]
+    entropy_weight: NotNegative = 0.01  # β, per nat, at least 0 [A3C]
 
     @property
     def loss(self) -> LossFunction:

@@ -12,6 +12,8 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from a3c_lib.settings import Seed, Width, check_setting
+
 SUPPORTED = (
     "supported are observations that are Discrete, a Box with one axis (a vector) or a Box of "
     "bytes with three axes (a picture: channels, height, width), and actions that are Discrete"
@@ -79,6 +81,12 @@ def encoder_for(space: spaces.Space[Any]) -> OneHot | Vector | Picture:
     raise ValueError(f"observations {space} are not supported; {SUPPORTED}")
 
 
+def check_sizes(hidden: Sequence[int], seed: int) -> None:
+    """Raise ValueError for widths that no layer has, and for what is no seed."""
+    check_setting("hidden", hidden, tuple[Width, ...])
+    check_setting("seed", seed, Seed)
+
+
 # space → a module of observations (*B, *O) → features (*B, width), that has a `width`
 MakeEncoder = Callable[[Any], Any]
 
@@ -122,7 +130,7 @@ class ActorCritic(nn.Module):
 
     The policy head starts small, so at first every action is about equally likely. The same seed
     gives the same weights, and torch's random state is left alone. Raises ValueError for spaces
-    that are not supported.
+    that are not supported, for widths below 1 and for what is no seed.
 
     >>> model = ActorCritic(spaces.Box(-1, 1, (4,)), spaces.Discrete(2), seed=0)
     >>> logits, values = model(torch.zeros(5, 3, 4))
@@ -143,6 +151,7 @@ class ActorCritic(nn.Module):
         super().__init__()
         if not isinstance(action_space, spaces.Discrete):
             raise ValueError(f"actions {action_space} are not supported; {SUPPORTED}")
+        check_sizes(hidden, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             make_torso = partial(torso, observation_space, hidden, make_encoder, activation)

@@ -5,7 +5,6 @@ tensors like the parameters: in shared memory, all workers see one copy and chan
 lock; else each worker has its own.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from a3c_lib import training
+from a3c_lib.settings import Positive, ProperFraction, check_setting
 
 
 class Optimizer(ABC):
@@ -86,7 +86,9 @@ class RMSProp(Optimizer):
         self, parameters: Iterable[Tensor], decay: float = 0.99, epsilon: float = 1e-5
     ) -> None:
         super().__init__(parameters)
-        self.decay, self.epsilon = _fraction("decay", decay), _positive("epsilon", epsilon)
+        check_setting("decay", decay, ProperFraction)
+        check_setting("epsilon", epsilon, Positive)
+        self.decay, self.epsilon = decay, epsilon
         self.g = _zeros_like(self.parameters)
 
     @property
@@ -115,7 +117,8 @@ class Momentum(Optimizer):
 
     def __init__(self, parameters: Iterable[Tensor], decay: float = 0.99) -> None:
         super().__init__(parameters)
-        self.decay = _fraction("decay", decay)
+        check_setting("decay", decay, ProperFraction)
+        self.decay = decay
         self.m = _zeros_like(self.parameters)
 
     @property
@@ -152,8 +155,9 @@ class Adam(Optimizer):
         epsilon: float = 1e-8,
     ) -> None:
         super().__init__(parameters)
-        self.decays = tuple(_fraction("decays", decay) for decay in decays)
-        self.epsilon = _positive("epsilon", epsilon)
+        check_setting("decays", decays, tuple[ProperFraction, ...])
+        check_setting("epsilon", epsilon, Positive)
+        self.decays, self.epsilon = decays, epsilon
         self.m, self.v = _zeros_like(self.parameters), _zeros_like(self.parameters)
         self.k = torch.zeros((), dtype=torch.int64)
 
@@ -184,19 +188,10 @@ class Config(training.Config):
     # rmsprop: the paper's; momentum: compared with it in the paper; adam: not in the paper
     optimizer: Kind = "rmsprop"
     # how much of the past RMSProp's mean square or the momentum keeps in a step, α in [0, 1) [A3C]
-    decay: float = 0.99
+    decay: ProperFraction = 0.99
     # ε, added to RMSProp's mean square before the root is taken, above 0; the paper does not print
     # it [OpenAI's A2C]
-    rmsprop_epsilon: float = 1e-5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.optimizer not in ("rmsprop", "momentum", "adam"):
-            raise ValueError(
-                f"optimizer is 'rmsprop', 'momentum' or 'adam'; got {self.optimizer!r}"
-            )
-        _fraction("decay", self.decay)
-        _positive("rmsprop_epsilon", self.rmsprop_epsilon)
+    rmsprop_epsilon: Positive = 1e-5
 
     def make_optimizer(self, parameters: Iterable[Tensor]) -> Optimizer:
         """The optimiser that the config names, its statistics at zero."""
@@ -209,15 +204,3 @@ class Config(training.Config):
 
 def _zeros_like(parameters: Sequence[Tensor]) -> list[Tensor]:
     return [torch.zeros_like(parameter, requires_grad=False) for parameter in parameters]
-
-
-def _fraction(name: str, value: float) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} is at least 0 and less than 1; got {value}")
-    return value
-
-
-def _positive(name: str, value: float) -> float:
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{name} is positive; got {value}")
-    return value

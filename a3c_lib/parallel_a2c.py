@@ -27,6 +27,7 @@ from a3c_lib.lessons import Lesson, Recent, report
 from a3c_lib.playing import Player
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode, MakeEnv, sampled
+from a3c_lib.settings import NumProcesses
 from a3c_lib.training import Training, clip_gradients, go_on, leave_shared_memory, seeds
 from a3c_lib.workers import Link, Team
 
@@ -37,14 +38,15 @@ COPIES = 100  # of a state that changes meanwhile, at most: worker 0 may have be
 class Config(a2c.Config):
     """How A2C trains on many cores. `num_envs` is that of all workers together."""
 
-    num_workers: int = 2  # at least 1, and a divisor of num_envs; as many as there are cores
+    num_workers: NumProcesses = (
+        2  # at least 1, and a divisor of num_envs; as many as there are cores
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.num_workers < 1 or self.num_envs % self.num_workers:
+        if self.num_envs % self.num_workers:
             raise ValueError(
-                f"num_workers is at least 1 and divides num_envs, {self.num_envs}; "
-                f"got {self.num_workers}"
+                f"num_workers divides num_envs, {self.num_envs}; got {self.num_workers}"
             )
         if self.device != "cpu":
             raise ValueError(

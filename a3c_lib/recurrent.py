@@ -7,8 +7,16 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from a3c_lib.networks import SUPPORTED, HasSpaces, MakeEncoder, encoder_for, torso
+from a3c_lib.networks import (
+    SUPPORTED,
+    HasSpaces,
+    MakeEncoder,
+    check_sizes,
+    encoder_for,
+    torso,
+)
 from a3c_lib.rollout import Rollout
+from a3c_lib.settings import Width, check_setting
 
 # A forget gate σ(1) = 0.73 keeps more of the cell, at first, than torch's σ(0) = 0.5: what is to be
 # remembered still arrives when nothing has been learned. [Jozefowicz, Zaremba and Sutskever 2015]
@@ -44,8 +52,8 @@ class RecurrentActorCritic(nn.Module):
         super().__init__()
         if not isinstance(action_space, spaces.Discrete):
             raise ValueError(f"actions {action_space} are not supported; {SUPPORTED}")
-        if cells < 1:
-            raise ValueError(f"cells is at least 1; got {cells}")
+        check_sizes(hidden, seed)
+        check_setting("cells", cells, Width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.torso, width = torso(observation_space, hidden, make_encoder, activation)

@@ -12,6 +12,7 @@ from torch.distributions import Categorical
 
 from a3c_lib import training
 from a3c_lib.rollout import Episode, MakeEnv, check_shapes, make_envs, sampled
+from a3c_lib.settings import Count, Fraction, Positive
 from a3c_lib.training import SingleThreadTraining, TorchOptimizer, clip_gradients, gradients_of
 
 
@@ -69,9 +70,9 @@ def reinforce_loss(log_probabilities: Tensor, returns: Tensor) -> Tensor:
 class Config(training.Config):
     """How REINFORCE trains. One update per episode, plain gradient ascent."""
 
-    total_steps: int = 20_000  # environment steps, at least 1; the last episode is finished
-    gamma: float = 0.9  # discount per step, in [0, 1]
-    learning_rate: float = 0.1  # step along the gradient, above 0
+    total_steps: Count = 20_000  # environment steps, at least 1; the last episode is finished
+    gamma: Fraction = 0.9  # discount per step, in [0, 1]
+    learning_rate: Positive = 0.1  # step along the gradient, above 0
 
 
 class Update(NamedTuple):

@@ -23,6 +23,15 @@ from torch.nn.utils import get_total_norm
 
 from a3c_lib.playing import Player
 from a3c_lib.rollout import Envs, seed_sequence
+from a3c_lib.settings import (
+    Count,
+    Fraction,
+    Limit,
+    NumEnvs,
+    Positive,
+    Seed,
+    check_settings,
+)
 
 M = TypeVar("M", bound=nn.Module)
 U = TypeVar("U")
@@ -32,20 +41,13 @@ U = TypeVar("U")
 class Config:
     """What every trainer is told."""
 
-    total_steps: int = 100_000  # environment steps, of all environments together, at least 1
-    gamma: float = 0.99  # discount per step, in [0, 1] [A3C]
-    learning_rate: float = 1e-3  # above 0; where it is annealed, the one at the beginning
-    seed: int = 0  # of environments and actions, at least 0
+    total_steps: Count = 100_000  # environment steps, of all environments together, at least 1
+    gamma: Fraction = 0.99  # discount per step, in [0, 1] [A3C]
+    learning_rate: Positive = 1e-3  # above 0; where it is annealed, the one at the beginning
+    seed: Seed = 0  # of environments and actions, at least 0
 
     def __post_init__(self) -> None:
-        if self.total_steps < 1:
-            raise ValueError(f"total_steps is at least 1; got {self.total_steps}")
-        if not 0 <= self.gamma <= 1:
-            raise ValueError(f"gamma is a discount in [0, 1]; got {self.gamma}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate is positive; got {self.learning_rate}")
-        if self.seed < 0:
-            raise ValueError(f"seed is at least 0; got {self.seed}")
+        check_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,18 +55,10 @@ class RolloutConfig(Config):
     """What every trainer is told that learns from rollouts of a fixed length."""
 
     # steps of each environment per update, at least 1; the paper's 5 suits 16 workers
-    t_max: int = 20
-    num_envs: int = 1  # environments in step with each other, at least 1
+    t_max: Count = 20
+    num_envs: NumEnvs = 1  # environments in step with each other, at least 1
     anneal: bool = True  # bring the learning rate down to 0, linearly in steps [A3C]
-    max_grad_norm: float = 0.5  # longer gradients are scaled to it; above 0 [OpenAI's A2C]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in "t_max", "num_envs":
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1; got {getattr(self, name)}")
-        if not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm is positive; got {self.max_grad_norm}")
+    max_grad_norm: Limit = 0.5  # longer gradients are scaled to it; above 0 [OpenAI's A2C]
 
     def rollout_length(self, steps: int) -> int:
         """t_max, or what is left of the budget after `steps` steps, if that is less."""

@@ -328,7 +328,7 @@ def test_the_corridor_is_learned_by_every_seed():
         ("num_envs", 0, "num_envs is at least 1; got 0"),
         ("total_steps", -5, "total_steps is at least 1; got -5"),
         ("seed", -1, "seed is at least 0; got -1"),
-        ("gamma", 1.5, r"a discount in \[0, 1\]; got 1.5"),
+        ("gamma", 1.5, "gamma is at most 1; got 1.5"),
         ("learning_rate", 0.0, "learning_rate is positive; got 0.0"),
         ("max_grad_norm", math.nan, "max_grad_norm is positive; got nan"),
     ],

@@ -227,7 +227,7 @@ def test_closed_in_the_middle_no_process_is_left_and_the_model_is_ones_own():
     [
         ({"num_workers": 0}, "got 0"),
         ({"num_workers": 3}, "divides num_envs, 4; got 3"),
-        ({"device": "meta"}, "got 'meta'"),
+        ({"device": "meta"}, "device .meta. cannot be used"),
     ],
 )
 def test_options_that_make_no_sense(wrong, said):

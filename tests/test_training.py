@@ -113,7 +113,7 @@ def test_parameters_that_a_loss_does_not_depend_on_get_zeros():
     ("options", "message"),
     [
         ({"total_steps": 0}, "total_steps is at least 1; got 0"),
-        ({"gamma": -0.1}, r"gamma is a discount in \[0, 1\]; got -0.1"),
+        ({"gamma": -0.1}, "gamma is at least 0; got -0.1"),
         ({"learning_rate": math.nan}, "learning_rate is positive; got nan"),
         ({"seed": -1}, "seed is at least 0; got -1"),
         ({"t_max": 0}, "t_max is at least 1; got 0"),
