@@ -24,7 +24,7 @@ from a3c_lib.lessons import Lesson, Recent, report
 from a3c_lib.playing import Played, Player
 from a3c_lib.restoring import memory_from, rollout_from, rollout_state
 from a3c_lib.rollout import MakeEnv, Policy, device_of, make_envs
-from a3c_lib.settings import NotNegativeCount, NumProcesses
+from a3c_lib.settings import NotNegativeCount, NumWorkers
 from a3c_lib.training import (
     RolloutConfig,
     Training,
@@ -42,9 +42,7 @@ Schedule = Literal["processes", "round-robin"]
 class Config(optim.Config, RolloutConfig):
     """How workers run. `num_envs` and `t_max` are each worker's."""
 
-    num_workers: NumProcesses = (
-        2  # at least 1; as many as there are cores is good; the paper has 16
-    )
+    num_workers: NumWorkers = 2  # at least 1; as many as there are cores is good; the paper has 16
     # processes: each worker in a process of its own, all at once; round-robin: all in this process,
     # one after another, so that a run can be repeated bit for bit
     schedule: Schedule = "processes"

@@ -27,7 +27,7 @@ from a3c_lib.lessons import Lesson, Recent, report
 from a3c_lib.playing import Player
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode, MakeEnv, sampled
-from a3c_lib.settings import NumProcesses
+from a3c_lib.settings import NumWorkers
 from a3c_lib.training import Training, clip_gradients, go_on, leave_shared_memory, seeds
 from a3c_lib.workers import Link, Team
 
@@ -38,9 +38,7 @@ COPIES = 100  # of a state that changes meanwhile, at most: worker 0 may have be
 class Config(a2c.Config):
     """How A2C trains on many cores. `num_envs` is that of all workers together."""
 
-    num_workers: NumProcesses = (
-        2  # at least 1, and a divisor of num_envs; as many as there are cores
-    )
+    num_workers: NumWorkers = 2  # at least 1, and a divisor of num_envs; as many as there are cores
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -43,7 +43,7 @@ Count = Annotated[int, Range(least=1, most=2**62)]
 NotNegativeCount = Annotated[int, Range(least=0, most=2**62)]
 Seed = Annotated[int, Range(least=0, most=2**63 - 1)]
 NumEnvs = Annotated[int, Range(least=1, most=1_000_000)]  # no machine holds more
-NumProcesses = Annotated[int, Range(least=1, most=1000)]  # each takes some 200 MB
+NumWorkers = Annotated[int, Range(least=1, most=1000)]  # each takes some 200 MB
 Width = Annotated[int, Range(least=1, most=2**31 - 1)]  # of a layer
 Fraction = Annotated[float, Range(least=0, most=1)]
 ProperFraction = Annotated[float, Range(least=0, below=1)]
