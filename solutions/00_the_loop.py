@@ -3,7 +3,7 @@
 #
 # **You need** Python, NumPy, and a little PyTorch: what a tensor is, and that it can compute gradients. No reinforcement learning.<br>
 # **You will be able to** let an agent act in a Gymnasium environment, say what its behaviour is worth, and make it better by following a gradient that you wrote.<br>
-# **Time** 75 minutes of reading and writing; the computer works for half a minute.
+# **Time** {time}; the computer works for half a minute.
 #
 # A program acts in a world, and now and then it is paid. Nobody shows it the right action. *How can it find out what it should have done, if it is only ever told how well it went?* This chapter
 # answers that question in a world so small that every answer can be checked on paper.
@@ -48,7 +48,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.exercises import exercise, hint, progress, solution, whose
 from a3c_lib.figures import plots
 from a3c_lib.worlds import envs, exact
 
@@ -73,7 +73,7 @@ assert gradient.tolist() == [6.0, 1.0]
 # `x.detach()` has the same values as `x`, but is cut out of the graph: PyTorch takes it for a constant. **Predict before you run:** what is the gradient of $x_0 \cdot \text{detach}(x_0)$ at
 # $x_0 = 3$? The value is 9, like that of $x_0^2$.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "prediction"]
 y = x[0] * x[0].detach()
 (gradient,) = torch.autograd.grad(y, x)
 print("value", y.item(), "  gradient", gradient[0].item())
@@ -115,10 +115,7 @@ assert p.tolist() == [2.875, 2.0]
 # %% [markdown]
 # Now make a few mistakes on purpose, one at a time: leave the `detach()` out, write `mean()` instead of `sum()`, forget the `return`. Read what the verdict says. Then put it right and go on.
 #
-# And this is how you ask for help:
-
-# %% tags=["nbval-check-output"]
-hint("0.1")
+# This is how you ask for help: open a new cell under the exercise (the key B), type `hint("0.1")` into it, and run it. Run it again, and the hint is a stronger one.
 
 # %% [markdown]
 # ## The loop
@@ -198,7 +195,7 @@ def play_episode(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool
 # Now the simplest player of all: it tosses a coin in every step and goes left or right with equal probability. Three steps would be enough. How many does it take on average? **Write down a guess**
 # before you run the cell.
 
-# %%
+# %% tags=["prediction"]
 rng = np.random.default_rng(seed=0)
 
 
@@ -260,7 +257,7 @@ def discounted_returns(rewards: Tensor, gamma: float) -> Tensor:
 # %% [markdown]
 # In the corridor the walk to the right is paid once, at its end. **Predict before you run:** what are its three returns, with $\gamma = 0.9$?
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "prediction"]
 GAMMA = 0.9
 
 rewards, _ = play_episode(env, lambda observation: RIGHT, seed=0)
@@ -462,7 +459,7 @@ print(policy.logits(torch.tensor([0, 2])).softmax(dim=-1))
 # 04 no policy has one, and it is handed through unused. Below, environment 0 always walks right and environment 1 always left, with a time limit of 4 steps. **Predict before you run:** in step $t = 2$
 # environment 0 reaches the goal. What is $o_3$, and what is the *next observation* of step 2?
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "prediction"]
 from a3c_lib.rollout import collect, make_envs, start
 
 vector = make_envs(lambda: gym.make("a3c_lib/Corridor-v0", max_episode_steps=4), num_envs=2)
@@ -660,7 +657,7 @@ assert (distance.abs() < 4).all()
 # It took some minutes to compute them, so the book keeps the result as a **record**, and the cell draws that. Each dot is the estimate of one run, and the bar through it is ± two standard errors. The
 # black line is the exact value. Bars that do not cross it are drawn in orange.
 
-# %%
+# %% tags=["hide-input"]
 from a3c_lib.app import records
 
 record = records.load("policy_gradient")
@@ -795,7 +792,7 @@ assert np.median([J[-1] for _, J in curves]) > 0.75
 #
 # What have they learned? Here is the agent in the middle of the ten, by its $J$ at the end: first its policy, then the values of its cells.
 
-# %%
+# %% tags=["hide-input"]
 untrained, trained = TabularPolicy(4, 2), sorted(agents, key=worth)[5]
 before, after = (agent.table.detach().softmax(dim=-1) for agent in (untrained, trained))
 left, right = plots.axes(width=9, height=2.6, columns=2)
@@ -821,10 +818,18 @@ assert (V_best - V_after).max() < 0.06
 from a3c_lib.figures.animation import animate
 from a3c_lib.figures.watching import play
 
-animate(play(sampled(untrained, torch.Generator().manual_seed(3)), "a3c_lib/Corridor-v0"), fps=4)
+animate(
+    play(sampled(untrained, torch.Generator().manual_seed(3)), "a3c_lib/Corridor-v0"),
+    fps=4,
+    alt="The untrained agent wanders to and fro in the corridor, and takes long to reach the goal.",
+)
 
 # %%
-animate(play(sampled(trained, torch.Generator().manual_seed(3)), "a3c_lib/Corridor-v0"), fps=4)
+animate(
+    play(sampled(trained, torch.Generator().manual_seed(3)), "a3c_lib/Corridor-v0"),
+    fps=4,
+    alt="The trained agent walks to the right, to the goal.",
+)
 
 # %% [markdown]
 # ### How good is an agent?
@@ -833,7 +838,7 @@ animate(play(sampled(trained, torch.Generator().manual_seed(3)), "a3c_lib/Corrid
 # reports the sum of the rewards *without* discount, as is the custom; the discount belongs to learning. **Predict before you run:** what will the untrained agent get in the corridor with its limit of
 # 200 steps, and what with a limit of 6?
 
-# %%
+# %% tags=["prediction"]
 from a3c_lib.evaluation import evaluate
 
 

@@ -3,7 +3,7 @@
 #
 # **You need** chapter 00: returns, the policy gradient, rollouts, *terminated* and *truncated*. From PyTorch, how a layer (`nn.Linear`) is made and a network (`nn.Module`) is written.<br>
 # **You will be able to** train a second learner, the critic, that says what was to be expected; let it steer the first, the actor, after every step; and measure what that does to the gradient.<br>
-# **Time** 80 minutes of reading and writing; the computer works for half a minute.
+# **Time** {time}; the computer works for half a minute.
 #
 # Chapter 00's agent waits for the end of an episode and believes every reward it was paid. *What if the rewards are noisy and the way is long? Can the agent know more about a step than what happened to follow it?*
 
@@ -20,7 +20,7 @@ from torch.distributions import Categorical
 
 from a3c_lib import actor_critic, reinforce
 from a3c_lib.app import records
-from a3c_lib.exercises import exercise, progress, whose
+from a3c_lib.exercises import exercise, hint, progress, solution, whose
 from a3c_lib.figures import plots
 from a3c_lib.figures.progress import track
 from a3c_lib.reinforce import TabularPolicy, discounted_returns, reinforce_loss
@@ -86,7 +86,7 @@ assert share(agent) < 0.85
 # %% [markdown]
 # Perhaps the step's size was wrong, or the seed. So here are three sizes, eight seeds each, and twice as many steps. That is too much to run while you wait; it was recorded:
 
-# %%
+# %% tags=["hide-input"]
 record = records.load("noisy_corridor")
 runs = record.select(agent="REINFORCE, table, SGD", steps=12_000)
 print(record)
@@ -223,7 +223,7 @@ def sample_directions(mdp, episodes: int, seed: int) -> dict[str, Tensor]:
 #
 # **Predict before you run.** In which world does subtracting $V^\pi$ help most, and in which hardly at all? What about $\delta$?
 
-# %%
+# %% tags=["prediction"]
 worlds = {
     "no reward noise": corridor._replace(reward_noise=0.0),
     "noise": corridor,
@@ -240,7 +240,7 @@ for name, mdp in worlds.items():
     print({w: round(needed[name, w], 1) for w in ("G", "G − V", "δ")})
     assert (g > 0).all() == (name != "noise, and 1 a step")  # there left is better
 
-# %%
+# %% tags=["hide-input"]
 ax = plots.axes(height=3.4)
 for k, (weight, colour) in enumerate(
     zip(("G", "G − V", "δ"), (plots.RED, plots.ORANGE, plots.BLUE), strict=True)
@@ -402,7 +402,7 @@ def actor_critic_loss(
 # %% [markdown]
 # **Predict before you run:** the gradient for $V$ is $-1.7$; descending it makes $V$ rise. If the advantage had not been detached, would $V$ rise faster, or more slowly? (The policy loss is $-(R - V) \log\pi(a \mid o)$. What is its derivative with respect to $V$?)
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "prediction"]
 logits = torch.tensor([[[0.7, 0.3]]]).log().requires_grad_()
 V, R = torch.tensor([[2.0]], requires_grad=True), torch.tensor([[3.7]])
 action = torch.tensor([[1]])
@@ -510,7 +510,7 @@ assert min(means) < 0 < max(means)
 # %% [markdown]
 # Now too high, now too low: what remains is noise. (Neighbours err alike, for a cell's target is its neighbour's guess.) It goes down with more steps and smaller learning rates. The record has 600,000 steps instead of 64,000, and a learning rate of 0.0005 instead of 0.003, for five seeds:
 
-# %%
+# %% tags=["hide-input"]
 alone = records.load("critic_alone")
 print(alone)
 print(alone.settings(world=WORLD, gamma=GAMMA))
@@ -629,6 +629,8 @@ animate(
         values=model.values,
     ),
     fps=3,
+    alt="The trained agent walks to the right through the noisy corridor; under it the value, "
+    "which rises on the way to the goal.",
 )
 
 # %% [markdown]
@@ -637,7 +639,7 @@ animate(
 # A fair question. Compared with the agent at the top of this chapter we have changed three things: there is a critic, the policy is a network instead of a table, and the optimiser is Adam instead of plain gradient ascent. So the record changes one at a time, in the same world, for 12,000 steps. Every kind of agent had two or three
 # learning rates; the best one is that with the largest mean share over the second half of the run, all seeds together.
 
-# %%
+# %% tags=["hide-input"]
 print(record)
 print(record.settings(world=WORLD, model=model, training=config))
 
@@ -654,7 +656,7 @@ for kind in record.levels("agent"):
     print(f"{kind:27}  η = {rate:<5}  at the end: median {np.median(ends):.2f}", end=", ")
     print(f"lowest {ends.min():.2f}")
 
-# %%
+# %% tags=["hide-input"]
 left, right = plots.axes(width=11, height=3.6, columns=2)
 for ax, what in (left, "table"), (right, "network"):
     curves = {}
@@ -696,7 +698,7 @@ assert large.column("share").min() < 0.3
 # look at the gradient of each loss in the torso. And at something else: how often is $\delta$ positive? **Predict before you run.** (A training has a `player`: its environments, the random numbers for its actions, and the place where the last rollout stopped. From there its `play` collects.)
 
 
-# %%
+# %% tags=["prediction"]
 def measure(model: ActorCritic, training) -> tuple[float, float, float]:
     """How hard actor and critic pull at the torso, and the share of steps with δ > 0."""
     player = training.player
@@ -742,7 +744,7 @@ assert measured[20][2] > 0.8
 #
 # What comes of it? Three networks: one torso; one torso with a small weight on the critic's loss, $w = 0.05$; two torsos. Three learning rates. Five seeds, 80,000 steps, then 100 episodes with sampled actions:
 
-# %%
+# %% tags=["hide-input"]
 cartpole = records.load("cartpole_one_step").select(steps=80_000)
 print(cartpole)
 print(
@@ -785,7 +787,7 @@ assert sum(count for name, count in high.items() if "0.02" in name) <= 5  # of f
 #
 # Why are small learning rates so slow? What does the critic expect when an episode begins, and what is really paid from there, discounted, on average?
 
-# %%
+# %% tags=["hide-input"]
 for name, each in runs.items():
     if name.startswith("one torso, η"):
         expected, really = each.column("predicted").mean(), each.column("paid").mean()

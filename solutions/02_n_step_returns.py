@@ -4,7 +4,7 @@
 # **You need** chapter 00 (rollouts, returns, terminated and truncated) and chapter 01 (actor and critic, one-step targets).<br>
 # **You will be able to** turn a rollout of several environments into n-step returns, whichever way its episodes end; measure the bias and the variance of a target; and say when looking further ahead
 # pays.<br>
-# **Time** 60 minutes of reading and writing; the computer works for half a minute.
+# **Time** {time}; the computer works for half a minute.
 #
 # Chapter 01's critic learns each value from the one next door. *What does that cost when the only reward comes at the very end? And what does it cost to look further?*
 
@@ -22,7 +22,7 @@ from torch import Tensor
 from a3c_lib import ActorCritic, Rollout, collect, greedy, make_envs, sampled, start
 from a3c_lib.actor_critic import Config, actor_critic_loss, one_step_targets, train
 from a3c_lib.app import records
-from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.exercises import exercise, hint, progress, solution, whose
 from a3c_lib.figures import plots
 from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
@@ -103,7 +103,7 @@ assert crawling < 0.5
 #
 # **Predict before you run.** With one-step targets, which values are no longer 0 after the first walk? How many walks until the first cell hears of the goal?
 
-# %%
+# %% tags=["prediction"]
 LENGTH, gamma = 8, 0.9
 
 
@@ -243,7 +243,7 @@ def n_step_returns(
 #
 # Your function takes what chapter 01's `one_step_targets` takes, so it can stand in its place. Back to the corridor, with rollouts of several lengths. **Predict before you run:** with rollouts of $T = 2$ steps, how many values have moved after the first walk? After the second?
 
-# %%
+# %% tags=["prediction"]
 print(f"This runs {whose(n_step_returns)}.")
 n_step_maps = {T: walks(n_step_returns, T, episodes=8) for T in (1, 2, 4, 8)}
 for walk in 1, 2:
@@ -357,7 +357,7 @@ print("V^π:", V_pi[:-1].numpy().round(2), "  rollout:", tuple(walk.rewards.shap
 #
 # **Predict before you run.** From cell 0 the goal is eight steps away. The first critic knows nothing. By how much does its bias fall between $n = 1$ and $n = 4$?
 
-# %%
+# %% tags=["prediction"]
 STEPS = np.array([1, 2, 4, 8, 16, 32, 64])
 
 
@@ -472,12 +472,6 @@ def rollout_returns(
 
 
 # %% [markdown]
-# The first hint tells you where to take a pencil:
-
-# %% tags=["nbval-check-output"]
-hint("2.4")
-
-# %% [markdown]
 # And the test with the true values, with your function in the colleague's place:
 
 # %%
@@ -496,7 +490,7 @@ for limit in 10_000, 10:
 #
 # The same network, the same rollouts, the same learning rate, the same number of updates. One thing is different: `targets=n_step_returns`. You know what one-step targets came to. **Predict before you run:** how many of 100 balls does this agent catch after 16,000 steps?
 
-# %%
+# %% tags=["prediction"]
 print(f"Training with {whose(n_step_returns)}.")
 n_step_agent, n_step_history = learn_catch(n_step_returns)
 print(f"last 100 episodes: one step {crawling:.2f}, n steps {mean_return(n_step_history):.2f}")
@@ -525,7 +519,7 @@ plt.show()
 
 # %%
 frames = play(greedy(n_step_agent), flat_catch, seed=1, episodes=4, values=n_step_agent.values)
-animate(frames, fps=6)
+animate(frames, fps=6, alt="Four games of Catch: the paddle moves under each falling ball.")
 
 # %% [markdown]
 # ### Over several seeds, and fairly
@@ -535,7 +529,7 @@ animate(frames, fps=6)
 #
 # That takes minutes, so it was run once and recorded. One mark is one seed:
 
-# %%
+# %% tags=["hide-input"]
 record = records.load("n_step_catch")
 print(record)
 print(
@@ -606,7 +600,7 @@ assert 5 * slowest <= fastest  # every seed against every seed, not only the med
 # In CartPole each step is paid 1, so a reward is always in sight. Does looking further still help? Four environments, 80,000 steps, rollouts of 64 steps; three learning rates, two weights and five seeds, the same for both kinds of target. Then 100 evaluation episodes with sampled actions. With one-step targets news travels one step an update, so the number of updates may matter. Hence also rollouts of 16 steps:
 # four times as many updates from the same number of steps, with one setting for each kind, found by trying.
 
-# %%
+# %% tags=["hide-input"]
 record = records.load("n_step_cartpole")
 print(record)
 print(record.settings())
@@ -625,7 +619,7 @@ for targets in "one step", "n steps":
         _, _, rate, weight = best[targets, T]
         print(f"{targets}, T = {T}: best with η = {rate:g}, weight {weight:g}: {returns}")
 
-# %%
+# %% tags=["hide-input"]
 curves = {
     targets: record.select(
         targets=targets,

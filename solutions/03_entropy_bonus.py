@@ -3,7 +3,7 @@
 #
 # **You need** chapters 00 to 02: the policy gradient, actor and critic, n-step returns.<br>
 # **You will be able to** keep an agent from making up its mind too early, say how much of that is too much, and read from three numbers what is wrong with a run.<br>
-# **Time** 70 minutes of reading and writing; the computer works for half a minute.
+# **Time** {time}; the computer works for half a minute.
 #
 # An agent learns from what it does, and does what it has learned. *What if it decides before it has seen enough, and how would you notice?*
 
@@ -21,7 +21,7 @@ from torch import Tensor
 from a3c_lib import ActorCritic, actor_critic, evaluate, greedy, n_step_returns
 from a3c_lib.actor_critic import Loss, actor_critic_loss
 from a3c_lib.app import records
-from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.exercises import exercise, hint, progress, solution, whose
 from a3c_lib.figures import plots
 from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
@@ -81,7 +81,7 @@ plt.show()
 # **Predict before you run:** what will chapter 02's agent, with its n-step returns, have learned after 4000 steps: left or right? (`anneal=False` keeps the learning rate as it is. If the agent stops changing, it is not because its
 # steps have become small.)
 
-# %%
+# %% tags=["prediction"]
 TRAP = "a3c_lib/Trap-v0"
 
 
@@ -148,7 +148,7 @@ plt.show()
 # %% [markdown]
 # Bad luck with the seed? Twenty seeds take minutes, so they were run once and recorded:
 
-# %%
+# %% tags=["hide-input"]
 trap = records.load("trap_entropy")
 print(trap)
 print(trap.settings(world=TRAP, model=agent, targets=n_step_returns, **SETTINGS))
@@ -169,7 +169,7 @@ assert ((without < 0.01) | (without > 0.99)).all()
 # Most are stuck for good, some have escaped, and nobody is in between. Whether a run escapes is luck: did it happen to reach the far exit a few times before it had made up its mind? After 400 of the 8000 steps
 # that was settled.
 
-# %%
+# %% tags=["hide-input"]
 early = trap.select(entropy_weight=0.0, steps=400).column("p_right") < 0.5
 late = without < 0.5
 print(f"start goes left after 400 steps: {early.sum()} of 20")
@@ -261,7 +261,7 @@ assert entropy(certain) == 0
 # %% [markdown]
 # And for all policies over two actions, from certainly left to certainly right:
 
-# %%
+# %% tags=["hide-input"]
 p_right = torch.linspace(0.001, 0.999, 500)
 logits = torch.stack([1 - p_right, p_right], dim=-1).log().requires_grad_()
 H = entropy(logits)
@@ -399,7 +399,7 @@ plt.show()
 # %% [markdown]
 # And over the 20 seeds, on record:
 
-# %%
+# %% tags=["hide-input"]
 with_bonus = final.select(entropy_weight=BETA).column("p_far")
 
 plots.strip(
@@ -417,7 +417,7 @@ assert (with_bonus < 0.5).mean() <= 0.1
 #
 # The course of all 40 runs. Each thin line is a seed, a thick one the median. First the entropy:
 
-# %%
+# %% tags=["hide-input"]
 runs = {"no bonus": trap.select(entropy_weight=0.0), "β = 0.07": trap.select(entropy_weight=BETA)}
 
 plots.learning_curves(
@@ -445,7 +445,7 @@ assert min(ends) > 0.15
 #
 # And the policy, in the one cell where it matters. Without a bonus the lines lie on the edges, six at the top and fourteen at the bottom:
 
-# %%
+# %% tags=["hide-input"]
 plots.learning_curves(
     {name: run.curves("steps", "p_right") for name, run in runs.items()},
     each_seed=True,
@@ -472,7 +472,7 @@ assert stuck[2_000] > 0 == stuck[4_000]
 #
 # Was 0.07 a lucky choice? Here are five weights, 20 seeds each. One dot is one seed: the exact value $J$ of its policy. The dots of each weight are sorted by size; the bar is their median.
 
-# %%
+# %% tags=["hide-input"]
 weights = final.levels("entropy_weight")
 values = [final.select(entropy_weight=b).column("J") for b in weights]
 
@@ -487,7 +487,7 @@ ax.set(xlabel="entropy weight β", ylabel="J, exactly", xticks=range(5), xtickla
 ax.set_title("Too little: luck. Enough: all get out. Too much: nobody walks straight")
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 print("β       stuck      far exit       median J   median entropy")
 median = {}
 for b, J in zip(weights, values, strict=True):
@@ -565,12 +565,16 @@ assert evaluation.mean > 200
 # *Sampled actions* means that the agent was evaluated as it plays while it learns, with its coin. Watch it, greedy this time: the likeliest action in every step.
 
 # %%
-animate(play(greedy(balancer), CARTPOLE, seed=3, max_steps=150), fps=25)
+animate(
+    play(greedy(balancer), CARTPOLE, seed=3, max_steps=150),
+    fps=25,
+    alt="The trained agent moves the cart to and fro and keeps the pole upright for 150 steps.",
+)
 
 # %% [markdown]
 # Five seeds, on record, each evaluated over 100 episodes at the end: without a bonus, with yours, and with ten times as much.
 
-# %%
+# %% tags=["hide-input"]
 cartpole = records.load("cartpole_entropy")
 print(cartpole)
 print(
@@ -652,7 +656,7 @@ def explained_variance(returns: Tensor, values: Tensor) -> float:
 # %% [markdown]
 # What does the coin's true value function explain of the coin's returns? It is the best critic there can be for that policy, so you might expect 1. **Predict before you run.**
 
-# %%
+# %% tags=["prediction"]
 from a3c_lib import collect, make_envs, sampled, start
 from a3c_lib.reinforce import TabularPolicy
 
@@ -790,7 +794,7 @@ torch.testing.assert_close(critic_in_C, 10 * critic)
 # Run D trains with $\beta = 0.07$, and its entropy falls to nothing. Like A, you think, and look at the sign. The sign is right. So is the number that is reported: it *is* the mean entropy of the policy. Perhaps β is too small?
 # You multiply it by ten:
 
-# %%
+# %% tags=["hide-input"]
 plots.learning_curves(
     {
         name: signals.select(run=run).curves("steps", "entropy")
@@ -837,12 +841,6 @@ def full_loss(
     entropy = -(pi * log_pi).sum(dim=-1).mean()
     return Loss(policy + value_weight * value - entropy_weight * entropy, policy, value, entropy)
 
-
-# %% [markdown]
-# `hint("3.4")` asks back, as a good colleague would; called again, it says more.
-
-# %% tags=["nbval-check-output"]
-hint("3.4")
 
 # %% [markdown]
 # Is the knob connected now? One seed that D left in the trap:

@@ -3,7 +3,7 @@
 #
 # **You need** chapters 00 to 03: actor, critic, n-step returns and the loss with its bonus. Chapter 04 is not needed.<br>
 # **You will be able to** let several agents learn into one set of parameters at the same time, in one process and in many; say what a missing lock costs and what it does not; and find the bug that the best-known A3C programs have had since PyTorch 2.<br>
-# **Time** 80 minutes of reading and writing; the computer works for a minute.
+# **Time** {time}; the computer works for a minute.
 #
 # So far one agent has lived in one world on one core. *What if several of them learned at once, each in a world of its own, all into the same parameters, and none waited for another?*
 
@@ -36,7 +36,7 @@ from a3c_lib import (
 )
 from a3c_lib.actor_critic import look_back
 from a3c_lib.app import records
-from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.exercises import exercise, hint, progress, solution, whose
 from a3c_lib.exercises.hogwild import hand_over_with_a_bug
 from a3c_lib.figures import plots
 from a3c_lib.playing import Player
@@ -101,7 +101,7 @@ class CartPolePlayer(Player):
 # **Predict:** what happens to the cosine of two *successive* gradients if four players take turns, each in a world of its own?
 
 
-# %%
+# %% tags=["prediction"]
 def flat(tensors):
     """All numbers of several tensors, in one long row."""
     return torch.cat([tensor.detach().flatten() for tensor in tensors])
@@ -134,7 +134,7 @@ assert abs(successive[4]) < 0.15
 # %% [markdown]
 # Ten seeds, on record, and for gradients further apart:
 
-# %%
+# %% tags=["hide-input"]
 correlation = records.load("gradient_correlation")
 print(correlation)
 HERE = {"world": CARTPOLE, "model": model, "targets": n_step_returns, "loss": LOSS}
@@ -182,7 +182,7 @@ assert 0 < actor.mean() < 0.2
 #
 # It would make a good story if one worker failed and eight succeeded. So we ran it: A3C as this chapter will build it, on CartPole, with the paper's rollouts of five steps. One worker, and eight that take turns; the same number of steps and of updates, the same settings, ten seeds, on record. **Write down what you expect.**
 
-# %%
+# %% tags=["hide-input"]
 turns = records.load("workers_in_turn")
 print(turns)
 print(turns.settings(gamma=GAMMA, t_max=T_MAX, **HERE))
@@ -319,7 +319,7 @@ for name, kind in kinds.items():
 #
 # There are two cases. If the gradient is much larger than $10\sqrt\epsilon$, which is 0.03 here, the step is $10\,\eta$, whatever the gradient is, and ten times as long as later steps. If the gradient is much smaller, ε decides: the step is $\Delta\theta\, \eta / \sqrt\epsilon$, and RMSProp is plain gradient descent with a rate of $316\,\eta$.
 
-# %%
+# %% tags=["hide-input"]
 ax = plots.axes(height=2.6)
 first_and_last = {}
 for size, colour in (0.5, plots.BLUE), (0.002, plots.RED):
@@ -349,7 +349,7 @@ assert first_and_last[0.002][0] < 0.7
 # Which case is ours? A gradient here has 4675 numbers, and a norm of 0.5 at most. **Predict:** of the weights of a new network, how many move by more than $9\,\eta$ in the first step, and how many by less than one η? One player makes a hundred updates.
 
 
-# %%
+# %% tags=["prediction"]
 def moves(seed, updates, learning_rate):
     """How far each weight moves in each update, in units of η.   → (updates, weights)"""
     model, player = new_model(seed), CartPolePlayer(0, seed, T_MAX)
@@ -452,7 +452,7 @@ class Worker:
 #
 # **Predict:** what is in θ at the end? Only B's change, or both?
 
-# %%
+# %% tags=["prediction"]
 model = new_model(seed=0)
 shared = new_shared(model, workers=2)
 a, b = (
@@ -590,9 +590,6 @@ def hand_over(local, shared, optimizer, loss) -> None:
     optimizer.zero_grad()
 
 
-# %% tags=["nbval-check-output"]
-hint("5.3")
-
 # %% [markdown]
 # What does such a fault do to a run? Two workers in turn learn CartPole. `HandingOver` is your worker with another `finish`, which leaves the step to a hand-over; `Noting` is torch's own RMSprop, and notes the gradient that it gets. We compare that with the gradient of
 # the worker's own rollout, first with the idiom as it stands in those programs, then with the hand-over that you mended.
@@ -648,7 +645,7 @@ assert min(cosines["mended"]) > 0.999
 # %% [markdown]
 # And what was learned, ten seeds of each, on record:
 
-# %%
+# %% tags=["hide-input"]
 piled = records.load("hand_over")
 print(piled)
 print(piled.settings(gamma=GAMMA, t_max=LONGER, optimizer=partial(Noting, **RMSPROP), **HERE))
@@ -756,7 +753,7 @@ plt.show()
 #
 # The package's own way, and the one to use from now on, is `a3c.train` with `schedule="processes"`, the default. Five seeds with it, on record:
 
-# %%
+# %% tags=["hide-input"]
 cartpole = records.load("a3c_cartpole")
 print(cartpole)
 print(cartpole.settings(gamma=GAMMA, **SETTINGS, **HERE))
@@ -906,7 +903,7 @@ assert (locked == 2 * TIMES // 10).all()
 # %% [markdown]
 # That was your machine, now. (If it is busy with other things, the two may never have run at the same time.) Here is a machine with two cores and nothing else to do, on record, three runs each:
 
-# %%
+# %% tags=["hide-input"]
 ones = records.load("adding_ones")
 print(ones)
 print(ones.settings(times=TIMES, times_locked=TIMES // 10, shape=tensor.shape))
@@ -938,7 +935,7 @@ assert ones.column("slots").max() == ones.column("locked").max() == 0
 # A real worker spends nearly all its time acting and computing gradients, and very little on the addition itself. How much is lost then? On record: CartPole, with rollouts of only five steps to have many updates. Each worker keeps a *ledger*: a second
 # tensor as large as θ, to which it adds 1 wherever it changes θ, right after it. What is missing there in the end was overwritten.
 
-# %%
+# %% tags=["hide-input"]
 lost = records.load("lost_updates")
 print(lost)
 print(lost.settings())
@@ -968,7 +965,7 @@ assert sum(share > 0 for runs in counters.values() for share in runs) == 1
 #
 # The same runs say how many updates of others lay between a worker's reading of θ and its change:
 
-# %%
+# %% tags=["hide-input"]
 panels = plots.axes(10, 2.8, columns=3)
 typical = {}
 for ax, workers in zip(panels, lost.levels("workers"), strict=True):
@@ -1034,7 +1031,7 @@ assert sparse < 0.6
 # Was it worth it? Environment steps per second, for 1, 2 and 4 workers, on a machine with two cores. Only ratios within one run mean anything, since machines have good and bad minutes; so all were measured one after another, five times, and each is divided by
 # the single worker of the same run.
 
-# %%
+# %% tags=["hide-input"]
 speed = records.load("workers_speed")
 print(speed)
 print(speed.settings())

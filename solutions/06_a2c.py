@@ -3,7 +3,7 @@
 #
 # **You need** chapters 00 to 03, for actor, critic, n-step returns and the loss; chapter 05 for A3C and RMSProp. The section on memory needs chapter 04.<br>
 # **You will be able to** let many environments learn in one batch, say exactly what that has in common with A3C and what not, spot the steps from which nothing may be learned, and compare two algorithms fairly: at equal steps and at equal seconds.<br>
-# **Time** 75 minutes of reading and writing; the computer works for a little more than a minute.
+# **Time** {time}; the computer works for a little more than a minute.
 #
 # A3C's workers wait for nobody. *What if they did?*
 
@@ -36,7 +36,7 @@ from a3c_lib import (
 )
 from a3c_lib.actor_critic import lesson_of, values_after
 from a3c_lib.app import records
-from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.exercises import exercise, hint, progress, solution, whose
 from a3c_lib.figures import plots
 from a3c_lib.figures.progress import track
 from a3c_lib.playing import Played, Player
@@ -51,7 +51,7 @@ plt.style.use(plots.STYLE)
 # Here is A3C as chapter 05 left it. A **worker** acts in an environment of its own, with a copy $\theta'$ of the parameters. When its rollout is over, it changes the shared $\theta$ and takes a new copy. Two of them run here, each in a process of its own. We run this twice, with the same seed. **Predict before you run:** are the two networks
 # the same in the end?
 
-# %%
+# %% tags=["prediction"]
 CARTPOLE = "CartPole-v1"
 
 
@@ -365,7 +365,7 @@ print("in 20 rollouts the mask is True exactly where nothing was paid")
 # %% [markdown]
 # And what does it do to learn from them all the same? **Predict before you look.** Twenty seeds of CartPole with the mask and twenty without, 40,000 steps each:
 
-# %%
+# %% tags=["prediction"]
 without_mask = records.load("a2c_dummies")
 print(without_mask)
 print(without_mask.settings())
@@ -600,9 +600,6 @@ def batch_loss(
     return Loss(policy + value_weight * value - entropy_weight * bonus, policy, value, bonus)
 
 
-# %% tags=["nbval-check-output"]
-hint("6.4")
-
 # %%
 print(f"Training with {whose(batch_loss)}.")
 mended = train_together(new_agent(seed=0), poles_as_an_array(), weighed(batch_loss), 40_000, seed=0)
@@ -624,7 +621,7 @@ assert mean_return(mended) > 1.4 * mean_return(colleagues)
 #
 # **Write down a guess:** who wins, and whose best learning rate is the larger one?
 
-# %%
+# %% tags=["prediction"]
 record = records.load("a2c_equal_steps")
 print(record)
 print(record.settings(training=config))
@@ -653,7 +650,7 @@ plt.show()
 # %% [markdown]
 # One dot a seed, and a line through the means. (Equal returns lie on one another: the blue dot at the top right of the second panel is five.) Now the best setting of each, by the mean over its seeds:
 
-# %%
+# %% tags=["hide-input"]
 best = {}
 for world in "CartPole", "Catch":
     for algorithm in "A2C", "A3C":
@@ -670,7 +667,7 @@ for world in "CartPole", "Catch":
             f"{world:8} {algorithm}: η = {rate:<5g} weight {weight:<4g} mean {mean:6.2f}  {seeds_returns}"
         )
 
-# %%
+# %% tags=["hide-input"]
 panels = plots.axes(10, 3.2, columns=2)
 for world, ax in zip(("CartPole", "Catch"), panels, strict=True):
     curves = {}
@@ -690,7 +687,7 @@ plt.show()
 #
 # What both worlds agree on is the learning rate. A2C's best is three to ten times A3C's. With small rates A3C has learned more, or as much: it makes eight updates while A2C makes one. With larger rates some of its runs break. Nine points are what CartPole pays a policy that has made up its mind and always pushes to one side; how many runs ended like that?
 
-# %%
+# %% tags=["hide-input"]
 broken = dict.fromkeys(("A2C", "A3C"), 0)
 for (world, _, algorithm), by_rate in outcomes.items():
     if world == "CartPole":
@@ -720,7 +717,7 @@ assert broken["A3C"] >= 1.5 * broken["A2C"]
 #
 # **Write down a guess:** A3C has two cores and A2C has one. Who takes more steps a second?
 
-# %%
+# %% tags=["prediction"]
 timed = records.load("a2c_equal_seconds")
 print(timed)
 print(timed.settings(training=config))
@@ -749,7 +746,7 @@ for (world, name), runs in by_setting.items():
 # %% [markdown]
 # The next figure shows, for each algorithm, the setting with the better mean evaluation after training.
 
-# %%
+# %% tags=["hide-input"]
 drawn = {  # world, algorithm → the better setting
     (world, name[:3]): name
     for (world, name), runs in sorted(
@@ -778,7 +775,7 @@ plt.show()
 # A2C takes more than three times as many steps a second, on half of the cores. It asks its network about eight observations at once, moves eight poles with a few operations, and makes one update where A3C makes eight. So after the same ten seconds it has learned more in CartPole: with η = 0.01 each of its five seeds is near 500, and of A3C's not all are. (Processes do not repeat: a seed does not settle where A3C's runs end.) In Catch A2C is there within five seconds, mostly within
 # one; of A3C's five runs three are there, within four.
 
-# %%
+# %% tags=["hide-input"]
 print("evaluated at the end, seed by seed")
 evaluated = {}
 for (world, name), runs in by_setting.items():
@@ -820,7 +817,7 @@ turns = evaluate(model, maze, seed=1001).mean
 print(f"mean return of 100 episodes: {turns:.2f}")
 assert turns > 0.6
 
-# %%
+# %% tags=["hide-input"]
 memory = records.load("a2c_recurrent")
 print(memory)
 print(memory.settings(world=maze, model=model, training=config))

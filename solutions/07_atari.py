@@ -3,7 +3,7 @@
 #
 # **You need** chapters 00 to 03 and 06, and 05 for the last third. Chapter 04's memory is met again in one figure.<br>
 # **You will be able to** tell what one picture does not show, give an agent the latest few, prepare an Atari screen as ale-py does, dot for dot but for a rounding, and say of a published Atari score what was counted, cut and clipped on the way to it.<br>
-# **Time** 100 minutes of reading and writing; the computer works for about a minute and a half.
+# **Time** {time}; the computer works for about a minute and a half.
 #
 # Up to now somebody told the agent the essentials: the angle of the pole, the number of the cell. A person in front of a game console is told nothing. *Can an agent learn from what is on the screen?*
 
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from a3c_lib import ActorCritic, a2c, a2c_loss, actor_critic, evaluate, make_envs, n_step_returns
 from a3c_lib.app import checkpoints, records
 from a3c_lib.encoders import paper_network, pixel_statistics
-from a3c_lib.exercises import exercise, hint, progress, whose
+from a3c_lib.exercises import exercise, hint, progress, solution, whose
 from a3c_lib.figures import plots
 from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
@@ -251,18 +251,23 @@ assert points.mean > 17
 
 # %%
 watched = watch(agent, two_pictures, seed=3, names=[f"column {c}" for c in range(7)])
-film = animate(beside(watched), fps=3)
+film = animate(
+    beside(watched),
+    fps=3,
+    alt="A ball bounces in a box; beside it the agent's value, and the probabilities of its seven "
+    "columns, of which one stands out after the first step.",
+)
 surest = watched.probabilities.max(axis=1)
 print(
     f"probability of its favourite column: at first {surest[0]:.2f}, then {surest[1:].mean():.2f}"
 )
-assert surest[0] < 0.9 < surest[1:].mean()
 film
+assert surest[0] < 0.9 < surest[1:].mean()
 
 # %% [markdown]
 # Ten seeds of each, with the same settings but 20,000 steps, and a third way: one picture, and chapter 04's LSTM behind the encoder. Below the figure stand the mean points of each seed at the end, over 200 episodes.
 
-# %%
+# %% tags=["hide-input"]
 seen = records.load("bounce_pictures")
 print(seen)
 print(seen.settings(model=agent, training=CONFIG))
@@ -438,9 +443,6 @@ def held(
     return reward, before, after
     ### END SOLUTION
 
-
-# %%
-hint("7.4")
 
 # %%
 plots.frames(
@@ -744,10 +746,15 @@ print(f"a million steps take {1e6 / together / 3600:.1f} h on one core")
 
 # %%
 watched = watch(model, pong, seed=0, max_steps=75)
-film = animate(beside(watched), fps=15)
+film = animate(
+    beside(watched),
+    fps=15,
+    alt="An untrained agent plays Pong: its paddle trembles, its value hardly moves, and its six "
+    "actions are about equally likely.",
+)
 print(f"the probabilities at first: {watched.probabilities[0].round(2)}")
-assert abs(watched.probabilities[0] - 1 / 6).max() < 0.05
 film
+assert abs(watched.probabilities[0] - 1 / 6).max() < 0.05
 
 # %% [markdown]
 # Each action is about equally likely, and the value is a small number that means nothing. To change that takes hundreds of thousands of steps, not the minute of this page. So it pays to think about how those steps are used.
@@ -849,7 +856,7 @@ assert both[-1] > 10 * plain[-1]
 # %% [markdown]
 # Does it matter? A game of Pong ends when one side has 21 points. The **score** is the agent's points less the other side's, from −21 to 21; random play gets about −20.4. Before the runs further below were made, some settings were tried, one seed each (L, the last, after a first run of the recipe): with other optimisers, learning rates and weights of the loss, and E with longer rollouts and other returns as well; L is A3C with two workers, all others are A2C. In L, $\eta$ was brought down to 0 over three million steps. Those that seemed to lead nowhere were stopped, G and H when they had shown enough, L because the recipe's first run had done better with less. That is a search and no experiment; here is all of it (no setting is called I or K).
 
-# %%
+# %% tags=["hide-input"]
 search = records.load("games/pong_search")
 print(search.settings())
 GROUPS = {
@@ -960,7 +967,7 @@ print(f"{'playing alone':20} {speeds['ale-py: play and prepare']:7,.0f}")
 #
 # All this was *not run on this page*. We call Pong learned where the mean score of the latest 100 games of training is 18: games won by about 21 to 3.
 
-# %%
+# %% tags=["hide-input"]
 learned = {
     "A2C": records.load("games/pong"),
     "A3C": records.load("games/pong_a3c"),
@@ -1031,7 +1038,7 @@ assert max(best(learned["A2C, sticky"])) < 0 < best(learned["A2C, sticky, longer
 #
 # With A2C's $\eta$, A3C was slower: 8 points after two million steps with seed 0. So there was a search, here with seed 1. A label has workers × environments of each. "$\eta$ 0.0003, 2 × 16" are two processes; in the others workers took turns in one, so that two settings could be tried at a time.
 
-# %%
+# %% tags=["hide-input"]
 everything = records.load("games/pong_a3c_search")
 print(everything.settings())
 first = everything.select(seed=0)
@@ -1057,7 +1064,7 @@ plt.show()
 #
 # The recipe was found in Pong. What is it worth in a game it was not found in? A2C in Breakout, with the same settings and five million steps. A lost life ends what is learned from; a brick is worth 1, 4 or 7 points, but clipped to 1 where it is learned from; the score is of whole games of five lives, not clipped. One run, *recorded*. **Before you run:** who presses buttons at random scores about 1. How far do five million steps carry it?
 
-# %%
+# %% tags=["hide-input"]
 breakout_learned = records.load("games/breakout")
 print(breakout_learned)
 print(breakout_learned.settings())
@@ -1102,7 +1109,12 @@ assert played_live[0.25].mean < played_live[0].mean
 
 # %%
 watched = watch(agent, pong, seed=4, max_steps=150)
-film = animate(beside(watched), fps=15)
+film = animate(
+    beside(watched),
+    fps=15,
+    alt="The trained agent plays Pong; its value rises before it wins a point and falls before it "
+    "loses one.",
+)
 points = np.flatnonzero(watched.rewards[:-1])
 for t in points:
     two_seconds, second, before, after = watched.values[[max(t - 30, 0), max(t - 15, 0), t, t + 1]]

@@ -7,7 +7,8 @@
 
 A source is a jupytext percent script with its solutions marked. jupytext reads it, nbgrader takes
 the solutions out, nbclient runs both notebooks, nbconvert joins their streams. What is added here:
-cell ids from the position, fixed metadata, and the broken code from which a bug hunt starts.
+cell ids from the position, fixed metadata, and the broken code from which a bug hunt starts; and
+what every page has (`page` says what).
 
 A notebook is stale if its source has changed, or what its outputs depend on beside: the package's
 code, the exercises, the records. Of that it carries a fingerprint in its metadata, made before it
@@ -42,13 +43,14 @@ from nbgrader.preprocessors import ClearSolutions
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # where `claims` is
 import dependencies
+import page
 
 LARGEST = 1_500_000  # bytes of a notebook
 CELL_SECONDS = 600  # after which a cell is taken for hanging
 
 METADATA = {
     "kernelspec": {
-        "display_name": "Python 3 (ipykernel)",
+        "display_name": "A3C book",  # as tools/setup.sh calls the kernel of .venv
         "language": "python",
         "name": "python3",
     },
@@ -203,6 +205,7 @@ def executed(notebook: NotebookNode, path: Path) -> NotebookNode:
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             raise BookError(failure(result, path, error)) from None
     result, _ = CoalesceStreamsPreprocessor().preprocess(result, {})
+    result = page.without_answers(result)
     result.metadata = copy.deepcopy(notebook.metadata)
     if faults := output_faults(result):
         raise BookError("\n".join(f"{name(path)}, {fault}" for fault in faults))
@@ -252,9 +255,21 @@ def output_faults(notebook: NotebookNode) -> list[str]:
             elif output.output_type == "stream" and output.name == "stderr":
                 faults.append(f"{cell.id}: on stderr: {output.text.strip()}")
             faults += [f"{cell.id}: the output shows {trace}" for trace in traces(output)]
+            if is_wordless(output):
+                faults.append(f"{cell.id}: a picture without a title or alternative text")
     if (size := len(text_of(notebook).encode())) > LARGEST:
         faults.append(f"{size:,} bytes; a notebook has at most {LARGEST:,}")
     return faults
+
+
+def is_wordless(output: NotebookNode) -> bool:
+    """Whether an output shows a picture to those only who can see it."""
+    metadata, data = output.get("metadata", {}), output.get("data", {})
+    kinds = [kind for kind in data if kind.startswith("image/")]
+    tags = re.findall(r"<img\b[^>]*>", "".join(data.get("text/html", "")))
+    return any(not metadata.get(kind, {}).get("alt", "").strip() for kind in kinds) or any(
+        not re.search(r"""\balt=(["'])\s*[^\s"']""", tag) for tag in tags
+    )
 
 
 def traces(output: NotebookNode) -> list[str]:
@@ -290,8 +305,8 @@ def faults_of(stored: NotebookNode, expected: NotebookNode) -> list[str]:
 
 def source_faults(stored: NotebookNode, expected: NotebookNode) -> list[str]:
     """Which cells are not what the source gives, execution aside; or that they are, and give other
-    outputs now."""
-    stored = without_outputs(stored)
+    outputs now. What a viewer adds when it opens a notebook is no difference."""
+    stored, expected = as_written(stored), as_written(expected)
     if stored == expected:
         return []
     if len(stored.cells) != len(expected.cells):
@@ -303,9 +318,13 @@ def source_faults(stored: NotebookNode, expected: NotebookNode) -> list[str]:
     return [f"differs from its source in {', '.join(differing) or 'its metadata'}"]
 
 
-def without_outputs(notebook: NotebookNode) -> NotebookNode:
+def as_written(notebook: NotebookNode) -> NotebookNode:
+    """A notebook without outputs, and without what a viewer writes into its metadata: the kernel
+    that ran it, and which cells are folded."""
     bare = copy.deepcopy(notebook)
+    bare.metadata = NotebookNode({k: v for k, v in notebook.metadata.items() if k == OURS})
     for cell in bare.cells:
+        cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k == "tags"})
         if cell.cell_type == "code":
             cell.update(execution_count=None, outputs=[])
     return bare
@@ -354,14 +373,22 @@ class Target(NamedTuple):
 def targets(chosen: Sequence[Chapter]) -> Iterator[Target]:
     """The two notebooks of each chapter, as they should be, not yet run."""
     for chapter in chosen:
-        solved = solved_notebook(chapter.source)
         try:
-            stubs = notebook_with_stubs(solved)
-        except BookError as error:
+            solved, stubs = pages(chapter.source)
+        except (BookError, page.PageError) as error:
             raise BookError(f"{name(chapter.source)}, {error}") from error
         root = chapter.source.parent.parent
         yield Target(chapter.solved, with_fingerprint(solved, root))
         yield Target(chapter.stubs, with_fingerprint(stubs, root))
+
+
+def pages(source: Path) -> tuple[NotebookNode, NotebookNode]:
+    """The solved page and the learner's, with all that the form of a page adds."""
+    written = page.guarded(page.folded(solved_notebook(source)))
+    spent = page.minutes(notebook_with_stubs(written))
+    line = page.links(source, sorted(source.parent.glob("*.py")))
+    whole = page.linked(page.timed(written, spent), line)
+    return page.answered(whole), page.unspoiled(notebook_with_stubs(whole))
 
 
 def build(target: Target) -> str:
