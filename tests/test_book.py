@@ -433,6 +433,38 @@ def test_one_path_is_one_fault_wherever_the_book_lies(
     ]
 
 
+def picture(metadata: dict[str, Any], **data: str) -> NotebookNode:
+    return nbformat.v4.new_output(
+        "display_data", data=data or {"image/png": "a"}, metadata=metadata
+    )
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        picture({}),
+        picture({"image/png": {"alt": " ", "width": 9}}),
+        picture({"image/jpeg": {"alt": "A curve."}}),
+        picture({}, **{"text/html": '<p><img src="a" alt=""></p>'}),
+        picture({}, **{"text/html": "<img src='a'>"}),
+    ],
+)
+def test_a_picture_that_says_nothing_is_a_fault(output: NotebookNode) -> None:
+    said = ["cell-00: a picture without a title or alternative text"]
+    assert book.output_faults(with_output(output)) == said
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        picture({"image/png": {"alt": "A curve."}}),
+        picture({}, **{"text/html": '<img src="a" alt="A curve.">'}),
+    ],
+)
+def test_a_picture_that_says_what_it_shows_is_none(output: NotebookNode) -> None:
+    assert book.output_faults(with_output(output)) == []
+
+
 def test_a_notebook_that_is_too_large_is_a_fault() -> None:
     (fault,) = book.output_faults(with_output(stream("x" * book.LARGEST)))
     assert fault.endswith("a notebook has at most 1,500,000")
@@ -470,6 +502,16 @@ def test_a_readers_edits_are_called_that(clone: Path, built: SmallBook) -> None:
     assert complaint.startswith("your edits: ")
     assert "differs from its source in cell-01" in complaint
     assert "`make update`" in complaint
+
+
+def test_opening_a_notebook_is_no_edit(clone: Path, built: SmallBook) -> None:
+    path = clone / "chapters" / "09_small.ipynb"
+    notebook = stored(path)
+    notebook.metadata.language_info.version = "3.13.1"
+    notebook.metadata.kernelspec.display_name = "Another"
+    notebook.cells[1].metadata.jupyter = {"source_hidden": False}
+    path.write_text(book.text_of(notebook))
+    assert book.complaint(path, built.stubs) == ""
 
 
 def test_a_notebook_that_was_run_out_of_order_is_a_readers_too(

@@ -1,5 +1,6 @@
 """What stands behind `make`: the set-up names what is missing, and the update loses nothing."""
 
+import json
 import os
 import re
 import shutil
@@ -162,7 +163,8 @@ def origin(tmp_path: Path) -> Path:
     origin = tmp_path / "origin"
     for folder in ("chapters", "solutions", "tools"):
         (origin / folder).mkdir(parents=True)
-    shutil.copy(ROOT / "tools" / "update.sh", origin / "tools")
+    for name in "update.sh", "edited.py":
+        shutil.copy(ROOT / "tools" / name, origin / "tools")
     shutil.copy(ROOT / "Makefile", origin)
     shutil.copy(ROOT / ".gitignore", origin)
     (origin / "chapters" / "02_n.ipynb").write_text("first edition")
@@ -216,6 +218,63 @@ def test_without_edits_an_update_only_pulls(clone: Path) -> None:
     assert run(["make", "update"], cwd=clone).returncode == 0
     assert (clone / "chapters" / "02_n.ipynb").read_text() == "second edition"
     assert not (clone / "my").exists()
+
+
+OPENED = {"kernelspec": {"display_name": "Another"}, "language_info": {"version": "3.13.1"}}
+
+
+@pytest.fixture
+def read(origin: Path, clone: Path) -> Path:
+    """A notebook of the clone, which has a cell and an output."""
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": {"tags": ["prediction"]},
+        "source": "x = 1\nx",
+        "execution_count": 1,
+        "outputs": [{"output_type": "stream", "name": "stdout", "text": "1\n2\n"}],
+    }
+    book = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (origin / "chapters" / "04_l.ipynb").write_text(json.dumps(book))
+    git(origin, "add", ".")
+    git(origin, "commit", "-m", "third")
+    git(clone, "pull")
+    return clone / "chapters" / "04_l.ipynb"
+
+
+def test_a_notebook_that_was_only_opened_is_no_edit(read: Path, clone: Path) -> None:
+    book = json.loads(read.read_text())
+    book["metadata"], book["nbformat_minor"] = OPENED, 4
+    (cell,) = book["cells"]
+    cell["metadata"]["jupyter"] = {"source_hidden": False}
+    cell["source"], cell["outputs"][0]["text"] = ["x = 1\n", "x"], ["1\n", "2\n"]
+    read.write_text(json.dumps(book, indent=1))
+    assert git(clone, "status", "--porcelain") != ""
+    assert run(["make", "update"], cwd=clone).returncode == 0
+    assert not (clone / "my").exists()
+    assert git(clone, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("part", "value"), [("source", "x = 2"), ("outputs", []), ("cell_type", "raw")]
+)
+def test_a_notebook_that_was_edited_or_run_is_put_aside(
+    part: str, value: object, read: Path, clone: Path
+) -> None:
+    book = json.loads(read.read_text())
+    book["cells"][0][part] = value
+    read.write_text(json.dumps(book))
+    assert run(["make", "update"], cwd=clone).returncode == 0
+    assert (clone / "my" / "04_l.ipynb").exists()
+
+
+def test_where_notebooks_cannot_be_compared_nothing_is_changed(read: Path, clone: Path) -> None:
+    (clone / "tools" / "edited.py").write_text("raise SystemExit(1)\n")
+    read.write_text("my work")
+    made = run(["make", "update"], cwd=clone)
+    assert made.returncode != 0
+    assert "could not be compared" in made.stderr
+    assert read.read_text() == "my work"
 
 
 def test_an_update_without_a_remote_says_so_and_keeps_the_edits(origin: Path) -> None:

@@ -384,7 +384,7 @@ def targets(chosen: Sequence[Chapter]) -> Iterator[Target]:
 
 def pages(source: Path) -> tuple[NotebookNode, NotebookNode]:
     """The solved page and the learner's, with all that the form of a page adds."""
-    written = page.guarded(page.folded(solved_notebook(source)))
+    written = page.folded(page.guarded(solved_notebook(source)))
     spent = page.minutes(notebook_with_stubs(written))
     line = page.links(source, sorted(source.parent.glob("*.py")))
     whole = page.linked(page.timed(written, spent), line)

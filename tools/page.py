@@ -30,7 +30,7 @@ PAGES = {
     "glossary": "../docs/glossary.md",
     "bibliography": "../docs/bibliography.md",
 }
-GUARD = '''\
+GUARD = """\
 # Is the book's package there? If it is not, this says what to do.
 import importlib.util
 import sys
@@ -42,7 +42,7 @@ if importlib.util.find_spec("a3c_lib") is None:
         "(Kernel → Change Kernel); in VS Code, the Python in the book's folder .venv.\\n"
         "- On Colab or another machine: bring the whole folder of the book there, run "
         "%pip install -e 'FOLDER[book]', restart the kernel, and work in FOLDER/chapters."
-    )'''
+    )"""
 
 
 class PageError(Exception):

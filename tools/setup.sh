@@ -62,6 +62,9 @@ echo "Installing the packages into .venv; the first time this takes some minutes
 install setuptools
 install --no-build-isolation --editable ".[$extras]"
 rm -f "$errors"
+# A kernel that is told from others by its name, in JupyterLab and where a notebook's Python is chosen.
+"$bin/python" -m ipykernel install --sys-prefix --name python3 --display-name "A3C book" >/dev/null ||
+    stop "Jupyter's kernel could not be installed into .venv; the reason stands above."
 # JupyterLab's versions are fixed here, so it need not ask a reader about news and updates.
 mkdir -p .venv/share/jupyter/lab/settings
 echo '{"@jupyterlab/apputils-extension:notification":

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Put the reader's edited notebooks into my/, restore the book's, and pull.
-# Nothing is ever overwritten: a name that is taken in my/ gets a number.
+# A notebook that was only opened is no edited one (tools/edited.py). Nothing is ever overwritten: a name that is taken in my/ gets a number.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -17,7 +17,18 @@ changed() {
     git -c core.quotePath=false diff --name-only "$@" HEAD -- 'chapters/*.ipynb' 'solutions/*.ipynb'
 }
 
-changed --diff-filter=d | while read -r notebook; do
+for python in .venv/bin/python .venv/Scripts/python.exe python3 python; do
+    "$python" -c '' >/dev/null 2>&1 && break
+    python=
+done
+edited() {
+    if [ -n "$python" ]; then "$python" tools/edited.py; else cat; fi
+}
+
+edits=$(changed --diff-filter=d | edited) || # the status is that of `edited`
+    stop "The notebooks could not be compared; the reason stands above. Nothing was changed."
+printf '%s' "${edits:+$edits
+}" | while read -r notebook; do
     name=$(basename "$notebook" .ipynb)
     case $notebook in solutions/*) name=$name-solved ;; esac
     copy=my/$name.ipynb

@@ -76,7 +76,8 @@ def checks() -> Iterator[Check]:
     yield Check(
         "the notebooks' kernel",
         _kernel,
-        f'"{sys.executable}" -m ipykernel install --sys-prefix   (and unset JUPYTER_PATH, if set)',
+        f'"{sys.executable}" -m ipykernel install --sys-prefix --name python3 --display-name '
+        '"A3C book"   (and unset JUPYTER_PATH, if set)',
     )
     yield Check("processor", _cores, "")
 
