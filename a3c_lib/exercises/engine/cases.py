@@ -57,6 +57,8 @@ class Exercise:
     wrong: tuple[Wrong, ...] = ()
     hints: tuple[str, ...] = ()  # from weak to strong
     start: Answer | None = None  # a bug hunt: the code that runs and is wrong
+    minutes: int = 5  # of a reader who has read the chapter so far
+    difficulty: int = 1  # 1, 2 or 3
     rtol: float = 1e-4  # numbers agree within atol + rtol · |expected|
     atol: float = 1e-5
 
@@ -71,3 +73,8 @@ class Exercise:
     def chapter(self) -> int:
         """The number before the point of its id."""
         return int(self.id.split(".")[0])
+
+    @property
+    def effort(self) -> str:
+        """Minutes and difficulty, as a page shows them: "10 min, ●●○"."""
+        return f"{self.minutes} min, {'●' * self.difficulty}{'○' * (3 - self.difficulty)}"
