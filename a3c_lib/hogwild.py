@@ -12,7 +12,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
-from multiprocessing import get_context
 from typing import Any, Literal, NamedTuple, Protocol
 
 import gymnasium as gym
@@ -33,7 +32,7 @@ from a3c_lib.training import (
     leave_shared_memory,
     seeds,
 )
-from a3c_lib.workers import Link, Team
+from a3c_lib.workers import Link, Team, semaphore
 
 Schedule = Literal["processes", "round-robin"]
 
@@ -271,9 +270,10 @@ class InTurn(Iterator[Any]):
         self.shared, self.total_steps = shared, config.total_steps
         self.workers = [make_worker(rank, shared) for rank in range(config.num_workers)]
         self.turn = 0  # whose it is
+        self.stopped = False
 
     def __next__(self) -> Any:
-        if self.shared.step_count >= self.total_steps:
+        if self.stopped or self.shared.step_count >= self.total_steps:
             raise StopIteration
         for worker in self.workers:
             if worker.under_way is None:  # at first all; later the one that has just finished
@@ -298,6 +298,10 @@ class InTurn(Iterator[Any]):
         ]
         self.turn = state["turn"] if all(goes_on) else 0
         return all(goes_on)
+
+    def stop(self) -> None:
+        """Let no worker begin any more."""
+        self.stopped = True
 
     def close(self) -> None:
         """Close the workers' environments."""
@@ -329,6 +333,10 @@ class InProcesses(Iterator[Any]):
         """They begin new episodes."""
         return False
 
+    def stop(self) -> None:
+        """Let the processes end. What they reported is still handed out."""
+        self._team.stop()
+
     def close(self) -> None:
         """End the processes."""
         self._team.close()
@@ -345,7 +353,9 @@ def in_a_process(link: Link, shared: Shared, make_worker: MakeWorker, total_step
         link.wait_for_all()
         while shared.step_count < total_steps and not link.stopped:
             worker.begin()
-            link.send(worker.finish())
+            with link.whole():
+                link.send(worker.finish())
+        link.done()
     finally:
         worker.player.close()
 
@@ -410,6 +420,11 @@ class HogwildTraining(Training[nn.Module, Any]):
         self.updates += update.updates
         return update._replace(steps=self.steps, updates=self.updates)
 
+    def stop(self) -> None:
+        """Let workers begin no further update."""
+        if self._schedule is not None:
+            self._schedule.stop()
+
     def close(self) -> None:
         """End the workers. The model is as they left it."""
         if self._closed:
@@ -456,7 +471,7 @@ def _share(model: nn.Module, target: nn.Module | None, config: Config) -> Shared
         optimizer.share_memory()
         slots.share_memory_()
         if config.lock:
-            lock = get_context("spawn").Lock()
+            lock = semaphore(1)
     theirs = [] if target is None else [*target.parameters(), *target.buffers()]
     return Shared(
         list(model.parameters()),

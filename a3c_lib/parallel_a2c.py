@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
-from multiprocessing.synchronize import Semaphore
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -29,7 +27,7 @@ from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode, MakeEnv, sampled
 from a3c_lib.settings import NumWorkers
 from a3c_lib.training import Training, clip_gradients, go_on, leave_shared_memory, seeds
-from a3c_lib.workers import Link, Team
+from a3c_lib.workers import Link, Team, semaphore
 
 COPIES = 100  # of a state that changes meanwhile, at most: worker 0 may have been killed in it
 
@@ -65,7 +63,7 @@ class Shared(NamedTuple):
     counts: Tensor  # (3,) STEPS, BEGUN and MADE, which worker 0 writes
     gradients: Tensor  # (2, W, P): each worker's, of the latest two updates
     weights: Tensor  # (2, W) how many steps each worker learned from
-    arrivals: list[Semaphore]  # (W,) raised when another worker arrives at the meeting
+    arrivals: list[Any]  # (W,) semaphores, released when another worker arrives at the meeting
 
 
 class Part(NamedTuple):
@@ -104,9 +102,8 @@ class Worker:
         envs = a2c.make_vector_env(make_env, num_envs, config.fast_envs)
         self.player = Player(envs, seeds(config.seed, self.steps, link.rank), self.model)
 
-    def update(self) -> Part | None:
-        """Act and differentiate, meet, and take the step that all take.   → None if stopped"""
-        lesson = self._lesson()
+    def update(self, lesson: Lesson) -> Part | None:
+        """Meet, and take the step that all take.   → None if stopped"""
         gradients = self._added_up(lesson)
         if gradients is None:
             return None
@@ -129,7 +126,8 @@ class Worker:
             learning_rate,
         )
 
-    def _lesson(self) -> Lesson:
+    def lesson(self) -> Lesson:
+        """Act and differentiate."""
         policy = sampled(self.model, self.player.generator)  # type: ignore[arg-type]
         played = self.player.play(policy, self.config.rollout_length(self.steps))
         return lesson_of(self.model, played, self.targets, self.loss, self.config.gamma)
@@ -170,9 +168,12 @@ def in_a_process(link: Link, shared: Shared, config: Config, **options: Any) -> 
     try:
         link.wait_for_all()
         while worker.steps < config.total_steps and not link.stopped:
-            part = worker.update()
-            if part is not None:
-                link.send(part)
+            lesson = worker.lesson()
+            with link.whole():
+                part = worker.update(lesson)
+                if part is not None:
+                    link.send(part)
+        link.done()
     finally:
         worker.player.close()
 
@@ -207,14 +208,13 @@ class ParallelTraining(Training[nn.Module, Update]):
     def _share(self) -> Shared:
         parameters = sum(theta.numel() for theta in self.model.parameters())
         workers = self.config.num_workers
-        semaphore = get_context("spawn").Semaphore
         return Shared(
             self.model.share_memory(),
             self.optimizer.share_memory(),
             self._counts.share_memory_(),
             torch.zeros(2, workers, parameters).share_memory_(),
             torch.zeros(2, workers).share_memory_(),
-            [semaphore(0) for _ in range(workers)],
+            [semaphore() for _ in range(workers)],
         )
 
     @property
@@ -270,6 +270,11 @@ class ParallelTraining(Training[nn.Module, Update]):
                 for episode in part.episodes
             ),
         )
+
+    def stop(self) -> None:
+        """Let workers begin no further update."""
+        if self._team is not None:
+            self._team.stop()
 
     def close(self) -> None:
         """End the workers. The model is as they left it."""

@@ -137,6 +137,20 @@ class Training(Iterator[U], Generic[M, U]):
         return {}
 
     @abstractmethod
+    def stop(self) -> None:
+        """Begin no further update. Those that are made are still handed out; then the training is
+        exhausted. A signal's handler may call this."""
+
+    def finish(self) -> list[U]:
+        """Stop.   → the updates that were made and not handed out, in order
+
+        Afterwards the model, `steps` and `state_dict()` are what the last of them says. Only
+        workers in processes make updates that nobody has asked for yet.
+        """
+        self.stop()
+        return list(self)
+
+    @abstractmethod
     def close(self) -> None:
         """End the training: environments are closed, processes ended. Twice is fine."""
 
@@ -177,6 +191,7 @@ class SingleThreadTraining(Training[M, U]):
             self.steps, self.updates = go_on(resume, model, optimizer, "generator")
         # Where environments cannot be restored, new episodes begin, other ones than at step 0.
         self.player = Player(envs, seeds(config.seed, self.steps), model)
+        self.stopped = False
         if resume is not None:
             self.restored = self.player.load_state_dict(resume)
 
@@ -185,13 +200,17 @@ class SingleThreadTraining(Training[M, U]):
         """Collect, learn once, report."""
 
     def __next__(self) -> U:
-        if self.player.closed or self.steps >= self.total_steps:
+        if self.stopped or self.player.closed or self.steps >= self.total_steps:
             raise StopIteration
         try:
             return self.update()
         except FloatingPointError as error:
             where = f"update {self.updates + 1}, after {self.steps} steps"
             raise FloatingPointError(f"{where}: {error}; the model was left as it was") from None
+
+    def stop(self) -> None:
+        """Make no further update."""
+        self.stopped = True
 
     def close(self) -> None:
         """Close the environments."""

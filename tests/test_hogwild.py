@@ -473,13 +473,19 @@ class SomeLink:
     rank, stopped = 0, False
 
     def __init__(self):
-        self.waited, self.sent = 0, []
+        self.waited, self.sent, self.was_done = 0, [], 0
 
     def wait_for_all(self):
         self.waited += 1
 
+    def whole(self):
+        return nullcontext()
+
     def send(self, update):
         self.sent.append(update)
+
+    def done(self):
+        self.was_done += 1
 
 
 def in_shared_memory(model, but=()):
@@ -504,7 +510,7 @@ def test_a_worker_in_a_process_reports_until_the_budget_is_spent():
         return made[0]
 
     in_a_process(link, shared, make_worker, total_steps=45)
-    assert link.waited == 1
+    assert (link.waited, link.was_done) == (1, 1)
     assert [update.steps for update in link.sent] == [10] * 5
     assert made[0].player.closed
 
