@@ -5,6 +5,11 @@ Modules and names stand in the order in which the book introduces them, not in t
 
 # ruff: isort: skip_file
 
+from a3c_lib.app import interrupts as _interrupts
+
+if _interrupts.is_the_command():  # until its main begins
+    _interrupts.end_in_silence()
+
 from a3c_lib.worlds import envs as envs
 from a3c_lib.worlds import exact as exact
 from a3c_lib.rollout import Episode as Episode

@@ -4,6 +4,8 @@ import io
 import sys
 from pathlib import Path
 
+from a3c_lib.app.interrupts import interrupt_again
+
 
 def main() -> int:
     """Run the command line.   → the exit code."""
@@ -23,8 +25,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    except KeyboardInterrupt:  # importing torch takes a second or two
-        return 130
+    interrupt_again()
     return command()
 
 

@@ -6,6 +6,7 @@ two schedules: each in a process, or in turn in this one, where everything can b
 bit. A `Method` says how a worker acts and what it learns from a rollout. A3C is one (`a3c`).
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
@@ -32,7 +33,7 @@ from a3c_lib.training import (
     leave_shared_memory,
     seeds,
 )
-from a3c_lib.workers import Link, Team, semaphore
+from a3c_lib.workers import Link, Team, WorkerError, semaphore
 
 Schedule = Literal["processes", "round-robin"]
 
@@ -413,8 +414,11 @@ class HogwildTraining(Training[nn.Module, Any]):
             raise StopIteration
         try:
             update = next(self._schedule)
-        except BaseException:  # exhausted, a worker's error, or an interrupt
+        except BaseException as error:  # exhausted, a worker's error, or an interrupt
             self.close()
+            if isinstance(error, WorkerError) and self.steps >= self.total_steps:
+                warnings.warn(f"the budget is spent, but {error}", RuntimeWarning, stacklevel=2)
+                raise StopIteration from None
             raise
         self.steps += update.steps
         self.updates += update.updates

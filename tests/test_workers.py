@@ -1,8 +1,10 @@
 """Processes: what is reported, what goes wrong, and that nothing is left behind."""
 
+import atexit
 import contextlib
 import gc
 import math
+import multiprocessing
 import os
 import platform
 import signal
@@ -13,13 +15,14 @@ import textwrap
 import time
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import gymnasium as gym
 import pytest
 import torch
 from scripted import Counting, Paying
 
-from a3c_lib import a3c, losses
+from a3c_lib import a3c, losses, parallel_a2c, workers
 from a3c_lib.networks import ActorCritic
 from a3c_lib.workers import UNREAD, Team, WorkerError
 
@@ -129,6 +132,33 @@ def test_messages_come_in_order_and_none_is_missing():
     messages = list(Team(count, None, 2))
     for rank in 0, 1:
         assert [k for sender, k in messages if sender == rank] == list(range(5 * UNREAD + 3))
+
+
+class Parcel(NamedTuple):
+    """Of the test alone: as a class of a notebook's, no other process can import it."""
+
+    numbers: torch.Tensor
+    label: str
+
+
+Parcel.__module__ = "__main__"
+
+
+def test_shared_tensors_stay_shared_and_what_is_defined_by_the_caller_comes_along():
+    shared = torch.zeros(2).share_memory_()
+    enclosed, private = torch.zeros(2).share_memory_(), torch.zeros(2)
+    rows = torch.zeros(2, 3).share_memory_()
+
+    def add(link, parcel):
+        for tensor in parcel.numbers, enclosed, private, rows[:, 1]:
+            tensor[link.rank] += 1
+        assert private.tolist() == [float(link.rank == k) for k in range(2)]
+        link.send((parcel.label, type(parcel).__name__))
+
+    assert list(map(tuple, Team(add, Parcel(shared, "a"), 2))).count((0, ("a", "Parcel"))) == 1
+    assert shared.tolist() == enclosed.tolist() == [1, 1]
+    assert private.tolist() == [0, 0]
+    assert rows.tolist() == [[0, 1, 0], [0, 1, 0]]
 
 
 def test_held_but_unread_the_workers_wait():
@@ -270,7 +300,175 @@ def test_a_worker_that_ends_by_itself_is_named():
         list(Team(leave, None, 2))
 
 
+class Ending(Counting):
+    """Does something when it is closed."""
+
+    def __init__(self, how, folder):
+        super().__init__()
+        self.how, self.folder = how, folder
+
+    def close(self):
+        if multiprocessing.parent_process() is None:
+            return
+        (self.folder / str(os.getpid())).touch()
+        if self.how == "raises":
+            raise ZeroDivisionError("it will not close")
+        if self.how == "is killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how == "hangs":
+            time.sleep(600)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("raises", "(?s)after its last message, worker 0 failed.*it will not close"),
+        ("is killed", "after its last message, worker 0 was killed by SIGKILL"),
+        ("hangs", "after its last message, worker 0 was killed by SIGKILL"),
+    ],
+)
+def test_what_goes_wrong_after_the_budget_is_a_warning(how, said, tmp_path, monkeypatch):
+    for patience in "CLOSING", "PATIENCE":
+        monkeypatch.setattr(workers, patience, 0.2)
+    options = config(num_workers=1, total_steps=20)
+    training = a3c.train(network(Counting), lambda: Ending(how, tmp_path), options)
+    pids = list(training.pids.values())
+    with training, pytest.warns(RuntimeWarning, match=said):
+        assert [update.steps for update in training] == [5, 10, 15, 20]
+    assert [int(path.name) for path in tmp_path.iterdir()] == pids
+
+
+def test_who_fails_when_others_have_spent_the_budget_fails_no_run(tmp_path):
+    class Late(Counting):
+        def step(self, action):
+            wait_until((tmp_path / "spent").exists)
+            raise ZeroDivisionError("too late to matter")
+
+    class Spending(Counting):
+        def close(self):
+            if multiprocessing.parent_process() is not None:
+                (tmp_path / "spent").touch()
+
+    def make():
+        if multiprocessing.parent_process() is None:
+            return Counting()
+        with contextlib.suppress(FileExistsError):
+            (tmp_path / "first").mkdir()
+            return Spending()
+        return Late()
+
+    training = a3c.train(network(Counting), make, config(total_steps=20))
+    with training, pytest.warns(RuntimeWarning, match=r"(?s)the budget is spent.*too late to"):
+        assert list(training)[-1].steps == 20
+
+
 # ---- endings ----
+
+
+class Simulator(Counting):
+    """Hangs in its second step, as a slow simulator does, and says so and when it is closed."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def note(self, what):
+        if multiprocessing.parent_process() is not None:
+            (self.folder / f"{what}-{os.getpid()}").touch()
+
+    def step(self, action):
+        if self.t == 1:
+            self.note("hangs")
+            time.sleep(600)
+        return super().step(action)
+
+    def close(self):
+        self.note("closed")
+
+
+def noted(folder, what):
+    return {int(path.name.split("-")[1]) for path in folder.glob(f"{what}-*")}
+
+
+def wait_until(condition):
+    """For what takes as long as a busy machine takes."""
+    while not condition():
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", ["close", "finish"])
+def test_a_worker_that_is_ended_in_a_step_closes_its_environments(how, tmp_path):
+    with a3c.train(network(Counting), lambda: Simulator(tmp_path), endless()) as training:
+        pids = set(training.pids.values())
+        wait_until(lambda: noted(tmp_path, "hangs") == pids)
+        if how == "finish":
+            assert training.finish() == []
+    assert noted(tmp_path, "closed") == pids
+    assert training.steps == training.updates == 0
+    assert not any(map(alive, pids))
+
+
+def test_what_was_made_and_not_read_is_handed_out_at_the_end():
+    with a3c.train(network(), "CartPole-v1", endless()) as training:
+        pids = list(training.pids.values())
+        seen = list(islice(training, 3))
+        assert len(training.pids) == 2
+        left = training.finish()
+        assert [update.updates for update in seen + left] == list(range(1, len(seen + left) + 1))
+        assert (training.steps, training.updates) == (left[-1].steps, left[-1].updates)
+        state = training.state_dict()
+        assert (state["steps"], state["updates"]) == (training.steps, training.updates)
+        assert not any(map(alive, pids))
+        assert training.finish() == list(training) == []
+
+
+def test_a_worker_ends_without_taking_python_apart(tmp_path):
+    """What was registered is called, and what was printed comes out."""
+
+    def leave_things(link, folder):
+        class Slow:
+            def __del__(self):
+                (folder / "taken apart").touch()
+
+        sys.modules["kept"] = Slow()
+        atexit.register((folder / "registered").touch)
+
+    list(Team(leave_things, tmp_path, 1))
+    assert [path.name for path in tmp_path.iterdir()] == ["registered"]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_request_to_end_is_for_the_parent(told, tmp_path):
+    """A worker that was not told to end goes on. Once it is told, it finishes what is whole."""
+
+    def work(link, folder):
+        try:
+            with link.whole():
+                (folder / "at work").touch()
+                while not (link.interrupted if told else (folder / "go on").exists()):
+                    time.sleep(0.01)
+            link.send("whole")
+            time.sleep(600 if told else 0)
+            link.send("finished")
+        finally:
+            (folder / "closed").touch()
+
+    team = Team(work, tmp_path, 1)
+    (pid,) = team.pids.values()
+    wait_until((tmp_path / "at work").exists)
+    for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGTERM:
+        os.kill(pid, number)
+    if told:
+        team.stop()
+        assert list(team) == []
+    else:
+        (tmp_path / "go on").touch()
+        assert list(team) == [(0, "whole"), (0, "finished")]
+    assert (tmp_path / "closed").exists()
+    assert not alive(pid)
+
+
+# ---- endings of scripts ----
 
 
 def start_and_forget(how):
@@ -383,6 +581,84 @@ def test_no_worker_outlives_a_killed_parent(tmp_path):
     assert_all_end(pids)
 
 
+IMPORTING = """
+    import os, sys, time
+    from pathlib import Path
+
+    if __name__ == "__mp_main__":  # a worker, which imports this
+        Path(f"importing-{os.getpid()}").touch()
+        time.sleep(600)
+
+    from a3c_lib.workers import Team
+
+    def work(link, shared):
+        pass
+
+    if __name__ == "__main__":
+        team = Team(work, None, 2)
+        print(*team.pids.values(), flush=True)
+        list(team)
+    """
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells")
+def test_no_worker_outlives_its_parent_while_it_imports(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    process = script(tmp_path, IMPORTING)
+    pids = first_line(process)
+    wait_until(lambda: noted(tmp_path, "importing") == set(pids))
+    process.kill()
+    process.communicate()
+    assert_all_end(pids)
+
+
+def test_a_killed_parents_workers_close_their_environments(tmp_path):
+    process = script(
+        tmp_path,
+        f"""
+        import sys
+        from pathlib import Path
+
+        sys.path[:0] = {[str(Path(__file__).parent)]}
+        from test_workers import Counting, Simulator, a3c, endless, network
+
+        if __name__ == "__main__":
+            folder = Path({str(tmp_path)!r})
+            with a3c.train(network(Counting), lambda: Simulator(folder), endless()) as training:
+                print(*training.pids.values(), flush=True)
+                next(training)
+        """,
+    )
+    pids = first_line(process)
+    wait_until(lambda: noted(tmp_path, "hangs") == set(pids))
+    process.kill()
+    process.communicate()
+    assert_all_end(pids)
+    assert noted(tmp_path, "closed") == set(pids)
+
+
+def test_nothing_has_a_name_that_could_stay(tmp_path):
+    """What a whole group of processes maps of /dev/shm is gone from there while they run."""
+    named = set()
+    with a3c.train(network(), "CartPole-v1", endless(lock=True)) as training:
+        list(islice(training, 3))
+        for pid in training.pids.values():
+            named |= in_shared_memory(pid)
+    with parallel_a2c.train(
+        network(), "CartPole-v1", parallel_a2c.Config(num_envs=2, num_workers=2)
+    ) as training:
+        list(islice(training, 3))
+        for pid in training.pids.values():
+            named |= in_shared_memory(pid)
+    assert named
+    assert not [name for name in named if not name.endswith(" (deleted)")]
+
+
+def in_shared_memory(pid):
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {line[line.index("/dev/shm/") :] for line in lines if "/dev/shm/" in line}
+
+
 def test_a_script_that_just_ends_leaves_no_worker(tmp_path):
     process = training_script(tmp_path, body="raise SystemExit(4)")
     pids = first_line(process)
@@ -428,6 +704,29 @@ def test_a_script_without_a_guard_is_told_what_to_do(tmp_path):
     last = err[err.rindex("Traceback") :]
     assert "could not begin" in last
     assert 'if __name__ == "__main__":' in last
+
+
+def test_a_script_that_is_no_file_is_told_what_to_do():
+    process = subprocess.run(
+        [sys.executable, "-"],
+        input="from a3c_lib.workers import Team\nif __name__ == '__main__': Team(print, None, 1)",
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        check=False,
+    )
+    assert process.returncode == 1
+    last = process.stderr.splitlines()[-1]
+    assert last.startswith("RuntimeError: each worker imports your script anew, and there is no")
+    assert last.endswith("save it as a file")
+
+
+def test_a_worker_that_starts_workers_is_refused_in_a_line():
+    def start(link, shared):
+        Team(print, None, 1)
+
+    with pytest.raises(WorkerError, match=r"a worker may not start workers of its own\n$"):
+        list(Team(start, None, 1))
 
 
 def test_a_module_that_starts_workers_when_it_is_imported_is_told_so(tmp_path):

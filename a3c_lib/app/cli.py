@@ -11,13 +11,11 @@ import math
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, cast
 
 import gymnasium as gym
@@ -34,6 +32,7 @@ from tyro.conf import (
 
 import a3c_lib
 from a3c_lib.app.checkpoints import CheckpointError
+from a3c_lib.app.interrupts import Interrupts, exit_code
 from a3c_lib.app.metrics import tensorboard_writer
 from a3c_lib.app.plan import (
     ALGORITHMS,
@@ -243,8 +242,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error, FAILED)
     except OSError as error:  # a full disk, a folder that may not be written
         return _complain(error, FAILED)
-    except KeyboardInterrupt:
-        return _complain("interrupted", 128 + signal.SIGINT)
+    except KeyboardInterrupt as error:
+        return _complain("interrupted", exit_code(error))
 
 
 class BadInput(Exception):
@@ -393,7 +392,7 @@ def _how(training: Training[nn.Module, Any]) -> str:
 
 
 def _learn(
-    run: Run, training: Training[nn.Module, Any], recording: Recording, interrupts: "Interrupts"
+    run: Run, training: Training[nn.Module, Any], recording: Recording, interrupts: Interrupts
 ) -> int:
     from a3c_lib.figures.progress import track  # brings matplotlib
 
@@ -405,22 +404,22 @@ def _learn(
         every=recording.checkpoint_every,
         tensorboard=recording.tensorboard,
     )
+    interrupts.stop(training.stop)
     try:
         with contextlib.closing(cast(Any, updates)):
-            while not interrupts.signal and next(updates, None) is not None:
+            for _ in updates:
                 pass
-    except KeyboardInterrupt:  # the second one
+    except KeyboardInterrupt as error:  # the second one
         again = again.replace("go on", "go on from the last checkpoint")
         print(f"\nStopped at once. {again}", file=sys.stderr)
-        return 128 + interrupts.signal
+        return exit_code(error)
     except Exception as error:  # noqa: BLE001  whatever an environment raises
         _complain_of_training(error, run, training.steps)
         print(f"The last checkpoint is as it was. {again}", file=sys.stderr)
         return FAILED
     folder = shlex.quote(str(run.folder))
     if interrupts.signal and training.steps < training.total_steps:
-        kept = run.load()["training"]["steps"]  # processes may be ahead of what was read
-        print(f"Stopped after {kept:,} steps, and kept. {again}")
+        print(f"Stopped after {training.steps:,} steps, and kept. {again}")
         return 128 + interrupts.signal
     print(f"Done: {training.steps:,} steps. To see what it learned: {PROGRAM} evaluate {folder}")
     return 0
@@ -580,29 +579,6 @@ def _but_for_seeds(plan: Plan) -> str:
         {**about, "config": {**about["config"], "seed": None}}
         | {"network": {**about["network"], "network_seed": None}}
     )
-
-
-class Interrupts:
-    """Ctrl-C, and a request to end, are noted once: what is under way is finished and kept. A
-    second Ctrl-C interrupts."""
-
-    def __init__(self) -> None:
-        self.signal = 0  # which came
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "Interrupts":
-        for number in signal.SIGINT, signal.SIGTERM:
-            self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        if self.signal:
-            raise KeyboardInterrupt
-        self.signal = number
 
 
 @contextlib.contextmanager
