@@ -25,6 +25,7 @@ from a3c_lib.playing import Played, Player
 from a3c_lib.restoring import memory_from, rollout_from, rollout_state
 from a3c_lib.rollout import MakeEnv, Policy, device_of, make_envs
 from a3c_lib.settings import NotNegativeCount, NumWorkers
+from a3c_lib.sharing import semaphore
 from a3c_lib.training import (
     RolloutConfig,
     Training,
@@ -33,7 +34,7 @@ from a3c_lib.training import (
     leave_shared_memory,
     seeds,
 )
-from a3c_lib.workers import Link, Team, WorkerError, semaphore
+from a3c_lib.workers import Link, Team, WorkerError
 
 Schedule = Literal["processes", "round-robin"]
 

@@ -26,8 +26,9 @@ from a3c_lib.playing import Player
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode, MakeEnv, sampled
 from a3c_lib.settings import NumWorkers
+from a3c_lib.sharing import semaphore
 from a3c_lib.training import Training, clip_gradients, go_on, leave_shared_memory, seeds
-from a3c_lib.workers import Link, Team, semaphore
+from a3c_lib.workers import Link, Team
 
 COPIES = 100  # of a state that changes meanwhile, at most: worker 0 may have been killed in it
 

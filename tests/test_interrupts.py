@@ -1,0 +1,276 @@
+"""Ctrl-C, requests to end and terminals that are closed, on whole groups of processes."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from test_cli import LONG, MAZE, PATHS, SMALL
+from test_workers import alive, noted, wait_until
+
+from a3c_lib.app import cli, interrupts
+from a3c_lib.app.cli import main
+from a3c_lib.app.interrupts import Interrupts, end_in_silence, exit_code, interrupt_again
+from a3c_lib.app.runs import Run
+
+# The command line, which says when it begins to learn and when twenty updates are read. A worker
+# may be slow to import it, and its environment to answer.
+COMMAND = """
+import ctypes, fcntl, multiprocessing, os, sys, termios, time
+from pathlib import Path
+
+def note(what):
+    Path(f"{what}-{os.getpid()}").touch()
+
+if __name__ == "__mp_main__" and "SLOW" in os.environ:
+    note("importing")
+    time.sleep(600)
+
+import gymnasium
+from a3c_lib.app import cli
+from a3c_lib.worlds.envs import TMaze
+
+class Hanging(TMaze):
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+
+    def step(self, action):
+        if multiprocessing.parent_process() is not None:
+            note("hangs")
+            time.sleep(600) if self.how == "asleep" else ctypes.PyDLL(None).sleep(600)
+        return super().step(action)
+
+for how in "asleep", "in C":
+    gymnasium.register(f"Hanging/{how.replace(' ', '-')}-v0", Hanging, kwargs={"how": how})
+
+record = cli.record
+
+def recorded(run, training, updates, **options):
+    print("begins", *training.pids.values(), flush=True)
+    for count, update in enumerate(record(run, training, updates, **options), start=1):
+        if count == 20:
+            print("twenty", flush=True)
+        yield update
+
+if __name__ == "__main__":
+    if sys.stdin.isatty():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # this is its terminal
+    cli.record = recorded
+    sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def begun(*arguments, env=(), **streams):
+    """The command in a group of processes of its own, as it begins to learn.   → it, and the
+    numbers of its workers"""
+    Path("command.py").write_text(COMMAND)
+    streams = streams or {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(
+        [sys.executable, "command.py", "train", *arguments, "--run", "run"],
+        start_new_session=True,
+        text=True,
+        env={**PATHS, **dict(env)},
+        **streams,
+    )
+
+
+def line_with(word, stream):
+    return next(line for line in stream if word in line).split()
+
+
+def steps_of(run):
+    """Of the rows of metrics.csv, and of the checkpoint."""
+    rows = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
+    return [int(row["steps"]) for row in rows], Run.open(run).load()["training"]["steps"]
+
+
+PARALLEL = "parallel-a2c", MAZE, "--num-envs", "2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "signals", "name"),
+    [
+        (("a3c", MAZE), [signal.SIGINT], "Ctrl-C"),
+        (("a3c", MAZE), [signal.SIGHUP], "SIGHUP"),
+        (("a3c", MAZE), [signal.SIGTERM, signal.SIGTERM], "SIGTERM"),  # as `timeout` does
+        (PARALLEL, [signal.SIGTERM, signal.SIGTERM], "SIGTERM"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_signal_to_the_whole_group_keeps_the_run_to_its_last_step(arguments, signals, name, here):
+    command = begun(*arguments, *LONG)
+    workers = line_with("begins", command.stdout)[1:]
+    line_with("twenty", command.stdout)
+    for number in signals:
+        os.killpg(command.pid, number)
+    out, err = command.communicate()
+    assert command.returncode == 128 + signals[0], err
+    assert err == f"\na3c-lib: {name}: stopping after this update; again to stop now\n"
+    said = re.search(r"Stopped after ([\d,]+) steps, and kept. To go on: a3c-lib resume run\n", out)
+    rows, kept = steps_of(here / "run")
+    assert rows[-1] == kept == int(said[1].replace(",", ""))
+    assert len(rows) >= 20
+    assert len(workers) == 2
+    assert not any(map(alive, workers))
+
+
+def test_an_interrupt_has_effect_while_workers_import(here):
+    command = begun("a3c", MAZE, *LONG, env={"SLOW": "1"}.items())
+    workers = {int(pid) for pid in line_with("begins", command.stdout)[1:]}
+    wait_until(lambda: noted(here, "importing") == workers)
+    os.killpg(command.pid, signal.SIGINT)
+    out, err = command.communicate()
+    assert command.returncode == 130, err
+    assert "Stopped after 0 steps, and kept." in out
+    assert "stopping after this update" in err
+    assert not any(map(alive, workers))
+
+
+@pytest.mark.parametrize("algorithm", ["a3c", "parallel-a2c"])
+@pytest.mark.parametrize("how", ["asleep", "in-C"])
+def test_an_interrupt_has_effect_while_environments_hang(algorithm, how, here):
+    options = ["--num-envs", "2"] if algorithm == "parallel-a2c" else []
+    command = begun(algorithm, f"Hanging/{how}-v0", *options, *LONG)
+    workers = {int(pid) for pid in line_with("begins", command.stdout)[1:]}
+    wait_until(lambda: noted(here, "hangs") == workers)
+    os.killpg(command.pid, signal.SIGTERM)
+    out, err = command.communicate()
+    assert command.returncode == 143, err
+    assert "Stopped after 0 steps, and kept." in out
+    assert "stopping after this update" in err
+    assert not any(map(alive, workers))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as Linux closes a terminal")
+def test_a_terminal_that_is_closed_keeps_the_run(here):
+    ours, theirs = os.openpty()
+    command = begun("a3c", MAZE, *LONG, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    with os.fdopen(ours) as terminal:
+        workers = line_with("begins", terminal)[1:]
+        line_with("twenty", terminal)
+    assert command.wait() == 129
+    rows, kept = steps_of(here / "run")
+    assert rows[-1] == kept
+    assert len(rows) >= 20
+    assert not any(map(alive, workers))
+
+
+@pytest.mark.parametrize("begins", [["-m", "a3c_lib"], ["a3c-lib"]], ids=lambda words: words[-1])
+def test_an_interrupt_while_the_command_is_imported_is_not_answered_by_a_traceback(begins, here):
+    (here / "torch.py").write_text("import time\nprint('imports', flush=True)\ntime.sleep(600)\n")
+    (here / "a3c-lib").write_text("import sys\nfrom a3c_lib.__main__ import main\nsys.exit(main())")
+    command = subprocess.Popen(
+        [sys.executable, *begins, "--version"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**PATHS, "PYTHONPATH": os.pathsep.join([str(here), PATHS["PYTHONPATH"]])},
+    )
+    line_with("imports", command.stdout)
+    command.send_signal(signal.SIGINT)
+    assert command.communicate() == ("", "")
+    assert command.returncode == -signal.SIGINT  # of which a shell makes 130
+
+
+def test_afterwards_an_interrupt_is_an_exception_again():
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for handler in signal.SIG_IGN, len, signal.default_int_handler:
+            signal.signal(signal.SIGINT, handler)
+            end_in_silence()
+            silent = handler is signal.default_int_handler
+            assert signal.getsignal(signal.SIGINT) is (signal.SIG_DFL if silent else handler)
+            interrupt_again()
+            assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_another_program_that_imports_the_package_is_not_the_command():
+    assert not interrupts.is_the_command()
+
+
+# ---- what is answered, in this process ----
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What it says, which a test sets."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(interrupts, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.mark.parametrize("number", interrupts.ENDING)
+def test_the_first_signal_stops_and_the_second_interrupts(number, clock, capfd):
+    before, stopped = signal.getsignal(number), []
+    with Interrupts() as answers:
+        answers.stop(lambda: stopped.append(answers.signal))
+        signal.raise_signal(number)
+        assert stopped == [number]
+        clock.now += 1
+        with pytest.raises(KeyboardInterrupt) as caught:
+            signal.raise_signal(number)
+        assert exit_code(caught.value) == 128 + number
+        assert stopped == [number]
+    assert signal.getsignal(number) is before
+    assert capfd.readouterr().err.endswith("stopping after this update; again to stop now\n")
+
+
+def test_a_request_that_comes_twice_at_once_is_one_but_ctrl_c_is_two(clock):
+    with Interrupts() as answers:
+        answers.stop(lambda: None)
+        signal.raise_signal(signal.SIGTERM)
+        clock.now += 0.9
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with Interrupts() as answers:
+        answers.stop(lambda: None)
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", interrupts.ENDING)
+def test_where_there_is_nothing_to_stop_the_first_interrupts(number):
+    with Interrupts(), pytest.raises(KeyboardInterrupt) as caught:
+        signal.raise_signal(number)
+    assert exit_code(caught.value) == 128 + number
+    assert exit_code(KeyboardInterrupt()) == 130
+
+
+@pytest.mark.parametrize("number", interrupts.ENDING)
+def test_a_signal_that_was_ignored_stays_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with Interrupts() as answers:
+            signal.raise_signal(number)
+            assert not answers.signal
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+def test_an_interrupt_before_there_is_a_run_leaves_none(monkeypatch, capsys, here):
+    def interrupted(*_):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(cli.Plan, "make_model", interrupted)
+    assert main(["train", "a2c", MAZE, *SMALL, "--run", "run"]) == 143
+    assert capsys.readouterr().err == "a3c-lib: interrupted\n"
+    assert list(here.iterdir()) == []
