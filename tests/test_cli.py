@@ -19,7 +19,7 @@ from PIL import Image
 
 import a3c_lib.__main__
 import a3c_lib.app
-from a3c_lib import a2c, a3c
+from a3c_lib import a2c
 from a3c_lib.app import cli, runs
 from a3c_lib.app.cli import main
 from a3c_lib.app.plan import ALGORITHMS, Network, Plan, Screen
@@ -706,58 +706,6 @@ def test_an_environment_that_fails_while_it_is_evaluated_is_named(failing, capsy
         "environment 'failing:Failing/step-v0' failed: RuntimeError: broken in step "
         "(failing.py, line 13, in fail)"
     )
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-# What a terminal does at Ctrl-C: it interrupts all processes, here after the twentieth update.
-INTERRUPTED = """
-import os, signal, sys
-from a3c_lib.app import cli
-
-record = cli.record
-
-def interrupted(run, training, updates, **options):
-    for count, update in enumerate(record(run, training, updates, **options), start=1):
-        if count == 20:
-            print(*training.pids.values())
-            os.killpg(0, signal.SIGINT)
-        yield update
-
-cli.record = interrupted
-sys.exit(cli.main(sys.argv[1:]))
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
-def test_ctrl_c_in_a_terminal_keeps_the_run_and_leaves_no_process(here):
-    """Real workers in real processes."""
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, "train", "a3c", MAZE, "--run", "run", *LONG],
-        capture_output=True,
-        text=True,
-        start_new_session=True,
-        env=PATHS,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 130, done.stderr
-    assert done.stderr == ""
-    assert re.search(
-        r"Stopped after [\d,]+ steps, and kept. To go on: a3c-lib resume run\n", done.stdout
-    )
-    workers = done.stdout.splitlines()[1].split()
-    assert len(workers) == a3c.Config().num_workers
-    assert not any(map(alive, workers))
-    run = Run.open(here / "run")
-    state = run.load()["training"]
-    assert state["steps"] >= run.metrics()[-1].steps > 0
-    assert all(weight.isfinite().all() for weight in state["model"].values())
 
 
 def test_help_is_shown_where_there_are_no_greek_letters(monkeypatch):
