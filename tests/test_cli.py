@@ -22,7 +22,7 @@ import a3c_lib.app
 from a3c_lib import a2c
 from a3c_lib.app import cli, runs
 from a3c_lib.app.cli import main
-from a3c_lib.app.plan import ALGORITHMS, Network, Plan, Screen
+from a3c_lib.app.plan import ALGORITHMS, Network, Screen
 from a3c_lib.app.runs import Run
 
 ROOT = Path(__file__).resolve().parent.parent
