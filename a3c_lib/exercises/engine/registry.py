@@ -20,6 +20,7 @@ MODULES = {  # chapter → the module that holds its exercises
     5: "hogwild",
     6: "a2c",
     7: "atari",
+    8: "q_learning",
 }
 
 _added: dict[str, Exercise] = {}

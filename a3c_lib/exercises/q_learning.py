@@ -1,0 +1,1283 @@
+"""Chapter 08: the exercises of "Values of actions"."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
+from a3c_lib.returns import n_step_returns
+from a3c_lib.rollout import Rollout
+
+# 8.1 ε-greedy actions
+
+
+def epsilon_greedy(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+    """argmax_a Q(o, a), or, with probability ε, any action, each as likely.   (N, A) → (N)"""
+    best = q.argmax(dim=-1)
+    any_one = torch.randint(q.shape[-1], best.shape, generator=generator)
+    explores = torch.rand(best.shape, generator=generator) < epsilon
+    return torch.where(explores, any_one, best)
+
+
+def explores_when_it_should_not(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+    return epsilon_greedy(q, 1 - epsilon, generator)
+
+
+def never_explores(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+    return epsilon_greedy(q, 0.0, generator)
+
+
+def explores_with_the_other_actions_only(
+    q: Tensor, epsilon: float, generator: torch.Generator
+) -> Tensor:
+    best, A = q.argmax(dim=-1), q.shape[-1]
+    other = (best + 1 + torch.randint(A - 1, best.shape, generator=generator)) % A
+    return torch.where(torch.rand(best.shape, generator=generator) < epsilon, other, best)
+
+
+def one_decision_for_all_environments(
+    q: Tensor, epsilon: float, generator: torch.Generator
+) -> Tensor:
+    explores = torch.rand((), generator=generator) < epsilon
+    return epsilon_greedy(q, float(explores), generator)
+
+
+def one_random_action_for_all_environments(
+    q: Tensor, epsilon: float, generator: torch.Generator
+) -> Tensor:
+    best = q.argmax(dim=-1)
+    any_one = torch.randint(q.shape[-1], (), generator=generator)
+    return torch.where(torch.rand(best.shape, generator=generator) < epsilon, any_one, best)
+
+
+def drawn_by_a_softmax(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+    return torch.multinomial(q.softmax(dim=-1), 1, generator=generator).squeeze(-1)
+
+
+def explores_by_a_softmax(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+    best, drawn = q.argmax(dim=-1), drawn_by_a_softmax(q, epsilon, generator)
+    return torch.where(torch.rand(best.shape, generator=generator) < epsilon, drawn, best)
+
+
+def worst_action(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+    return epsilon_greedy(-q, epsilon, generator)
+
+
+def other_dice(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+    return epsilon_greedy(q, epsilon, torch.default_generator)
+
+
+def best_environment(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+    return epsilon_greedy(q.mean(dim=0).expand_as(q), epsilon, generator)
+
+
+def _shares(
+    answer: Callable[..., Tensor], rows: Sequence[Sequence[float]], epsilon: float
+) -> dict[str, Any]:
+    """How often each action is taken where each of the rows is seen, in 20,000 environments."""
+    q = torch.tensor(rows).repeat(20_000, 1)
+    dice = [torch.Generator().manual_seed(seed) for seed in (5, 5)]
+    actions = answer(q, epsilon, dice[0])
+    torch.rand(3)  # which moves the dice of nobody but torch
+    again = answer(q, epsilon, dice[1])
+    shares = [
+        torch.bincount(actions[k :: len(rows)].long(), minlength=len(rows[0])) / 20_000
+        for k in range(len(rows))
+    ]
+    return {
+        "the shape of the actions": tuple(actions.shape),
+        "the shares of the actions, a row for each row of q": torch.stack(shares),
+        "does the same generator give the same actions?": torch.equal(actions, again),
+    }
+
+
+def _epsilon_cases() -> list[Case]:
+    rows = [[0.0, 2.0, 1.0], [5.0, -1.0, 4.0]]
+    cases = {
+        "ε = 0": (rows, 0.0),
+        "ε = 0.3, three actions": (rows, 0.3),
+        "ε = 0.8, two actions": ([[1.0, 0.0], [0.5, 0.7]], 0.8),
+        "ε = 1": (rows, 1.0),
+    }
+    return [Case(label, *args, probe=_shares) for label, args in cases.items()]
+
+
+# 8.2 The target of one-step Q-learning
+
+
+def q_targets(rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float) -> Tensor:
+    """r + γ max_a Q(o′, a), or r alone where the world ended.   (T, N), (T, N, A) … → (T, N)"""
+    return rewards + gamma * next_q.amax(dim=-1) * ~terminated
+
+
+def _of_next(after: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    """A target with `after(next_q)` in the place of the maximum."""
+
+    def targets(rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float) -> Tensor:
+        return rewards + gamma * after(next_q) * ~terminated
+
+    targets.__name__ = after.__name__
+    return targets
+
+
+@_of_next
+def mean_over_the_actions(next_q: Tensor) -> Tensor:
+    return next_q.mean(dim=-1)
+
+
+@_of_next
+def sum_over_the_actions(next_q: Tensor) -> Tensor:
+    return next_q.sum(dim=-1)
+
+
+@_of_next
+def number_of_the_best_action(next_q: Tensor) -> Tensor:
+    return next_q.argmax(dim=-1)
+
+
+@_of_next
+def always_the_first_action(next_q: Tensor) -> Tensor:
+    return next_q[..., 0]
+
+
+@_of_next
+def smallest_value(next_q: Tensor) -> Tensor:
+    return next_q.amin(dim=-1)
+
+
+@_of_next
+def largest_of_the_whole_rollout(next_q: Tensor) -> Tensor:
+    return next_q.max().expand(next_q.shape[:-1])
+
+
+def q_through_a_terminal_state(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
+) -> Tensor:
+    return q_targets(rewards, next_q, torch.zeros_like(terminated), gamma)
+
+
+def q_mask_the_wrong_way_round(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
+) -> Tensor:
+    return q_targets(rewards, next_q, ~terminated, gamma)
+
+
+def q_reward_of_the_last_step_lost(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
+) -> Tensor:
+    return q_targets(rewards, next_q, terminated, gamma) * ~terminated
+
+
+def q_undiscounted(rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float) -> Tensor:
+    return q_targets(rewards, next_q, terminated, 1.0)
+
+
+def q_reward_discounted_too(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
+) -> Tensor:
+    return q_targets(gamma * rewards, next_q, terminated, gamma)
+
+
+def q_minus_what_comes_next(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
+) -> Tensor:
+    return q_targets(rewards, next_q, terminated, -gamma)
+
+
+def _q_arguments(T: int, N: int, A: int, share: float) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.randn(T, N), torch.randn(T, N, A), torch.rand(T, N) < share
+
+
+def _on_paper() -> tuple[Tensor, Tensor, Tensor]:
+    """Two steps of one environment, two actions; the second step ends the episode."""
+    next_q = torch.tensor([[[4.0, 6.0]], [[-8.0, 2.0]]])
+    return torch.tensor([[1.0], [3.0]]), next_q, torch.tensor([[False], [True]])
+
+
+def _q_cases() -> list[Case]:
+    return [
+        Case("on paper", *_on_paper(), 0.5),
+        Case("no end, values below zero", torch.zeros(1, 1), -torch.ones(1, 1, 3), _no(1, 1), 0.5),
+        Case("5 steps of 3 environments", *_q_arguments(5, 3, 4, 0.0), 0.9),
+        Case("6 steps of 2 environments with ends", *_q_arguments(6, 2, 3, 0.4), 0.99),
+    ]
+
+
+def _no(*shape: int) -> Tensor:
+    return torch.zeros(shape, dtype=torch.bool)
+
+
+# 8.3 The target of Sarsa
+
+
+def sarsa_targets(
+    rewards: Tensor,
+    next_q: Tensor,
+    actions: Tensor,
+    following: Tensor,
+    terminated: Tensor,
+    gamma: float,
+) -> Tensor:
+    """r + γ Q(o′, a′) with the a′ that is executed in o′.
+
+    actions (T, N) are those of the rollout, `following` (N) those that come after it.   → (T, N)
+    """
+    next_actions = torch.cat([actions[1:], following[None]])
+    executed = next_q.gather(-1, next_actions[..., None]).squeeze(-1)
+    return rewards + gamma * executed * ~terminated
+
+
+def _of_actions(next_q: Tensor, next_actions: Tensor) -> Tensor:
+    return next_q.gather(-1, next_actions[..., None]).squeeze(-1)
+
+
+def _sarsa_of(after: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+    """A target with `after(next_q, actions, following)` in the place of the executed action's."""
+
+    def targets(
+        rewards: Tensor,
+        next_q: Tensor,
+        actions: Tensor,
+        following: Tensor,
+        terminated: Tensor,
+        gamma: float,
+    ) -> Tensor:
+        return rewards + gamma * after(next_q, actions, following) * ~terminated
+
+    targets.__name__ = after.__name__
+    return targets
+
+
+@_sarsa_of
+def maximum_left_in(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+    return next_q.amax(dim=-1)
+
+
+@_sarsa_of
+def action_of_the_same_step(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+    return _of_actions(next_q, actions)
+
+
+@_sarsa_of
+def action_of_the_step_before(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+    return _of_actions(next_q, torch.cat([following[None], actions[:-1]]))
+
+
+@_sarsa_of
+def first_action_after_the_last(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+    return _of_actions(next_q, actions.roll(-1, dims=0))
+
+
+@_sarsa_of
+def last_action_twice(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+    return _of_actions(next_q, torch.cat([actions[1:], actions[-1:]]))
+
+
+@_sarsa_of
+def greedy_after_the_last(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+    return _of_actions(next_q, torch.cat([actions[1:], next_q[-1:].argmax(dim=-1)]))
+
+
+@_sarsa_of
+def what_follows_at_every_step(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+    return _of_actions(next_q, following.expand_as(actions))
+
+
+@_sarsa_of
+def mean_of_all_actions(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+    return next_q.mean(dim=-1)
+
+
+def sarsa_through_a_terminal_state(
+    rewards: Tensor,
+    next_q: Tensor,
+    actions: Tensor,
+    following: Tensor,
+    terminated: Tensor,
+    gamma: float,
+) -> Tensor:
+    no = torch.zeros_like(terminated)
+    return sarsa_targets(rewards, next_q, actions, following, no, gamma)
+
+
+def sarsa_undiscounted(
+    rewards: Tensor,
+    next_q: Tensor,
+    actions: Tensor,
+    following: Tensor,
+    terminated: Tensor,
+    gamma: float,
+) -> Tensor:
+    return sarsa_targets(rewards, next_q, actions, following, terminated, 1.0)
+
+
+def sarsa_minus_what_comes_next(
+    rewards: Tensor,
+    next_q: Tensor,
+    actions: Tensor,
+    following: Tensor,
+    terminated: Tensor,
+    gamma: float,
+) -> Tensor:
+    return sarsa_targets(rewards, next_q, actions, following, terminated, -gamma)
+
+
+def _sarsa_cases() -> list[Case]:
+    def random(T: int, N: int, A: int, share: float) -> tuple[Tensor, ...]:
+        rewards, next_q, terminated = _q_arguments(T, N, A, share)
+        actions, following = torch.randint(A, (T, N)), torch.randint(A, (N,))
+        return rewards, next_q, actions, following, terminated
+
+    rewards, next_q, terminated = _on_paper()
+    actions, following = torch.tensor([[1], [0]]), torch.tensor([1])
+    cases = {
+        "on paper": (rewards, next_q, actions, following, terminated, 0.5),
+        "on paper, no end": (rewards, next_q, actions, following, _no(2, 1), 0.5),
+        "one step": (rewards[:1], next_q[:1], actions[:1], 1 - following, _no(1, 1), 0.5),
+        "5 steps of 3 environments": (*random(5, 3, 4, 0.0), 0.9),
+        "6 steps of 2 environments with ends": (*random(6, 2, 3, 0.4), 0.99),
+    }
+    return [Case(label, *args) for label, args in cases.items()]
+
+
+# 8.4 The returns of n-step Q-learning
+
+
+def n_step_q_returns(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    """Rewards as far as the rollout goes, and max_a Q of what comes after it.
+
+    (T, N), (T, N, A), (T, N), (T, N) → (T, N)
+    """
+    return n_step_returns(rewards, next_q.amax(dim=-1), terminated, truncated, gamma)
+
+
+def looks_one_step_ahead(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    return q_targets(rewards, next_q, terminated, gamma)
+
+
+def larger_of_return_and_value(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    values, returns = next_q.amax(dim=-1), []
+    R = values[-1]
+    for t in reversed(range(len(rewards))):
+        after = torch.where(truncated[t], values[t], torch.maximum(R, values[t]))
+        R = rewards[t] + gamma * after * ~terminated[t]
+        returns.append(R)
+    return torch.stack(returns[::-1])
+
+
+def returns_of_the_mean_action(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    return n_step_returns(rewards, next_q.mean(dim=-1), terminated, truncated, gamma)
+
+
+def nothing_after_the_rollout(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    return n_step_returns(rewards, 0 * next_q[..., 0], terminated, truncated, gamma)
+
+
+def returns_through_a_terminal_state(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    return n_step_q_returns(rewards, next_q, _no(*terminated.shape), truncated, gamma)
+
+
+def returns_through_a_time_limit(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    return n_step_q_returns(rewards, next_q, terminated, _no(*terminated.shape), gamma)
+
+
+def a_time_limit_ends_everything(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    return n_step_q_returns(rewards, next_q, terminated | truncated, truncated, gamma)
+
+
+def returns_undiscounted(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    return n_step_q_returns(rewards, next_q, terminated, truncated, 1.0)
+
+
+def _n_step_cases() -> list[Case]:
+    def random(T: int, N: int, share: float) -> tuple[Tensor, ...]:
+        terminated, truncated = torch.rand(2, T, N) < share
+        return torch.randn(T, N), torch.randn(T, N, 3), terminated, truncated & ~terminated
+
+    rewards, next_q, terminated = _on_paper()
+    earlier = torch.tensor([[True], [False]])
+    return [
+        Case("on paper", rewards, next_q, terminated, _no(2, 1), 0.5),
+        Case("on paper, no end", rewards, next_q, _no(2, 1), _no(2, 1), 0.5),
+        Case("on paper, a time limit in the middle", rewards, next_q, _no(2, 1), earlier, 0.5),
+        Case("one step", rewards[:1], next_q[:1], _no(1, 1), _no(1, 1), 0.5),
+        Case("5 steps of 3 environments", *random(5, 3, 0.0), 0.9),
+        Case("8 steps of 3 environments with ends", *random(8, 3, 0.3), 0.99),
+    ]
+
+
+# 8.5 The target network
+
+
+def refresh_target(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    """θ⁻ ← θ, in place, if a multiple of `period` lies in (before, after]."""
+    if after // period > before // period:
+        for mine, theirs in zip(target, theta, strict=True):
+            mine.copy_(theirs)
+
+
+def only_exactly_at_a_multiple(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    if after % period == 0:
+        refresh_target(theta, target, 0, period, period)
+
+
+def where_the_count_was_at_a_multiple(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    if before % period == 0:
+        refresh_target(theta, target, 0, period, period)
+
+
+def at_every_update(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    refresh_target(theta, target, 0, period, period)
+
+
+def only_the_first_time(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    if before < period <= after:
+        refresh_target(theta, target, 0, period, period)
+
+
+def always_once_it_was_due(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    if after >= period:
+        refresh_target(theta, target, 0, period, period)
+
+
+def by_the_steps_of_one_worker(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    if after - before >= period:
+        refresh_target(theta, target, 0, period, period)
+
+
+def one_multiple_too_late(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    if (after - 1) // period > (before - 1) // period:
+        refresh_target(theta, target, 0, period, period)
+
+
+def another_name_for_the_same(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    if after // period > before // period:
+        for mine, theirs in zip(target, theta, strict=True):
+            mine.data = theirs.data
+
+
+def other_tensors_in_the_list(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    if after // period > before // period:
+        for k, theirs in enumerate(theta):
+            target[k] = theirs.clone()
+
+
+def the_wrong_way(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    refresh_target(target, theta, before, after, period)
+
+
+def only_the_first_tensor_copied(
+    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
+) -> None:
+    refresh_target(theta[:1], target[:1], before, after, period)
+
+
+def _over_time(
+    answer: Callable[..., None], counts: Sequence[int], period: int, sizes: Sequence[int]
+) -> dict[str, Tensor]:
+    """What θ⁻ is, as other workers see it, after each count; θ changes between them."""
+    theta = [torch.arange(1.0, size + 1) for size in sizes]
+    target = [torch.zeros(size) for size in sizes]
+    theirs, frozen = ([each.view(-1) for each in tensors] for tensors in (theta, target))
+    rows = []
+    for before, after in pairwise(counts):
+        answer(theta, target, before, after, period)
+        rows.append(torch.cat([*frozen, *theirs]))
+        for view in theirs:
+            view.add_(10)
+    rows.append(torch.cat([*frozen, *theirs]))
+    of_target, of_theta = torch.stack(rows).chunk(2, dim=-1)
+    return {
+        "θ⁻, as other workers see it, after each count": of_target,
+        "θ, as other workers see it": of_theta,
+        "θ⁻ in the end, by the names in your list": _flat(target),
+    }
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([each.detach().reshape(-1) for each in tensors])
+
+
+def _target_cases() -> list[Case]:
+    cases: dict[str, tuple[list[int], int, list[int]]] = {
+        "period 10, counts 0, 5, 10, 15, 20": ([0, 5, 10, 15, 20], 10, [1]),
+        "period 10, counts 0, 4, 8, 12, 16, 20, 24": ([0, 4, 8, 12, 16, 20, 24], 10, [2, 1]),
+        "period 10, counts 3, 8, 13, 18, 23, 28": ([3, 8, 13, 18, 23, 28], 10, [1]),
+        "a period shorter than an update": ([0, 5, 10, 15], 3, [1]),
+        "another worker counts at the same moment": ([0, 9, 14, 19, 31, 32], 10, [2]),
+    }
+    return [Case(label, *args, probe=_over_time) for label, args in cases.items()]
+
+
+# 8.6 The method as a whole
+
+
+class QPlayer:
+    """What a worker of chapter 05 plays with, to learn by n-step Q.
+
+    `player` has environments: player.play(policy, t_max).rollout is a rollout, and
+    player.generator has the dice. `target` is the network with θ⁻.
+    """
+
+    def __init__(
+        self, player: Any, target: nn.Module, epsilon: float, gamma: float, t_max: int
+    ) -> None:
+        self.player, self.target = player, target
+        self.epsilon, self.gamma, self.t_max = epsilon, gamma, t_max
+
+    def act(self, model: nn.Module) -> Any:
+        """A rollout, ε-greedy by the Q (N, A) that `model` gives of observations."""
+
+        @torch.no_grad()
+        def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+            return epsilon_greedy(model(observation), self.epsilon, self.player.generator), state
+
+        return self.player.play(policy, self.t_max).rollout
+
+    def gradients(self, model: nn.Module, rollout: Any) -> Sequence[Tensor]:
+        """Of mean (R − Q(o_t, a_t))², where R are the n-step returns by θ⁻."""
+        values = self._values(model(rollout.observations), rollout)
+        return self._gradients(self._returns(self.target, rollout), values, model)
+
+    # For the wrong players below.
+
+    def _values(self, q: Tensor, rollout: Any) -> Tensor:
+        return _of_actions(q, rollout.actions)
+
+    def _returns(self, model: nn.Module, rollout: Any) -> Tensor:
+        with torch.no_grad():
+            next_q = model(rollout.next_observations)
+        return n_step_q_returns(
+            rollout.rewards, next_q, rollout.terminated, rollout.truncated, self.gamma
+        )
+
+    def _gradients(self, R: Tensor, values: Tensor, model: nn.Module) -> Sequence[Tensor]:
+        return torch.autograd.grad((R - values).square().mean(), list(model.parameters()))
+
+
+class BootstrapsFromWhatLearns(QPlayer):
+    def gradients(self, model: nn.Module, rollout: Any) -> Sequence[Tensor]:
+        values = self._values(model(rollout.observations), rollout)
+        return self._gradients(self._returns(model, rollout), values, model)
+
+
+class LetsTheTargetLearn(QPlayer):
+    def gradients(self, model: nn.Module, rollout: Any) -> Sequence[Tensor]:
+        values = self._values(model(rollout.observations), rollout)
+        next_q = model(rollout.next_observations)
+        R = n_step_q_returns(
+            rollout.rewards, next_q, rollout.terminated, rollout.truncated, self.gamma
+        )
+        return self._gradients(R, values, model)
+
+
+class ActsWithTheTarget(QPlayer):
+    def act(self, model: nn.Module) -> Any:
+        return super().act(self.target)
+
+
+class ActsGreedily(QPlayer):
+    def act(self, model: nn.Module) -> Any:
+        epsilon, self.epsilon = self.epsilon, 0.0
+        rollout = super().act(model)
+        self.epsilon = epsilon
+        return rollout
+
+
+class LearnsOfTheBestAction(QPlayer):
+    def _values(self, q: Tensor, rollout: Any) -> Tensor:
+        return q.amax(dim=-1)
+
+
+class LooksOneStepAhead(QPlayer):
+    def _returns(self, model: nn.Module, rollout: Any) -> Tensor:
+        with torch.no_grad():
+            next_q = model(rollout.next_observations)
+        return q_targets(rollout.rewards, next_q, rollout.terminated, self.gamma)
+
+
+class LooksAtTheObservationsBefore(QPlayer):
+    def _returns(self, model: nn.Module, rollout: Any) -> Tensor:
+        with torch.no_grad():
+            next_q = model(rollout.observations)
+        return n_step_q_returns(
+            rollout.rewards, next_q, rollout.terminated, rollout.truncated, self.gamma
+        )
+
+
+class AddsUp(QPlayer):
+    def _gradients(self, R: Tensor, values: Tensor, model: nn.Module) -> Sequence[Tensor]:
+        return torch.autograd.grad((R - values).square().sum(), list(model.parameters()))
+
+
+class HalvesTheSquare(QPlayer):
+    def _gradients(self, R: Tensor, values: Tensor, model: nn.Module) -> Sequence[Tensor]:
+        return torch.autograd.grad((R - values).square().mean() / 2, list(model.parameters()))
+
+
+class ClimbsTheLoss(QPlayer):
+    def _gradients(self, R: Tensor, values: Tensor, model: nn.Module) -> Sequence[Tensor]:
+        return torch.autograd.grad(-(R - values).square().mean(), list(model.parameters()))
+
+
+class _Steps(NamedTuple):
+    rollout: Rollout
+
+
+class _Walking:
+    """A player without a world: whatever is done, the same is seen, by so many `copies` of each
+    environment."""
+
+    def __init__(self, rollout: Rollout, copies: int = 1) -> None:
+        self.generator = torch.Generator().manual_seed(0)
+        self.rollout, self.copies = rollout, copies
+
+    def play(self, policy: Any, t_max: int) -> _Steps:
+        actions = []
+        for observation in self.rollout.observations[:t_max]:
+            action, _ = policy(observation.repeat(self.copies, 1), None)
+            actions.append(action)
+        return _Steps(self.rollout._replace(actions=torch.stack(actions)))
+
+
+def _playing(Player: type, rollout: Rollout, epsilon: float, gamma: float) -> dict[str, Any]:
+    """The gradients that it hands over, and the shares of the actions that it takes."""
+    T, N = rollout.actions.shape
+    model, target = (nn.Linear(2, 3, bias=False) for _ in range(2))
+    with torch.no_grad():
+        model.weight[:] = torch.tensor([[1.0, -2.0], [-1.5, 0.5], [0.25, 2.0]])
+        target.weight[:] = torch.tensor([[-1.0, 0.5], [2.0, 1.0], [0.5, -3.0]])
+    gradients = Player(_Walking(rollout), target, epsilon, gamma, T).gradients(model, rollout)
+    crowd = Player(_Walking(rollout, copies=6_000), target, epsilon, gamma, T)
+    actions = crowd.act(model).actions.reshape(-1, 6_000, N)
+    return {
+        "the gradients": torch.cat([each.flatten() for each in gradients]),
+        "the number of steps in a rollout": len(actions),
+        "how often each action is taken": torch.stack(
+            [(actions == action).float().mean(dim=1) for action in range(3)]
+        ),
+        "the target's parameters afterwards": target.weight.detach().clone(),
+    }
+
+
+def _player_cases() -> list[Case]:
+    def random(T: int, N: int, ends: Sequence[tuple[int, int]] = ()) -> Rollout:
+        seen, final = torch.randn(T + 1, N, 2), torch.randn(len(ends), 2)
+        terminated, truncated = _no(T, N), _no(T, N)
+        for k, (t, n) in enumerate(sorted(ends)):
+            (truncated if k % 2 else terminated)[t, n] = True
+        actions = torch.randint(3, (T, N))
+        return Rollout(seen, actions, torch.randn(T, N), terminated, truncated, final, ())
+
+    cases = {
+        "one step of one environment": (random(1, 1), 0.0, 0.5),
+        "3 steps, no end": (random(3, 1), 0.3, 0.9),
+        "4 steps of 2 environments with ends": (random(4, 2, [(1, 0), (2, 1)]), 0.6, 0.9),
+    }
+    return [Case(label, *args, probe=_playing) for label, args in cases.items()]
+
+
+# 8.7 A bug hunt: the action that was promised
+
+Choose = Callable[[Tensor], int]
+
+
+def sarsa(world: Any, Q: Tensor, choose: Choose, alpha: float, gamma: float, steps: int) -> None:
+    """One-step Sarsa on a table Q (S, A), for so many steps."""
+    state = world.reset()
+    action = choose(Q[state])
+    for _ in range(steps):
+        after, reward, terminated = world.step(action)
+        next_action = choose(Q[after])
+        target = reward + (0.0 if terminated else gamma * Q[after, next_action])
+        Q[state, action] += alpha * (target - Q[state, action])
+        state, action = after, next_action
+        if terminated:
+            state = world.reset()
+            action = choose(Q[state])
+
+
+def sarsa_with_a_bug(
+    world: Any, Q: Tensor, choose: Choose, alpha: float, gamma: float, steps: int
+) -> None:
+    """One-step Sarsa on a table Q (S, A), for so many steps."""
+    state = world.reset()
+    for _ in range(steps):
+        action = choose(Q[state])
+        after, reward, terminated = world.step(action)
+        next_action = choose(Q[after])
+        target = reward + (0.0 if terminated else gamma * Q[after, next_action])
+        Q[state, action] += alpha * (target - Q[state, action])
+        state = world.reset() if terminated else after
+
+
+def best_in_its_place(
+    world: Any, Q: Tensor, choose: Choose, alpha: float, gamma: float, steps: int
+) -> None:
+    state = world.reset()
+    for _ in range(steps):
+        action = choose(Q[state])
+        after, reward, terminated = world.step(action)
+        target = reward + (0.0 if terminated else gamma * Q[after].max())
+        Q[state, action] += alpha * (target - Q[state, action])
+        state = world.reset() if terminated else after
+
+
+def the_action_just_taken(
+    world: Any, Q: Tensor, choose: Choose, alpha: float, gamma: float, steps: int
+) -> None:
+    state = world.reset()
+    for _ in range(steps):
+        action = choose(Q[state])
+        after, reward, terminated = world.step(action)
+        target = reward + (0.0 if terminated else gamma * Q[after, action])
+        Q[state, action] += alpha * (target - Q[state, action])
+        state = world.reset() if terminated else after
+
+
+def carried_through_an_end(
+    world: Any, Q: Tensor, choose: Choose, alpha: float, gamma: float, steps: int
+) -> None:
+    state = world.reset()
+    action = choose(Q[state])
+    for _ in range(steps):
+        after, reward, terminated = world.step(action)
+        if terminated:
+            after = world.reset()
+        next_action = choose(Q[after])
+        target = reward + gamma * Q[after, next_action]
+        Q[state, action] += alpha * (target - Q[state, action])
+        state, action = after, next_action
+
+
+class _Wheel:
+    """A world of `size` states in a circle; an action moves by 1 or 2. State 0 ends an episode."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.state = size, 1
+        self.log: list[tuple[int, int, float, int, bool]] = []
+
+    def reset(self) -> int:
+        self.state = 1
+        return self.state
+
+    def step(self, action: int) -> tuple[int, float, bool]:
+        state, self.state = self.state, (self.state + 1 + int(action)) % self.size
+        reward, ended = float(state + 2 * int(action) - 2), self.state == 0
+        self.log.append((state, int(action), reward, self.state, ended))
+        return self.state, reward, ended
+
+
+def _executed(answer: Callable[..., None], size: int, steps: int, gamma: float) -> dict[str, Any]:
+    """Q, less the Q that Sarsa makes of the steps that were executed. (What follows the last of
+    them is not known, so that one step is left out.)"""
+    world, Q = _Wheel(size), torch.zeros(size, 2)
+    dice = torch.Generator().manual_seed(size)
+    before = [Q.clone()]
+
+    def choose(row: Tensor) -> int:
+        assert row.shape == (2,)
+        return int(torch.randint(2, (), generator=dice))
+
+    made = world.step
+
+    def step(action: int) -> tuple[int, float, bool]:
+        before.append(Q.clone())
+        return made(action)
+
+    watched = SimpleNamespace(reset=world.reset, step=step)
+    answer(watched, Q, choose, 0.5, gamma, steps)
+    expected, log = torch.zeros(size, 2), world.log
+    for (s, a, r, after, ended), (_, following, *_) in pairwise(log):
+        target = r + (0.0 if ended else gamma * expected[after, following])
+        expected[s, a] += 0.5 * (target - expected[s, a])
+    return {
+        "Q before the last step, less what the executed steps make of it": before[-1] - expected,
+        "how many steps were taken": len(log),
+    }
+
+
+def _sarsa_hunt_cases() -> list[Case]:
+    cases = {
+        "two steps": (50, 2, 0.5),
+        "30 steps without an end": (90, 30, 0.9),
+        "a small circle, in which episodes end": (4, 40, 0.9),
+    }
+    return [Case(label, *args, probe=_executed) for label, args in cases.items()]
+
+
+EXERCISES = (
+    Exercise(
+        id="8.1",
+        title="ε-greedy actions",
+        reference=epsilon_greedy,
+        cases=_epsilon_cases,
+        atol=0.02,
+        wrong=(
+            Wrong(
+                explores_when_it_should_not,
+                "It explores with probability 1 − ε: the comparison is the wrong way round. With "
+                "ε = 0 every action is the best one.",
+            ),
+            Wrong(
+                never_explores,
+                "It always takes the best action, whatever ε is. A random number below ε says "
+                "that an environment explores.",
+            ),
+            Wrong(
+                explores_with_the_other_actions_only,
+                "When it explores, it never takes the best action. Any action is meant, the best "
+                "among them, so that its probability is 1 − ε + ε/A. With ε = 1 every action is as "
+                "likely as every other.",
+            ),
+            Wrong(
+                one_decision_for_all_environments,
+                "One random number decides for all environments: all of them explore, or none. "
+                "Draw a number for each, of shape (N,).",
+            ),
+            Wrong(
+                one_random_action_for_all_environments,
+                "All environments that explore take the same action. Draw an action for each, of "
+                "shape (N,).",
+            ),
+            Wrong(
+                drawn_by_a_softmax,
+                "It draws from a softmax of Q. Values are no logits: how far apart they are "
+                "depends on how much is paid. The best action is taken, and with probability ε any "
+                "one.",
+            ),
+            Wrong(
+                explores_by_a_softmax,
+                "When it explores, it prefers actions that are worth more. While it explores, each "
+                "action is as likely as every other.",
+            ),
+            Wrong(
+                worst_action,
+                "It takes the action with the smallest Q. What is wanted is worth most: argmax.",
+            ),
+            Wrong(
+                other_dice,
+                "The generator is not used for every draw, so that the same seed gives other "
+                "actions each time. Hand it over: torch.rand(…, generator=generator), and "
+                "torch.randint too.",
+            ),
+            Wrong(
+                best_environment,
+                "One best action is taken for all environments. Each has its own row of q, and its "
+                "own argmax: along the last axis.",
+            ),
+        ),
+        hints=(
+            "Three things for each environment: the best action, some action, and whether it "
+            "explores. Then torch.where.",
+            "torch.rand(best.shape, generator=generator) < epsilon is true with probability ε, for "
+            "each environment by itself.",
+            "torch.where(explores, torch.randint(q.shape[-1], best.shape, generator=generator), "
+            "best), with best = q.argmax(dim=-1)",
+        ),
+    ),
+    Exercise(
+        id="8.2",
+        title="the target of one-step Q",
+        reference=q_targets,
+        cases=_q_cases,
+        wrong=(
+            Wrong(
+                mean_over_the_actions,
+                "You take the mean over the actions. That is what an agent which acts at random "
+                "gets; what is wanted is the value of the best action.",
+            ),
+            Wrong(
+                sum_over_the_actions,
+                "You add up the values of all actions. Only one of them is taken: the best.",
+            ),
+            Wrong(
+                number_of_the_best_action,
+                "That is the number of the best action, not its value: argmax in the place of "
+                "amax.",
+            ),
+            Wrong(
+                always_the_first_action,
+                "You take the value of action 0, whichever is best. The maximum goes over the last "
+                "axis.",
+            ),
+            Wrong(smallest_value, "You take the smallest value. The best action has the largest."),
+            Wrong(
+                largest_of_the_whole_rollout,
+                "You take one maximum for the whole rollout. Every step and every environment has "
+                "one: the maximum over the last axis alone, amax(dim=-1).",
+            ),
+            Wrong(
+                q_through_a_terminal_state,
+                "Where the world ended, nothing comes after: the target is r alone. You add the "
+                "value of an observation from which nobody acts.",
+            ),
+            Wrong(
+                q_mask_the_wrong_way_round,
+                "The mask is the wrong way round: you add what comes next where nothing does, and "
+                "leave it out elsewhere. ~terminated is 1 where the episode goes on.",
+            ),
+            Wrong(
+                q_reward_of_the_last_step_lost,
+                "Where the world ended, your target is 0. The last step's reward was paid: mask "
+                "what comes next, not the reward.",
+            ),
+            Wrong(
+                q_undiscounted,
+                "What comes next is not discounted: γ stands before the maximum.",
+            ),
+            Wrong(
+                q_reward_discounted_too,
+                "The reward is discounted too. It is paid for this step, at once; γ belongs to "
+                "what comes next.",
+            ),
+            Wrong(
+                q_minus_what_comes_next,
+                "What comes next is subtracted. It is a part of what the action is worth: r plus "
+                "γ max Q.",
+            ),
+        ),
+        hints=(
+            "r, and γ times the value of the best action in what comes next, unless nothing does.",
+            "next_q.amax(dim=-1) is (T, N); ~terminated makes it 0 where the world ended.",
+            "rewards + gamma * next_q.amax(dim=-1) * ~terminated",
+        ),
+    ),
+    Exercise(
+        id="8.3",
+        title="the target of Sarsa",
+        reference=sarsa_targets,
+        cases=_sarsa_cases,
+        wrong=(
+            Wrong(
+                maximum_left_in,
+                "The maximum is still there: this is Q-learning. Sarsa takes the value of the "
+                "action that is executed next, the best or not.",
+            ),
+            Wrong(
+                action_of_the_same_step,
+                "You look up the action of the same step. It was chosen in o; in o′ the next one "
+                "is executed: actions[1:], and then `following`.",
+            ),
+            Wrong(
+                action_of_the_step_before,
+                "The actions are shifted the wrong way: a step gets the action before it. What "
+                "comes after step t is actions[t + 1].",
+            ),
+            Wrong(
+                first_action_after_the_last,
+                "After the last step you take the rollout's first action: `roll` puts it there. "
+                "What comes after the last step is `following`.",
+            ),
+            Wrong(
+                last_action_twice,
+                "After the last step you take its own action again. What is executed after it is "
+                "`following`.",
+            ),
+            Wrong(
+                greedy_after_the_last,
+                "After the last step you take the best action. The next rollout begins with "
+                "`following`, which may be another one: only what is really executed counts.",
+            ),
+            Wrong(
+                what_follows_at_every_step,
+                "You take `following` at every step. It comes after the last one; before that, "
+                "the next action is in `actions`.",
+            ),
+            Wrong(
+                mean_of_all_actions,
+                "You take the mean over all actions. One action is executed, and its value counts. "
+                "(With the policy's probabilities in it, such a mean is Expected Sarsa.)",
+            ),
+            Wrong(
+                sarsa_through_a_terminal_state,
+                "Where the world ended, nothing comes after: the action there is the next "
+                "episode's, in another observation. The target is r alone.",
+            ),
+            Wrong(sarsa_undiscounted, "What comes next is not discounted: γ belongs before it."),
+            Wrong(
+                sarsa_minus_what_comes_next,
+                "What comes next is subtracted. It is a part of what the action is worth: r plus "
+                "γ Q(o′, a′).",
+            ),
+        ),
+        hints=(
+            "First the actions that come next, (T, N): those of the rollout from the second on, "
+            "then `following`.",
+            "gather(-1, next_actions[..., None]) looks up a value for each step; squeeze(-1) takes "
+            "the axis away again.",
+            "next_actions = torch.cat([actions[1:], following[None]]), then rewards + gamma * "
+            "next_q.gather(-1, next_actions[..., None]).squeeze(-1) * ~terminated",
+        ),
+    ),
+    Exercise(
+        id="8.4",
+        title="the returns of n-step Q",
+        reference=n_step_q_returns,
+        cases=_n_step_cases,
+        wrong=(
+            Wrong(
+                looks_one_step_ahead,
+                "Every step looks one step ahead: that is one-step Q. Here rewards are added up as "
+                "far as the rollout goes, and the maximum comes once, where it stops.",
+            ),
+            Wrong(
+                larger_of_return_and_value,
+                "On the way you take the maximum of the return and of Q. Inside the rollout only "
+                "what was paid counts; Q comes in where the rollout or a time limit cuts.",
+            ),
+            Wrong(
+                returns_of_the_mean_action,
+                "Where it is cut, you take the mean over the actions. What comes after is worth "
+                "what its best action is worth.",
+            ),
+            Wrong(
+                nothing_after_the_rollout,
+                "Where the rollout stops, you take 0. The episode goes on there: max_a Q stands "
+                "for what comes.",
+            ),
+            Wrong(
+                returns_through_a_terminal_state,
+                "Your return runs on through a terminal state, into another episode. After it, "
+                "nothing comes.",
+            ),
+            Wrong(
+                returns_through_a_time_limit,
+                "Your return runs on through a time limit, into another episode. It stops there, "
+                "with the value of what was shown.",
+            ),
+            Wrong(
+                a_time_limit_ends_everything,
+                "A time limit is no ending: something would have come. Its value is max_a Q of "
+                "what was shown there.",
+            ),
+            Wrong(
+                returns_undiscounted,
+                "Nothing is discounted: γ stands before what comes next, at every step.",
+            ),
+        ),
+        hints=(
+            "Chapter 02 has these returns, with a value in the place of the maximum.",
+            "n_step_returns takes next_values (T, N). Which value has o′, if the best action is "
+            "taken there?",
+            "n_step_returns(rewards, next_q.amax(dim=-1), terminated, truncated, gamma)",
+        ),
+    ),
+    Exercise(
+        id="8.5",
+        title="the target network's copy",
+        reference=refresh_target,
+        cases=_target_cases,
+        wrong=(
+            Wrong(
+                only_exactly_at_a_multiple,
+                "It copies only if the count is exactly at a multiple. A count that goes up by 4, "
+                "or from 3 to 8 to 13, may never be: θ⁻ then stays for ever what it was. Is there "
+                "a multiple between `before` and `after`?",
+            ),
+            Wrong(
+                where_the_count_was_at_a_multiple,
+                "It asks where the count was before. What counts is whether these steps brought "
+                "it to a multiple, or past one.",
+            ),
+            Wrong(
+                at_every_update,
+                "It copies every time. Then θ⁻ moves as θ does, and the target does not stand "
+                "still.",
+            ),
+            Wrong(
+                only_the_first_time,
+                "It copies once, at the first multiple, and never again.",
+            ),
+            Wrong(
+                always_once_it_was_due,
+                "After the first multiple it copies every time. It is due once for each multiple.",
+            ),
+            Wrong(
+                by_the_steps_of_one_worker,
+                "It looks at how many steps have just been taken. A worker takes a few at a time; "
+                "what matters is where the count of all workers stands.",
+            ),
+            Wrong(
+                one_multiple_too_late,
+                "It copies one step too late: a count that has just come to a multiple has "
+                "reached it.",
+            ),
+            Wrong(
+                another_name_for_the_same,
+                "After the copy θ⁻ is θ itself: `.data = …` puts the same memory behind both, and "
+                "θ⁻ moves with every update from then on. Copy the numbers: copy_.",
+            ),
+            Wrong(
+                other_tensors_in_the_list,
+                "Your list holds a copy, but the memory that all workers look at stays what it "
+                "was: `target[k] = …` puts another tensor into your list. Write into the one that "
+                "is there: copy_.",
+            ),
+            Wrong(
+                the_wrong_way,
+                "It copies θ⁻ into θ, and what was learned is gone. The numbers go from θ to θ⁻.",
+            ),
+            Wrong(
+                only_the_first_tensor_copied,
+                "Only the first tensor is copied. All of them are to be: does a `return` stand "
+                "inside the loop?",
+            ),
+        ),
+        hints=(
+            "How many multiples of the period lie below a count? Is that another number after "
+            "these steps than before?",
+            "after // period is the number of multiples that have been reached.",
+            "if after // period > before // period: for each pair, mine.copy_(theirs)",
+        ),
+    ),
+    Exercise(
+        id="8.6",
+        title="n-step Q as a whole",
+        reference=QPlayer,
+        cases=_player_cases,
+        atol=0.03,
+        wrong=(
+            Wrong(
+                BootstrapsFromWhatLearns,
+                "The returns are computed with the network that learns. Take what comes after "
+                "from the target network, which stands still.",
+            ),
+            Wrong(
+                LetsTheTargetLearn,
+                "A gradient flows through the returns. They are what Q is to become, numbers like "
+                "any other: compute them with the target network, under torch.no_grad().",
+            ),
+            Wrong(
+                ActsWithTheTarget,
+                "It acts with the target network. That is only for the returns; what acts is the "
+                "model that `act` is given.",
+            ),
+            Wrong(
+                ActsGreedily,
+                "It never explores. Hand over self.epsilon.",
+            ),
+            Wrong(
+                LearnsOfTheBestAction,
+                "You compare the returns with the Q of the best action. They say what the action "
+                "that was taken is worth: look it up in rollout.actions.",
+            ),
+            Wrong(
+                LooksOneStepAhead,
+                "These targets look one step ahead. Use the returns of exercise 8.4.",
+            ),
+            Wrong(
+                LooksAtTheObservationsBefore,
+                "You ask the target network about the observations on which the actions were "
+                "chosen. What comes after them is rollout.next_observations.",
+            ),
+            Wrong(
+                AddsUp,
+                "You add up over the rollout's steps. This book takes the mean, so that the "
+                "gradient's size does not depend on the rollout's.",
+            ),
+            Wrong(
+                HalvesTheSquare,
+                "You take half of the square. The gradient is then half of what it is here: mean "
+                "(R − Q)².",
+            ),
+            Wrong(
+                ClimbsTheLoss,
+                "The sign is wrong: these gradients make the loss larger. The optimiser subtracts "
+                "what you hand over.",
+            ),
+        ),
+        hints=(
+            "`act` makes a policy, (observation, state) → (action, state), from your "
+            "epsilon_greedy, and plays it. `gradients` has three parts: Q of the actions that "
+            "were taken, the returns, and the gradient of the mean square.",
+            "Q(o_t, a_t) is model(rollout.observations).gather(-1, rollout.actions[..., None])"
+            ".squeeze(-1). The returns come from self.target(rollout.next_observations), without "
+            "a gradient.",
+            "torch.autograd.grad((R - values).square().mean(), list(model.parameters())), and in "
+            "`act`: self.player.play(policy, self.t_max).rollout",
+        ),
+    ),
+    Exercise(
+        id="8.7",
+        title="bug hunt: the promised action",
+        reference=sarsa,
+        start=sarsa_with_a_bug,
+        cases=_sarsa_hunt_cases,
+        wrong=(
+            Wrong(
+                sarsa_with_a_bug,
+                "Q still learns from one action, and another is executed: `choose` is called for "
+                "the target, and called again before the step. With ε = 0 both calls agree, and "
+                "nobody notices. What has been chosen for the target has to be done.",
+            ),
+            Wrong(
+                best_in_its_place,
+                "Now the target takes the best action: this is Q-learning. In Sarsa the target "
+                "has the action that is executed next.",
+            ),
+            Wrong(
+                the_action_just_taken,
+                "Now the target has the action that was just taken. It was chosen in the state "
+                "before; what counts is the one that comes next.",
+            ),
+            Wrong(
+                carried_through_an_end,
+                "The promised action is executed, but the target now looks past an end: after the "
+                "last step nothing comes, and what you look up is the next episode's.",
+            ),
+        ),
+        hints=(
+            "Write down for a few steps which action stood in the target, and which one was "
+            "executed after it.",
+            "`choose` rolls dice: two calls may give two actions. How many calls should there be "
+            "in a step?",
+            "Choose the first action before the loop. In the loop, execute `action`, choose "
+            "`next_action`, learn, and go on with action = next_action; after an end, choose anew.",
+        ),
+    ),
+)
