@@ -43,6 +43,7 @@ from a3c_lib.rollout import (
     initial_state,
     seed_sequence,
 )
+from a3c_lib.settings import Count, Fraction
 from a3c_lib.training import gradients_of
 
 
@@ -52,30 +53,22 @@ class Config(hogwild.Config):
 
     # steps of each environment per update, at least 1; for one-step methods the paper's
     # I_AsyncUpdate [A3C]
-    t_max: int = 5
+    t_max: Count = 5
     # steps of all workers together from one θ⁻ ← θ to the next, at least 1; I_target, 40,000 frames
     # in the paper
-    target_period: int = 1_000
+    target_period: Count = 1_000
     # what every worker's ε begins with, in [0, 1] [A3C]
-    first_epsilon: float = 1.0
+    first_epsilon: Fraction = 1.0
     # what a worker's ε may come down to, each in [0, 1]; which of them is drawn for it [A3C]
-    final_epsilons: tuple[float, ...] = (0.1, 0.01, 0.5)
+    final_epsilons: tuple[Fraction, ...] = (0.1, 0.01, 0.5)
     # how likely each of them is drawn; adds up to 1 [A3C]
-    epsilon_chances: tuple[float, ...] = (0.4, 0.3, 0.3)
+    epsilon_chances: tuple[Fraction, ...] = (0.4, 0.3, 0.3)
     # steps of all workers together in which ε comes down, linearly, at least 1; 4 million frames in
     # the paper
-    epsilon_steps: int = 10_000
+    epsilon_steps: Count = 10_000
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in "target_period", "epsilon_steps":
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1; got {getattr(self, name)}")
-        if not 0 <= self.first_epsilon <= 1:
-            raise ValueError(f"first_epsilon is in [0, 1]; got {self.first_epsilon}")
-        for name in "final_epsilons", "epsilon_chances":
-            if not all(0 <= each <= 1 for each in getattr(self, name)):
-                raise ValueError(f"{name} are in [0, 1]; got {getattr(self, name)}")
         if len(self.final_epsilons) != len(self.epsilon_chances):
             raise ValueError(
                 "epsilon_chances has one number for each of final_epsilons "
@@ -94,7 +87,8 @@ class Config(hogwild.Config):
         >>> [config.epsilon(rank=0, steps=steps) for steps in (0, 50, 100, 200)]
         [1.0, 0.75, 0.5, 0.5]
         """
-        final = _drawn(self.seed, rank, self.final_epsilons, self.epsilon_chances)
+        values, chances = tuple(self.final_epsilons), tuple(self.epsilon_chances)
+        final = _drawn(self.seed, rank, values, chances)
         gone = min(1.0, steps / self.epsilon_steps)
         return self.first_epsilon + gone * (final - self.first_epsilon)
 

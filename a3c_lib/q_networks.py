@@ -9,9 +9,17 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from a3c_lib.networks import SUPPORTED, HasSpaces, MakeEncoder, encoder_for, torso
+from a3c_lib.networks import (
+    SUPPORTED,
+    HasSpaces,
+    MakeEncoder,
+    check_sizes,
+    encoder_for,
+    torso,
+)
 from a3c_lib.recurrent import FORGET_BIAS, Memory
 from a3c_lib.rollout import Rollout, State
+from a3c_lib.settings import ProperFraction, Width, check_setting
 
 # With which a network plays where nobody says with what: `evaluate(..., actions="sampled")`.
 PLAYING_EPSILON = 0.05  # [DQN 2015]
@@ -53,7 +61,7 @@ class QNetwork(nn.Module):
 
     For whatever plays a policy, this one is ε-greedy with `epsilon`: `logits` are the logarithms of
     its probabilities. (Workers that learn have an ε of their own.) Raises ValueError for spaces
-    that are not supported, and for an epsilon outside [0, 1).
+    that are not supported, for widths below 1, and for an epsilon outside [0, 1).
 
     >>> model = QNetwork(spaces.Box(-1, 1, (4,)), spaces.Discrete(2), seed=0)
     >>> model(torch.zeros(5, 3, 4)).shape
@@ -72,6 +80,7 @@ class QNetwork(nn.Module):
     ) -> None:
         super().__init__()
         num_actions, self.epsilon = _checked(action_space, epsilon)
+        check_sizes(hidden, seed)
         # One bias for all states would make one of them learn from another.
         table = not hidden and isinstance(observation_space, spaces.Discrete)
         with torch.random.fork_rng(devices=[]):
@@ -126,8 +135,8 @@ class RecurrentQNetwork(nn.Module):
     ) -> None:
         super().__init__()
         num_actions, self.epsilon = _checked(action_space, epsilon)
-        if cells < 1:
-            raise ValueError(f"cells is at least 1; got {cells}")
+        check_sizes(hidden, seed)
+        check_setting("cells", cells, Width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.torso, width = torso(observation_space, hidden, make_encoder, activation)
@@ -202,8 +211,7 @@ def _checked(action_space: spaces.Space[Any], epsilon: float) -> tuple[int, floa
     """How many actions there are, and ε."""
     if not isinstance(action_space, spaces.Discrete):
         raise ValueError(f"actions {action_space} are not supported; {SUPPORTED}")
-    if not 0 <= epsilon < 1:
-        raise ValueError(f"epsilon is a probability in [0, 1); got {epsilon}")
+    check_setting("epsilon", epsilon, ProperFraction)
     return int(action_space.n), epsilon
 
 

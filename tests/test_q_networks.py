@@ -187,10 +187,12 @@ def test_bad_input_is_named(kind):
     with pytest.raises(ValueError, match=r"observations Box.* are not supported"):
         kind(spaces.Box(0, 1, (2, 2)), ACTIONS)
     for epsilon in (1.0, -0.1, math.nan):
-        with pytest.raises(
-            ValueError, match=rf"epsilon is a probability in \[0, 1\); got {epsilon}"
-        ):
+        with pytest.raises(ValueError, match=rf"epsilon is (at least 0|below 1); got {epsilon}"):
             kind(VECTOR, ACTIONS, epsilon=epsilon)
+    with pytest.raises(ValueError, match=r"hidden are whole numbers, each at least 1; got \(0,\)"):
+        kind(VECTOR, ACTIONS, hidden=(0,))
+    with pytest.raises(ValueError, match="seed is at least 0; got -1"):
+        kind(VECTOR, ACTIONS, seed=-1)
 
 
 def test_a_memory_of_nothing_is_refused():

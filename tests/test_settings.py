@@ -8,13 +8,23 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from a3c_lib import a2c, a3c, actor_critic, hogwild, losses, optim, parallel_a2c, reinforce
+from a3c_lib import (
+    a2c,
+    a3c,
+    actor_critic,
+    hogwild,
+    losses,
+    optim,
+    parallel_a2c,
+    q_learning,
+    reinforce,
+)
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.settings import Range, check_setting, check_settings
 from a3c_lib.training import Config, RolloutConfig
 
-MODULES = reinforce, actor_critic, losses, optim, hogwild, a3c, a2c, parallel_a2c
+MODULES = reinforce, actor_critic, losses, optim, hogwild, a3c, a2c, parallel_a2c, q_learning
 CONFIGS = Config, RolloutConfig, *(module.Config for module in MODULES)
 FIELDS = [(config, field) for config in CONFIGS for field in dataclasses.fields(config)]
 
@@ -22,7 +32,14 @@ NO_COUNTS = [True, 1.5, 2.0, math.nan, math.inf, "1", None, [1], -1, 2**80, np.T
 NO_NUMBERS = [True, math.nan, -math.inf, "1", None, [1.0], -1, 10**400, -(10**400), np.nan, 1j]
 NO_TRUTHS = ["no", "True", None, 0, 1, math.nan, [True]]
 NO_TEXTS = [None, 5, b"cpu", True, ["cpu"], "no such thing"]
-WRONG = {int: NO_COUNTS, float: NO_NUMBERS, bool: NO_TRUTHS, str: NO_TEXTS}
+NO_FRACTIONS = [0.5, "0.5", None, (True,), (1.5,), (0.5, -0.5), (math.nan,), ("0.5",)]
+WRONG = {
+    int: NO_COUNTS,
+    float: NO_NUMBERS,
+    bool: NO_TRUTHS,
+    str: NO_TEXTS,
+    tuple: NO_FRACTIONS,
+}
 
 
 @pytest.mark.parametrize(("config", "field"), FIELDS)
