@@ -18,8 +18,8 @@ from a3c_lib.rollout import Rollout
 def epsilon_greedy(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
     """argmax_a Q(o, a), or, with probability ε, any action, each as likely.   (N, A) → (N)"""
     best = q.argmax(dim=-1)
-    any_one = torch.randint(q.shape[-1], best.shape, generator=generator)
     explores = torch.rand(best.shape, generator=generator) < epsilon
+    any_one = torch.randint(q.shape[-1], best.shape, generator=generator)
     return torch.where(explores, any_one, best)
 
 
