@@ -1,9 +1,14 @@
 """Asynchronous actor-critic methods, step by step: the package that the book builds.
 
-Modules and names stand in the order in which the book introduces them, not in the alphabet's.
+Modules and names stand in the order in which the book introduces them, not in the alphabet's. Those
+at the end are imported when they are asked for: they bring what the algorithms do without, such as
+matplotlib and ale-py.
 """
 
 # ruff: isort: skip_file
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from a3c_lib.app import interrupts as _interrupts
 
@@ -31,9 +36,12 @@ from a3c_lib.training import gradients_of as gradients_of
 from a3c_lib.training import seeds as seeds
 from a3c_lib import reinforce as reinforce
 from a3c_lib.reinforce import TabularPolicy as TabularPolicy
+from a3c_lib.reinforce import discounted_returns as discounted_returns
+from a3c_lib.reinforce import reinforce_loss as reinforce_loss
 from a3c_lib.evaluation import Evaluation as Evaluation
 from a3c_lib.evaluation import evaluate as evaluate
 from a3c_lib.networks import ActorCritic as ActorCritic
+from a3c_lib.networks import torso as torso
 from a3c_lib.lessons import explained_variance as explained_variance
 from a3c_lib import actor_critic as actor_critic
 from a3c_lib.actor_critic import Loss as Loss
@@ -56,5 +64,56 @@ from a3c_lib import parallel_a2c as parallel_a2c
 from a3c_lib.q_networks import QNetwork as QNetwork
 from a3c_lib.q_networks import RecurrentQNetwork as RecurrentQNetwork
 from a3c_lib import q_learning as q_learning
+
+if TYPE_CHECKING:
+    from a3c_lib.app import check as check
+    from a3c_lib.app import records as records
+    from a3c_lib.figures import plots as plots
+    from a3c_lib.figures.progress import live_plot as live_plot
+    from a3c_lib.figures.progress import track as track
+    from a3c_lib.figures.animation import animate as animate
+    from a3c_lib.figures.watching import play as play
+    from a3c_lib.figures.watching import watch as watch
+    from a3c_lib.worlds.atari import Game as Game
+    from a3c_lib.encoders import paper_network as paper_network
+    from a3c_lib.one_look import OneLook as OneLook
+    from a3c_lib.app import checkpoints as checkpoints
+    from a3c_lib.app.plan import Network as Network
+    from a3c_lib.app.plan import Plan as Plan
+    from a3c_lib.app.runs import Run as Run
+    from a3c_lib.app.runs import record as record
+
+_WHEN_ASKED_FOR = {
+    "check": "app",
+    "records": "app",
+    "plots": "figures",
+    "live_plot": "figures.progress",
+    "track": "figures.progress",
+    "animate": "figures.animation",
+    "play": "figures.watching",
+    "watch": "figures.watching",
+    "Game": "worlds.atari",
+    "paper_network": "encoders",
+    "OneLook": "one_look",
+    "checkpoints": "app",
+    "Network": "app.plan",
+    "Plan": "app.plan",
+    "Run": "app.runs",
+    "record": "app.runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHEN_ASKED_FOR:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = f"{__name__}.{_WHEN_ASKED_FOR[name]}"
+    if _WHEN_ASKED_FOR[name] in ("app", "figures"):
+        return import_module(f"{module}.{name}")
+    return getattr(import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHEN_ASKED_FOR})
+
 
 __version__ = "0.1.0"

@@ -132,6 +132,8 @@ def _refusal(value: Any, kind: Any) -> str | None:
 
 def _refusal_of_each(values: Any, kind: Any) -> str | None:
     plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if plain not in KINDS:
+        return None
     if not isinstance(values, list | tuple) or not all(_is(each, plain) for each in values):
         return WORDS[plain][1]
     refusals = filter(None, (_refusal(each, kind) for each in values))

@@ -5,6 +5,7 @@ the chapters, and the notebooks to what is built by then.
 """
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import a3c_lib
 from a3c_lib.exercises.engine.registry import MODULES as EXERCISES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,8 +54,8 @@ def exported() -> dict[str, str]:
     """The module behind each name of `from a3c_lib import …`."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
     names = {}
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("a3c_lib"):
             for alias in node.names:
                 path = [*node.module.split("."), alias.name][1:]
                 names[alias.asname or alias.name] = next(
@@ -153,6 +155,16 @@ def test_the_engine_of_the_exercises_knows_nothing_of_the_book() -> None:
     for path in engine:
         used = {module.partition(".")[0] for module in modules_used(path.read_text())}
         assert used <= {"exercises"}, path.name
+
+
+def test_what_is_imported_when_it_is_asked_for_is_what_its_module_has() -> None:
+    for name in a3c_lib._WHEN_ASKED_FOR:
+        assert name in dir(a3c_lib)
+        found, module = getattr(a3c_lib, name), exported()[name]
+        home = importlib.import_module(f"a3c_lib.{module}")
+        assert found is home or found is getattr(home, name)
+    with pytest.raises(AttributeError, match="'a3c_lib' has no attribute 'tracks'"):
+        getattr(a3c_lib, "tracks")  # noqa: B009  mypy knows that there is none
 
 
 def test_importing_the_package_imports_nothing_that_only_the_book_needs() -> None:

@@ -333,8 +333,8 @@ def test_what_a_game_pays_is_clipped_where_it_is_learned_from(clip, paid):
 def test_what_is_no_game_is_named(monkeypatch):
     with pytest.raises(RunError, match="'atari:pongo': a game of ale-py's, such as 'pong'"):
         plan(env="atari:pongo").make_model()
-    with pytest.raises(RunError, match="sticky is a probability"):
-        plan(env="atari:pong")._replace(screen=Screen(sticky=1.0)).make_model()
+    with pytest.raises(ValueError, match=r"sticky is below 1 or None; got 1\.0"):
+        Screen(sticky=1.0)
     with pytest.raises(RunError, match=r"stack, sticky: for an Atari game.*got 'CartPole-v1'"):
         plan(env="CartPole-v1")._replace(screen=Screen(stack=2, sticky=0.0)).make_model()
     with pytest.raises(RunError, match="reinforce looks twice"):

@@ -362,16 +362,16 @@ def test_a_file_that_describes_no_run_is_refused(tmp_path, content):
         ("config", "total_steps", math.inf, "total_steps is a whole number; got inf"),
         ("config", "t_max", 2.5, "t_max is a whole number"),
         ("config", "t_max", "5", "t_max is a whole number"),
-        ("config", "learning_rate", math.nan, "learning_rate is a number; got nan"),
-        ("config", "learning_rate", 10**400, "learning_rate is a number; got 1000"),
-        ("config", "anneal", "no", "anneal is true or false; got no"),
+        ("config", "learning_rate", math.nan, "learning_rate is positive; got nan"),
+        ("config", "learning_rate", 10**400, "learning_rate is finite; got 1000"),
+        ("config", "anneal", "no", "anneal is True or False; got 'no'"),
         ("config", "device", 5, "device is a text; got 5"),
         ("config", "device", None, "device is a text; got None"),
         ("config", "device", "tpu", "device is such as 'cpu' or 'cuda'; got 'tpu'"),
         ("network", "cells", 2.5, "cells is a whole number"),
-        ("network", "hidden", [2.5], "hidden is of another kind"),
-        ("network", "hidden", 3, "hidden is of another kind"),
-        ("network", "encoder", [], "encoder is of another kind"),
+        ("network", "hidden", [2.5], "hidden is whole numbers or None; got"),
+        ("network", "hidden", 3, "hidden is whole numbers or None; got 3"),
+        ("network", "encoder", [], "encoder is 'paper' or 'small'; got"),
     ],
     ids=lambda given: str(given)[:20],
 )
@@ -414,7 +414,7 @@ def test_a_run_of_a_device_that_is_not_here_goes_on_without_it(tmp_path):
     run = train(plan(), tmp_path / "run", stop=2)
     config = run.plan.as_json()["config"]
     assert changed(run, config={**config, "device": "cuda:99"}).plan == run.plan
-    with pytest.raises(RunError, match=r"damaged, or not a run's: gamma is a discount"):
+    with pytest.raises(RunError, match=r"damaged, or not a run's: gamma is at most 1; got 2"):
         changed(run, config={**config, "device": "cuda:99", "gamma": 2})
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 from typing import Annotated, Literal
 
 import gymnasium as gym
@@ -150,3 +151,8 @@ def test_a_network_that_cannot_be_is_refused(kind, options, said):
 
 def test_a_networks_options_may_be_numpys():
     ActorCritic.for_env(gym.make("CartPole-v1"), hidden=[np.int64(4)], seed=np.int64(3))
+
+
+@pytest.mark.parametrize("kind", [Path, tuple[Path, ...]])
+def test_a_kind_that_is_not_known_is_not_looked_at(kind):
+    check_setting("runs", 5, kind)

@@ -505,7 +505,12 @@ FAULTS = [
     ),
     Fault("half a row taken for one", "app.metrics", 'if line.endswith("\\n")', "if line"),
     Fault("bytes that are no text", "app.metrics", "except UnicodeDecodeError", "except KeyError"),
-    Fault("a fraction taken for a count", "app.plan", "type(value) is kind and", "True and"),
+    Fault(
+        "a network of any kind of numbers",
+        "app.plan",
+        "check_settings(self)\n        if self.bfloat16",
+        "if self.bfloat16",
+    ),
     Fault("a network that no memory holds", "app.plan", "if 4 * weights > most:", "if False:"),
     Fault(
         "options that nothing heeds", "app.plan", "for name in self._built_in:", "for name in ():"

@@ -7,7 +7,6 @@ options and their help from the fields and the comments beside them.
 import contextlib
 import dataclasses
 import io
-import math
 import re
 import shlex
 import shutil
@@ -36,7 +35,6 @@ from a3c_lib.app.interrupts import Interrupts, exit_code
 from a3c_lib.app.metrics import tensorboard_writer
 from a3c_lib.app.plan import (
     ALGORITHMS,
-    MOST,
     RENAMED,
     Network,
     Plan,
@@ -47,6 +45,7 @@ from a3c_lib.app.runs import Run, record, refuse_existing, versions
 from a3c_lib.app.telling import closing, is_somebodys, told
 from a3c_lib.evaluation import evaluate
 from a3c_lib.rollout import HasLogits, MakeEnv, MakesEnvs, greedy, initial_state, sampled
+from a3c_lib.settings import Count, NotNegative, NumEnvs, Range, Seed, check_settings
 from a3c_lib.training import Config, Training
 from a3c_lib.workers import WorkerError
 
@@ -66,14 +65,11 @@ class Recording:
 
     # seconds from one checkpoint to the next, at least 0; there is one at the start and one at the
     # end as well; 0: after every update
-    checkpoint_every: float = 60.0
+    checkpoint_every: Annotated[float, Range(least=0, finite=False)] = 60.0
     tensorboard: bool = False  # write the metrics for TensorBoard too, if that is installed
 
     def __post_init__(self) -> None:
-        if not self.checkpoint_every >= 0:
-            raise ValueError(
-                f"checkpoint_every is in seconds, at least 0; got {self.checkpoint_every}"
-            )
+        check_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +136,7 @@ class Resume:
     run: Positional[Path]  # folder of the run
     # a new budget, in environment steps, above those taken: from now on the learning rate comes
     # down to 0 at its end; None: the run's own
-    total_steps: int | None = None
+    total_steps: Count | None = None
     recording: Recording = field(default_factory=Recording)  # what is kept while it trains
 
 
@@ -149,28 +145,21 @@ class Evaluate:
     """Play episodes with what a run has learned: mean return, with a 95 % interval."""
 
     run: Positional[Path]  # folder of the run
-    episodes: int = 100  # how many, at least 2
+    episodes: Annotated[Count, Range(least=2)] = 100  # how many, at least 2, for an interval
     actions: Literal["sampled", "greedy"] = "sampled"  # drawn from the policy, or its likeliest
-    seed: int = 0  # of these episodes, at least 0
+    seed: Seed = 0  # of these episodes, at least 0
     # how many environments play at once, at least 1; 1 for a simulator of which only one can run
-    num_envs: int = 10
+    num_envs: NumEnvs = 10
     # a file for a film of the agent playing: .png (animated) or .gif, or .mp4 where ffmpeg is
     # installed
     film: Path | None = None
-    film_steps: int = 200  # longest film, in environment steps, at least 1
-    fps: float = 20.0  # frames a second in the film, 0.01 to 1000
+    film_steps: Count = 200  # longest film, in environment steps, at least 1
+    fps: Annotated[float, Range(least=0.01, most=1000)] = (
+        20.0  # frames a second in the film, 0.01 to 1000
+    )
 
     def __post_init__(self) -> None:
-        if self.episodes < 2:
-            raise ValueError(f"episodes is at least 2, for an interval; got {self.episodes}")
-        if not 0 <= self.seed <= MOST["seed"]:
-            raise ValueError(f"seed is at least 0, and at most {MOST['seed']}; got {self.seed}")
-        if not 1 <= self.num_envs <= MOST["num_envs"]:
-            raise ValueError(f"num_envs is 1 to {MOST['num_envs']:,}; got {self.num_envs}")
-        if self.film_steps < 1:
-            raise ValueError(f"film_steps is at least 1; got {self.film_steps}")
-        if not 0.01 <= self.fps <= 1000:
-            raise ValueError(f"fps is 0.01 to 1000; got {self.fps}")
+        check_settings(self)
         if self.film is not None and self.film.suffix.lower() not in (".png", ".gif", ".mp4"):
             raise ValueError(f"film is a .png, .gif or .mp4; got {self.film}")
 
@@ -187,14 +176,13 @@ class Plot:
     signal: str | None = None
     # environment steps that a point is the mean of, at least 0; None: a twentieth of the longest
     # run
-    window: float | None = None
+    window: NotNegative | None = None
     title: str = ""  # above the picture
 
     def __post_init__(self) -> None:
         if not self.runs:
             raise ValueError("runs: name one folder at least")
-        if self.window is not None and not 0 <= self.window < math.inf:
-            raise ValueError(f"window is in steps, at least 0, and finite; got {self.window}")
+        check_settings(self)
         if not self.out.suffix:
             raise ValueError(f"out is a picture, .png, .svg or .pdf; got {str(self.out)!r}")
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any, Literal, NamedTuple, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import gymnasium as gym
 import torch
@@ -38,12 +38,20 @@ from a3c_lib.q_networks import QNetwork, RecurrentQNetwork
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import MakeEnv, MakesEnvs
+from a3c_lib.settings import (
+    Count,
+    NotNegativeCount,
+    ProperFraction,
+    Range,
+    Seed,
+    Width,
+    check_setting,
+    check_settings,
+)
 from a3c_lib.training import Training
 
+Pixels = Annotated[int, Range(least=1, most=1000)]
 ATARI = "atari:"  # what the name of an Atari game begins with
-# Larger numbers than these no machine can carry out. (Of a network's sizes, memory says so.)
-MOST = {"num_envs": 100_000, "num_workers": 1_000, "size": 1_000, "seed": 2**63 - 1}
-MOST["network_seed"] = MOST["seed"]
 NO_ROOM = (
     "there is too little shared memory for processes (/dev/shm); give the machine more (docker: "
     "--shm-size 1g), or train in one process: a2c, or a3c with --schedule round-robin"
@@ -96,11 +104,6 @@ class ActorCriticConfig(losses.Config, actor_critic.Config):
     # what the critic is to predict: rewards up to the rollout's end and then its own guess, or one
     # reward and then its guess
     targets: Literal["n-step", "one-step"] = "n-step"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.targets not in TARGETS:
-            raise ValueError(f"targets is 'n-step' or 'one-step'; got {self.targets!r}")
 
 
 def _actor_critic(
@@ -186,11 +189,11 @@ class Network:
 
     # widths of its layers, one after another, each at least 1; None: 64 64; with an LSTM 64; on
     # Atari 256; for reinforce none (a table, where observations are state numbers)
-    hidden: tuple[int, ...] | None = None
+    hidden: tuple[Width, ...] | None = None
     # with memory: an LSTM between those layers and the two heads; reinforce cannot have one
     recurrent: bool = False
-    cells: int = 64  # of the LSTM, at least 1
-    network_seed: int | None = None  # of the first weights, at least 0; None: the run's seed
+    cells: Width = 64  # of the LSTM, at least 1
+    network_seed: Seed | None = None  # of the first weights, at least 0; None: the run's seed
     # the convolutions for an Atari game: the paper's, or smaller ones that suit pictures of size 42
     encoder: Literal["paper", "small"] = "paper"
     # for an Atari game: from each pixel take its mean, and divide by the deviation, both measured
@@ -208,14 +211,7 @@ class Network:
     own_network: str | None = None
 
     def __post_init__(self) -> None:
-        if any(width < 1 for width in self.hidden or ()):
-            raise ValueError(f"hidden are widths, each at least 1; got {self.hidden}")
-        if self.cells < 1:
-            raise ValueError(f"cells is at least 1; got {self.cells}")
-        if self.network_seed is not None and self.network_seed < 0:
-            raise ValueError(f"network_seed is at least 0; got {self.network_seed}")
-        if self.encoder not in ("paper", "small"):
-            raise ValueError(f"encoder is 'paper' or 'small'; got {self.encoder!r}")
+        check_settings(self)
         if self.bfloat16 and not self.one_look:
             raise ValueError("bfloat16 goes with one_look; got one_look=False")
         for name in "one_look", "normalise_pixels":
@@ -296,16 +292,20 @@ class Network:
 class Screen:
     """How an Atari game is shown, and what is learned from; None is the game's own (chapter 07)."""
 
-    size: int | None = None  # height and width of the pictures; None: 84
-    stack: int | None = None  # the latest pictures that are seen at once; None: 4
-    frame_skip: int | None = None  # frames for which an action is held, one step; None: 4
-    sticky: float | None = None  # how likely an action is repeated in a frame; None: 0
-    noop_max: int | None = None  # fewer frames than this pass without an action at first; None: 30
+    size: Pixels | None = None  # height and width of the pictures; None: 84
+    stack: Count | None = None  # the latest pictures that are seen at once; None: 4
+    frame_skip: Count | None = None  # frames for which an action is held, one step; None: 4
+    sticky: ProperFraction | None = None  # how likely an action is repeated in a frame; None: 0
+    # fewer frames than this pass without an action at first; None: 30
+    noop_max: NotNegativeCount | None = None
     fire_at_start: bool | None = None  # then press fire, where there is that button; None: yes
     life_ends: bool | None = None  # a lost life ends what is learned from; None: no
-    max_frames: int | None = None  # then a game is truncated; None: 108,000
+    max_frames: Count | None = None  # then a game is truncated; None: 108,000
     # learn from rewards of −1 to 1, report the score; None: yes, but for reinforce
     clip_rewards: bool | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -345,7 +345,6 @@ class Plan(NamedTuple):
         Raises RunError if there is no such environment, its spaces are not supported, or the
         algorithm cannot learn with such a network.
         """
-        self._refuse_impossible()
         network, world = self._network(), self.world()
         if isinstance(world, MakesEnvs):
             return self._fitting(network, cast(HasSpaces, world), to_be_loaded)
@@ -365,17 +364,6 @@ class Plan(NamedTuple):
             raise
         except ValueError as error:
             raise RunError(f"environment {self.env!r}: {error}{_hint(self.env)}") from None
-
-    def _refuse_impossible(self) -> None:
-        """Raise RunError for numbers that are allowed, and that nothing can be done with."""
-        options = {**vars(self.config), **vars(self.network), **vars(self.screen)}
-        for name, value in options.items():
-            if isinstance(value, float) and math.isinf(value) and name != "max_grad_norm":
-                raise RunError(f"{name} is finite; got {value}")
-            if name in MOST and value is not None and value > MOST[name]:
-                raise RunError(f"{name} is at most {MOST[name]:,}; got {value:,}")
-        if torch.device(options.get("device", "cpu")).type == "meta":
-            raise RunError("device 'meta' computes nothing; devices are 'cpu', 'cuda', …")
 
     def _network(self) -> Network:
         """The network's options, if the algorithm and the environment go with them."""
@@ -462,17 +450,16 @@ class Plan(NamedTuple):
     def from_json(cls, about: Mapping[str, Any]) -> "Plan":
         """The plan of which run.json says that; options may have the names of version 0.1."""
         kind = algorithm_of(str(about["algorithm"])).config
-        config = refuse_kinds(kind, _renamed(about["config"], "config"))
+        config = _renamed(about["config"], "config")
         if missing := {field.name for field in fields(training.Config)} - config.keys():
             raise ValueError(f"config lacks {', '.join(sorted(missing))}")
-        network = refuse_kinds(Network, _renamed(about["network"], "network"))
-        if network["hidden"] is not None:
-            network["hidden"] = tuple(network["hidden"])
-        screen = Screen(**refuse_kinds(Screen, about.get("screen", {})))
-        if not isinstance(about["env"], str):
-            raise ValueError(f"env is a text; got {about['env']!r}")
+        check_setting("env", about["env"], str)
         return cls(
-            about["algorithm"], about["env"], _config(kind, config), Network(**network), screen
+            about["algorithm"],
+            about["env"],
+            _config(kind, config),
+            Network(**_tuples(_renamed(about["network"], "network"))),
+            Screen(**about.get("screen", {})),
         )
 
     def checked(self, state: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
@@ -536,54 +523,24 @@ def _renamed(options: Mapping[str, Any], whose: str) -> dict[str, Any]:
     return {RENAMED[whose].get(name, name): value for name, value in options.items()}
 
 
-def refuse_kinds(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, if each is of its field's kind: JSON has only one sort of number. Raises
-    ValueError if not.
-
-    >>> refuse_kinds(Network, {"cells": 2.5})
-    Traceback (most recent call last):
-    ...
-    ValueError: cells is a whole number; got 2.5
-    """
-    kinds = get_type_hints(kind)
-    for name, value in values.items():
-        if name in kinds and not _fits(value, kinds[name]):
-            what = KINDS.get(kinds[name], "of another kind")
-            raise ValueError(f"{name} is {what}; got {str(value)[:60]}")
-    return dict(values)
-
-
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    parts = get_args(kind)
-    if get_origin(kind) is Literal:
-        return value in parts
-    if get_origin(kind) is tuple:
-        return isinstance(value, list | tuple) and all(_fits(each, parts[0]) for each in value)
-    if parts:  # X | None
-        return any(_fits(value, each) for each in parts)
-    if kind is float and type(value) is int:
-        return abs(value) < 2**1023  # larger ones are no float
-    return type(value) is kind and value == value  # not NaN
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that JSON has lists of, as it has no tuples."""
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
 
 def _config(kind: type[training.Config], values: Mapping[str, Any]) -> training.Config:
     """A run's config; on the CPU, if it trained on a device that cannot be used here."""
-    # JSON has no tuples.
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    values = _tuples(values)
     try:
         return kind(**values)
     except ValueError:
-        try:
-            torch.device(values.get("device", "cpu"))
-        except RuntimeError:  # there is no such thing anywhere
-            raise ValueError(
-                f"device is such as 'cpu' or 'cuda'; got {values['device']!r}"
-            ) from None
-        if values.get("device", "cpu") == "cpu":
+        device = values.get("device", "cpu")
+        if device == "cpu" or not isinstance(device, str):
             raise
+        try:
+            torch.device(device)
+        except RuntimeError:  # there is no such thing anywhere
+            raise ValueError(f"device is such as 'cpu' or 'cuda'; got {device!r}") from None
         return kind(**{**values, "device": "cpu"})
 
 
