@@ -49,7 +49,7 @@ import torch
 from torch import Tensor
 
 from a3c_lib.exercises import exercise, hint, progress, solution, whose
-from a3c_lib.figures import plots
+from a3c_lib.figures import diagrams, plots
 from a3c_lib.worlds import envs, exact
 
 plt.style.use(plots.STYLE)
@@ -122,7 +122,11 @@ assert p.tolist() == [2.875, 2.0]
 #
 # An **agent** acts in an **environment**, its world. At every step $t$ the agent sees an **observation** $o_t$ and chooses an **action** $a_t$. The environment answers with a **reward** $r_t$, a
 # number, and with the next observation $o_{t+1}$. This goes on until the **episode** is over; then a new one begins.
-#
+
+# %% tags=["hide-input"]
+diagrams.agent_and_world()
+
+# %% [markdown]
 # Our first environment is a corridor of three cells. The agent starts in cell 0, at a wall. Its actions are 0, a step to the left, and 1, a step to the right; walking into the wall leaves it where it
 # is. Behind cell 2 lies the goal. The step that reaches it is paid 1, every other step 0. What the agent observes is the number of its cell; the goal has number 3. An episode that has not reached the
 # goal after 200 steps is stopped there: we say that it is cut.
@@ -437,7 +441,13 @@ print(policy.logits(torch.tensor([0, 2])).softmax(dim=-1))
 # ### The rollout
 #
 # To learn, we have to remember what happened. From here to the end of Part I (chapters 00 to 06) the book keeps that in one structure, the **rollout**: $T$ steps of $N$ environments, in tensors whose first two dimensions
-# are $(T, N)$, time first. It is a named tuple, in which every observation is kept once:
+# are $(T, N)$, time first. It goes on through the ends of episodes:
+
+# %% tags=["hide-input"]
+diagrams.rollout_grid()
+
+# %% [markdown]
+# The rollout is a named tuple, in which every observation is kept once:
 #
 # | field | shape | what it holds |
 # |---|---|---|
@@ -504,6 +514,15 @@ for episode in rollout.episodes:
 
 # %% [markdown]
 # ## The policy gradient
+#
+# Before the formulas, a picture of what one step of learning does. The agent is in a cell where both actions have probability one half, it goes right, and it is paid 1. The logits move a little, in the
+# direction that makes what was done likelier; the more was paid, the farther.
+
+# %% tags=["hide-input"]
+diagrams.one_update((0.5, 0.5), action=RIGHT, weight=1.0)
+
+# %% [markdown]
+# That is all of it: what was followed by much becomes likelier. The formulas say why these steps lead uphill, and by how much each is to move.
 #
 # What is the agent to make large? The value of the start state $s_0$, which depends on the parameters through the policy:
 #

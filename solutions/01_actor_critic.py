@@ -21,7 +21,7 @@ from torch.distributions import Categorical
 from a3c_lib import actor_critic, reinforce
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, solution, whose
-from a3c_lib.figures import plots
+from a3c_lib.figures import diagrams, plots
 from a3c_lib.figures.progress import track
 from a3c_lib.reinforce import TabularPolicy, discounted_returns, reinforce_loss
 from a3c_lib.rollout import Rollout, collect, collect_episode, make_envs, sampled, start
@@ -289,7 +289,11 @@ assert needed["noise, and 1 a step", "G − V"] < needed["noise, and 1 a step", 
 # - the **critic**, $V(o)$, learns from the same $\delta_t$ what is to be expected. For a value must be *that policy's*, and the policy changes.
 #
 # And the two may share what looks at the world. What is worth noticing for one is probably worth noticing for the other. A network whose first layers serve both is a **torso** with two **heads**.
-#
+
+# %% tags=["hide-input"]
+diagrams.two_heads()
+
+# %% [markdown]
 # ### Exercise 1.2  One torso, two heads
 #
 # Write the network. The torso is given: a module that turns observations $(*B, *O)$ into features $(*B, \text{width})$. ($*O$ is the shape of one observation, $*B$ any axes before it, such as $(T, N)$.) Both heads are linear. The **policy head** gives a logit for each action. The **value head** gives *one*

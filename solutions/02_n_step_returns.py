@@ -23,7 +23,7 @@ from a3c_lib import ActorCritic, Rollout, collect, greedy, make_envs, sampled, s
 from a3c_lib.actor_critic import Config, actor_critic_loss, one_step_targets, train
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, solution, whose
-from a3c_lib.figures import plots
+from a3c_lib.figures import diagrams, plots
 from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
 from a3c_lib.figures.watching import play
@@ -143,6 +143,12 @@ assert [int((V > 0).sum()) for V in one_step_maps] == [1, 2, 3, 4, 5, 6, 7, 8]
 # %% [markdown]
 # ## The idea: look further
 #
+# A step's target may look at more rewards before it asks the critic. In a rollout the first step can look farthest, and the last one looks one step ahead:
+
+# %% tags=["hide-input"]
+diagrams.look_ahead(steps=5)
+
+# %% [markdown]
 # The rollout *saw* the reward. A one-step target looks at $r_t$ and asks the critic for the rest. Look at $n$ rewards before you ask:
 #
 # $$R_t^{(n)} = r_t + \gamma r_{t+1} + \ldots + \gamma^{n-1} r_{t+n-1} + \gamma^n V(o_{t+n})$$

@@ -22,7 +22,7 @@ from a3c_lib import ActorCritic, actor_critic, evaluate, greedy, n_step_returns
 from a3c_lib.actor_critic import Loss, actor_critic_loss
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, solution, whose
-from a3c_lib.figures import plots
+from a3c_lib.figures import diagrams, plots
 from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
 from a3c_lib.figures.watching import play
@@ -209,6 +209,12 @@ assert abs(slopes[-1]) < abs(slopes[0]) / 100
 # %% [markdown]
 # ## Entropy: how undecided a policy is
 #
+# Three policies, and a number that says how undecided each is:
+
+# %% tags=["hide-input"]
+diagrams.undecided()
+
+# %% [markdown]
 # The **entropy** of a policy in one state is
 #
 # $$H(\pi) = -\sum_a \pi(a)\, \log \pi(a).$$

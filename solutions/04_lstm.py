@@ -34,7 +34,7 @@ from a3c_lib import (
 from a3c_lib.actor_critic import Loss
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, solution, whose
-from a3c_lib.figures import plots
+from a3c_lib.figures import diagrams, plots
 from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
 from a3c_lib.figures.watching import play
@@ -239,7 +239,11 @@ assert kept[0.0] < 0.02 < 0.1 < kept[1.0] < 0.2 < 0.7 < kept[3.0]
 # ## Whose memory is it, and until when?
 #
 # The network is chapter 01's with an LSTM between the torso and the two heads. That is the smaller part of the news. The larger one, and where nearly all mistakes are made: there is now something to keep account of. Four rules:
-#
+
+# %% tags=["hide-input"]
+diagrams.lstm_unrolled()
+
+# %% [markdown]
 # 1. **Carried.** A rollout stops after $T$ steps, mostly in the middle of an episode. The next rollout goes on with the memory that was there when it stopped.
 # 2. **Anew.** Where an episode begins, the memory is zero: in the environment where it begins, and in no other.
 # 3. **Cut.** To learn, the network goes through a rollout once more, with gradients. It starts with the memory with which that rollout *began*, and takes it as a constant: no gradient flows into the rollout before. Inside the rollout nothing is detached.

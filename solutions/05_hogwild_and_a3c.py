@@ -38,12 +38,20 @@ from a3c_lib.actor_critic import look_back
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, solution, whose
 from a3c_lib.exercises.hogwild import hand_over_with_a_bug
-from a3c_lib.figures import plots
+from a3c_lib.figures import diagrams, plots
 from a3c_lib.playing import Player
 from a3c_lib.training import clip_gradients, seeds
 from a3c_lib.workers import Team
 
 plt.style.use(plots.STYLE)
+
+# %% [markdown]
+# ## What this chapter builds
+#
+# Several workers act and learn at the same time, each in environments of its own, and all of them change the same parameters:
+
+# %% tags=["hide-input"]
+diagrams.workers(3)
 
 # %% [markdown]
 # ## One world, one thing after another

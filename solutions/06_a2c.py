@@ -37,7 +37,7 @@ from a3c_lib import (
 from a3c_lib.actor_critic import lesson_of, values_after
 from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, solution, whose
-from a3c_lib.figures import plots
+from a3c_lib.figures import diagrams, plots
 from a3c_lib.figures.progress import track
 from a3c_lib.playing import Played, Player
 from a3c_lib.rollout import Rollout
@@ -48,6 +48,12 @@ plt.style.use(plots.STYLE)
 # %% [markdown]
 # ## What not waiting costs
 #
+# Two ways to use several environments, side by side. In A3C nobody waits; in A2C all wait for the slowest, and one update follows:
+
+# %% tags=["hide-input"]
+diagrams.time_line()
+
+# %% [markdown]
 # Here is A3C as chapter 05 left it. A **worker** acts in an environment of its own, with a copy $\theta'$ of the parameters. When its rollout is over, it changes the shared $\theta$ and takes a new copy. Two of them run here, each in a process of its own. We run this twice, with the same seed. **Predict before you run:** are the two networks
 # the same in the end?
 
@@ -922,4 +928,4 @@ print(f"{len(updates)} updates; {evaluate(model, CARTPOLE, seed=1000).mean:.0f}"
 progress()
 
 # %% [markdown]
-# This is the end of Part I. You have built, from an empty page, the agent of the paper and its synchronous twin. What comes next: [chapter 07](07_atari.ipynb), in which all that the agent is told is what is on the screen of an Atari game.
+# This is the end of Part I. You have written the pieces of the paper's agent and of its synchronous twin, and seen both learn. What comes next: [chapter 07](07_atari.ipynb), in which all that the agent is told is what is on the screen of an Atari game.

@@ -24,7 +24,7 @@ from a3c_lib import ActorCritic, a2c, a2c_loss, actor_critic, evaluate, make_env
 from a3c_lib.app import checkpoints, records
 from a3c_lib.encoders import paper_network, pixel_statistics
 from a3c_lib.exercises import exercise, hint, progress, solution, whose
-from a3c_lib.figures import plots
+from a3c_lib.figures import diagrams, plots
 from a3c_lib.figures.animation import animate
 from a3c_lib.figures.progress import track
 from a3c_lib.figures.watching import beside, watch
@@ -671,6 +671,12 @@ assert updates_for(200_000_000, 5, 16, SKIP) == 625_000
 # %% [markdown]
 # ## The network, and what a step costs
 #
+# Two layers of convolutions make small pictures of what they see, more and more of them; one layer makes features of these, and the two heads are those of chapter 01:
+
+# %% tags=["hide-input"]
+diagrams.convolutions()
+
+# %% [markdown]
 # The paper's network is that of the first DQN paper, with two heads. A window of width $k$ that moves $d$ dots at a time fits $\lfloor (W - k)/d \rfloor + 1$ times into $W$ dots. In the first layer, windows of 8 × 8 move by 4 dots over 84: $(84 - 8)/4 + 1 = 20$ places. In the second, 4 × 4 by 2: $(20 - 4)/2 + 1 = 9$. $d$ is called the *stride*. **Before you run:** how many numbers reach the 256 units, and how many weights has that layer?
 
 # %%

@@ -101,6 +101,7 @@ def test_a_return_looks_no_farther_than_the_rollout() -> None:
 @pytest.mark.parametrize(
     ("draw", "said"),
     [
+        (lambda: diagrams.undecided([(1.0,)]), "has 2 probabilities"),
         (lambda: diagrams.look_ahead(0), "at least 1; got 0 and None"),
         (lambda: diagrams.workers(9), "from 1 to 4"),
         (lambda: diagrams.rollout_grid([[0]], [[0, 1]]), r"got shapes \(1, 1\) and \(1, 2\)"),

@@ -5,6 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
+import book
+import page
 import pytest
 import torch
 import tree
@@ -71,6 +73,13 @@ def test_the_tree_of_the_package_is_what_its_modules_say():
 def test_every_chapter_is_in_the_table():
     listed = set(re.findall(r"\(chapters/(\w+)\.ipynb\)", TEXT))
     assert listed == {path.stem for path in (ROOT / "solutions").glob("*.py")}
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "solutions").glob("*.py")), ids=lambda p: p.stem)
+def test_a_chapters_time_is_what_it_says_itself(source):
+    (said,) = re.findall(rf"\(chapters/{source.stem}\.ipynb\) \|.*\| (\d+) min \|", TEXT)
+    spent = page.minutes(book.pages(source)[1]).total
+    assert abs(int(said) - spent) <= 10, f"{source.stem} takes about {spent} minutes"
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!http)([^)]+)\)", TEXT))), ids=str)

@@ -327,6 +327,45 @@ def look_ahead(steps: int = 5, n: int | None = None) -> Sharp:
     return diagram
 
 
+# 03: the entropy bonus
+
+
+def undecided(
+    policies: Sequence[Sequence[float]] = ((0.5, 0.5), (0.9, 0.1), (1.0, 0.0)),
+    names: Sequence[str] = ("left", "right"),
+) -> Sharp:
+    """Policies as bars, with the entropy of each: how undecided they are.
+
+    >>> [text.get_text() for text in undecided().axes[0].texts if "nats" in text.get_text()]
+    ['0.69 nats', '0.33 nats', '0.00 nats']
+    """
+    pis = [np.asarray(pi, float) for pi in policies]
+    if any(len(pi) != len(names) for pi in pis):
+        raise ValueError(f"each policy has {len(names)} probabilities; got {policies}")
+    entropies = [sum(p * math.log(1 / p) for p in pi if p) for pi in pis]
+    said = "; ".join(
+        f"{', '.join(f'{p:.2f}' for p in pi)}: {entropy:.2f} nats"
+        for pi, entropy in zip(pis, entropies, strict=True)
+    )
+    diagram, ax = sheet(
+        2.1 * len(pis) + 0.2,
+        2.2,
+        f"Bars of {len(pis)} policies over {', '.join(names)}, with the entropy of each. {said}. "
+        "The more even the bars, the larger it is.",
+    )
+    colours = action_colours(len(names))
+    for k, (pi, entropy) in enumerate(zip(pis, entropies, strict=True)):
+        middle, step = 1.15 + 2.1 * k, 1.6 / len(names)
+        for a, p in enumerate(pi):
+            left = middle - 0.8 + step * a
+            area(ax, (left + 0.06, 0.42), step - 0.12, 1.1 * p, colours[a])
+            label(ax, (left + step / 2, 0.53 + 1.1 * p), f"{p:.2f}", fontsize=SMALL)
+            label(ax, (left + step / 2, 0.25), names[a], fontsize=SMALL)
+        line(ax, (middle - 0.8, 0.42), (middle + 0.8, 0.42), colour=GREY, linewidth=1)
+        label(ax, (middle, 2.0), f"{entropy:.2f} nats", fontweight="bold")
+    return diagram
+
+
 # 04: memory
 
 
