@@ -4,6 +4,7 @@ import inspect
 import itertools
 from collections.abc import Iterator
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.patches import FancyArrowPatch
@@ -12,7 +13,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from a3c_lib.figures import diagrams
-from a3c_lib.figures.pictures import Sharp, description
+from a3c_lib.figures.drawing import STYLE
+from a3c_lib.figures.pictures import Sharp, description, sharp
 
 DIAGRAMS = {
     name: draw
@@ -82,6 +84,12 @@ def test_no_words_lie_across_a_line(draw) -> None:
     for text, extent in words(diagram):
         for path in strokes(diagram):
             assert not path.intersects_bbox(extent, filled=False), (text, path)
+
+
+def test_it_looks_the_same_in_whatever_style_a_notebook_draws() -> None:
+    plain = sharp(diagrams.agent_and_world())[0]
+    with plt.rc_context(STYLE):
+        assert sharp(diagrams.agent_and_world())[0] == plain
 
 
 def test_an_update_is_a_step_along_the_gradient_of_the_log_probability() -> None:
