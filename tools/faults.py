@@ -26,6 +26,7 @@ SLOW = {
     "records",
     "plots",
     "drawing",
+    "diagrams",
     "animation",
     "progress",
 }
@@ -745,6 +746,30 @@ FAULTS = [
         "figures.watching",
         "            if ended:",
         "            if False:",
+    ),
+    Fault(
+        "a figure without words",
+        "figures.pictures",
+        'return ({"text/plain": said}, metadata(said)) if said else ({}, {})',
+        'return {"text/plain": said}, {}',
+    ),
+    Fault(
+        "a description that is not heard",
+        "figures.pictures",
+        "if said := str(figure.get_label()):",
+        "if said := '':",
+    ),
+    Fault(
+        "a diagram as coarse as any figure",
+        "figures.pictures",
+        "dpi=2 * figure.dpi",
+        "dpi=figure.dpi",
+    ),
+    Fault(
+        "numbers among a figure's marks",
+        "figures.pictures",
+        "if any(map(str.isalpha, text.get_text()))",
+        "if text.get_text()",
     ),
     Fault(
         "no memory, and nothing in its place",

@@ -390,7 +390,7 @@ def lstm_unrolled() -> Sharp:
     for t in range(5):
         start, end = (xs[t] + 0.36, 1.75), (xs[t + 1] - 0.36, 1.75)
         if t == 1:
-            label(ax, ((start[0] + end[0]) / 2, 1.75), "0", RED, fontweight="bold")
+            label(ax, ((start[0] + end[0]) / 2 + 0.07, 1.75), "0", RED, fontweight="bold")
             line(ax, (start[0] + 0.12, 1.5), (start[0] + 0.12, 2.0), linewidth=4)
             continue
         arrow(ax, start, end, BLUE, dashed=t == 2)

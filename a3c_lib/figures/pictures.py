@@ -12,7 +12,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
+COLOURS = 64
 MOST_MARKS = 8  # of a figure's marks, as many are named
 
 Bundle = dict[str, Any]  # data by kind
@@ -100,8 +102,11 @@ def words(figure: Figure, **_: Any) -> tuple[Bundle, Bundle]:
 
 def sharp(figure: Sharp) -> tuple[bytes, Bundle]:
     """A PNG with twice as many pixels as are shown, and how a notebook shows it."""
-    png = BytesIO()
-    figure.savefig(png, format="png", dpi=2 * figure.dpi)
+    drawn, png = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png", dpi=2 * figure.dpi)
+    # Lines and words have few colours, with which a notebook is half as large.
+    few = Image.open(drawn).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    few.save(png, format="PNG", optimize=True)
     width = round(figure.get_figwidth() * figure.dpi)
     return png.getvalue(), metadata(description(figure), width=width)["image/png"]
 
