@@ -43,7 +43,8 @@ def sheet(width: float, height: float, alt: str) -> tuple[Sharp, Axes]:
     >>> diagram, ax = sheet(2, 1, "A box.")
     >>> box(ax, (1, 0.5), 1.5, 0.6, "torso")
     """
-    diagram = Sharp(figsize=(width, height), dpi=110, facecolor="white", layout="none")
+    diagram = Sharp(figsize=(width, height), dpi=110, facecolor="white")
+    diagram.set_layout_engine("none")  # whatever the notebook's style asks for
     ax = diagram.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(0, height))
     ax.set_axis_off()
