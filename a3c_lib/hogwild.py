@@ -25,7 +25,7 @@ from a3c_lib.playing import Played, Player
 from a3c_lib.restoring import memory_from, rollout_from, rollout_state
 from a3c_lib.rollout import MakeEnv, Policy, device_of, make_envs
 from a3c_lib.settings import NotNegativeCount, NumWorkers
-from a3c_lib.sharing import semaphore
+from a3c_lib.sharing import in_shared_memory, semaphore
 from a3c_lib.training import (
     RolloutConfig,
     Training,
@@ -465,6 +465,7 @@ class HogwildTraining(Training[nn.Module, Any]):
         return state
 
 
+@in_shared_memory()
 def _share(model: nn.Module, target: nn.Module | None, config: Config) -> Shared:
     """What workers share; in shared memory if they are to be processes."""
     optimizer = config.make_optimizer(list(model.parameters()))

@@ -26,7 +26,7 @@ from a3c_lib.playing import Player
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode, MakeEnv, sampled
 from a3c_lib.settings import NumWorkers
-from a3c_lib.sharing import semaphore
+from a3c_lib.sharing import in_shared_memory, semaphore
 from a3c_lib.training import Training, clip_gradients, go_on, leave_shared_memory, seeds
 from a3c_lib.workers import Link, Team
 
@@ -206,6 +206,7 @@ class ParallelTraining(Training[nn.Module, Update]):
             body = partial(in_a_process, make_env=known, config=config, targets=targets, loss=loss)
             self._team = Team(body, self._share(), config.num_workers)
 
+    @in_shared_memory()
     def _share(self) -> Shared:
         parameters = sum(theta.numel() for theta in self.model.parameters())
         workers = self.config.num_workers

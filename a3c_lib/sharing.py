@@ -7,11 +7,15 @@ in the file system, so that nothing stays there, however the processes end.
 import io
 import multiprocessing
 import os
+import re
 import select
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import connection
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -19,6 +23,29 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import reduce_tensor
 from torch.storage import TypedStorage
+
+NO_ROOM = (
+    "there is too little shared memory for processes (/dev/shm); give the machine more (docker: "
+    "--shm-size 1g), or train in one process: a2c, or a3c with the schedule round-robin"
+)
+
+
+class NoRoomError(RuntimeError):
+    """There is too little shared memory. Says what to do."""
+
+
+@contextmanager
+def in_shared_memory() -> Iterator[None]:
+    """Around, or as a decorator of, what moves tensors there. Raises NoRoomError if they do not
+    fit, and leaves nothing of the one that did not."""
+    try:
+        yield
+    except RuntimeError as error:
+        file = re.search(r"file </(torch_\w+)>", str(error))
+        if file is None:
+            raise
+        Path("/dev/shm", file[1]).unlink(missing_ok=True)  # torch leaves it there
+        raise NoRoomError(f"{NO_ROOM} ({error})") from error
 
 
 class Parcel:

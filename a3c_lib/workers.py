@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 
 import __main__
-from a3c_lib.sharing import Parcel
+from a3c_lib.sharing import Parcel, in_shared_memory
 
 if sys.platform != "win32":
     import fcntl
@@ -208,11 +208,12 @@ class Team(Iterator[tuple[int, Any]]):
         _refuse_script_without_file()
         self._parcels = Parcel(body), Parcel(shared, share=True)
         self._restarts_left = max_restarts
-        self._switches = Switches(
-            torch.zeros((), dtype=torch.int64).share_memory_(),
-            torch.zeros(num_workers, dtype=torch.int64).share_memory_(),
-            torch.zeros(num_workers, dtype=torch.int64).share_memory_(),
-        )
+        with in_shared_memory():
+            self._switches = Switches(
+                torch.zeros((), dtype=torch.int64).share_memory_(),
+                torch.zeros(num_workers, dtype=torch.int64).share_memory_(),
+                torch.zeros(num_workers, dtype=torch.int64).share_memory_(),
+            )
         self._inbox: deque[tuple[int, Any]] = deque()
         self._members: dict[int, _Member] = {}  # that have not ended, by rank
         self._stopping = False

@@ -976,6 +976,108 @@ FAULTS = [
         'return f" #{self._number(place)}"',
         'return f" #{self._number(place) and place.name}"',
     ),
+    Fault(
+        "a worker ends at any request",
+        "a3c_lib/workers",
+        "signal.signal(signal.SIGTERM, self._interrupt)",
+        "signal.signal(signal.SIGTERM, signal.SIG_DFL)",
+    ),
+    Fault(
+        "an update broken off between its step and its report",
+        "a3c_lib/workers",
+        "self._owed = self._wholes > 0",
+        "self._owed = False",
+    ),
+    Fault(
+        "an importing worker outlives its parent",
+        "a3c_lib/workers",
+        "process.pid)\n        fcntl.fcntl(end.fileno(), fcntl.F_SETFL, os.O_ASYNC)",
+        "process.pid)",
+    ),
+    Fault(
+        "environments left open when the parent is gone",
+        "a3c_lib/workers",
+        "signal.signal(signal.SIGIO, signal.SIG_IGN)",
+        "pass",
+    ),
+    Fault(
+        "python taken apart at a worker's end",
+        "a3c_lib/workers",
+        "        _run(link, body, shared)\n    _leave()",
+        "        _run(link, body, shared)",
+    ),
+    Fault(
+        "what a worker said last is lost",
+        "a3c_lib/workers",
+        "# if not, all it had to say is in the pipe\n        for kind, message in member.mail():",
+        "\n        for kind, message in member.mail() if alive else ():",
+    ),
+    Fault(
+        "an error after the last message fails the run",
+        "a3c_lib/workers",
+        'if "done" in member.told:\n            warnings',
+        "if False:\n            warnings",
+    ),
+    Fault(
+        "a closing that hangs is waited for without end",
+        "a3c_lib/workers",
+        "self.ask_to_end(CLOSING)",
+        "pass",
+    ),
+    Fault(
+        "whoever has begun nothing is waited for",
+        "a3c_lib/workers",
+        "if told_to_end and not self.told:",
+        "if False:",
+    ),
+    Fault(
+        "a spent budget and a late failure",
+        "a3c_lib/hogwild",
+        "if isinstance(error, WorkerError) and self.steps >= self.total_steps:",
+        "if False:",
+    ),
+    Fault(
+        "every tensor moved into shared memory",
+        "sharing",
+        "not (self.share or _is_shared(thing))",
+        "False",
+    ),
+    Fault(
+        "a file of torch's left in shared memory",
+        "sharing",
+        "unlink(missing_ok=True)  # torch",
+        "exists()  # torch",
+    ),
+    Fault(
+        "an ignored signal heard",
+        "a3c_lib/app/interrupts",
+        "not in (signal.SIG_IGN, None)",
+        "is not None",
+    ),
+    Fault(
+        "the echo of a request taken for a second one",
+        "a3c_lib/app/interrupts",
+        "now - self._came < ECHO",
+        "False",
+    ),
+    Fault(
+        "writing goes on into a closed terminal",
+        "a3c_lib/app/interrupts",
+        "os.dup2(nowhere, number)",
+        "pass",
+    ),
+    Fault(
+        "an interrupt that stops nothing",
+        "a3c_lib/app/interrupts",
+        "        self._stop()\n",
+        "",
+    ),
+    Fault(
+        "a traceback where torch is imported",
+        "a3c_lib/app/interrupts",
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)",
+        "pass",
+    ),
 ]
 
 

@@ -48,14 +48,11 @@ from a3c_lib.settings import (
     check_setting,
     check_settings,
 )
+from a3c_lib.sharing import NoRoomError
 from a3c_lib.training import Training
 
 Pixels = Annotated[int, Range(least=1, most=1000)]
 ATARI = "atari:"  # what the name of an Atari game begins with
-NO_ROOM = (
-    "there is too little shared memory for processes (/dev/shm); give the machine more (docker: "
-    "--shm-size 1g), or train in one process: a2c, or a3c with --schedule round-robin"
-)
 # Options that had another name in version 0.1, by whom they belong to.
 RENAMED = {
     "config": {"epsilon": "rmsprop_epsilon"},
@@ -410,9 +407,9 @@ class Plan(NamedTuple):
         try:
             algorithm = algorithm_of(self.algorithm)
             return algorithm.train(model, world, self.config, resume=resume, **options)
+        except NoRoomError as error:
+            raise RunError(in_a_line(error)) from error
         except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
-            if "shared memory" in str(error):
-                raise RunError(f"{NO_ROOM} ({in_a_line(error)})") from error
             if resume is None:
                 raise
             raise RunError(
