@@ -25,6 +25,7 @@ from a3c_lib.restoring import rollout_from
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode
 from a3c_lib.training import gradients_of
+from a3c_lib.workers import WorkerError
 from a3c_lib.worlds.exact import action_values, optimal_values
 
 in_turn = partial(a3c.Config, schedule="round-robin", total_steps=200, t_max=5)
@@ -609,3 +610,21 @@ def test_bad_input_is_named(options, message):
 def test_a_state_that_is_none_is_refused():
     with pytest.raises(ValueError, match=r"lacks \['optimizer', 'steps', 'updates'\]"):
         a3c.train(network(), "CartPole-v1", in_turn(), resume={"model": {}})
+
+
+@pytest.mark.parametrize("steps", [199, 200])
+def test_a_worker_that_fails_fails_the_run_while_the_budget_lasts(steps, monkeypatch):
+    class Failing(hogwild.InTurn):
+        def __next__(self):
+            self.shared.steps[0] = steps
+            raise WorkerError("worker 1 was killed")
+
+    monkeypatch.setitem(hogwild.SCHEDULES, "round-robin", Failing)
+    training = a3c.train(network(), "CartPole-v1", in_turn())
+    if steps < 200:
+        with pytest.raises(WorkerError, match="worker 1 was killed"):
+            next(training)
+    else:
+        with pytest.warns(RuntimeWarning, match="the budget is spent, but worker 1 was killed"):
+            assert list(training) == []
+    assert list(training) == []
