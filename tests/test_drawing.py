@@ -76,9 +76,24 @@ def test_names_at_the_ends_of_curves_do_not_overlap():
     ends = [drawing.End(1, y, f"curve {y}", drawing.BLUE) for y in (1.0, 0.99, 0.98, 0.2)]
     drawing.label_ends(ax, ends, {"a level": 0.985})
     ax.figure.canvas.draw()
-    boxes = sorted((t.get_window_extent().y0, t.get_window_extent().y1) for t in ax.texts)
+    named = [text for text in ax.texts if text.get_text()]
+    boxes = sorted((t.get_window_extent().y0, t.get_window_extent().y1) for t in named)
     # A box is a little higher than its letters.
     assert all(above[0] > below[1] - 3 for below, above in pairwise(boxes))
+
+
+def test_the_name_of_a_curve_that_ends_early_lies_across_no_other():
+    ax = drawing.axes()
+    ax.plot([0, 10], [0.5, 0.5])
+    ax.plot([0, 4], [0.0, 0.5])
+    ax.set_xlim(0, 10)
+    drawing.label_ends(ax, [drawing.End(4, 0.5, "early", "r"), drawing.End(10, 0.5, "late", "b")])
+    ax.figure.canvas.draw()
+    named = [text for text in ax.texts if text.get_text()]
+    assert all(text.get_window_extent().x0 > ax.bbox.x1 for text in named)
+    (leader,) = (text for text in ax.texts if not text.get_text())
+    assert leader.xy == (4, 0.5)  # from where it ended
+    assert leader.xyann == (10, 0.5)  # to its name
 
 
 def test_a_view_holds_its_values_and_nothing_below_the_lowest():

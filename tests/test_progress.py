@@ -62,6 +62,27 @@ def test_updates_come_when_they_are_asked_for(wrapper):
     assert taken == [1, 2]
 
 
+def interrupted(*given):
+    yield from given
+    raise KeyboardInterrupt
+
+
+@WRAPPERS
+def test_in_a_notebook_an_interrupt_ends_the_updates_and_keeps_them(wrapper, monkeypatch, capsys):
+    monkeypatch.setenv("A3C_LIB_PROGRESS", "off")
+    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    monkeypatch.setattr(progress._Place, "show", lambda *_: None)
+    given = updates(1, 2)
+    assert list(wrapper(interrupted(*given), 3)) == given
+    assert capsys.readouterr().out.startswith("Stopped here. What was learned until now is kept")
+
+
+@WRAPPERS
+def test_elsewhere_an_interrupt_passes_through(wrapper):
+    with pytest.raises(KeyboardInterrupt):
+        list(wrapper(interrupted(*updates(1, 2)), 3))
+
+
 @WRAPPERS
 def test_the_trainer_is_left_open(wrapper):
     with training() as ours:

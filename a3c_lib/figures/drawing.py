@@ -122,8 +122,9 @@ def note(
 
 
 def label_ends(ax: Axes, ends: Sequence[End], lines: Mapping[str, float] | None = None) -> None:
-    """Write each curve's name at its end, moved up or down where names would overlap. `lines` are
-    dashed levels, named in the same way."""
+    """Write each curve's name at the right of the axes, as high as its end, moved up or down where
+    names would overlap. A dotted line leads from an end that lies farther left, since a name there
+    would lie across the other curves. `lines` are dashed levels, named in the same way."""
     labels = list(ends)
     for text, level in (lines or {}).items():
         ax.axhline(level, color=GREY, linewidth=1, linestyle=DASHES, zorder=1)
@@ -134,9 +135,13 @@ def label_ends(ax: Axes, ends: Sequence[End], lines: Mapping[str, float] | None 
     points = 72 / cast(Figure, ax.figure).dpi
     heights = np.array([ax.transData.transform((end.x, end.y))[1] * points for end in labels])
     halo = [withStroke(linewidth=3, foreground="white")]
+    edge, width = ax.get_xlim()[1], abs(np.subtract(*ax.get_xlim()))
     for end, shift in zip(labels, apart(heights, gap=12.5) - heights, strict=True):
         look: dict[str, Any] = {"color": end.colour, "fontsize": TEXT, "va": "center"}
-        note(ax, end.text, (end.x, end.y), (7, shift), path_effects=halo, **look)
+        note(ax, end.text, (max(end.x, edge), end.y), (7, shift), path_effects=halo, **look)
+        if end.x < edge - 0.02 * width:
+            dotted = {"arrowstyle": "-", "color": end.colour, "linestyle": ":"}
+            ax.annotate("", (end.x, end.y), (edge, end.y), arrowprops=dotted)
 
 
 def apart(heights: Floats, gap: float) -> Floats:

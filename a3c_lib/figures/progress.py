@@ -4,7 +4,8 @@
         for update in track(training):
             ...
 
-They end when the loop ends, for whatever reason, and close nothing: the trainer is yours. With
+They end when the loop ends, for whatever reason, and close nothing: the trainer is yours. In a
+notebook an interrupt ends them too, in a line, and what they handed through is kept. With
 A3C_LIB_PROGRESS=off in the environment, as where the book is built, they leave out what differs
 from run to run: the line of text, and all but the last figure.
 """
@@ -16,6 +17,7 @@ import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from io import BytesIO
 from typing import Any, Protocol, TypeVar
 
@@ -97,7 +99,7 @@ def _tracked(updates: Iterable[U], total: int) -> Iterator[U]:
         disable=_is_off(),
     )
     returns: deque[float] = deque(maxlen=20)
-    try:
+    with _interruptible(), closing(bar):
         for update in updates:
             if not math.isnan(update.episode_return):
                 returns.append(update.episode_return)
@@ -105,8 +107,18 @@ def _tracked(updates: Iterable[U], total: int) -> Iterator[U]:
             bar.set_description_str(_count(update.steps, total), refresh=False)
             bar.update(min(update.steps, total) - bar.n)
             yield update
-    finally:
-        bar.close()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """In a notebook the stop button ends the updates, not the cell: `history = list(track(…))` has
+    what was learned until then, and no traceback shows what stands in the package."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not _in_notebook():
+            raise
+        print("Stopped here. What was learned until now is kept, and the cell goes on with it.")
 
 
 def _plotted(
@@ -119,16 +131,17 @@ def _plotted(
     history: list[U] = []
     place = _Place()
     due = math.inf if _is_off() else time.monotonic() + every
-    try:
-        for update in updates:
-            history.append(update)
-            if time.monotonic() > due:
+    with _interruptible():
+        try:
+            for update in updates:
+                history.append(update)
+                if time.monotonic() > due:
+                    place.show(_picture(history, total, names, title))
+                    due = time.monotonic() + every
+                yield update
+        finally:
+            if history:
                 place.show(_picture(history, total, names, title))
-                due = time.monotonic() + every
-            yield update
-    finally:
-        if history:
-            place.show(_picture(history, total, names, title))
 
 
 def _picture(history: Sequence[U], total: int, names: Sequence[str], title: str) -> dict[str, str]:
