@@ -35,6 +35,13 @@ complete = check.installation()
 # A wrong or missing answer never stops you. The function's name then stands for the book's own function, the *reference*, so that the cells below run either way. If you are stuck, `hint("0.1")`
 # gives a hint, and a stronger one when you call it again; `solution("0.1")` shows the reference; `progress()` shows where you are.
 #
+# Under an exercise's title stand the minutes that it takes most readers, and how hard it is: ●○○ is a few lines that the text has prepared, ●●● wants paper and pencil.
+#
+# Where the page asks you to **predict**, the cell below shows nothing until you run it. Write your answer down first; it is the cheapest way to notice what you have not understood.
+#
+# A row of three dots is a folded cell. It holds code that only loads or draws something, or the book's own checks of the numbers on the page. You need not open it. (Such a check of a mean allows four standard
+# errors, which chance exceeds once in 16,000 times, so that the book does not fail on a machine where other random numbers are drawn.)
+#
 # Run the cells from top to bottom. If something looks odd, use *Kernel → Restart Kernel and Run All Cells*: everything is computed afresh, and what you wrote stays.
 #
 # Let us try it on something that you may know already. First the imports.
@@ -334,9 +341,6 @@ plt.show()
 # Does playing agree with paper? Below are 2000 episodes of the coin, each with its return from the start. Their mean should be $V_0 = 0.4288$, up to chance. How far off can chance bring it? The mean
 # of $n$ independent numbers with standard deviation $\sigma$ has the **standard error** $\sigma / \sqrt n$, and in about 95 of 100 such experiments it lies within two standard errors of the truth. Where this book
 # compares a mean with something, it prints two standard errors after the ±.
-#
-# The `assert` in the cell allows four standard errors, here and elsewhere. Two would be exceeded by chance in one experiment of twenty, four in one of 16,000; and a book must not fail on your machine
-# because other random numbers were drawn there.
 
 
 # %%
@@ -831,7 +835,7 @@ plt.show()
 assert (V_best - V_after).max() < 0.06
 
 # %% [markdown]
-# And here it is at play: first as it was, then as it is.
+# And here it is at play: first as it was, then as it is. (To stop a film, give it a name, such as `film = animate(...)`; then `film.still(12)` shows one picture of it.)
 
 # %%
 from a3c_lib.figures.animation import animate
