@@ -22,7 +22,6 @@ from a3c_lib.rollout import Position as Position
 from a3c_lib.rollout import Rollout as Rollout
 from a3c_lib.rollout import collect as collect
 from a3c_lib.rollout import collect_episode as collect_episode
-from a3c_lib.rollout import dummy_steps as dummy_steps
 from a3c_lib.rollout import greedy as greedy
 from a3c_lib.rollout import initial_state as initial_state
 from a3c_lib.rollout import make_envs as make_envs
@@ -38,6 +37,7 @@ from a3c_lib import reinforce as reinforce
 from a3c_lib.reinforce import TabularPolicy as TabularPolicy
 from a3c_lib.reinforce import discounted_returns as discounted_returns
 from a3c_lib.reinforce import reinforce_loss as reinforce_loss
+from a3c_lib.evaluation import Agent as Agent
 from a3c_lib.evaluation import Evaluation as Evaluation
 from a3c_lib.evaluation import evaluate as evaluate
 from a3c_lib.networks import ActorCritic as ActorCritic

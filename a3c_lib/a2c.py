@@ -11,13 +11,12 @@ from typing import Any
 import gymnasium as gym
 import torch
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import VectorEnv
 from torch import nn
 
 from a3c_lib import losses, optim
 from a3c_lib.actor_critic import ActorCriticTraining, LossFunction, Targets
+from a3c_lib.making import Envs, MakeEnv, close_all, closed_on_error, find_spec, make_envs
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import Envs, MakeEnv, make_envs
 from a3c_lib.settings import NumEnvs
 from a3c_lib.training import RolloutConfig
 
@@ -39,17 +38,30 @@ class Config(losses.Config, optim.Config, RolloutConfig):
             raise ValueError(f"device {self.device!r} cannot be used here: {reason}") from None
 
 
-def make_vector_env(source: MakeEnv, num_envs: int, fast: bool = True) -> Envs:
+def make_vector_env(source: MakeEnv | Envs, num_envs: int, fast: bool = True) -> Envs:
     """Copies of an environment in step with each other: Gymnasium's own fast vector environment,
-    if the id has one and `fast` allows it.
+    if the id has one that shows what a single environment shows, and `fast` allows it.
 
     >>> make_vector_env("CartPole-v1", 4)
     CartPoleVectorEnv(CartPole-v1, num_envs=4)
     """
-    spec = gym.spec(source) if isinstance(source, str) else source
-    if fast and isinstance(spec, EnvSpec) and spec.vector_entry_point is not None:
-        return gym.make_vec(spec, num_envs, vectorization_mode="vector_entry_point")
-    return make_envs(source, num_envs)
+    spec = find_spec(source) if isinstance(source, str) else source
+    own = _own_vector_env(spec, num_envs) if fast and isinstance(spec, EnvSpec) else None
+    return make_envs(source, num_envs) if own is None else own
+
+
+def _own_vector_env(spec: EnvSpec, num_envs: int) -> Envs | None:
+    """The vector environment that a spec names, if it shows and takes what a single one does."""
+    if spec.vector_entry_point is None or spec.additional_wrappers:
+        return None
+    single = gym.make(spec)
+    envs: Envs = gym.make_vec(spec, num_envs, vectorization_mode="vector_entry_point")
+    same = (single.observation_space, single.action_space) == (
+        envs.single_observation_space,
+        envs.single_action_space,
+    )
+    close_all([single.close] if same else [single.close, envs.close])
+    return envs if same else None
 
 
 def train(
@@ -74,15 +86,8 @@ def train(
     ...     [update.updates for update in training]
     [1, 2, 3]
     """
-    if isinstance(make_env, VectorEnv):
-        envs: Envs = make_env
-        if envs.num_envs != config.num_envs:
-            raise ValueError(
-                f"num_envs is that of the vector environment, {envs.num_envs}; "
-                f"got {config.num_envs}"
-            )
-    else:
-        envs = make_vector_env(make_env, config.num_envs, config.fast_envs)
-    optimizer = config.make_optimizer(list(model.to(config.device).parameters()))
-    loss = config.loss if loss is None else loss
-    return ActorCriticTraining(model, optimizer, envs, config, targets, loss, resume)
+    envs = make_vector_env(make_env, config.num_envs, config.fast_envs)
+    with closed_on_error(envs.close):
+        optimizer = config.make_optimizer(list(model.to(config.device).parameters()))
+        loss = config.loss if loss is None else loss
+        return ActorCriticTraining(model, optimizer, envs, config, targets, loss, resume)

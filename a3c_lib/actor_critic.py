@@ -15,18 +15,16 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from a3c_lib.lessons import Lesson, Recent, mean_return, report
+from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
 from a3c_lib.networks import ActorCritic
 from a3c_lib.playing import Played
 from a3c_lib.rollout import (
-    Envs,
     Episode,
     HasLogits,
-    MakeEnv,
     Rollout,
     State,
     check_shapes,
     device_of,
-    make_envs,
     sampled,
 )
 from a3c_lib.training import (
@@ -168,7 +166,7 @@ def lesson_of(
     logits, values, next_values = look_back(model, rollout, played.state, played.dummies)
     returns = targets(rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma)
     actions = rollout.actions
-    if played.dummies is not None and played.dummies.any():
+    if played.dummies.any():
         real = ~played.dummies.to(values.device)
         logits, values, actions, returns = logits[real], values[real], actions[real], returns[real]
     losses = loss(logits, values, actions, returns)
@@ -251,7 +249,7 @@ class ActorCriticTraining(SingleThreadTraining[nn.Module, Update]):
 
 def train(
     model: nn.Module,
-    make_env: MakeEnv,
+    make_env: MakeEnv | Envs,
     config: Config,
     *,
     targets: Targets = one_step_targets,
@@ -260,10 +258,12 @@ def train(
 ) -> ActorCriticTraining:
     """Collect t_max steps, learn from them once, and so on, with Adam.
 
-    Any module that gives `logits, values`, and has `logits(observations)` and
-    `values(observations)`, will do as a model, and so will one with memory (chapter 04). It is
-    yours, and holds what was learned after every update. Raises FloatingPointError, with the model
-    left as it was, if a gradient is not finite.
+    Any module that gives `logits, values` of observations (T, N, *O), and has
+    `logits(observations)` and `values(observations)`, for (N, *O), will do as a model, and so will
+    one with memory (chapter 04). It is yours, and holds what was learned after every update.
+    `make_env` may be a vector environment of your own; it is closed with the training. Raises
+    FloatingPointError, with the model left as it was, if an observation, a loss or a gradient is
+    not finite.
 
     >>> import gymnasium as gym
     >>> model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=0)
@@ -273,4 +273,5 @@ def train(
     """
     adam = TorchOptimizer(torch.optim.Adam(model.parameters(), lr=config.learning_rate))
     envs = make_envs(make_env, config.num_envs)
-    return ActorCriticTraining(model, adam, envs, config, targets, loss, resume)
+    with closed_on_error(envs.close):
+        return ActorCriticTraining(model, adam, envs, config, targets, loss, resume)

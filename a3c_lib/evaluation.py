@@ -1,19 +1,36 @@
 """Chapter 00: how good is an agent? Play episodes, and say how sure we are."""
 
 import math
-from typing import Literal, NamedTuple
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import VectorEnv
+from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
+from torch import nn
 
+from a3c_lib.making import (
+    Envs,
+    MakeEnv,
+    MakesEnvs,
+    check_actions,
+    closed_on_error,
+    make_env,
+    make_envs,
+)
 from a3c_lib.playing import Player
+from a3c_lib.restoring import Statistics, set_statistics, statistics_of
 from a3c_lib.rollout import (
     Episode,
     HasLogits,
-    MakeEnv,
     Policy,
     greedy,
-    make_envs,
+    initial_state,
     sampled,
     seed_sequence,
 )
@@ -56,16 +73,25 @@ class Evaluation(NamedTuple):
 
 def evaluate(
     model: HasLogits,
-    make_env: MakeEnv,
+    make_env: MakeEnv | Envs,
     episodes: int = 100,
     seed: int = 0,
     actions: Actions = "sampled",
     num_envs: int = 10,
+    *,
+    max_steps: int = 30_000,
+    statistics: Statistics | None = None,
 ) -> Evaluation:
     """Play `episodes` episodes in environments of its own; nothing of a training run is touched.
 
     Every environment plays the same number of episodes: to take whichever end first would favour
-    short ones.
+    short ones. Meanwhile the model is in evaluation mode (`model.eval()`). `make_env` may be a
+    vector environment of your own; it is closed then, and `num_envs` is its number.
+
+    An episode that lasts `max_steps` steps is cut there, with a warning; where a vector environment
+    goes on longer, RuntimeError is raised. Environments that normalise observations or rewards do
+    it with the `statistics` that training has gathered, `training.state_dict()["statistics"]`, and
+    without them with their own, from nothing, with a warning.
 
     >>> from a3c_lib.reinforce import TabularPolicy
     >>> evaluate(TabularPolicy(4, 2), "a3c_lib/Corridor-v0", episodes=20, seed=1).mean
@@ -73,16 +99,19 @@ def evaluate(
     """
     if episodes < 2:
         raise ValueError(f"episodes is at least 2, for an interval; got {episodes}")
-    if actions not in ("sampled", "greedy"):
-        raise ValueError(f"actions is 'sampled' or 'greedy'; got {actions!r}")
-    num_envs = min(num_envs, episodes)
+    if max_steps < 1:
+        raise ValueError(f"max_steps is at least 1; got {max_steps}")
+    _check_actions(actions)
+    own = make_env if isinstance(make_env, VectorEnv) else None
+    num_envs = min(num_envs, episodes) if own is None else own.num_envs
     for_envs, for_actions = seed_sequence(seed).spawn(2)
-    player = Player(make_envs(make_env, num_envs), (for_envs, for_actions), model)
-    policy = sampled(model, player.generator) if actions == "sampled" else greedy(model)
-    try:
-        played = _play(player, policy, math.ceil(episodes / num_envs))
-    finally:
-        player.close()
+    envs = make_envs(_cut(make_env, max_steps), num_envs)
+    with closed_on_error(envs.close), evaluating(model):
+        _normalise(envs, statistics)
+        player = Player(envs, (for_envs, for_actions), model)
+        policy = _policy(model, actions, player.generator)
+        played = _play(player, policy, math.ceil(episodes / num_envs), max_steps)
+    player.close()
     kept = played[:episodes]
     return Evaluation(
         np.array([episode.episode_return for episode in kept]),
@@ -91,10 +120,111 @@ def evaluate(
     )
 
 
-def _play(player: Player, policy: Policy, each: int) -> list[Episode]:
+def _policy(model: HasLogits, actions: Actions, generator: torch.Generator) -> Policy:
+    return sampled(model, generator) if actions == "sampled" else greedy(model)
+
+
+def _check_actions(actions: Actions) -> None:
+    if actions not in ("sampled", "greedy"):
+        raise ValueError(f"actions is 'sampled' or 'greedy'; got {actions!r}")
+
+
+def _cut(source: MakeEnv | Envs, max_steps: int) -> MakeEnv | Envs:
+    """What makes the same environments with a time limit, where they are made one by one."""
+    if isinstance(source, VectorEnv | MakesEnvs):
+        return source
+    return lambda: TimeLimit(make_env(source), max_steps)
+
+
+def _normalise(envs: Envs, statistics: Statistics | None) -> None:
+    if statistics:
+        set_statistics(envs, statistics, frozen=True)
+    elif statistics_of(envs):
+        warnings.warn(
+            "these environments normalise with statistics that begin from nothing, others than the "
+            'agent was trained with: hand over statistics=training.state_dict()["statistics"]',
+            stacklevel=3,
+        )
+
+
+def _play(player: Player, policy: Policy, each: int, max_steps: int) -> list[Episode]:
     """The first `each` episodes of every environment: all first ones, then all second ones, …"""
     played: list[list[Episode]] = [[] for _ in range(player.envs.num_envs)]
+    cut = False
     while min(map(len, played)) < each:
         for episode in player.play(policy, t_max=16).rollout.episodes:
             played[episode.env].append(episode)
+            if episode.length >= max_steps and not cut:
+                cut = True
+                warnings.warn(
+                    f"an episode was cut after {max_steps:,} steps, and its return is of these: "
+                    "does this world have an end, or a time limit (max_episode_steps)?",
+                    stacklevel=3,
+                )
+        if player.position.steps_so_far.max() > max_steps:
+            raise RuntimeError(
+                f"an episode goes on after {max_steps:,} steps: give these environments a time "
+                "limit, or evaluate with more max_steps"
+            )
     return [episodes[k] for k in range(each) for episodes in played]
+
+
+@contextmanager
+def evaluating(model: object) -> Iterator[None]:
+    """Within the block the model is in evaluation mode, without dropout for example; then each of
+    its modules is again as it was. What is no module stays as it is."""
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    in_training = [module for module in modules if module.training]
+    if isinstance(model, nn.Module):
+        model.eval()
+    try:
+        yield
+    finally:
+        for module in in_training:
+            module.training = True
+
+
+class Agent:
+    """A model that acts, an observation at a time: for use after training.
+
+    Actions are counted as in `action_space`. They are greedy, or sampled with `seed`. What the
+    model remembers of an episode is carried along; `begin` comes before every episode but the
+    first. Raises ValueError for actions that are not Discrete.
+
+    >>> import gymnasium as gym
+    >>> from a3c_lib.reinforce import TabularPolicy
+    >>> env = gym.make("a3c_lib/Corridor-v0")
+    >>> agent = Agent(TabularPolicy(4, 2), env.action_space, actions="sampled", seed=1)
+    >>> observation, _ = env.reset(seed=0)
+    >>> ended, steps = False, 0
+    >>> while not ended:
+    ...     action = agent.act(observation)
+    ...     observation, reward, terminated, truncated, _ = env.step(action)
+    ...     ended, steps = terminated or truncated, steps + 1
+    >>> steps, reward
+    (6, 1.0)
+    """
+
+    def __init__(
+        self,
+        model: HasLogits,
+        action_space: spaces.Space[Any],
+        actions: Actions = "greedy",
+        seed: int = 0,
+    ) -> None:
+        _check_actions(actions)
+        self.model, self._first = model, check_actions(action_space).start
+        self._policy = _policy(model, actions, torch.Generator().manual_seed(seed))
+        self.begin()
+
+    def begin(self) -> None:
+        """An episode begins: nothing of another one is remembered."""
+        self._state = initial_state(self.model, 1)
+
+    def act(self, observation: Any) -> int:
+        """The action for an observation (*O), as the environment shows it."""
+        with evaluating(self.model):
+            action, self._state = self._policy(
+                torch.as_tensor(np.array(observation))[None], self._state
+            )
+        return int(self._first + action.item())

@@ -15,15 +15,22 @@ from functools import cached_property, partial
 from itertools import chain
 from typing import Any, Literal, NamedTuple, Protocol
 
-import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
 from a3c_lib import optim
 from a3c_lib.lessons import Lesson, Recent, report
+from a3c_lib.making import (
+    MakeEnv,
+    check_distinct,
+    close_all,
+    closed_on_error,
+    for_workers,
+    make_envs,
+)
 from a3c_lib.playing import Played, Player
-from a3c_lib.restoring import memory_from, rollout_from, rollout_state
-from a3c_lib.rollout import MakeEnv, Policy, device_of, make_envs
+from a3c_lib.restoring import memory_from, rollout_from, rollout_state, warn_of_own_statistics
+from a3c_lib.rollout import Policy, device_of
 from a3c_lib.settings import NotNegativeCount, NumWorkers
 from a3c_lib.sharing import in_shared_memory, semaphore
 from a3c_lib.training import (
@@ -128,6 +135,7 @@ class Worker:
             self.optimizer = config.make_optimizer(shared.parameters)
         own = seeds(config.seed, shared.step_count, rank)
         self.player = Player(make_envs(make_env, config.num_envs), own, model)
+        warn_of_own_statistics(self.player.envs)
         self.recent = Recent(config.t_max * config.num_envs)
         self.under_way: UnderWay | None = None  # between `begin` and `finish`
 
@@ -238,21 +246,18 @@ def seeing(model: nn.Module, tensors: Sequence[Tensor]) -> nn.Module:
 
 
 def _under_way_state(under_way: UnderWay) -> dict[str, Any]:
-    rollout, memory, dummies = under_way.played
+    rollout, memory = under_way.played
     return {
         "rollout": rollout_state(rollout),
         "memory": memory,
-        "dummies": dummies,
         "updates_seen": under_way.updates_seen,
     }
 
 
 def _under_way_from(state: Mapping[str, Any], device: torch.device) -> UnderWay:
-    # Version 0.1 kept the whole position in which the rollout began; there were no dummies.
+    # Version 0.1 kept the whole position in which the rollout began.
     memory = state["began"]["policy_state"] if "began" in state else state["memory"]
-    played = Played(
-        rollout_from(state["rollout"]), memory_from(memory, device), state.get("dummies")
-    )
+    played = Played(rollout_from(state["rollout"]), memory_from(memory, device))
     return UnderWay(played, state["updates_seen"])
 
 
@@ -270,7 +275,11 @@ class InTurn(Iterator[Any]):
 
     def __init__(self, make_worker: MakeWorker, shared: Shared, config: Config) -> None:
         self.shared, self.total_steps = shared, config.total_steps
-        self.workers = [make_worker(rank, shared) for rank in range(config.num_workers)]
+        self.workers: list[Worker] = []
+        with closed_on_error(self.close):
+            for rank in range(config.num_workers):
+                self.workers.append(make_worker(rank, shared))
+            check_distinct(*(worker.player.envs for worker in self.workers))
         self.turn = 0  # whose it is
         self.stopped = False
 
@@ -307,8 +316,7 @@ class InTurn(Iterator[Any]):
 
     def close(self) -> None:
         """Close the workers' environments."""
-        for worker in self.workers:
-            worker.player.close()
+        close_all(worker.player.close for worker in self.workers)
 
 
 class InProcesses(Iterator[Any]):
@@ -395,15 +403,18 @@ class HogwildTraining(Training[nn.Module, Any]):
             if target is not None:
                 target.load_state_dict(resume["target"])
         self._count()
-        # A notebook's registrations are unknown in other processes; what they stand for is not.
-        known = gym.spec(make_env) if isinstance(make_env, str) else make_env
         make_worker = partial(
-            _make_worker, model=deepcopy(model), make_env=known, config=config, method=method
+            _make_worker,
+            model=deepcopy(model),
+            make_env=for_workers(make_env),
+            config=config,
+            method=method,
         )
         self._schedule: InTurn | InProcesses | None = None
         if self.steps < self.total_steps:
             self._schedule = SCHEDULES[config.schedule](make_worker, self.shared, config)
-            self.restored = resume is not None and self._schedule.load_state_dict(resume)
+            with closed_on_error(self._schedule.close):
+                self.restored = resume is not None and self._schedule.load_state_dict(resume)
 
     @property
     def pids(self) -> Mapping[int, int]:

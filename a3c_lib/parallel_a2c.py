@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,9 +21,11 @@ from torch import Tensor, nn
 from a3c_lib import a2c, optim
 from a3c_lib.actor_critic import Loss, LossFunction, Targets, Update, lesson_of
 from a3c_lib.lessons import Lesson, Recent, report
+from a3c_lib.making import MakeEnv, for_workers
 from a3c_lib.playing import Player
+from a3c_lib.restoring import warn_of_own_statistics
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import Episode, MakeEnv, sampled
+from a3c_lib.rollout import Episode, sampled
 from a3c_lib.settings import NumWorkers
 from a3c_lib.sharing import in_shared_memory, semaphore
 from a3c_lib.training import Training, clip_gradients, go_on, leave_shared_memory, seeds
@@ -102,6 +103,7 @@ class Worker:
         num_envs = config.num_envs // config.num_workers
         envs = a2c.make_vector_env(make_env, num_envs, config.fast_envs)
         self.player = Player(envs, seeds(config.seed, self.steps, link.rank), self.model)
+        warn_of_own_statistics(envs)
 
     def update(self, lesson: Lesson) -> Part | None:
         """Meet, and take the step that all take.   → None if stopped"""
@@ -202,8 +204,13 @@ class ParallelTraining(Training[nn.Module, Update]):
         self._closed = False
         self._team: Team | None = None
         if self.steps < self.total_steps:
-            known = gym.spec(make_env) if isinstance(make_env, str) else make_env
-            body = partial(in_a_process, make_env=known, config=config, targets=targets, loss=loss)
+            body = partial(
+                in_a_process,
+                make_env=for_workers(make_env),
+                config=config,
+                targets=targets,
+                loss=loss,
+            )
             self._team = Team(body, self._share(), config.num_workers)
 
     @in_shared_memory()

@@ -11,15 +11,14 @@ import torch
 from numpy.random import SeedSequence
 from torch import Tensor
 
-from a3c_lib.restoring import restore, world_state
+from a3c_lib.making import Envs, closed_on_error
+from a3c_lib.restoring import restore, set_statistics, statistics_of, world_state
 from a3c_lib.rollout import (
-    Envs,
     Policy,
     Rollout,
     State,
     collect,
     collect_episode,
-    dummy_steps,
     initial_state,
     start,
 )
@@ -30,9 +29,11 @@ class Played(NamedTuple):
 
     rollout: Rollout
     state: State = None  # what the policy carried along when the rollout began
-    dummies: Tensor | None = (
-        None  # (T, N) steps that only reset an environment; None: there are none
-    )
+
+    @property
+    def dummies(self) -> Tensor:
+        """The rollout's: steps that only reset an environment.   (T, N)"""
+        return self.rollout.dummies
 
 
 class Player:
@@ -52,20 +53,18 @@ class Player:
     """
 
     def __init__(self, envs: Envs, seeds: tuple[SeedSequence, SeedSequence], model: object) -> None:
-        for_envs, for_actions = seeds
+        self._for_envs, for_actions = seeds
         self.envs = envs
         self.generator = torch.Generator().manual_seed(int(for_actions.generate_state(1)[0]))
-        try:
-            self.position = start(envs, for_envs, initial_state(model, envs.num_envs))
-        except BaseException:
-            envs.close()
-            raise
+        self._closed = False
+        with closed_on_error(envs.close):
+            self.position = start(envs, self._for_envs, initial_state(model, envs.num_envs))
 
     def play(self, policy: Policy, t_max: int) -> Played:
         """Act for `t_max` steps, from where the last rollout stopped."""
         began = self.position
         rollout, self.position = collect(self.envs, policy, began, t_max)
-        return Played(rollout, began.policy_state, dummy_steps(self.envs, rollout, began))
+        return Played(rollout, began.policy_state)
 
     def play_episode(self, policy: Policy) -> Rollout:
         """Act until the episode ends, in one environment."""
@@ -74,20 +73,22 @@ class Player:
 
     @property
     def closed(self) -> bool:
-        """Whether the environments are closed."""
-        return self.envs.closed
+        """Whether the environments are closed. (Not every vector environment says so itself.)"""
+        return self._closed or self.envs.closed
 
     def close(self) -> None:
         """Close the environments. Twice is fine."""
         if not self.closed:
+            self._closed = True
             self.envs.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the random numbers, and where the environments stand: None if they cannot be
-        restored (see `restoring`)."""
+        """The state of the random numbers; where the environments stand, None if they cannot be
+        restored; and the statistics of those that normalise (see `restoring`)."""
         return {
             "generator": self.generator.get_state(),
             "world": world_state(self.envs, self.position),
+            "statistics": statistics_of(self.envs),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> bool:
@@ -95,5 +96,9 @@ class Player:
         they can."""
         self.generator.set_state(state["generator"])
         position = restore(self.envs, state.get("world"), self.position)
+        if position is None and state.get("statistics"):
+            # The first observations, too, are to be normalised with them.
+            set_statistics(self.envs, state["statistics"])
+            self.position = start(self.envs, self._for_envs, self.position.policy_state)
         self.position = position or self.position
         return position is not None

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from a3c_lib import training
-from a3c_lib.rollout import Episode, MakeEnv, check_shapes, make_envs, sampled
+from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
+from a3c_lib.rollout import Episode, check_shapes, sampled
 from a3c_lib.settings import Count, Fraction, Positive
 from a3c_lib.training import SingleThreadTraining, TorchOptimizer, clip_gradients, gradients_of
 
@@ -96,13 +97,15 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
     def __init__(
         self,
         model: TabularPolicy,
-        make_env: MakeEnv,
+        make_env: MakeEnv | Envs,
         config: Config,
         resume: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = config
         sgd = TorchOptimizer(torch.optim.SGD(model.parameters(), lr=config.learning_rate))
-        super().__init__(model, sgd, make_envs(make_env), config, resume)
+        envs = make_envs(make_env)
+        with closed_on_error(envs.close):
+            super().__init__(model, sgd, envs, config, resume)
 
     def update(self) -> Update:
         """Play one episode, and learn from it."""
@@ -120,7 +123,7 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
 
 def train(
     model: TabularPolicy,
-    make_env: MakeEnv,
+    make_env: MakeEnv | Envs,
     config: Config,
     resume: Mapping[str, Any] | None = None,
 ) -> ReinforceTraining:

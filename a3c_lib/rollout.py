@@ -8,31 +8,31 @@ looks past an end.
 """
 
 from collections.abc import Callable, Sequence
-from copy import copy
+from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol
 
-import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils._pytree import keystr, tree_flatten_with_path, tree_map
 
-Envs = VectorEnv[Any, Any, Any]
+from a3c_lib.making import (
+    Envs as Envs,
+    HasLives,
+    MakeEnv as MakeEnv,
+    MakesEnvs as MakesEnvs,
+    check_distinct,
+    check_spaces,
+    lives_of,
+    make_env as make_env,
+    make_envs as make_envs,
+)
 
-
-@runtime_checkable
-class MakesEnvs(Protocol):
-    """What makes many environments at once, such as `atari.Game` (chapter 07)."""
-
-    def make_envs(self, num_envs: int) -> Envs:
-        """`num_envs` of them as one vector environment."""
-
-
-MakeEnv = str | EnvSpec | MakesEnvs | Callable[[], gym.Env[Any, Any]]
-State = tuple[Tensor, ...] | None  # of a model with memory, (N, …) each, 0 where an episode begins
+# Of a model with memory: a tensor (N, …), or any tuples, lists and dicts of such. None: no memory.
+State = Any
 Policy = Callable[[Tensor, Any], tuple[Tensor, Any]]  # (observation, state) → (action, state)
 
 
@@ -70,6 +70,9 @@ class Rollout(NamedTuple):
     Where an episode ended, the row after it is the next episode's first; what the world showed at
     the end, before the reset, stands in `final`. `observations` and `next_observations` read them
     as pairs (o_t, o_{t+1}).
+
+    Where environments reset in the step after an end (NEXT_STEP), that step is one of the
+    `dummies`: it must not be learned from. With SAME_STEP there are none.
     """
 
     seen: Tensor  # (T+1, N, *O)  what each action was chosen on, and what came last
@@ -78,6 +81,7 @@ class Rollout(NamedTuple):
     terminated: Tensor  # (T, N)      the world ended here: nothing comes after
     truncated: Tensor  # (T, N)      a time limit cut here: something would have come
     final: Tensor  # (K, *O)     what was shown at the K ends, in the order of `ended`
+    dummies: Tensor  # (T, N)      steps that only reset an environment, and belong to no episode
     episodes: tuple[Episode, ...]  # those that ended during the rollout
 
     @classmethod
@@ -91,7 +95,7 @@ class Rollout(NamedTuple):
         truncated: Tensor,
         episodes: tuple[Episode, ...] = (),
     ) -> "Rollout":
-        """The rollout with these pairs (o_t, o_{t+1}), (T, N, *O) each.
+        """The rollout with these pairs (o_t, o_{t+1}), (T, N, *O) each, and no dummies.
 
         Raises ValueError where o_{t+1} is not the next row's observation although no episode ended.
 
@@ -109,7 +113,8 @@ class Rollout(NamedTuple):
             )
         seen = torch.cat([observations, next_observations[-1:]])
         final = next_observations[ended]
-        return cls(seen, actions, rewards, terminated, truncated, final, episodes)
+        dummies = torch.zeros_like(ended)
+        return cls(seen, actions, rewards, terminated, truncated, final, dummies, episodes)
 
     @property
     def observations(self) -> Tensor:
@@ -148,7 +153,8 @@ class Rollout(NamedTuple):
         return Rollout(*map(f, self[:-1]), episodes=self.episodes)  # type: ignore[misc, arg-type]
 
     def column(self, n: int) -> "Rollout":
-        """What environment n did: a rollout (T, 1), without the list of episodes.
+        """What environment n did: a rollout (T, 1), without the list of episodes. As in a list, −1
+        is the last one, and IndexError is raised where there is none.
 
         >>> two = torch.tensor([[1, 10], [2, 20]])
         >>> no = torch.zeros(2, 2, dtype=torch.bool)
@@ -157,6 +163,7 @@ class Rollout(NamedTuple):
                 [20],
                 [30]])
         """
+        n = range(self.actions.shape[1])[n]
         _, env = self.ended.nonzero(as_tuple=True)
         return Rollout(
             self.seen[:, n : n + 1],
@@ -165,6 +172,7 @@ class Rollout(NamedTuple):
             self.terminated[:, n : n + 1],
             self.truncated[:, n : n + 1],
             self.final[env == n],
+            self.dummies[:, n : n + 1],
             episodes=(),
         )
 
@@ -182,43 +190,6 @@ def check_shapes(**tensors: Tensor) -> None:
     if len({tensor.shape for tensor in tensors.values()}) > 1:
         shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
         raise ValueError(f"these must have one shape: {shapes}")
-
-
-def make_env(source: MakeEnv, **options: Any) -> gym.Env[Any, Any]:
-    """One environment from an id, an EnvSpec or a function that takes nothing.
-
-    >>> make_env("CartPole-v1").spec.id
-    'CartPole-v1'
-    """
-    if isinstance(source, str | EnvSpec):
-        return gym.make(source, **options)
-    if not callable(source):
-        raise TypeError(
-            f"an environment is made from an id, an EnvSpec or a function; got {source!r}"
-        )
-    return source(**options)
-
-
-def make_envs(source: MakeEnv, num_envs: int = 1) -> Envs:
-    """Copies of an environment as one vector environment, which resets in the step that ends."""
-    if num_envs < 1:
-        raise ValueError(f"num_envs is at least 1; got {num_envs}")
-    if isinstance(source, MakesEnvs):
-        return source.make_envs(num_envs)
-    return SyncVectorEnv(
-        [lambda: CopiesObservations(make_env(source))] * num_envs,
-        autoreset_mode=AutoresetMode.SAME_STEP,
-    )
-
-
-class CopiesObservations(gym.Wrapper[Any, Any, Any, Any]):
-    """Hands out copies: an environment may write into the same array again, as it resets after an
-    end, and what it showed at the end would be lost."""
-
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """The environment's, with a copy of what is seen."""
-        observation, *rest = self.env.step(action)
-        return copy(observation), *rest
 
 
 def seed_sequence(seed: int | np.random.SeedSequence, *path: int) -> np.random.SeedSequence:
@@ -246,13 +217,22 @@ def seeds_of_31_bits(seeds: list[int]) -> list[int]:
 
 
 def start(envs: Envs, seed: int | np.random.SeedSequence, policy_state: Any = None) -> Position:
-    """Begin an episode in every environment, each with a seed of its own."""
+    """Begin an episode in every environment, each with a seed of its own.
+
+    `policy_state` is what the policy carries along: `initial_state(model, num_envs)`. Raises
+    ValueError for environments that do not reset themselves, for one that stands in two places, for
+    observations that are no single array, actions that are not Discrete, and a memory whose tensors
+    are not (N, …).
+    """
     mode = envs.metadata.get("autoreset_mode")
     if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
         raise ValueError(
             "rollouts need environments that reset themselves, with AutoresetMode.SAME_STEP or "
             f"NEXT_STEP; these have {mode}"
         )
+    check_spaces(envs)
+    check_distinct(envs)
+    _check_memory(policy_state, envs.num_envs)
     seeds = env_seeds(seed, envs.num_envs)
     try:
         observation = _first_observation(envs, seeds)
@@ -275,20 +255,47 @@ def _first_observation(envs: Envs, seeds: list[int]) -> Any:
 
 
 def initial_state(model: object, num_envs: int) -> State:
-    """What a policy of `model` carries along when episodes begin: None if it has no memory."""
+    """What a policy of `model` carries along when episodes begin: None if it has no memory.
+
+    Raises ValueError for a memory that is not made of tensors (N, …).
+    """
     begin = getattr(model, "initial_state", None)
-    return None if begin is None else begin(num_envs)
+    if begin is None:
+        return None
+    state = begin(num_envs)
+    _check_memory(state, num_envs, tensors_only=True)
+    return tree_map(torch.detach, state)
 
 
-def collect(envs: Envs, policy: Policy, position: Position, t_max: int) -> tuple[Rollout, Position]:
-    """Act for `t_max` steps from `position` on.   → rollout (T = t_max, N), position after it."""
+def _check_memory(state: Any, num_envs: int, tensors_only: bool = False) -> None:
+    """One part of a memory for each environment, so that each can begin anew by itself."""
+    for path, part in tree_flatten_with_path(state)[0]:
+        if not isinstance(part, Tensor) and not tensors_only:
+            continue
+        if not isinstance(part, Tensor) or part.shape[:1] != (num_envs,):
+            got = tuple(part.shape) if isinstance(part, Tensor) else repr(part)
+            raise ValueError(
+                f"a memory is made of tensors (N, …), here with N = {num_envs}, in tuples, lists "
+                f"and dicts; got {got} as state{keystr(path)}"
+            )
+
+
+def collect(
+    envs: Envs,
+    policy: Policy,
+    position: Position,
+    t_max: int,
+    infos: list[dict[str, Any]] | None = None,
+) -> tuple[Rollout, Position]:
+    """Act for `t_max` steps from `position` on.   → rollout (T = t_max, N), position after it.
+
+    The `info` of every step is added to the list `infos`, if one is given; nothing in it is
+    otherwise used, but what Gymnasium itself puts there. Raises FloatingPointError, with the
+    environment and the step, if an observation or the policy's logits are not numbers.
+    """
     if t_max < 1:
         raise ValueError(f"t_max is a number of steps, at least 1; got {t_max}")
-    steps: list[_Step] = []
-    for _ in range(t_max):
-        step, position = _advance(envs, policy, position)
-        steps.append(step)
-    return _stack(steps, position), position
+    return _collect(envs, policy, position, lambda steps: len(steps) == t_max, infos)
 
 
 def collect_episode(envs: Envs, policy: Policy, position: Position) -> tuple[Rollout, Position]:
@@ -299,45 +306,99 @@ def collect_episode(envs: Envs, policy: Policy, position: Position) -> tuple[Rol
             "one episode needs one environment that resets in the step that ends; "
             f"got {envs.num_envs} with {mode}"
         )
-    steps: list[_Step] = []
-    while not (steps and steps[-1].episodes):
-        step, position = _advance(envs, policy, position)
-        steps.append(step)
-    return _stack(steps, position), position
+    return _collect(envs, policy, position, lambda steps: bool(steps[-1].episodes))
 
 
-def dummy_steps(envs: Envs, rollout: Rollout, began: Position) -> Tensor:
-    """Which steps of a rollout that `began` there only reset an environment.   → (T, N)
-
-    With SAME_STEP none, with NEXT_STEP one after every end. What is in them belongs to no episode,
-    and must not be learned from.
-    """
-    if not _next_step(envs):
-        return torch.zeros_like(rollout.ended)
-    return torch.cat([torch.as_tensor(began.resetting)[None], rollout.ended[:-1]])
+def _collect(
+    envs: Envs,
+    policy: Policy,
+    position: Position,
+    enough: Callable[[Sequence["_Step"]], bool],
+    infos: list[dict[str, Any]] | None = None,
+) -> tuple[Rollout, Position]:
+    lives, steps = lives_of(envs), list[_Step]()
+    try:
+        while not (steps and enough(steps)):
+            step, position, info = _advance(envs, policy, position, lives)
+            steps.append(step)
+            if infos is not None:
+                infos.append(info)
+    except FloatingPointError as error:
+        raise FloatingPointError(f"step {len(steps)} of the rollout: {error}") from None
+    rollout = _stack(steps, position)
+    _check_numbers(rollout)
+    return rollout, position
 
 
 def sampled(model: HasLogits, generator: torch.Generator) -> Policy:
     """a ~ π(· | o): the policy that explores, and the one that the policy gradient is about."""
-
-    @torch.no_grad()
-    def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
-        logits, state = _logits(model, observation, state)
-        pi = logits.softmax(dim=-1)
-        return torch.multinomial(pi, 1, generator=generator).squeeze(-1), state
-
-    return policy
+    return ModelPolicy(model, partial(_drawn, generator=generator))
 
 
 def greedy(model: HasLogits) -> Policy:
     """a = argmax π(· | o)."""
+    return ModelPolicy(model, _likeliest)
+
+
+class ModelPolicy:
+    """Acts as a model's logits say. Where an episode begins, its memory is the model's
+    `initial_state`."""
+
+    def __init__(self, model: HasLogits, choose: Callable[[Tensor], Tensor]) -> None:
+        self.model, self.choose = model, choose
 
     @torch.no_grad()
-    def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
-        logits, state = _logits(model, observation, state)
-        return logits.argmax(dim=-1), state
+    def __call__(self, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """(N, *O), state → actions (N), state after them."""
+        logits, state = _logits(self.model, observation, state)
+        try:
+            return self.choose(logits), state
+        except _NoAction:
+            raise FloatingPointError(_what_is_not_finite(observation, logits)) from None
 
-    return policy
+    def initial_state(self, num_envs: int) -> State:
+        """What is carried along when episodes begin."""
+        return self.model.initial_state(num_envs)  # type: ignore[attr-defined]
+
+
+class _NoAction(ValueError):
+    """Raised where logits that are not numbers choose no action."""
+
+
+def _drawn(logits: Tensor, generator: torch.Generator) -> Tensor:
+    pi = logits.softmax(dim=-1)
+    try:
+        return torch.multinomial(pi, 1, generator=generator).squeeze(-1)
+    except RuntimeError:  # torch looks anyway
+        if pi.isfinite().all():
+            raise
+        raise _NoAction from None
+
+
+def _likeliest(logits: Tensor) -> Tensor:
+    if logits.isnan().any():
+        raise _NoAction
+    return logits.argmax(dim=-1)
+
+
+def _what_is_not_finite(observation: Tensor, logits: Tensor) -> str:
+    for env, (shown, row) in enumerate(zip(observation, logits, strict=True)):
+        if not shown.isfinite().all():
+            return f"what environment {env} shows is not finite"
+        if row.softmax(dim=-1).isnan().any():
+            return f"the logits of what environment {env} shows are {row.tolist()}"
+    return "logits are not finite"
+
+
+def _check_numbers(rollout: Rollout) -> None:
+    """Refuse what is not a number among observations."""
+    if rollout.seen.is_floating_point() and (
+        rollout.seen.isnan().any() or rollout.final.isnan().any()
+    ):
+        t, env, *_ = rollout.next_observations.isnan().nonzero()[0].tolist()
+        raise FloatingPointError(
+            f"step {t} of the rollout: what environment {env} shows after it is not finite"
+        )
 
 
 def _logits(model: HasLogits, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -360,45 +421,55 @@ class _Step(NamedTuple):
 
     observation: Tensor  # (N, *O)
     action: Tensor  # (N,)
-    reward: Tensor  # (N,)
-    terminated: Tensor  # (N,)
-    truncated: Tensor  # (N,)
-    final: Tensor  # (K, *O) what was shown where an episode ended
+    reward: NDArray[Any]  # (N,)
+    terminated: NDArray[np.bool_]  # (N,)
+    truncated: NDArray[np.bool_]  # (N,)
+    dummy: NDArray[np.bool_]  # (N,)
+    final: list[NDArray[Any]]  # K of (*O), what was shown where an episode ended
     episodes: list[Episode]  # that ended
 
 
-def _advance(envs: Envs, policy: Policy, position: Position) -> tuple[_Step, Position]:
-    """One step of each environment.   → a rollout's row, position after it."""
+def _advance(
+    envs: Envs, policy: Policy, position: Position, lives: HasLives | None
+) -> tuple[_Step, Position, dict[str, Any]]:
+    """One step of each environment.   → a rollout's row, position after it, info"""
     action, policy_state = policy(position.observation, position.policy_state)
     first_action = getattr(envs.single_action_space, "start", 0)
     observation, reward, terminated, truncated, info = envs.step(action.numpy() + first_action)
-    ended, dummy = terminated | truncated, position.resetting
+    ended, dummy, next_step = terminated | truncated, position.resetting, _next_step(envs)
     rewards_so_far = position.rewards_so_far + np.where(dummy, 0, reward)
     steps_so_far = position.steps_so_far + ~dummy
-    # A lost life may be an end to learn from, but is none of the game (chapter 07).
-    over = info.get("game_over", ended)
-
+    final, episodes = list[NDArray[Any]](), list[Episode]()
+    if ended.any():
+        # A lost life may be an end to learn from, but is none of the game (chapter 07).
+        over = ended if lives is None else lives.game_over
+        shown: Any = observation if next_step else info.get("final_obs", observation)
+        final = [np.array(shown[i]) for i in np.flatnonzero(ended)]
+        episodes = [
+            Episode(_score(info, i, rewards_so_far[i]), int(steps_so_far[i]), i)
+            for i in np.flatnonzero(over).tolist()
+        ]
+        rewards_so_far = np.where(over, 0, rewards_so_far)
+        steps_so_far = np.where(over, 0, steps_so_far)
     # Copies: a vector environment may write its next step into the same arrays.
     step = _Step(
         position.observation,
         action,
-        _copied(reward).float(),
-        _copied(terminated),
-        _copied(truncated),
-        torch.as_tensor(_before_reset(observation, ended, info)),
-        [
-            Episode(float(rewards_so_far[i]), int(steps_so_far[i]), int(i))
-            for i in np.flatnonzero(over)
-        ],
+        np.array(reward),
+        np.array(terminated),
+        np.array(truncated),
+        dummy,
+        final,
+        episodes,
     )
     position = Position(
         _copied(observation),
-        begin_anew(policy_state, torch.as_tensor(ended | dummy)),
-        np.where(over, 0, rewards_so_far),
-        np.where(over, 0, steps_so_far),
-        ended if _next_step(envs) else np.zeros_like(ended),
+        begin_anew(policy, policy_state, ended | dummy),
+        rewards_so_far,
+        steps_so_far,
+        ended if next_step else dummy,
     )
-    return step, position
+    return step, position, info
 
 
 def _copied(values: Any) -> Tensor:
@@ -410,35 +481,55 @@ def _next_step(envs: Envs) -> bool:
     return envs.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
 
 
-def begin_anew(policy_state: Any, begins: Tensor) -> Any:
-    """A policy's memory, with zeros for the environments in which an episode `begins`, (N,).
+def _score(info: dict[str, Any], env: int, rewards: float) -> float:
+    """What an episode returned: as Gymnasium's RecordEpisodeStatistics says, if it is there, since
+    a wrapper around it may pay other rewards; else the sum of its `rewards`."""
+    for place in info.get("final_info"), info:
+        match place:
+            case {"episode": {"r": returns, "l": _, "t": _}, "_episode": ended} if ended[env]:
+                return float(returns[env])
+    return float(rewards)
 
-    Whatever a policy carries along that is no tuple of tensors (N, …) stays as it is.
+
+def begin_anew(policy: Policy, policy_state: Any, begins: NDArray[np.bool_]) -> Any:
+    """A policy's memory, as it is at first for the environments in which an episode `begins`, (N,).
+
+    That is `policy.initial_state(N)`, if the policy has one, as those of `sampled` and `greedy`
+    have; else zeros. Whatever a policy carries along that is no tensor stays as it is.
     """
-    if not isinstance(policy_state, tuple) or not begins.any():
+    if policy_state is None or not begins.any():
         return policy_state
-    return tuple(
-        part.masked_fill(begins.to(part.device).reshape(-1, *[1] * (part.dim() - 1)), 0)
-        for part in policy_state
-    )
+    first = getattr(policy, "initial_state", None)
+    at_first = tree_map(_zeros, policy_state) if first is None else first(len(begins))
+    anew = torch.as_tensor(begins)
+
+    def begun(part: Any, at_first: Any) -> Any:
+        if not isinstance(part, Tensor):
+            return part
+        mask = anew.to(part.device).reshape(-1, *[1] * (part.dim() - 1))
+        return torch.where(mask, at_first.detach(), part)
+
+    return tree_map(begun, policy_state, at_first)
 
 
-def _before_reset(
-    observation: NDArray[Any], ended: NDArray[np.bool_], info: dict[str, Any]
-) -> NDArray[Any]:
-    """Where the steps that ended an episode led.   → (K, *O)
-
-    In SAME_STEP, `observation` is the next episode's first there.
-    """
-    where = np.flatnonzero(ended)
-    if len(where) == 0 or "final_obs" not in info:
-        return observation[where]
-    return np.stack([info["final_obs"][i] for i in where]).astype(observation.dtype, copy=False)
+def _zeros(part: Any) -> Any:
+    return torch.zeros_like(part) if isinstance(part, Tensor) else part
 
 
 def _stack(steps: Sequence[_Step], after: Position) -> Rollout:
     """The rollout of steps in a row, with the position that they led to."""
-    observations, *columns, final, episodes = zip(*steps, strict=True)
+    observations, actions, *columns, finals, episodes = zip(*steps, strict=True)
     seen = torch.stack([*observations, after.observation])
-    stacked = map(torch.stack, columns)
-    return Rollout(seen, *stacked, torch.cat(final), tuple(chain(*episodes)))  # type: ignore[call-arg, arg-type]
+    rewards, *marks = (torch.as_tensor(np.stack(column)) for column in columns)
+    terminated, truncated, dummies = marks
+    shown = list(chain(*finals))
+    return Rollout(
+        seen,
+        torch.stack(actions),
+        rewards.float(),
+        terminated,
+        truncated,
+        torch.as_tensor(np.stack(shown)).to(seen.dtype) if shown else seen[0, :0],
+        dummies,
+        tuple(chain(*episodes)),
+    )

@@ -21,8 +21,9 @@ from numpy.random import SeedSequence
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from a3c_lib.making import Envs, close_all
 from a3c_lib.playing import Player
-from a3c_lib.rollout import Envs, seed_sequence
+from a3c_lib.rollout import seed_sequence
 from a3c_lib.settings import (
     Count,
     Fraction,
@@ -167,7 +168,7 @@ class Training(Iterator[U], Generic[M, U]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        close_all([self.close], under_way=error)
 
 
 class SingleThreadTraining(Training[M, U]):

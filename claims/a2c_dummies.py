@@ -15,7 +15,7 @@ from a3c_lib.actor_critic import lesson_of
 from a3c_lib.networks import ActorCritic
 from a3c_lib.playing import Played
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import collect, dummy_steps, sampled, start
+from a3c_lib.rollout import collect, sampled, start
 from a3c_lib.training import clip_gradients
 
 SETTINGS = [{"dummies": dummies} for dummies in ("left out", "learned from")]
@@ -50,14 +50,14 @@ def run(seed: int, dummies: str) -> list[dict[str, float]]:
     policy = sampled(model, torch.Generator().manual_seed(seed))
     position, steps, returns = start(envs, seed), 0, []
     while steps < training.total_steps:
-        began = position
-        rollout, position = collect(envs, policy, began, training.t_max)
-        mask = dummy_steps(envs, rollout, began)
-        played = Played(rollout, dummies=mask if its.dummies == "left out" else None)
-        lesson = lesson_of(model, played, its.targets, training.loss, training.gamma)
+        rollout, position = collect(envs, policy, position, training.t_max)
+        real = ~rollout.dummies
+        if its.dummies != "left out":
+            rollout = rollout._replace(dummies=torch.zeros_like(real))
+        lesson = lesson_of(model, Played(rollout), its.targets, training.loss, training.gamma)
         gradients, _ = clip_gradients(lesson.gradients, training.max_grad_norm)
         optimizer.step(gradients, training.annealed(steps))
-        steps += int((~mask).sum())
+        steps += int(real.sum())
         returns.append([episode.episode_return for episode in rollout.episodes])
     late = [episode_return for ended in returns[-100:] for episode_return in ended]
     return [{"late": sum(late) / len(late)}]

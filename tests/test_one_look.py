@@ -26,7 +26,7 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.one_look import KnownLayer, OneLook, of_patches, patches
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import collect, dummy_steps, initial_state, sampled, start
+from a3c_lib.rollout import collect, initial_state, sampled, start
 from a3c_lib.training import gradients_of
 from a3c_lib.worlds.atari import Game, clipped
 
@@ -100,7 +100,7 @@ def seen_twice(model, envs, t_max, rollouts=2):
     for _ in range(rollouts):
         began, state = position, position.policy_state
         rollout, position = collect(envs, policy, began, t_max)
-        dummies = dummy_steps(envs, rollout, began)
+        dummies = rollout.dummies
         one = look_back(once, rollout, state, dummies)
         two = look_back(model, rollout, state or None, dummies)
         yield tuple(

@@ -16,7 +16,7 @@ from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import collect, dummy_steps, sampled, start
+from a3c_lib.rollout import collect, sampled, start
 from a3c_lib.training import TorchOptimizer, clip_gradients, seeds
 from a3c_lib.workers import WorkerError
 
@@ -61,7 +61,7 @@ def together_by_hand(model, shares, t_max):
     for share in shares:
         envs, policy, began = share
         rollout, share[2] = collect(envs, policy, began, t_max)
-        real = ~dummy_steps(envs, rollout, began)
+        real = ~rollout.dummies
         logits, values = model(rollout.observations)
         after = values_after(model, rollout, values)
         returns = n_step_returns(

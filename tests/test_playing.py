@@ -171,3 +171,29 @@ def test_nor_are_those_of_a_model_that_fails():
     with pytest.raises(KeyError):
         Player(envs, seeds(0, steps=0), Failing())
     assert envs.closed
+
+
+def test_a_player_knows_that_it_is_closed_where_its_environments_do_not():
+    class Silent(ClosesOnce):
+        def close(self, **options):
+            self.times += 1
+
+    envs = Silent()
+    player = Player(envs, seeds(0, steps=0), Coin())
+    player.close()
+    player.close()
+    assert player.closed
+    assert not envs.closed
+    assert envs.times == 1
+
+
+def test_an_error_of_closing_does_not_hide_why_they_cannot_be_played_in():
+    class Unclosable(ClosesOnce):
+        def close_extras(self, **options):
+            raise OSError("the simulator does not answer")
+
+    envs = Unclosable(AutoresetMode.DISABLED)
+    with pytest.raises(ValueError, match="need environments that reset themselves") as caught:
+        Player(envs, seeds(0, steps=0), Coin())
+    assert "does not answer" in caught.value.__notes__[0]
+    envs.closed = True  # so that nothing tries again

@@ -14,7 +14,6 @@ from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import (
     collect,
-    dummy_steps,
     initial_state,
     make_envs,
     sampled,
@@ -100,7 +99,7 @@ def test_dummy_steps_leave_no_memory():
     model = network()
     envs = lengths(2, 99, mode=AutoresetMode.NEXT_STEP)
     (rollout, began), _ = played(model, envs, 6)
-    dummies = dummy_steps(envs, rollout, began)
+    dummies = rollout.dummies
     logits, _, _ = model.unroll(rollout, began.policy_state, dummies)
     for first, last in (0, 2), (3, 5):
         expected = by_hand(model, rollout.observations[first:last, 0])[0]

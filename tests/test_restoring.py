@@ -1,18 +1,39 @@
 """Worlds put back where they stood, and runs that go on as if they had never stopped."""
 
+import dataclasses
+import inspect
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import (
+    FlattenObservation,
+    NormalizeObservation,
+    NormalizeReward,
+    RecordEpisodeStatistics,
+    TimeLimit,
+    TransformObservation,
+    vector,
+)
 from scripted import Counting
 
 from a3c_lib import a2c, a3c, actor_critic, reinforce
+from a3c_lib.app import checkpoints
+from a3c_lib.making import make_env
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
-from a3c_lib.restoring import restore, world_state
+from a3c_lib.restoring import (
+    restore,
+    set_statistics,
+    statistics_of,
+    with_statistics,
+    world_state,
+)
 from a3c_lib.rollout import make_envs, start
 
 WORLDS = ["a3c_lib/NoisyCorridor-v0", "a3c_lib/Catch-v0", "a3c_lib/TMaze-v0"]
@@ -206,3 +227,172 @@ def test_a_run_may_go_on_from_the_same_state_twice(run):
         with algorithm.train(model, WORLDS[1], config, resume=state) as training:
             list(training)
     assert all(map(torch.equal, *(model.parameters() for model in models)))
+
+
+# ---- statistics of wrappers that normalise ----
+
+
+def shifted():
+    return TransformObservation(
+        gym.make("CartPole-v1"), lambda seen: seen + 500, gym.make("CartPole-v1").observation_space
+    )
+
+
+def normalised():
+    return NormalizeReward(NormalizeObservation(shifted()))
+
+
+def restorable():
+    return NormalizeReward(NormalizeObservation(FlattenObservation(gym.make(WORLDS[1]))))
+
+
+VECTOR = {
+    "single": lambda n: make_envs(normalised, n),
+    "of all": lambda n: vector.NormalizeReward(
+        vector.NormalizeObservation(
+            SyncVectorEnv([shifted] * n, autoreset_mode=AutoresetMode.NEXT_STEP)
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", VECTOR)
+def test_statistics_are_those_of_the_wrappers_outermost_first(kind):
+    envs = VECTOR[kind](2)
+    start(envs, 0)
+    for _ in range(5):
+        envs.step(np.array([0, 1]))
+    rewards, observations = statistics_of(envs)
+    layers = (
+        [[envs], [envs.env]] if kind == "of all" else zip(*map(two_layers, envs.envs), strict=True)
+    )
+    for same, ours in zip(layers, (rewards, observations), strict=True):
+        for wrapper, one in zip(same, ours, strict=True):
+            measured = wrapper.return_rms if ours is rewards else wrapper.obs_rms
+            assert np.array_equal(one["mean"], measured.mean)
+            assert np.array_equal(one["var"], measured.var)
+            assert one["count"] == measured.count
+    assert observations[0]["mean"].mean() == pytest.approx(500, abs=1)
+    assert {one["of"] for one in rewards} == {"rewards"}
+
+
+def two_layers(env):
+    return env.env, env.env.env
+
+
+def test_where_nothing_normalises_there_are_none():
+    assert statistics_of(make_envs("CartPole-v1", 2)) == ()
+    assert statistics_of(gym.make_vec("CartPole-v1", 2)) == ()
+    assert with_statistics("CartPole-v1", ()) == "CartPole-v1"
+
+
+@pytest.mark.parametrize("kind", VECTOR)
+@pytest.mark.parametrize("other", VECTOR)
+def test_they_are_handed_on_each_to_its_own_or_all_together(kind, other):
+    """Together they are those of all that was seen."""
+    envs, three = VECTOR[kind](2), VECTOR[other](3)
+    start(envs, 0)
+    for _ in range(5):
+        envs.step(np.array([0, 1]))
+    statistics = statistics_of(envs)
+    set_statistics(three, statistics)
+    for theirs, ours in zip(statistics, statistics_of(three), strict=True):
+        assert len({(one["mean"].tobytes(), one["var"].tobytes()) for one in ours}) == 1
+        count = sum(one["count"] for one in theirs)
+        mean = sum(one["count"] * one["mean"] for one in theirs) / count
+        around = [one["var"] + (one["mean"] - mean) ** 2 for one in theirs]
+        var = sum(one["count"] * each for one, each in zip(theirs, around, strict=True)) / count
+        assert ours[0]["count"] == pytest.approx(count)
+        assert ours[0]["mean"] == pytest.approx(mean, rel=1e-5)
+        assert ours[0]["var"] == pytest.approx(var, rel=1e-4)
+    if kind == other:
+        again = VECTOR[kind](2)
+        set_statistics(again, statistics)
+        assert repr(statistics_of(again)) == repr(statistics)
+
+
+def test_they_go_on_unless_they_are_frozen():
+    envs = make_envs(normalised)
+    start(envs, 0)
+    statistics = statistics_of(envs)
+    for frozen in False, True:
+        other = make_envs(normalised)
+        set_statistics(other, statistics, frozen=frozen)
+        start(other, 1)
+        other.step(np.array([0]))
+        assert (repr(statistics_of(other)) == repr(statistics)) == frozen
+
+
+def test_those_of_other_wrappers_are_refused():
+    envs = make_envs(normalised)
+    start(envs, 0)
+    statistics = statistics_of(envs)
+    for make in "CartPole-v1", lambda: NormalizeObservation(shifted()):
+        with pytest.raises(ValueError, match=r"statistics of \['rewards', 'observations'\]; the"):
+            set_statistics(make_envs(make), statistics)
+
+
+def test_an_environment_may_be_made_with_them():
+    envs = make_envs(normalised)
+    start(envs, 0)
+    make = with_statistics(normalised, statistics_of(envs))
+    env = make_env(make)
+    env.reset(seed=3)
+    assert repr(statistics_of(env)) == repr(statistics_of(envs))
+    with pytest.raises(TypeError, match="render_mode"):
+        inspect.signature(make).bind(render_mode="rgb_array")
+    world = NormalizeObservation(gym.make("CartPole-v1"))
+    statistics = statistics_of(world)
+    env = with_statistics(world.spec, statistics)(render_mode="rgb_array")
+    assert env.render_mode == "rgb_array"
+
+
+TRAINED = {name: run for name, run in RUNS.items() if name in ("a2c", "actor-critic")}
+
+
+@pytest.mark.parametrize("run", TRAINED)
+def test_a_run_with_statistics_goes_on_bit_for_bit(run):
+    algorithm, config = TRAINED[run]
+    whole, resumed = network(restorable), network(restorable)
+    with algorithm.train(whole, restorable, config) as training:
+        history = list(training)
+        final = training.state_dict()["statistics"]
+    with algorithm.train(resumed, restorable, config) as training:
+        begun = list(islice(training, 3))
+        state = saved(training.state_dict())
+    with algorithm.train(resumed, restorable, config, resume=state) as training:
+        assert training.restored
+        assert repr(begun + list(training)) == repr(history)
+        assert repr(training.state_dict()["statistics"]) == repr(final)
+    assert all(map(torch.equal, resumed.parameters(), whole.parameters()))
+
+
+def saved(state):
+    """As a checkpoint keeps it."""
+    with TemporaryDirectory() as folder:
+        checkpoints.save(Path(folder) / "state", state)
+        return checkpoints.load(Path(folder) / "state")
+
+
+@pytest.mark.parametrize("num_envs", [2, 3])
+def test_where_new_episodes_begin_their_first_observation_is_normalised_too(num_envs):
+    config = a2c.Config(total_steps=400, num_envs=2, t_max=5)
+    with a2c.train(network(normalised), normalised, config) as training:
+        list(islice(training, 10))
+        state = saved(training.state_dict())
+    again = dataclasses.replace(config, num_envs=num_envs)
+    with a2c.train(network(normalised), normalised, again, resume=state) as training:
+        assert not training.restored
+        counts = [one["count"] for one in training.state_dict()["statistics"][1]]
+        assert min(counts) > 50  # not from nothing
+        # Of statistics from nothing, the first observation is its own mean: 0.
+        assert training.player.position.observation.abs().max() > 0.01
+
+
+@pytest.mark.parametrize("schedule", ["round-robin"])
+def test_workers_say_that_their_statistics_are_their_own(schedule):
+    config = a3c.Config(total_steps=20, t_max=5, schedule=schedule)
+    with pytest.warns(UserWarning, match="each worker normalises with statistics of its own"):
+        training = a3c.train(network(normalised), normalised, config)
+    with training:
+        assert list(training)

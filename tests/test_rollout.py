@@ -6,15 +6,18 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from hypothesis import given, settings, strategies as st
 from scripted import Counting, Scripted
+from torch import nn
+from torch.utils._pytree import tree_leaves
 
+from a3c_lib.making import KeepsWhatItShowed
 from a3c_lib.rollout import (
     Episode,
     Rollout,
     collect,
     collect_episode,
-    dummy_steps,
     env_seeds,
     greedy,
+    initial_state,
     make_env,
     make_envs,
     sampled,
@@ -169,7 +172,8 @@ def test_a_rollout_of_pairs_has_these_pairs(mode, worlds, t_max):
     again = of_pairs(rollout, rollout.next_observations)
     assert torch.equal(again.observations, rollout.observations)
     assert torch.equal(again.next_observations, rollout.next_observations)
-    assert all(map(torch.equal, again[1:-1], rollout[1:-1]))
+    assert all(map(torch.equal, again[1:-2], rollout[1:-2]))
+    assert not again.dummies.any()
     assert again.episodes == rollout.episodes
 
 
@@ -432,11 +436,11 @@ def test_the_step_after_an_end_is_a_dummy_where_environments_reset_in_the_next_s
     assert rollout.observations[:, 0, 0].tolist() == [0, 1, 2, 10, 11]
     assert rollout.next_observations[:, 0, 0].tolist() == [1, 2, 10, 11, 12]
     assert rollout.terminated[:, 0].tolist() == [False, True, False, False, True]
-    assert dummy_steps(envs, rollout, began).nonzero().tolist() == [[2, 0]]
+    assert rollout.dummies.nonzero().tolist() == [[2, 0]]
     assert rollout.episodes == (Episode(3.0, 2, 0), Episode(3.0, 2, 0))
     assert position.resetting.tolist() == [True, False]
     rollout, _ = collect(envs, first_action, position, 1)
-    assert dummy_steps(envs, rollout, position).tolist() == [[True, False]]
+    assert rollout.dummies.tolist() == [[True, False]]
 
 
 def test_memory_is_zero_after_the_dummy_too():
@@ -454,7 +458,7 @@ def test_no_step_is_a_dummy_where_environments_reset_in_the_same_step():
     envs = make_envs(lambda: Counting(2))
     began = start(envs, 0)
     rollout, _ = collect(envs, first_action, began, 5)
-    assert not dummy_steps(envs, rollout, began).any()
+    assert not rollout.dummies.any()
 
 
 def test_environments_that_compute_as_one_array_get_one_seed():
@@ -525,3 +529,252 @@ def test_an_environment_comes_from_an_id_a_spec_or_a_function():
 def test_bad_input_is_named(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+# ---- what environments of others do ----
+
+
+class Saying(Counting):
+    """Says something in `info`, at every reset and step."""
+
+    def __init__(self, length, info):
+        super().__init__(length)
+        self.info = info
+
+    def reset(self, **options):
+        return super().reset(**options)[0], self.info(self)
+
+    def step(self, action):
+        *seen, _ = super().step(action)
+        return *seen, self.info(self)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("said", [True, False, "no", None, np.zeros(1), {"r": 7.0}, {"a": {}}])
+@pytest.mark.parametrize(
+    "key", ["game_over", "episode", "final_obs", "final_info", "TimeLimit.truncated", "final"]
+)
+def test_what_an_environment_says_in_its_info_means_nothing(mode, key, said):
+    def played(make):
+        envs = SyncVectorEnv([make, make], autoreset_mode=mode)
+        envs.envs = [KeepsWhatItShowed(env) for env in envs.envs]
+        return collect(envs, first_action, start(envs, 0), 9)[0]
+
+    saying = played(lambda: Saying(4, lambda env: {key: said}))
+    silent = played(lambda: Counting(4))
+    assert all(map(torch.equal, saying[:-1], silent[:-1]))
+    assert saying.episodes == silent.episodes != ()
+
+
+def test_the_info_of_every_step_is_kept_on_request():
+    envs, infos = make_envs(lambda: Saying(3, lambda env: {"t": env.t}), 2), []
+    _, position = collect(envs, first_action, start(envs, 0), 2, infos)
+    collect(envs, first_action, position, 2, infos)
+    assert [info["t"].tolist() for info in infos] == [[1, 1], [2, 2], [0, 0], [1, 1]]
+
+
+class Bonus(gym.RewardWrapper):
+    """Pays 100 more at every step."""
+
+    def reward(self, reward):
+        return reward + 100
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_score_is_what_gymnasium_recorded_beneath_a_bonus(mode):
+    def make():
+        return Bonus(gym.wrappers.RecordEpisodeStatistics(Counting(3)))
+
+    envs = SyncVectorEnv([make, lambda: Bonus(Counting(2))], autoreset_mode=mode)
+    rollout, _ = collect(envs, first_action, start(envs, 0), 4)
+    assert rollout.rewards[0].tolist() == [101, 101]
+    assert Episode(1.0 + 2 + 3, 3, env=0) in rollout.episodes
+    assert Episode(203.0, 2, env=1) in rollout.episodes
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_it_may_be_recorded_around_a_vector_environment_too(mode):
+    inner = SyncVectorEnv([lambda: Counting(3), lambda: Counting(2)], autoreset_mode=mode)
+    recorded = gym.wrappers.vector.RecordEpisodeStatistics(inner)
+    envs = gym.wrappers.vector.TransformReward(recorded, lambda reward: reward + 100)
+    rollout, _ = collect(envs, first_action, start(envs, 0), 3)
+    assert set(rollout.episodes) == {Episode(6.0, 3, env=0), Episode(3.0, 2, env=1)}
+
+
+# ---- numbers that are none ----
+
+
+class Spoilt(Counting):
+    """Shows NaN from step `when` of an episode on."""
+
+    def __init__(self, when, what=np.nan):
+        super().__init__(length=9)
+        self.when, self.what = when, what
+
+    def _observation(self):
+        shown = super()._observation()
+        return shown * self.what if self.t >= self.when else shown
+
+
+class Seeing:
+    """Its logits are what it sees, twice."""
+
+    def logits(self, observations):
+        return observations.expand(-1, 2)
+
+
+@pytest.mark.parametrize("choose", [greedy, lambda m: sampled(m, torch.Generator())])
+@pytest.mark.parametrize(("t_max", "step"), [(3, 2), (9, 2)])
+def test_an_observation_that_is_not_a_number_is_named(choose, t_max, step):
+    """By step and environment: after the last step as well, when nothing acts on it any more."""
+    makes = iter([Counting, lambda: Spoilt(3), Counting])
+    envs = make_envs(lambda: next(makes)(), 3)
+    with pytest.raises(FloatingPointError, match=r"step \d of the rollout: what environment 1 sho"):
+        collect(envs, choose(Seeing()), start(envs, 0), t_max)
+
+
+def test_and_also_where_a_network_makes_something_of_it():
+    envs = make_envs(lambda: Spoilt(3), 2)
+    with pytest.raises(FloatingPointError, match=r"step 2 .* what environment 0 shows after it"):
+        collect(envs, greedy(Fixed(0.0, 1.0)), start(envs, 0), 9)
+
+
+def test_and_at_an_end():
+    class AtTheEnd(Counting):
+        def _observation(self):
+            return super()._observation() * (np.nan if self.t == 3 else 1)
+
+    envs = make_envs(AtTheEnd)
+    with pytest.raises(FloatingPointError, match=r"step 2 .* what environment 0 shows after it"):
+        collect(envs, first_action, start(envs, 0), 9)
+
+
+def test_infinity_may_be_shown_where_a_network_takes_it():
+    rollout = play(lambda: Spoilt(1, np.inf), 3, policy=greedy(Fixed(0.0, 1.0)))
+    assert rollout.next_observations.isinf().all()
+
+
+@pytest.mark.parametrize("choose", [greedy, lambda m: sampled(m, torch.Generator())])
+def test_logits_that_are_not_numbers_are_named(choose):
+    class Diverged:
+        def logits(self, observations):
+            return torch.where(
+                observations[:, :1] > 1, torch.nan, torch.zeros(len(observations), 2)
+            )
+
+    lengths = iter([2, 9])
+    envs = make_envs(lambda: Counting(next(lengths)), 2)
+    with pytest.raises(
+        FloatingPointError, match=r"step 2 .*: the logits of what environment 0 shows are \[nan"
+    ):
+        collect(envs, choose(Diverged()), start(envs, 0), 9)
+
+
+def test_logits_of_minus_infinity_are_actions_that_are_never_taken():
+    policy = sampled(Fixed(-np.inf, 0.0), torch.Generator())
+    assert play(Counting, 9, policy=policy).actions.sum() == 9
+
+
+def test_another_error_of_sampling_is_torchs():
+    class TooManyAxes:
+        def logits(self, observations):
+            return torch.zeros(1, 1, 1, 2)
+
+    with pytest.raises(RuntimeError, match="prob_dist must be 1 or 2 dim"):
+        play(Counting, 1, policy=sampled(TooManyAxes(), torch.Generator()))
+
+
+# ---- memory of any form ----
+
+
+class Remembers:
+    """Counts the steps of an episode, in a memory of the form that `wrap` gives to tensors, from
+    `first` on."""
+
+    def __init__(self, wrap=lambda a, b: a, unwrap=lambda state: state, first=0.0):
+        self.wrap, self.unwrap, self.first = wrap, unwrap, nn.Parameter(torch.tensor(first))
+        self.seen = []
+
+    def initial_state(self, num_envs):
+        return self.wrap(self.first.expand(num_envs), self.first.expand(num_envs, 2, 3))
+
+    def logits(self, observations, state):
+        counted = self.unwrap(state)
+        self.seen.append(counted.tolist())
+        return torch.zeros(len(observations), 2), self.wrap(
+            counted + 1, torch.zeros(len(observations), 2, 3)
+        )
+
+
+FORMS = {
+    "a tensor": (lambda a, b: a, lambda state: state),
+    "a tuple": (lambda a, b: (b, a), lambda state: state[1]),
+    "a list": (lambda a, b: [a], lambda state: state[0]),
+    "a dict": (lambda a, b: {"h": a, "c": b}, lambda state: state["h"]),
+    "of all": (lambda a, b: {"x": [b, (a, b)]}, lambda state: state["x"][1][0]),
+}
+
+
+@pytest.mark.parametrize("first", [0.0, 7.0])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_memory_of_any_form_begins_every_episode_as_the_model_says(form, mode, first):
+    model = Remembers(*FORMS[form], first=first)
+    envs = SyncVectorEnv([lambda: Counting(2), lambda: Counting(3)], autoreset_mode=mode)
+    began = start(envs, 0, initial_state(model, 2))
+    _, position = collect(envs, greedy(model), began, 3)
+    collect(envs, greedy(model), position, 2)
+    of = {
+        AutoresetMode.SAME_STEP: [[0, 0], [1, 1], [0, 2], [1, 0], [0, 1]],
+        AutoresetMode.NEXT_STEP: [[0, 0], [1, 1], [0, 2], [0, 0], [1, 0]],
+    }
+    assert model.seen == (torch.tensor(of[mode]) + first).tolist()
+    assert not any(part.requires_grad for part in tree_leaves(position.policy_state))
+
+
+def test_a_first_memory_that_is_learned_is_the_one_of_the_moment():
+    model = Remembers(first=1.0)
+    envs = make_envs(lambda: Counting(2))
+    _, position = collect(envs, greedy(model), start(envs, 0, initial_state(model, 1)), 1)
+    with torch.no_grad():
+        model.first += 4
+    collect(envs, greedy(model), position, 2)
+    assert model.seen == [[1], [2], [5]]
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (lambda n: (torch.zeros(2, n, 4),), r"with N = 3.*got \(2, 3, 4\) as state\[0\]"),
+        (lambda n: {"h": torch.zeros(n), "c": torch.zeros(())}, r"got \(\) as state\['c'\]"),
+        (lambda n: [torch.zeros(n), 7], r"got 7 as state\[1\]"),
+        (lambda n: torch.zeros(1), r"got \(1,\) as state"),
+    ],
+)
+def test_a_memory_that_cannot_begin_anew_for_one_environment_is_named(state, message):
+    class Model:
+        initial_state = staticmethod(state)
+
+    with pytest.raises(ValueError, match=message):
+        initial_state(Model(), 3)
+
+
+def test_so_is_one_that_is_handed_to_start():
+    with pytest.raises(ValueError, match=r"got \(2, 3, 4\) as state\[0\]"):
+        start(make_envs(Counting, 3), 0, (torch.zeros(2, 3, 4),))
+
+
+# ---- columns ----
+
+
+def test_columns_are_counted_as_in_a_list():
+    rollout, _ = scripted(
+        [[(2, "terminated")], [(3, "truncated")], [(9, "truncated")]], MODES[1], 5
+    )
+    for n in range(3):
+        one, other = rollout.column(n), rollout.column(n - 3)
+        assert all(map(torch.equal, one[:-1], other[:-1]))
+        assert torch.equal(one.dummies, rollout.dummies[:, n : n + 1])
+    for n in 3, -4:
+        with pytest.raises(IndexError):
+            rollout.column(n)

@@ -83,8 +83,8 @@ FAULTS = [
     Fault(
         "both ends merged in the rollout",
         "rollout",
-        "_copied(terminated),",
-        "_copied(ended),",
+        "np.array(terminated),",
+        "np.array(ended),",
     ),
     Fault(
         "bootstrap from the state before the step",
@@ -95,8 +95,8 @@ FAULTS = [
     Fault(
         "bootstrap from the state after the reset",
         "rollout",
-        'or "final_obs" not in info',
-        "or True",
+        "observation if next_step else info",
+        "observation if True else info",
     ),
     Fault(
         "bootstrap from the first value of the rollout",
@@ -151,7 +151,7 @@ FAULTS = [
     ),
     Fault("sum for mean in the bonus", "losses", "entropy(logits).mean()", "entropy(logits).sum()"),
     Fault("value weight lost", "actor_critic", "policy + value_weight * value", "policy + value"),
-    Fault("one step short", "rollout", "for _ in range(t_max):", "for _ in range(t_max - 1):"),
+    Fault("one step short", "rollout", "len(steps) == t_max", "len(steps) >= t_max - 1"),
     Fault(
         "next observation stored as observation",
         "rollout",
@@ -242,22 +242,27 @@ FAULTS = [
     Fault(
         "memory not zeroed at an end",
         "rollout",
-        "begins.to(part.device).reshape(-1",
-        "(begins & False).reshape(-1",
+        "anew.to(part.device).reshape(-1",
+        "(anew & False).reshape(-1",
     ),
     Fault(
         "memory of all environments zeroed at one's end",
         "rollout",
-        "begins.to(part.device).reshape(-1",
-        "begins.any().expand(len(begins)).reshape(-1",
+        "anew.to(part.device).reshape(-1",
+        "anew.any().expand(len(anew)).reshape(-1",
     ),
     Fault(
         "no dummy after an end",
         "rollout",
-        "(envs):\n        return",
-        "(envs) or True:\n        return",
+        "ended if next_step else dummy,",
+        "dummy,",
     ),
-    Fault("dummies one step early", "rollout", "ended[:-1]])", "ended[1:]])"),
+    Fault(
+        "dummies one step early",
+        "rollout",
+        "        dummy,\n        final",
+        "        ended,\n        final",
+    ),
     Fault(
         "a dummy counts as a step of the next episode",
         "rollout",
@@ -573,7 +578,7 @@ FAULTS = [
         'info["final_obs"][lost]',
     ),
     Fault("seeds of 32 bits", "rollout", "s % (2**31 - len(seeds))", "s % 2**31"),
-    Fault("episodes are lives", "rollout", 'info.get("game_over", ended)', "ended"),
+    Fault("episodes are lives", "rollout", "ended if lives is None else lives.game_over", "ended"),
     Fault(
         "observations not copied",
         "rollout",
@@ -583,15 +588,15 @@ FAULTS = [
     Fault(
         "rewards not copied",
         "rollout",
-        "_copied(reward).float()",
-        "torch.as_tensor(reward).float()",
+        "np.array(reward),",
+        "reward,",
     ),
-    Fault("ends not copied", "rollout", "_copied(truncated),", "torch.as_tensor(truncated),"),
+    Fault("ends not copied", "rollout", "np.array(truncated),", "truncated,"),
     Fault(
         "what was shown at an end overwritten by the next episode",
-        "rollout",
-        "return copy(observation), *rest",
-        "return observation, *rest",
+        "making",
+        "observation = copy(observation)",
+        "pass",
     ),
     Fault(
         "ends in another order than they came",
@@ -602,14 +607,14 @@ FAULTS = [
     Fault(
         "environments left open",
         "playing",
-        "            envs.close()\n            raise",
-        "            raise",
+        "with closed_on_error(envs.close):",
+        "with closed_on_error(list):",
     ),
     Fault(
-        "a rollout without its dummies",
-        "playing",
-        "dummy_steps(self.envs, rollout, began))",
-        "None)",
+        "a column without its dummies",
+        "rollout",
+        "self.dummies[:, n : n + 1]",
+        "self.dummies[:, :1] & False",
     ),
     Fault(
         "running means not handed back",
@@ -738,14 +743,46 @@ FAULTS = [
     Fault(
         "watched until a life is lost",
         "figures.watching",
-        'info["game_over"])',
-        "True)",
+        "lives is None or bool(lives.game_over[0])",
+        "True",
     ),
     Fault(
         "watched with the memory of a lost life",
         "figures.watching",
         "            if ended:",
         "            if False:",
+    ),
+    # ---- environments of others ----
+    Fault(
+        "the last column silently empty", "rollout", "n = range(self.actions.shape[1])[n]", "pass"
+    ),
+    Fault(
+        "zeros for a memory's beginning",
+        "rollout",
+        "policy_state) if first is None",
+        "policy_state) if True",
+    ),
+    Fault("any memory will do", "rollout", "part.shape[:1] != (num_envs,)", "False"),
+    Fault("what is no tensor will do", "rollout", "num_envs, tensors_only=True)", "num_envs)"),
+    Fault("a wrapper's reward for the score", "rollout", "return float(returns[env])", "pass"),
+    Fault("NaN in an observation unseen", "rollout", "    _check_numbers(rollout)\n", ""),
+    Fault("NaN in logits chosen from", "rollout", "if logits.isnan().any():", "if False:"),
+    Fault("one environment in two places", "making", "if id(env) in seen:", "if False:"),
+    Fault("an id's module not imported", "making", "importlib.import_module(module)", "pass"),
+    Fault(
+        "environments left open by the one that fails", "making", "env.close for env in made", ""
+    ),
+    Fault("close's error instead of the loop's", "training", "under_way=error", "under_way=None"),
+    Fault("an info key of somebody else's", "making", 'key != "final_obs"', "True"),
+    Fault("other spaces, faster", "a2c", "return envs if same else None", "return envs"),
+    Fault("wrappers of a spec left out", "a2c", "or spec.additional_wrappers", ""),
+    Fault("evaluated in training mode", "evaluation", "        model.eval()\n", "        pass\n"),
+    Fault("left in evaluation mode", "evaluation", "module.training = True", "pass"),
+    Fault("statistics that go on", "restoring", "wrapper.update_running_mean = False", "pass"),
+    Fault("statistics of the first alone", "restoring", "for other in others:", "for other in ():"),
+    Fault("statistics begin anew", "playing", 'and state.get("statistics")', "and False"),
+    Fault(
+        "actions counted from 0", "evaluation", "int(self._first + action.item())", "int(action)"
     ),
     Fault(
         "a figure without words",

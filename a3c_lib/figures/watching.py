@@ -16,19 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from a3c_lib.evaluation import Actions
+from a3c_lib.evaluation import Actions, evaluating
 from a3c_lib.figures.animation import Frame, check_frames, narrowed
 from a3c_lib.figures.drawing import BLUE, GREY, LIGHT_GREY, RED
-from a3c_lib.rollout import (
-    Envs,
-    MakeEnv,
-    MakesEnvs,
-    Policy,
-    begin_anew,
-    device_of,
-    initial_state,
-    make_env,
-)
+from a3c_lib.making import Envs, MakeEnv, MakesEnvs, lives_of, make_env
+from a3c_lib.rollout import Policy, begin_anew, device_of, initial_state
 
 NARROWEST = 180  # pixels; under narrower pictures the caption would not fit
 PAUSE = 3  # more frames of an episode's end, before the next episode begins
@@ -76,10 +68,10 @@ def scenes(
             frame, before = _picture(env), torch.as_tensor(observation)[None]
             action, policy_state = policy(before, policy_state)
             taken = int(action.item())
-            observation, reward, terminated, truncated, info = env.step(taken + first_action)
+            observation, reward, terminated, truncated, _ = env.step(taken + first_action)
             ended = terminated or truncated
             # In a game the agent may learn from the end of a life as from an end, and play on.
-            over = ended and (not isinstance(env, _Game) or info["game_over"])
+            over = ended and (not isinstance(env, _Game) or env.over)
             episodes -= over
             last = episodes == 0 or step == max_steps
             yield Scene(
@@ -97,7 +89,7 @@ def scenes(
             if over:
                 observation = env.reset()[0]
             if ended:
-                policy_state = begin_anew(policy_state, torch.tensor([True]))
+                policy_state = begin_anew(policy, policy_state, np.array([True]))
 
 
 def play(
@@ -214,7 +206,8 @@ def watch(
     if isinstance(source, HasActionNames) and names is None:
         names = source.actions
     state = initial_state(model, 1)
-    seen = list(scenes(policy, source, seed=seed, max_steps=max_steps, policy_state=state))
+    with evaluating(model):
+        seen = list(scenes(policy, source, seed=seed, max_steps=max_steps, policy_state=state))
     n = len(probabilities[0])
     names = tuple(map(str, range(n)) if names is None else names)
     if len(names) != n:
@@ -340,8 +333,13 @@ class _Game:
         taken = np.array([action])
         self.screen, *_ = self.screens.step(taken)
         self.observation, reward, terminated, truncated, info = self.envs.step(taken)
-        over = {"game_over": info["game_over"][0]}
-        return self.observation[0], reward[0], terminated[0], truncated[0], over
+        return self.observation[0], reward[0], terminated[0], truncated[0], info
+
+    @property
+    def over(self) -> bool:
+        """Whether the latest step ended the game, not a life alone."""
+        lives = lives_of(self.envs)
+        return lives is None or bool(lives.game_over[0])
 
     def render(self) -> Frame:
         screen: Frame = self.screen[0, -1].copy()

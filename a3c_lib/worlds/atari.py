@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from a3c_lib.actor_critic import Targets
-from a3c_lib.rollout import Envs
+from a3c_lib.making import Envs, HasLives
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,14 @@ def _shown_of(game: Game) -> tuple[spaces.Space[Any], tuple[str, ...]]:
     return envs.single_observation_space, tuple(action.name for action in envs.ale.get_action_set())
 
 
-class AtariEnvs(VectorWrapper[Any, Any, Any, Any]):
+class AtariEnvs(VectorWrapper[Any, Any, Any, Any], HasLives):
     """ale-py's environments, with what they lack: any seed, and the end of a game told apart from
-    the end of a life (`info["game_over"]`)."""
+    the end of a life (`game_over`, in `info` too)."""
 
     def __init__(self, envs: AtariVectorEnv) -> None:
         super().__init__(envs)
         self._began = np.zeros(envs.num_envs, dtype=np.int64)  # each game, in the console's frames
+        self.game_over = np.zeros(envs.num_envs, dtype=np.bool_)
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         """Begin games; any seed will do."""
@@ -140,10 +141,11 @@ class AtariEnvs(VectorWrapper[Any, Any, Any, Any]):
         observation, reward, terminated, truncated, info = self.env.step(actions)
         ended = terminated | truncated
         began = self._beginning(info)
-        info["game_over"] = ended & (began != self._began)  # else only a life was lost
+        self.game_over = ended & (began != self._began)  # else only a life was lost
+        info["game_over"] = self.game_over
         self._began = began
         if "final_obs" in info:  # ale-py fills in only what a new game replaces
-            lost = (ended & ~info["game_over"]).nonzero()
+            lost = (ended & ~self.game_over).nonzero()
             info["final_obs"][lost] = observation[lost]
         return observation, reward, terminated, truncated, info
 
