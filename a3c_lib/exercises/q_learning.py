@@ -711,7 +711,8 @@ def _player_cases() -> list[Case]:
         for k, (t, n) in enumerate(sorted(ends)):
             (truncated if k % 2 else terminated)[t, n] = True
         actions = torch.randint(3, (T, N))
-        return Rollout(seen, actions, torch.randn(T, N), terminated, truncated, final, ())
+        rewards, none = torch.randn(T, N), _no(T, N)
+        return Rollout(seen, actions, rewards, terminated, truncated, final, none, ())
 
     cases = {
         "one step of one environment": (random(1, 1), 0.0, 0.5),
