@@ -29,8 +29,10 @@ from a3c_lib import hogwild
 from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.hogwild import HogwildTraining, Shared, Worker
 from a3c_lib.lessons import Lesson, mean_return
+from a3c_lib.networks import ActorCritic
 from a3c_lib.playing import Played
 from a3c_lib.q_networks import HasUnroll, epsilon_greedy_probabilities
+from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import (
     Episode,
@@ -373,7 +375,7 @@ def train(
     `RecurrentQNetwork` has. It is yours, and changes while the workers run: its parameters are the
     shared θ. `training.target` has θ⁻, a copy to begin with. Without `targets` they are the
     method's own. With `lock`, workers change θ one at a time; one-step methods act with it all the
-    same. What is raised, and when it ends, is as in `a3c.train`.
+    same. What is raised, and when it ends, is as in `a3c.train`; an actor-critic is a TypeError.
 
     >>> import gymnasium as gym
     >>> from a3c_lib.q_networks import QNetwork
@@ -383,5 +385,7 @@ def train(
     ...     [(update.steps, update.worker, update.policy_lag) for update in training]
     [(10, 0, 0), (20, 1, 1), (30, 0, 1), (40, 1, 1)]
     """
+    if isinstance(model, ActorCritic | RecurrentActorCritic):
+        raise TypeError(f"a model gives Q (*B, A), as a QNetwork does; got {type(model).__name__}")
     its = method(config) if targets is None else method(config, targets)
     return HogwildTraining(model, make_env, config, its, resume, target=deepcopy(model))

@@ -19,6 +19,7 @@ from torch import nn
 
 from a3c_lib import q_learning
 from a3c_lib.hogwild import Shared, Worker
+from a3c_lib.networks import ActorCritic
 from a3c_lib.playing import Player
 from a3c_lib.q_learning import (
     Config,
@@ -33,6 +34,7 @@ from a3c_lib.q_learning import (
     train,
 )
 from a3c_lib.q_networks import QNetwork, RecurrentQNetwork
+from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Rollout
 from a3c_lib.training import seeds
@@ -722,6 +724,13 @@ def test_shapes_that_would_broadcast_are_refused():
 def test_bad_input_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         Config(**options)
+
+
+@pytest.mark.parametrize("kind", [ActorCritic, RecurrentActorCritic])
+def test_an_actor_critic_is_no_network_of_action_values(kind):
+    model = network(kind=kind)
+    with pytest.raises(TypeError, match=rf"Q \(\*B, A\), as a QNetwork does; got {kind.__name__}"):
+        train(model, "CartPole-v1", in_turn())
 
 
 def test_n_step_targets_are_chapter_02s():
