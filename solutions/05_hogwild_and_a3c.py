@@ -415,8 +415,8 @@ def new_shared(model: nn.Module, workers: int) -> Shared:
 # Write the two halves of its loop. They are two methods because of what may happen in between: that is when the others work.
 #
 # - `begin` copies the numbers of θ into `self.model`, lets `self.player.act(self.model)` make a rollout, and keeps it in `self.rollout`, where later cells look for it.
-# - `finish` asks `self.player.gradients(self.model, self.rollout)` for the gradient, computes the learning rate, makes the step in the *shared* parameters with your `rmsprop_step`, and counts the rollout's steps in its own slot (`self.rollout.rewards` has one entry
-#   for each step).
+# - `finish` asks `self.player.gradients(self.model, self.rollout)` for the gradient, computes the learning rate, makes the step in the *shared* parameters with your `rmsprop_step`, and counts the rollout's steps in its own slot (`self.rollout.rewards` is $(T, N)$: one
+#   entry for each step of each environment).
 #
 # The learning rate comes down to 0, linearly in the steps of all workers together: $\eta \cdot (1 - T / T_{max})$, with $T$ as it stands in `finish`, before this rollout is counted. $T_{max}$ is our `total_steps`. Rollouts that are under way when the budget runs out are
 # finished, so $T$ may be a little more than that at the end; a learning rate must not be negative.

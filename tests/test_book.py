@@ -352,7 +352,10 @@ def test_the_list_of_exercises_is_the_registrys() -> None:
     tree = dependencies.Tree(book.ROOT)
     lists = dependencies.lists_of_exercises(tree)
     found = [title for n in sorted(lists) for title in dependencies.titles(tree, lists[n])]
-    assert found == [f"{each.id} {each.title}" for each in registry.all_exercises()]
+    assert found == [
+        f"{each.id} {each.title} {each.minutes} {each.difficulty}"
+        for each in registry.all_exercises()
+    ]
 
 
 def loaded(source: str) -> set[str]:

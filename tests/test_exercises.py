@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from a3c_lib.exercises.engine import registry
+from a3c_lib.exercises.engine.attempt import is_unchanged
 from a3c_lib.exercises.engine.cases import Answer, Exercise, Wrong
 from a3c_lib.exercises.engine.checking import Kind, check
+from a3c_lib.exercises.engine.mistakes import spelled
 from a3c_lib.exercises.engine.observing import observe
+from a3c_lib.exercises.engine.properties import tell
 from a3c_lib.exercises.engine.written import unwrapped
 
 EXERCISES = list(registry.all_exercises())
@@ -134,11 +137,28 @@ def test_a_solution_can_be_shown(exercise: Exercise, capsys: pytest.CaptureFixtu
 
 @for_every_mistake
 def test_a_typical_mistake_is_rejected_with_its_own_hint(exercise: Exercise, wrong: Wrong) -> None:
-    as_given = wrong.function is exercise.start  # which unchanged is no attempt
-    answer = with_a_pass(wrong.function) if as_given else wrong.function
-    verdict = check(exercise, answer)
-    assert verdict.kind is Kind.WRONG, verdict.text
-    assert words(wrong.hint) in words(verdict.text)
+    for answer in spelled(exercise, wrong):
+        if exercise.start is not None and is_unchanged(answer, exercise.start):
+            continue  # which is no attempt
+        verdict = check(exercise, answer)
+        assert verdict.kind is Kind.WRONG, verdict.text
+        assert f"not right yet. {words(wrong.hint)}" in words(verdict.text)
+
+
+@for_every_exercise
+def test_the_form_that_mistakes_edit_is_right(exercise: Exercise) -> None:
+    if exercise.form is not None:
+        verdict = check(exercise, exercise.form)
+        assert verdict.kind is Kind.RIGHT, verdict.text
+
+
+@for_every_exercise
+def test_a_property_is_tried_in_some_case_and_not_true_of_the_reference(exercise: Exercise) -> None:
+    cases = exercise.cases()
+    for property in exercise.properties:
+        told = [tell(property, exercise, exercise.reference, case) for case in cases]
+        assert False in told, property.remark
+        assert True not in told, property.remark
 
 
 @for_every_bug_hunt
@@ -154,4 +174,4 @@ def test_a_bug_hunt_as_it_starts_is_not_attempted(exercise: Exercise) -> None:
 def test_the_bug_is_still_found_after_an_edit_that_does_not_mend_it(exercise: Exercise) -> None:
     assert exercise.start is not None
     verdict = check(exercise, with_a_pass(exercise.start))
-    assert verdict.kind in (Kind.WRONG, Kind.RAISED), verdict.text
+    assert any(words(wrong.hint) in words(verdict.text) for wrong in exercise.wrong), verdict.text

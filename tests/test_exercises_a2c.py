@@ -105,12 +105,16 @@ def with_a_mask(model, rollout, dummies, gamma, value_weight, entropy_weight):
 
 
 def the_other_factor_made_a_column(model, rollout, dummies, gamma, value_weight, entropy_weight):
-    def policy(taken, advantages):
-        return -(taken[:, None] * advantages[:, None]).mean()
-
-    return exercises._with_policy(
-        policy, model, rollout, dummies, gamma, value_weight, entropy_weight
-    )
+    logits, values, next_values = look_back(model, rollout)
+    ends = rollout.terminated, rollout.truncated
+    returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
+    real = ~dummies
+    log_pi = logits[real].log_softmax(dim=-1)
+    taken = log_pi.gather(-1, rollout.actions[real][:, None])
+    policy = -(taken * (returns - values).detach()[real][:, None]).mean()
+    value = (returns[real] - values[real]).square().mean()
+    bonus = Categorical(logits=logits[real]).entropy().mean()
+    return Loss(policy + value_weight * value - entropy_weight * bonus, policy, value, bonus)
 
 
 @pytest.mark.parametrize(

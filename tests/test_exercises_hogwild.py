@@ -84,7 +84,7 @@ class WithOneVector(Worker):
         T = self.shared.steps.sum().item()
         left = max(0.0, (self.total_steps - T) / self.total_steps)
         hogwild.rmsprop_step(self.shared.theta, self.shared.g, d_theta, left * self.learning_rate)
-        self.shared.steps[self.rank] = self.shared.steps[self.rank] + len(self.rollout.rewards)
+        self.shared.steps[self.rank] = self.shared.steps[self.rank] + self.rollout.rewards.numel()
 
 
 class WithThePackagesOptimizer(Worker):
@@ -94,7 +94,7 @@ class WithThePackagesOptimizer(Worker):
         config = a3c.Config(learning_rate=self.learning_rate, total_steps=self.total_steps)
         rate = config.annealed(int(self.shared.steps.sum()))
         optimizer.step(self.player.gradients(self.model, self.rollout), rate)
-        self.shared.steps[self.rank] += self.rollout.rewards.shape[0]
+        self.shared.steps[self.rank] += self.rollout.rewards.flatten().shape[0]
 
 
 class LearnsAlreadyInBegin(Worker):

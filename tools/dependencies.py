@@ -65,14 +65,15 @@ def lists_of_exercises(tree: Tree) -> dict[int, str]:
 
 
 def titles(tree: Tree, path: str) -> Iterator[str]:
-    """The ids and titles of a chapter's exercises, in order."""
+    """What the list of exercises says of a chapter's, in order: id, title, minutes, difficulty."""
     for node in ast.walk(ast.parse(_exact(tree, tree.find(path)))):
         if isinstance(node, ast.Call):
             said = {
                 k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)
             }
             if {"id", "title"} <= said.keys():
-                yield f"{said['id']} {said['title']}"
+                shown = said["id"], said["title"], said.get("minutes"), said.get("difficulty")
+                yield " ".join(map(str, shown))
 
 
 def _exact(tree: Tree, place: Place) -> str:

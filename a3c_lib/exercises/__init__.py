@@ -7,15 +7,17 @@ def n_step_returns(rewards, next_values, terminated, truncated, gamma): ...
 """
 
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from a3c_lib.exercises.engine import memory, registry
+from a3c_lib.exercises.engine.announcing import announce
 from a3c_lib.exercises.engine.cases import Exercise
 from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.exercises.engine.showing import listed
-from a3c_lib.exercises.engine.wording import wrapped
+from a3c_lib.exercises.engine.wording import own_line, paragraph, wrapped
 from a3c_lib.exercises.engine.written import name_of, unwrapped
 
 __all__ = ["assert_solved", "exercise", "hint", "progress", "solution", "whose"]
@@ -31,7 +33,8 @@ def exercise(exercise_id: str, *, run_mine: bool = False) -> Callable[[T], T]:
 
     The name then means yours if it is right, and the reference until it is, so that the notebook
     goes on either way. With `run_mine` it means yours also when it is wrong, to see what happens.
-    Raises UnknownExercise, with the ids that there are.
+    Raises UnknownExercise, with the ids that there are; and KeyboardInterrupt, if the check is
+    interrupted: the name means the reference then, too.
     """
     if not isinstance(exercise_id, str):
         raise TypeError('an exercise is named by its id: @exercise("2.1")')
@@ -40,10 +43,13 @@ def exercise(exercise_id: str, *, run_mine: bool = False) -> Callable[[T], T]:
     def checked(mine: T) -> T:
         memory.LATEST.pop(exercise_id, None)  # an interrupted check leaves no verdict
         _references[exercise_id] = asked.reference
-        verdict = check(asked, mine)
+        try:
+            verdict = check(asked, mine)
+        except KeyboardInterrupt as interrupt:
+            raise _in_two_lines(interrupt, asked, mine) from None
         memory.remember(verdict)
         keep = verdict.right or (run_mine and verdict.runs)
-        print("\n".join([verdict.text, *_what_next(verdict.kind, asked, keep)]))
+        announce("\n".join([verdict.text, *_what_next(verdict.kind, asked, keep)]))
         return mine if keep else cast(T, asked.reference)
 
     return checked
@@ -56,6 +62,28 @@ def _what_next(kind: Kind, asked: Exercise, keep: bool) -> list[str]:
     stuck = kind is not Kind.NOT_ATTEMPTED and asked.hints
     tip = f' Stuck? hint("{asked.id}")' if stuck else ""
     return [f"  The notebook goes on with {goes_on}.{tip}"]
+
+
+def _in_two_lines(interrupt: KeyboardInterrupt, asked: Exercise, mine: Any) -> KeyboardInterrupt:
+    """The interrupt of a check, without the checker's part of the traceback. The cell ends with it,
+    so the name is bound here."""
+    if "<locals>" not in getattr(mine, "__qualname__", "<locals>"):
+        vars(sys.modules[mine.__module__])[mine.__name__] = asked.reference
+    line = own_line(interrupt, ()).strip()
+    where = f", at {line}" if line else ""
+    text = paragraph(
+        f"✗ {asked.id} {name_of(mine)}: the check was interrupted{where}. The name means the "
+        "reference now; run the cell again to go on with yours.",
+        "",
+    )
+    return Interrupted(text)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Shows its text in a notebook, and no traceback."""
+
+    def _render_traceback_(self) -> list[str]:  # which IPython asks for
+        return [str(self)]
 
 
 def whose(*answers: Any) -> str:
@@ -101,13 +129,16 @@ def solution(exercise_id: str) -> None:
 
 
 def progress() -> None:
-    """Print a table of all exercises: ✓ solved, ✗ tried, ○ to come."""
+    """Print a table of all exercises: ✓ solved, ✗ tried, ○ to come, with minutes and difficulty."""
     states = memory.states()
     everything = list(registry.all_exercises())
-    width = max((len(each.id) for each in everything), default=0)
+    ids, titles = (
+        max((len(getattr(each, name)) for each in everything), default=0)
+        for name in ("id", "title")
+    )
     for each in everything:
         mark = {"right": "✓", "tried": "✗"}.get(states.get(each.id, ""), "○")
-        print(f"{mark} {each.id:{width}}  {each.title}")
+        print(f"{mark} {each.id:{ids}}  {each.title:{titles}}  {each.effort:>11}")
     solved = sum(states.get(each.id) == "right" for each in everything)
     print(f"{solved} of {len(everything)} solved")
 

@@ -1,13 +1,13 @@
 """Chapter 06: the exercises of "A2C"."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from gymnasium import spaces
 from torch import Tensor
 
 from a3c_lib.actor_critic import Loss, values_after
-from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores
 from a3c_lib.losses import entropy
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns
@@ -25,59 +25,11 @@ def one_batch(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
     return observations.flatten(0, 1), actions.flatten(), returns.flatten()
 
 
-def observations_environment_by_environment(
-    observations: Tensor, actions: Tensor, returns: Tensor
-) -> Batch:
-    return observations.transpose(0, 1).flatten(0, 1), actions.flatten(), returns.flatten()
-
-
-def returns_environment_by_environment(
-    observations: Tensor, actions: Tensor, returns: Tensor
-) -> Batch:
-    return observations.flatten(0, 1), actions.flatten(), returns.T.flatten()
-
-
-def actions_environment_by_environment(
-    observations: Tensor, actions: Tensor, returns: Tensor
-) -> Batch:
-    return observations.flatten(0, 1), actions.T.flatten(), returns.flatten()
-
-
-def observations_kept_by_environment(
-    observations: Tensor, actions: Tensor, returns: Tensor
-) -> Batch:
-    return observations.flatten(0, 1), actions.T.flatten(), returns.T.flatten()
-
-
-def everything_environment_by_environment(
-    observations: Tensor, actions: Tensor, returns: Tensor
-) -> Batch:
-    return one_batch(observations.transpose(0, 1), actions.T, returns.T)
-
-
-def pictures_flattened_too(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
-    return observations.flatten(), actions.flatten(), returns.flatten()
-
-
-def pictures_made_rows(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
-    rows = actions.numel()
-    return observations.reshape(rows, -1), actions.flatten(), returns.flatten()
-
-
-def pictures_cut_into_lines(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
-    return observations.reshape(-1, observations.shape[-1]), actions.flatten(), returns.flatten()
-
-
-def environments_left_as_they_are(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
-    return observations, actions, returns
-
-
-def one_environment_alone(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
-    return observations[:, 0], actions[:, 0], returns[:, 0]
-
-
-def columns_instead_of_rows(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
-    return observations.flatten(0, 1), actions.reshape(-1, 1), returns.reshape(-1, 1)
+def one_batch_in_steps(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
+    seen = observations.flatten(0, 1)
+    done = actions.flatten()
+    worth = returns.flatten()
+    return seen, done, worth
 
 
 def _batch_cases() -> list[Case]:
@@ -113,55 +65,13 @@ def combined(gradients: Sequence[Gradients], steps: Sequence[int]) -> Gradients:
     )
 
 
-def added_up(gradients: Sequence[Gradients], steps: Sequence[int]) -> Gradients:
-    return tuple(torch.stack(parts).sum(dim=0) for parts in zip(*gradients, strict=True))
-
-
-def each_environment_counts_the_same(
-    gradients: Sequence[Gradients], steps: Sequence[int]
-) -> Gradients:
-    return tuple(torch.stack(parts).mean(dim=0) for parts in zip(*gradients, strict=True))
-
-
-def weighted_and_not_divided(gradients: Sequence[Gradients], steps: Sequence[int]) -> Gradients:
-    return tuple(part * sum(steps) for part in combined(gradients, steps))
-
-
-def weighted_and_divided_by_environments(
-    gradients: Sequence[Gradients], steps: Sequence[int]
-) -> Gradients:
-    return tuple(part / len(steps) for part in weighted_and_not_divided(gradients, steps))
-
-
-def divided_by_steps_again(gradients: Sequence[Gradients], steps: Sequence[int]) -> Gradients:
-    return tuple(part / sum(steps) for part in added_up(gradients, steps))
-
-
-def each_divided_by_its_own_steps(
-    gradients: Sequence[Gradients], steps: Sequence[int]
-) -> Gradients:
-    return tuple(
-        sum(part / m for m, part in zip(steps, parts, strict=True))
-        for parts in zip(*gradients, strict=True)
-    )
-
-
-def fewer_steps_weigh_more(gradients: Sequence[Gradients], steps: Sequence[int]) -> Gradients:
-    weights = [1 / m for m in steps]
-    return tuple(
-        sum(w * part for w, part in zip(weights, parts, strict=True)) / sum(weights)
-        for parts in zip(*gradients, strict=True)
-    )
-
-
-def the_last_one_wins(gradients: Sequence[Gradients], steps: Sequence[int]) -> Gradients:
-    return tuple(gradients[-1])
-
-
-def one_number_for_each_parameter(
-    gradients: Sequence[Gradients], steps: Sequence[int]
-) -> Gradients:
-    return tuple(part.mean() for part in combined(gradients, steps))
+def combined_in_steps(gradients: Sequence[Gradients], steps: Sequence[int]) -> Gradients:
+    total = sum(steps)
+    result = []
+    for parts in zip(*gradients, strict=True):
+        added = sum(m * part for m, part in zip(steps, parts, strict=True))
+        result.append(added / total)
+    return tuple(result)
 
 
 def _combined_cases() -> list[Case]:
@@ -188,119 +98,12 @@ def dummy_mask(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tens
     return torch.cat([resetting[None], ended[:-1]])
 
 
-def no_step_left_out(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return torch.zeros_like(terminated)
-
-
-def ends_themselves_left_out(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return terminated | truncated
-
-
-def ends_and_dummies_left_out(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return terminated | truncated | dummy_mask(terminated, truncated, resetting)
-
-
-def one_step_late(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    mask = dummy_mask(terminated, truncated, resetting)
-    return torch.cat([torch.zeros_like(mask[:1]), mask[:-1]])
-
-
-def one_step_early(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    ended = terminated | truncated
-    return torch.cat([ended[1:], torch.zeros_like(ended[:1])])
-
-
-def rows_moved_up(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    ended = terminated | truncated
-    return torch.cat([ended[1:], resetting[None]])
-
-
-def first_end_dropped_instead_of_the_last(
-    terminated: Tensor, truncated: Tensor, resetting: Tensor
-) -> Tensor:
-    ended = terminated | truncated
-    return torch.cat([resetting[None], ended[1:]])
-
-
-def one_row_too_many(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return torch.cat([resetting[None], terminated | truncated])
-
-
-def resetting_in_every_row(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return dummy_mask(terminated, truncated, resetting) | resetting
-
-
-def rolled_round_and_added(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    mask = (terminated | truncated).roll(1, dims=0)
-    mask[0] |= resetting
-    return mask
-
-
 def rolled_through_the_environments(
     terminated: Tensor, truncated: Tensor, resetting: Tensor
 ) -> Tensor:
     mask = (terminated | truncated).roll(1)
     mask[0] = resetting
     return mask
-
-
-def only_after_terminations(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return torch.cat([resetting[None], terminated[:-1]])
-
-
-def only_after_time_limits(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return torch.cat([resetting[None], truncated[:-1]])
-
-
-def first_row_forgotten(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    ended = terminated | truncated
-    return torch.cat([torch.zeros_like(ended[:1]), ended[:-1]])
-
-
-def rolled_round(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return (terminated | truncated).roll(1, dims=0)
-
-
-def resetting_below_instead_of_on_top(
-    terminated: Tensor, truncated: Tensor, resetting: Tensor
-) -> Tensor:
-    ended = terminated | truncated
-    return torch.cat([ended[:-1], resetting[None]])
-
-
-def only_where_both_ends_meet(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    ended = terminated & truncated
-    return torch.cat([resetting[None], ended[:-1]])
-
-
-def only_where_one_of_the_two(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    ended = terminated ^ truncated
-    return torch.cat([resetting[None], ended[:-1]])
-
-
-def ends_themselves_and_resetting(
-    terminated: Tensor, truncated: Tensor, resetting: Tensor
-) -> Tensor:
-    ended = terminated | truncated
-    ended[0] |= resetting
-    return ended
-
-
-def only_where_a_rollout_begins(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return torch.cat([resetting[None], torch.zeros_like(terminated[:-1])])
-
-
-def all_environments_at_once(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    mask = dummy_mask(terminated, truncated, resetting)
-    return mask.any(dim=1, keepdim=True).expand_as(mask).clone()
-
-
-def everything_after_an_end(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return dummy_mask(terminated, truncated, resetting).cumsum(dim=0) > 0
-
-
-def the_steps_to_keep(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
-    return ~dummy_mask(terminated, truncated, resetting)
 
 
 def _dummy_cases() -> list[Case]:
@@ -321,6 +124,8 @@ def _dummy_cases() -> list[Case]:
             flags(4, 2, (2, 0)),
             ~begins & begins,
         ),
+        Case("terminated at step 0", flags(4, 2, (0, 0)), none, ~begins & begins),
+        Case("truncated at steps 0 and 2", none, flags(4, 2, (0, 1), (2, 1)), begins),
         Case("an end just before the rollout", none, none, begins),
         Case("an end at the last step", flags(4, 2, (3, 1)), none, ~begins & begins),
         Case("one step, after an end", flags(1, 2, (0, 1)), flags(1, 2), begins),
@@ -386,162 +191,6 @@ def batch_loss_with_a_bug(
     return Loss(policy + value_weight * value - entropy_weight * bonus, policy, value, bonus)
 
 
-def _with_policy(
-    policy_of: Callable[[Tensor, Tensor], Tensor],
-    model: ActorCritic,
-    rollout: Rollout,
-    dummies: Tensor,
-    gamma: float,
-    value_weight: float,
-    entropy_weight: float,
-    cut: bool = True,
-) -> Loss:
-    """The right loss but for its policy part, `policy_of(taken (M,), advantages (M,))`."""
-    right = batch_loss(model, rollout, dummies, gamma, value_weight, entropy_weight)
-    logits, values = model(rollout.observations)
-    next_values = values_after(model, rollout, values)
-    ends = rollout.terminated, rollout.truncated
-    returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
-    real = ~dummies
-    log_pi = logits[real].log_softmax(dim=-1)
-    taken = log_pi.gather(-1, rollout.actions[real][:, None]).squeeze(-1)
-    advantages = (returns - values)[real]
-    policy = policy_of(taken, advantages.detach() if cut else advantages)
-    return right._replace(total=right.total - right.policy + policy, policy=policy)
-
-
-def mean_over_one_axis(
-    model: ActorCritic,
-    rollout: Rollout,
-    dummies: Tensor,
-    gamma: float,
-    value_weight: float,
-    entropy_weight: float,
-) -> Loss:
-    def policy(taken: Tensor, advantages: Tensor) -> Tensor:
-        return -(taken[:, None] * advantages).sum(dim=1).mean()
-
-    return _with_policy(policy, model, rollout, dummies, gamma, value_weight, entropy_weight)
-
-
-def a_sum_instead_of_a_mean(
-    model: ActorCritic,
-    rollout: Rollout,
-    dummies: Tensor,
-    gamma: float,
-    value_weight: float,
-    entropy_weight: float,
-) -> Loss:
-    def policy(taken: Tensor, advantages: Tensor) -> Tensor:
-        return -(taken * advantages).sum()
-
-    return _with_policy(policy, model, rollout, dummies, gamma, value_weight, entropy_weight)
-
-
-def first_steps_probabilities_for_all(
-    model: ActorCritic,
-    rollout: Rollout,
-    dummies: Tensor,
-    gamma: float,
-    value_weight: float,
-    entropy_weight: float,
-) -> Loss:
-    real = ~dummies
-    log_pi = model(rollout.observations)[0][real].log_softmax(dim=-1)
-    first: Tensor = log_pi.gather(-1, rollout.actions[real][None, :])
-
-    def policy(taken: Tensor, advantages: Tensor) -> Tensor:
-        return -(first * advantages).mean()
-
-    return _with_policy(policy, model, rollout, dummies, gamma, value_weight, entropy_weight)
-
-
-def advantages_not_cut(
-    model: ActorCritic,
-    rollout: Rollout,
-    dummies: Tensor,
-    gamma: float,
-    value_weight: float,
-    entropy_weight: float,
-) -> Loss:
-    def policy(taken: Tensor, advantages: Tensor) -> Tensor:
-        return -(taken * advantages).mean()
-
-    return _with_policy(
-        policy, model, rollout, dummies, gamma, value_weight, entropy_weight, cut=False
-    )
-
-
-def sign_turned_as_well(
-    model: ActorCritic,
-    rollout: Rollout,
-    dummies: Tensor,
-    gamma: float,
-    value_weight: float,
-    entropy_weight: float,
-) -> Loss:
-    def policy(taken: Tensor, advantages: Tensor) -> Tensor:
-        return (taken * advantages).mean()
-
-    return _with_policy(policy, model, rollout, dummies, gamma, value_weight, entropy_weight)
-
-
-def critic_without_a_gradient(
-    model: ActorCritic,
-    rollout: Rollout,
-    dummies: Tensor,
-    gamma: float,
-    value_weight: float,
-    entropy_weight: float,
-) -> Loss:
-    loss = batch_loss(model, rollout, dummies, gamma, value_weight, entropy_weight)
-    value = loss.value.detach()
-    return loss._replace(
-        total=loss.total - value_weight * loss.value + value_weight * value, value=value
-    )
-
-
-def critic_without_a_gradient_and_the_bug(
-    model: ActorCritic,
-    rollout: Rollout,
-    dummies: Tensor,
-    gamma: float,
-    value_weight: float,
-    entropy_weight: float,
-) -> Loss:
-    loss = batch_loss_with_a_bug(model, rollout, dummies, gamma, value_weight, entropy_weight)
-    value = loss.value.detach()
-    return loss._replace(
-        total=loss.total - value_weight * loss.value + value_weight * value, value=value
-    )
-
-
-def dummies_learned_from(
-    model: ActorCritic,
-    rollout: Rollout,
-    dummies: Tensor,
-    gamma: float,
-    value_weight: float,
-    entropy_weight: float,
-) -> Loss:
-    return batch_loss(
-        model, rollout, torch.zeros_like(dummies), gamma, value_weight, entropy_weight
-    )
-
-
-def dummies_zeroed_and_averaged(
-    model: ActorCritic,
-    rollout: Rollout,
-    dummies: Tensor,
-    gamma: float,
-    value_weight: float,
-    entropy_weight: float,
-) -> Loss:
-    loss = batch_loss(model, rollout, dummies, gamma, value_weight, entropy_weight)
-    share = (~dummies).float().mean()
-    return Loss(*(share * part for part in loss))
-
-
 def _hunt_case(label: str, T: int, N: int, ends: Sequence[tuple[int, int]] = ()) -> Case:
     model = ActorCritic(spaces.Box(-1, 1, (3,)), spaces.Discrete(2), hidden=(4,), seed=1)
     with torch.no_grad():
@@ -572,73 +221,138 @@ def _hunt_cases() -> list[Case]:
     ]
 
 
+def _mirrored(rollout: Rollout) -> Rollout:
+    """The same rollout with its environments in the opposite order."""
+    names = "observations", "actions", "rewards", "next_observations", "terminated", "truncated"
+    return Rollout.of(*(getattr(rollout, name).flip(1) for name in names))
+
+
 EXERCISES = (
     Exercise(
         id="6.1",
         title="one batch",
         reference=one_batch,
+        form=one_batch_in_steps,
         cases=_batch_cases,
         wrong=(
             Wrong(
-                observations_environment_by_environment,
+                {"observations.flatten(0, 1)": "observations.transpose(0, 1).flatten(0, 1)"},
                 "The observations stand environment by environment, actions and returns step by "
                 "step. So a row's action was not taken at that row's observation. Flatten all "
                 "three "
                 "in the same order.",
             ),
             Wrong(
-                returns_environment_by_environment,
+                {"returns.flatten()": "returns.T.flatten()"},
                 "The returns stand environment by environment, observations and actions step by "
                 "step: a row has the return of another step. Flatten all three in the same order.",
             ),
             Wrong(
-                actions_environment_by_environment,
+                {"actions.flatten()": "actions.T.flatten()"},
                 "The actions stand environment by environment, observations and returns step by "
                 "step: a row has the action of another step. Flatten all three in the same order.",
             ),
             Wrong(
-                observations_kept_by_environment,
+                {
+                    "actions.flatten()": "actions.T.flatten()",
+                    "returns.flatten()": "returns.T.flatten()",
+                },
                 "Actions and returns stand environment by environment, the observations step by "
                 "step. Turn all three round before you flatten, or none.",
             ),
             Wrong(
-                everything_environment_by_environment,
+                {
+                    "observations.flatten(0, 1)": "observations.transpose(0, 1).flatten(0, 1)",
+                    "actions.flatten()": "actions.T.flatten()",
+                    "returns.flatten()": "returns.T.flatten()",
+                },
                 "What belongs together is together, but environment by environment. Asked for is "
                 "the "
                 "order of time: first step 0 of all environments, so that row t·N + n is step t of "
                 "environment n. Masks will be flattened in that order as well.",
             ),
             Wrong(
-                pictures_flattened_too,
+                {"observations.flatten(0, 1)": "observations.flatten()"},
                 "This flattens what is within an observation as well. Only the first two axes, T "
                 "and N, become one; flatten(0, 1) leaves the others alone.",
             ),
             Wrong(
-                pictures_made_rows,
+                {"observations.flatten(0, 1)": "observations.reshape(actions.numel(), -1)"},
                 "A picture has become a row of numbers; a network of convolutions could not read "
                 "it. Only the axes T and N become one: flatten(0, 1).",
             ),
             Wrong(
-                pictures_cut_into_lines,
+                {"observations.flatten(0, 1)": "observations.reshape(-1, observations.shape[-1])"},
                 "This keeps the last axis alone. Of a picture that is one line, so each line "
                 "becomes "
                 "a row of the batch; and an observation that is a single number has no such axis. "
                 "Keep all axes after T and N: flatten(0, 1).",
             ),
             Wrong(
-                environments_left_as_they_are,
+                {
+                    "observations.flatten(0, 1)": "observations",
+                    "actions.flatten()": "actions",
+                    "returns.flatten()": "returns",
+                },
                 "Nothing is flattened: T and N are still two axes. A batch has one row for each of "
                 "the T·N steps.",
             ),
             Wrong(
-                one_environment_alone,
+                {
+                    "observations.flatten(0, 1)": "observations[:, 0]",
+                    "actions.flatten()": "actions[:, 0]",
+                    "returns.flatten()": "returns[:, 0]",
+                },
                 "Only environment 0 is in the batch. All N of them were played, and all teach.",
             ),
             Wrong(
-                columns_instead_of_rows,
+                {
+                    "actions.flatten()": "actions.reshape(-1, 1)",
+                    "returns.flatten()": "returns.reshape(-1, 1)",
+                },
                 "Actions and returns have one axis too many, (T·N, 1). The difference of (M, 1) "
                 "and "
                 "(M,) would silently broadcast to (M, M).",
+                also=(
+                    {"actions.flatten()": "actions.reshape(-1, 1)"},
+                    {"returns.flatten()": "returns.reshape(-1, 1)"},
+                ),
+            ),
+            Wrong(
+                {"observations.flatten(0, 1)": "observations.reshape(-1, *observations.shape[3:])"},
+                "The axis after T and N is flattened too. Only the first two become one: "
+                "flatten(0, 1).",
+                also=(
+                    {
+                        "observations.flatten(0, 1)": "observations.flatten(0, 2) if "
+                        "observations.dim() > 2 else "
+                        "observations.flatten()"
+                    },
+                ),
+            ),
+            Wrong(
+                {
+                    "observations.flatten(0, 1)": "observations[0]",
+                    "actions.flatten()": "actions[0]",
+                    "returns.flatten()": "returns[0]",
+                },
+                "Only step 0 is in the batch. All T steps teach.",
+            ),
+            Wrong(
+                {"return seen, done, worth": "return seen, worth, done"},
+                "Actions and returns are exchanged: observations, actions, returns.",
+            ),
+            Wrong(
+                {
+                    "observations.flatten(0, 1)": "observations.flatten(0, 1).flip(0)",
+                    "actions.flatten()": "actions.flatten().flip(0)",
+                    "returns.flatten()": "returns.flatten().flip(0)",
+                },
+                "The rows come in the opposite order: step 0 first.",
+            ),
+            Wrong(
+                {"actions.flatten()": "actions.flatten().float()"},
+                "The actions have become floats. They are looked up with: integers.",
             ),
         ),
         hints=(
@@ -649,60 +363,116 @@ EXERCISES = (
             "have.",
             "observations.flatten(0, 1), and the other two with .flatten().",
         ),
+        praise="Row t·N + n is step t of environment n, everywhere: the batch of A2C.",
+        minutes=5,
+        difficulty=1,
+        parts=("observations", "actions", "returns"),
     ),
     Exercise(
         id="6.2",
         title="what the workers' gradients come to",
         reference=combined,
+        form=combined_in_steps,
         cases=_combined_cases,
         wrong=(
             Wrong(
-                added_up,
+                {"m * part": "part", "added / total": "added"},
                 "This adds the gradients up. Each is that of a mean, and so is the batch's: with N "
                 "environments this step is N times as long.",
             ),
             Wrong(
-                each_environment_counts_the_same,
+                {"m * part": "part", "added / total": "added / len(steps)"},
                 "This is right where all environments have the same number of steps. A mean over "
                 "all steps counts each *step* the same: an environment with fewer steps weighs "
                 "less.",
             ),
             Wrong(
-                weighted_and_not_divided,
+                {"added / total": "added"},
                 "The weights are right, and do not add up to 1: divide by the number of all steps.",
             ),
             Wrong(
-                weighted_and_divided_by_environments,
+                {"added / total": "added / len(steps)"},
                 "The weighted sum is divided by the number of environments. The weights are "
                 "numbers "
                 "of steps, so divide by the number of all steps.",
             ),
             Wrong(
-                divided_by_steps_again,
+                {"m * part": "part"},
                 "The gradients are those of means: each has been divided by its environment's "
                 "steps "
                 "already. Multiply by them before you add up and divide.",
             ),
             Wrong(
-                each_divided_by_its_own_steps,
+                {"m * part": "part / m", "added / total": "added"},
                 "Each gradient is divided by its own environment's steps. That has been done: each "
                 "is that of a mean. Multiply by those steps instead, and divide by all steps at "
                 "the "
                 "end.",
             ),
             Wrong(
-                fewer_steps_weigh_more,
+                {"m * part": "part / m", "added / total": "added / sum(1 / m for m in steps)"},
                 "An environment with fewer steps weighs more here. A mean over all steps counts "
                 "each step the same, so weigh with the number of steps.",
             ),
             Wrong(
-                the_last_one_wins,
+                {"added / total": "parts[-1]"},
                 "This is the last environment's gradient; what the others learned is lost.",
             ),
             Wrong(
-                one_number_for_each_parameter,
+                {"added / total": "(added / total).mean()"},
                 "This averages within each parameter's gradient too: what is left is one number. "
                 "Average over environments, element by element.",
+            ),
+            Wrong(
+                {"added / total": "parts[0]"},
+                "This is the first environment's gradient; what the others learned is lost.",
+            ),
+            Wrong(
+                {"total = sum(steps)": "total = max(steps)"},
+                "The weighted sum is divided by the largest number of steps. Divide by the number "
+                "of all steps.",
+            ),
+            Wrong(
+                {"m * part": "part / m"},
+                "Each gradient is divided by its environment's steps. Multiply by them: it is "
+                "that of a mean.",
+            ),
+            Wrong(
+                {"m * part": "m**2 * part"},
+                "The weights are squared. The mean over all steps weighs each environment with "
+                "its number of steps.",
+            ),
+            Wrong(
+                {"added / total": "-added / total"},
+                "The sign is turned. The gradient of a mean is the mean of the gradients.",
+            ),
+            Wrong(
+                {"added / total": "torch.stack(parts).median(dim=0).values"},
+                "This is the median. Asked for is the gradient of the mean loss over all steps.",
+            ),
+            Wrong(
+                {"return tuple(result)": "return result[0]"},
+                "Only the first parameter's gradient comes back. Return one for each parameter.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "`steps` has no effect: an environment with fewer steps weighs less in a mean "
+                "over all "
+                "steps.",
+                lambda given: {"steps": [m + k for k, m in enumerate(given.steps)]},
+            ),
+            heeds(
+                "Twice as many steps in every environment change the gradient. In a mean only the "
+                "shares count.",
+                lambda given: {"steps": [2 * m for m in given.steps]},
+            ),
+            heeds(
+                "The order of the environments matters. To a mean it does not.",
+                lambda given: {
+                    "gradients": list(given.gradients)[::-1],
+                    "steps": list(given.steps)[::-1],
+                },
             ),
         ),
         hints=(
@@ -713,6 +483,9 @@ EXERCISES = (
             "zip(*gradients) gives, for each parameter, the gradients of all environments. Weigh "
             "them with steps, add up, divide by sum(steps); return a tuple.",
         ),
+        praise="One batch and many workers teach the same, if they do it at the same θ.",
+        minutes=10,
+        difficulty=2,
     ),
     Exercise(
         id="6.3",
@@ -721,55 +494,76 @@ EXERCISES = (
         cases=_dummy_cases,
         wrong=(
             Wrong(
-                no_step_left_out,
+                {"torch.cat([resetting[None], ended[:-1]])": "torch.zeros_like(ended)"},
                 "Nothing is left out. After every end comes a step whose action nobody looked at "
                 "and whose reward is 0: learned from, it teaches that the action was worth "
                 "nothing.",
             ),
             Wrong(
-                ends_themselves_left_out,
+                {"torch.cat([resetting[None], ended[:-1]])": "ended"},
                 "This leaves out the steps that end an episode. They are real, and often the ones "
                 "that are paid; the dummy is the step after them.",
             ),
             Wrong(
-                ends_and_dummies_left_out,
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "ended | "
+                    "torch.cat([resetting[None], "
+                    "ended[:-1]])"
+                },
                 "The dummies are found, and the ends before them are left out as well. An end is a "
                 "real step.",
             ),
             Wrong(
-                one_step_late,
+                {
+                    "torch.cat([resetting[None], "
+                    "ended[:-1]])": "torch.cat([torch.zeros_like(ended[:1]), "
+                    "resetting[None], ended])[: "
+                    "len(ended)]"
+                },
                 "This is one step late: it leaves out the first real step of the new episode, and "
                 "learns from the dummy.",
             ),
             Wrong(
-                one_step_early,
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([ended[1:], "
+                    "torch.zeros_like(ended[:1])])"
+                },
                 "This leaves out the step before an end, which is real. A dummy comes *after* an "
                 "end.",
             ),
             Wrong(
-                rows_moved_up,
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([ended[1:], "
+                    "resetting[None]])"
+                },
                 "The rows have moved up: a row holds the end of the step *after* it, and "
                 "`resetting` "
                 "stands at the bottom. They have to move down, with `resetting` on top.",
             ),
             Wrong(
-                first_end_dropped_instead_of_the_last,
+                {"ended[:-1]": "ended[1:]"},
                 "`ended[1:]` drops the first step's end, and leaves each other end in its own row. "
                 "Row t is to hold the end of step t − 1: drop the *last* row.",
             ),
             Wrong(
-                one_row_too_many,
+                {"ended[:-1]": "ended"},
                 "This has T + 1 rows. The last step's end belongs to the first row of the next "
                 "rollout: leave it out.",
             ),
             Wrong(
-                resetting_in_every_row,
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([resetting[None], "
+                    "ended[:-1]]) | resetting"
+                },
                 "`resetting` is in every row here: (N,) broadcasts to (T, N). It speaks of the "
                 "first "
                 "row only.",
             ),
             Wrong(
-                rolled_round_and_added,
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([resetting[None] | "
+                    "ended[-1:], ended[:-1]])"
+                },
                 "`roll` has brought the last row's ends round to the first row, and `|=` leaves "
                 "them "
                 "there. The first row is `resetting` alone: use `=`.",
@@ -781,69 +575,167 @@ EXERCISES = (
                 "environment of the same step. Say dims=0.",
             ),
             Wrong(
-                only_after_terminations,
+                {"ended = terminated | truncated": "ended = terminated"},
                 "Only terminations count here. An environment resets after a time limit as well, "
                 "with a dummy step like any other.",
             ),
             Wrong(
-                only_after_time_limits,
+                {"ended = terminated | truncated": "ended = truncated"},
                 "Only time limits count here. After a termination the environment resets, too.",
             ),
             Wrong(
-                first_row_forgotten,
+                {"resetting[None]": "torch.zeros_like(ended[:1])"},
                 "The first row is never a dummy here. If the last step of the rollout before was "
                 "an "
                 "end, it is: that is what `resetting` says.",
             ),
             Wrong(
-                rolled_round,
+                {"resetting[None]": "ended[-1:]"},
                 "`roll` brings the last row's ends round to the first row. They belong to the next "
                 "rollout; this one's first row is `resetting`.",
             ),
             Wrong(
-                resetting_below_instead_of_on_top,
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([ended[:-1], "
+                    "resetting[None]])"
+                },
                 "`resetting` stands below the others here, so no row has moved. What happened "
                 "before "
                 "the rollout comes first: row 0 is `resetting`, row 1 is the end of step 0, and so "
                 "on.",
             ),
             Wrong(
-                only_where_both_ends_meet,
+                {"ended = terminated | truncated": "ended = terminated & truncated"},
                 "`&` asks for an end that is terminated *and* truncated. One of the two is enough "
                 "to "
                 "make the environment reset.",
             ),
             Wrong(
-                only_where_one_of_the_two,
+                {"ended = terminated | truncated": "ended = terminated ^ truncated"},
                 "A step may be terminated and truncated at once: the pole falls in the very last "
                 "step "
                 "that the time limit allows. That is an end as well.",
             ),
             Wrong(
-                ends_themselves_and_resetting,
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([ended[:1] | "
+                    "resetting, ended[1:]])"
+                },
                 "The first row knows of `resetting`, but the ends stand in their own rows. They "
                 "are "
                 "real steps; the dummy is the step after each.",
             ),
             Wrong(
-                only_where_a_rollout_begins,
+                {"ended[:-1]": "torch.zeros_like(ended[:-1])"},
                 "Only the first row is looked at. Within the rollout, too, a dummy follows each "
                 "end.",
             ),
             Wrong(
-                all_environments_at_once,
+                {
+                    "ended = terminated | truncated": "ended = terminated | truncated\n    "
+                    "resetting = "
+                    "resetting.any().expand_as(resetting)\n    "
+                    "ended = ended.any(dim=1, "
+                    "keepdim=True).expand_as(ended)"
+                },
                 "When one environment resets, this leaves out the step of all of them. Each "
                 "environment ends, and resets, for itself.",
             ),
             Wrong(
-                everything_after_an_end,
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([resetting[None], "
+                    "ended[:-1]]).cumsum(dim=0) > 0"
+                },
                 "From the first end on, this leaves out everything. Only one step resets; the ones "
                 "after it belong to the new episode.",
             ),
             Wrong(
-                the_steps_to_keep,
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "~torch.cat([resetting[None], "
+                    "ended[:-1]])"
+                },
                 "This is the right mask the wrong way round: True is to say that a step is a "
                 "dummy.",
+            ),
+            Wrong(
+                {
+                    "ended[:-1]": "torch.cat([torch.zeros_like(ended[:1]), ended[1:-1]]) if "
+                    "len(ended) > 1 else ended[:-1]"
+                },
+                "An end at step 0 is overlooked: step 1 is a dummy where step 0 ended.",
+            ),
+            Wrong(
+                {"ended[:-1]": "ended[:1].expand_as(ended[:-1])"},
+                "The flags of step 0 stand in all rows: a loop that writes into the rows it still "
+                "has to read takes them along. Build a new tensor, or go from the last row to the "
+                "first.",
+            ),
+            Wrong(
+                {"resetting[None]": "~resetting[None]"},
+                "`resetting` is turned round in the first row: it says where the step before was "
+                "an end.",
+            ),
+            Wrong(
+                {"resetting[None]": "torch.ones_like(ended[:1])"},
+                "The first row is always a dummy here. It is one only where the step before the "
+                "rollout was an end: `resetting`.",
+            ),
+            Wrong(
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([resetting[None], "
+                    "ended[:-1]]).float()"
+                },
+                "The mask holds floats. It is used as a mask: bools.",
+            ),
+            Wrong(
+                {
+                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([resetting[None] | "
+                    "ended[:1], ended[:-1]])"
+                },
+                "The first row has the end of step 0 in it as well. Row 0 is `resetting` alone.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "The mask of one environment changes with the flags of another.",
+                lambda given: {
+                    "terminated": torch.cat([~given.terminated[:, :1], given.terminated[:, 1:]], 1),
+                    "truncated": torch.cat(
+                        [given.truncated[:, :1] & False, given.truncated[:, 1:]], 1
+                    ),
+                },
+            ),
+            ignores(
+                "`truncated` has no effect: after a time limit, too, a step only resets.",
+                lambda given: (
+                    {
+                        "truncated": ~given.truncated,
+                        "terminated": given.terminated & False,
+                    }
+                    if not given.terminated.any()
+                    else {}
+                ),
+            ),
+            heeds(
+                "The mask changes with the last row's flags. They belong to the next rollout.",
+                lambda given: {
+                    "terminated": torch.cat([given.terminated[:-1], ~given.terminated[-1:]]),
+                },
+            ),
+            ignores(
+                "`resetting` has no effect: it is the first row.",
+                lambda given: {"resetting": ~given.resetting},
+            ),
+            ignores(
+                "The ends of step 0 have no effect. Where step 0 ended, step 1 is a dummy.",
+                lambda given: (
+                    {
+                        "terminated": torch.cat([~given.terminated[:1], given.terminated[1:]]),
+                        "truncated": torch.cat([given.truncated[:1] & False, given.truncated[1:]]),
+                    }
+                    if len(given.terminated) > 1
+                    else {}
+                ),
             ),
         ),
         hints=(
@@ -855,6 +747,9 @@ EXERCISES = (
             "Row 0 is `resetting`, and below it stand all rows of `terminated | truncated` but the "
             "last. torch.cat puts them on top of each other; resetting[None] has the shape (1, N).",
         ),
+        praise="No agent learns from a step in which nobody listened to it.",
+        minutes=10,
+        difficulty=2,
     ),
     Exercise(
         id="6.4",
@@ -864,56 +759,135 @@ EXERCISES = (
         start=batch_loss_with_a_bug,
         wrong=(
             Wrong(
-                batch_loss_with_a_bug,
-                "The critic's part is right. In the actor's part every log π meets every "
-                "advantage, not only its own. Print the shapes of its two factors, and of their "
-                "product.",
+                {"[:, None]).squeeze(-1)": "[:, None])"},
+                "In the actor's part every log π meets every advantage, not only its own. Print "
+                "the shapes of its two factors, and of their product.",
             ),
             Wrong(
-                mean_over_one_axis,
+                {
+                    "policy = -(taken * advantages).mean()": "policy = -(taken[:, None] * "
+                    "advantages).sum(dim=1).mean()"
+                },
                 "The product still has a row and a column for each step. Adding up one of its axes "
                 "does not take the wrong pairs out of it; the factors need the same shape.",
             ),
             Wrong(
-                a_sum_instead_of_a_mean,
-                "The pairs are right now, and added up. All three parts are means over the steps.",
+                {"policy = -(taken * advantages).mean()": "policy = -(taken * advantages).sum()"},
+                "The actor's part is added up. All three parts are means over the steps.",
             ),
             Wrong(
-                first_steps_probabilities_for_all,
+                {"[:, None]).squeeze(-1)": "[None, :])"},
                 "With [None, :] all actions stand in one row, so `gather` looks them all up in the "
                 "*first* step's probabilities. The column was right there; change the shape of "
                 "what "
                 "`gather` returns.",
             ),
             Wrong(
-                advantages_not_cut,
-                "The pairs are right now, but the advantages have lost their `detach()`: the "
-                "actor's "
-                "loss moves the critic.",
+                {"(returns - values).detach()[real]": "(returns - values)[real]"},
+                "The advantages have lost their `detach()`: the actor's loss moves the critic.",
             ),
             Wrong(
-                sign_turned_as_well,
-                "The pairs are right now, and the sign of the policy's part is gone: this makes "
-                "good actions rarer.",
+                {"policy = -(taken * advantages).mean()": "policy = (taken * advantages).mean()"},
+                "The sign of the policy's part is gone: this makes good actions rarer.",
             ),
             Wrong(
-                critic_without_a_gradient,
-                "The actor is right now; but the critic no longer gets a gradient. Its values have "
-                "to be those that the model computed here, without `detach()`.",
+                {"returns[real] - values[real]": "returns[real] - values[real].detach()"},
+                "The critic no longer gets a gradient. Its values have to be those that the model "
+                "computed here, without `detach()`.",
             ),
             Wrong(
-                critic_without_a_gradient_and_the_bug,
-                "The critic was in order, and no longer gets a gradient. The fault is in the "
-                "actor's part: look at the shapes of its two factors.",
+                {"real = ~dummies": "real = torch.ones_like(dummies)"},
+                "The dummies are learned from now. Only real steps count.",
             ),
             Wrong(
-                dummies_learned_from,
-                "The pairs are right, but the dummies are learned from now. Only real steps count.",
+                {
+                    "    return Loss(": "    share = real.float().mean()\n    "
+                    "policy, value, bonus = share * policy, share * value, "
+                    "share * bonus\n    "
+                    "return Loss("
+                },
+                "The dummies count as zeros in the means. Divide by the number of real steps.",
             ),
             Wrong(
-                dummies_zeroed_and_averaged,
-                "The pairs are right, and the dummies count as zeros in the means. Divide by the "
-                "number of real steps.",
+                {"(returns - values).detach()[real]": "returns.detach()[real]"},
+                "log π is weighed by the returns now. The advantages, returns − values, were "
+                "right as they were given.",
+            ),
+            Wrong(
+                {
+                    "value = (returns[real] - "
+                    "values[real]).square().mean()": "value = (returns[real] - "
+                    "values[real]).square().sum()"
+                },
+                "The critic's part is a sum now. It was right as it was given: all three parts "
+                "are means over the steps.",
+            ),
+            Wrong(
+                {
+                    "value = (returns[real] - "
+                    "values[real]).square().mean()": "value = (returns[real] - "
+                    "values[real]).abs().mean()"
+                },
+                "The critic's errors are no longer squared. They were right as they were given.",
+            ),
+            Wrong(
+                {"- entropy_weight * bonus": "+ entropy_weight * bonus"},
+                "The entropy is added now. It was right as it was given: a loss is made small.",
+            ),
+            Wrong(
+                {
+                    "bonus = entropy(logits[real]).mean()": "bonus = "
+                    "entropy(logits[real]).mean().detach()"
+                },
+                "The entropy is cut from the graph now, and pushes nothing. It was right as it "
+                "was given.",
+            ),
+            Wrong(
+                {"bonus = entropy(logits[real]).mean()": "bonus = entropy(logits).mean()"},
+                "The entropy is that of all steps now, dummies included. It was right as it was "
+                "given.",
+            ),
+            Wrong(
+                {
+                    "(returns - values).detach()[real]": "(returns - values).detach()[real]\n    "
+                    "advantages = (advantages - "
+                    "advantages.mean()) / (advantages.std() "
+                    "+ 1e-8)"
+                },
+                "The advantages are normalised now. They were right as they were given.",
+            ),
+            Wrong(
+                {"value_weight * value": "value"},
+                "The critic's part has lost its weight in the total.",
+            ),
+            Wrong(
+                {"values_after(model, rollout, values)": "values"},
+                "The returns bootstrap from V(o_t) now. values_after was right as it was given.",
+            ),
+            Wrong(
+                {"[real].log_softmax(dim=-1)": "[real].log_softmax(dim=0)"},
+                "The softmax runs over the steps now. The actions are the last axis: dim=-1.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "`dummies` has no effect: only real steps count.",
+                lambda given: (
+                    {"dummies": given.dummies & False} if bool(given.dummies.any()) else {}
+                ),
+            ),
+            ignores(
+                "entropy_weight has no effect.",
+                lambda given: {"entropy_weight": given.entropy_weight + 0.3},
+            ),
+            heeds(
+                "The order of the environments matters: each log π is to meet the advantage of "
+                "its own "
+                "step, and no other.",
+                lambda given: {
+                    "rollout": _mirrored(given.rollout),
+                    "dummies": given.dummies.flip(1),
+                },
             ),
         ),
         hints=(
@@ -923,5 +897,10 @@ EXERCISES = (
             "advantages.shape, then the shape of their product.",
             "(M, 1) times (M,) is (M, M). Give both factors the shape (M,): .squeeze(-1).",
         ),
+        praise="A column times a row is a table. Whoever prints shapes first finds such faults in "
+        "a minute.",
+        minutes=15,
+        difficulty=2,
+        parts=("policy", "value", "entropy", "total"),
     ),
 )

@@ -1,7 +1,6 @@
 """Chapter 07: the exercises of "Atari from pixels"."""
 
 import math
-from functools import partial
 from typing import Any
 
 import ale_py
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.encoders import features_of
-from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores
 from a3c_lib.returns import n_step_returns
 from a3c_lib.worlds.atari import clipped, luminance
 
@@ -29,20 +28,8 @@ def pushed(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
     return np.concatenate([older, picture[None]])
 
 
-def last_episode_still_seen(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    return pushed(stack, picture, False)
-
-
 def newest_first(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
     return pushed(stack[::-1], picture, begins)[::-1].copy()
-
-
-def first_picture_repeated(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    return np.stack([picture] * len(stack)) if begins else pushed(stack, picture, False)
-
-
-def nothing_but_black(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    return np.zeros_like(stack) if begins else pushed(stack, picture, False)
 
 
 def newest_dropped(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
@@ -50,33 +37,10 @@ def newest_dropped(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
     return np.concatenate([older, picture[None]])
 
 
-def one_more_each_time(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    older = np.zeros_like(stack) if begins else stack
-    return np.concatenate([older, picture[None]])
-
-
-def always_alone(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    return pushed(stack, picture, True)
-
-
-def begins_turned_round(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    return pushed(stack, picture, not begins)
-
-
 def written_into_the_old_stack(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
     stack[:-1] = 0 if begins else stack[1:].copy()
     stack[-1] = picture
     return stack
-
-
-def oldest_overwritten(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    older = np.zeros_like(stack[1:]) if begins else stack[1:]
-    return np.concatenate([picture[None], older])
-
-
-def black_in_floats(stack: Bytes, picture: Bytes, begins: bool) -> Any:
-    older = np.zeros(stack[1:].shape) if begins else stack[1:]
-    return np.concatenate([older, picture[None]])
 
 
 def floats_throughout(stack: Bytes, picture: Bytes, begins: bool) -> Any:
@@ -113,30 +77,11 @@ def _stack_cases() -> list[Case]:
 # 7.2 Pictures in any batch
 
 
-def bytes_not_scaled(layers: nn.Module, pictures: Tensor) -> Tensor:
-    features: Tensor = features_of(layers, pictures.float() * 255)
-    return features
-
-
-def scaled_by_256(layers: nn.Module, pictures: Tensor) -> Tensor:
-    return features_of(layers, pictures * (255 / 256))
-
-
-def whole_numbers_divided(layers: nn.Module, pictures: Tensor) -> Tensor:
-    return features_of(layers, (pictures // 255) * 255)
-
-
-def left_in_one_axis(layers: nn.Module, pictures: Tensor) -> Tensor:
-    features: Tensor = layers(pictures.reshape(-1, *pictures.shape[-3:]) / 255)
-    return features
-
-
-def scaled_behind_the_layers(layers: nn.Module, pictures: Tensor) -> Tensor:
-    return bytes_not_scaled(layers, pictures) / 255
-
-
-def grey_in_the_middle(layers: nn.Module, pictures: Tensor) -> Tensor:
-    return features_of(layers, pictures.float() * 2 - 255)
+def features_in_steps(layers: nn.Module, pictures: Tensor) -> Tensor:
+    *batch, stack, height, width = pictures.shape
+    one_axis = pictures.reshape(-1, stack, height, width)
+    features: Tensor = layers(one_axis / 255)
+    return features.reshape(*batch, -1)
 
 
 def put_back_environment_by_environment(layers: nn.Module, pictures: Tensor) -> Tensor:
@@ -161,15 +106,6 @@ def stack_turned_into_channels_of_dots(layers: nn.Module, pictures: Tensor) -> T
     return features_of(layers, mixed)
 
 
-def newest_and_oldest_exchanged(layers: nn.Module, pictures: Tensor) -> Tensor:
-    return features_of(layers, pictures.flip(-3))
-
-
-def encoder_that_does_not_learn(layers: nn.Module, pictures: Tensor) -> Tensor:
-    with torch.no_grad():
-        return features_of(layers, pictures)
-
-
 def _picture_cases() -> list[Case]:
     def layers(stack: int) -> nn.Module:
         return nn.Sequential(nn.Conv2d(stack, 3, kernel_size=2), nn.ReLU(), nn.Flatten())
@@ -183,6 +119,11 @@ def _picture_cases() -> list[Case]:
         Case("a rollout of 3 steps of 3 environments", layers(4), pictures(3, 3, 4, 3, 5)),
         Case("a rollout of 4 steps of 1 environment", layers(2), pictures(4, 1, 2, 4, 4)),
         Case("a single stack", layers(2), pictures(2, 4, 4)),
+        Case(
+            "layers without a relu",
+            nn.Sequential(nn.Conv2d(2, 3, kernel_size=2), nn.Flatten()),
+            pictures(2, 2, 2, 3, 3),
+        ),
     ]
 
 
@@ -194,29 +135,11 @@ def one_picture(before: Bytes, after: Bytes) -> Bytes:
     return np.maximum(luminance(before), luminance(after))
 
 
-def the_last_screen_alone(before: Bytes, after: Bytes) -> Bytes:
-    return luminance(after)
-
-
-def the_first_screen_alone(before: Bytes, after: Bytes) -> Bytes:
-    return luminance(before)
-
-
-def mean_of_the_screens(before: Bytes, after: Bytes) -> Bytes:
-    both = luminance(before).astype(float) + luminance(after)
-    return np.rint(both / 2).astype(np.uint8)
-
-
-def screens_added_up(before: Bytes, after: Bytes) -> Bytes:
-    return luminance(before) + luminance(after)
-
-
-def the_darker_one(before: Bytes, after: Bytes) -> Bytes:
-    return np.minimum(luminance(before), luminance(after))
-
-
-def colours_joined_first(before: Bytes, after: Bytes) -> Bytes:
-    return luminance(np.maximum(before, after))
+def one_picture_in_steps(before: Bytes, after: Bytes) -> Bytes:
+    weights = np.array([0.299, 0.587, 0.114])
+    one, other = (np.rint(screen @ weights).astype(np.uint8) for screen in (before, after))
+    brighter: Bytes = np.maximum(one, other)
+    return brighter
 
 
 def colours_weigh_the_same(before: Bytes, after: Bytes) -> Bytes:
@@ -232,32 +155,12 @@ def brightest_colour(before: Bytes, after: Bytes) -> Bytes:
     return brightest
 
 
-def blue_before_red(before: Bytes, after: Bytes) -> Bytes:
-    return one_picture(before[..., ::-1], after[..., ::-1])
+def colours_added_in_bytes(before: Bytes, after: Bytes) -> Bytes:
+    def mean(screen: Bytes) -> Bytes:
+        added: Bytes = (screen[..., 0] + screen[..., 1] + screen[..., 2]) // 3
+        return added
 
-
-def cut_off_instead_of_rounded(before: Bytes, after: Bytes) -> Bytes:
-    weights = np.array([0.299, 0.587, 0.114])
-    cut_off: Bytes = np.maximum(before @ weights, after @ weights).astype(np.uint8)
-    return cut_off
-
-
-def never_rounded(before: Bytes, after: Bytes) -> Any:
-    weights = np.array([0.299, 0.587, 0.114])
-    return np.maximum(before @ weights, after @ weights)
-
-
-def the_brighter_screen_as_a_whole(before: Bytes, after: Bytes) -> Bytes:
-    one, other = luminance(before), luminance(after)
-    return one if one.sum() > other.sum() else other
-
-
-def not_bytes(before: Bytes, after: Bytes) -> Any:
-    return one_picture(before, after).astype(float)
-
-
-def scaled_already(before: Bytes, after: Bytes) -> Any:
-    return one_picture(before, after) / 255
+    return np.maximum(mean(before), mean(after))
 
 
 def _screen_cases() -> list[Case]:
@@ -312,61 +215,11 @@ def held_with_a_bug(
     return reward, before, after
 
 
-def last_reward_alone(console: Any, action: int, frames: int) -> Held:
-    for _ in range(frames - 2):
-        console.act(action)
-    console.act(action)
-    before = console.getScreenRGB()
-    reward = console.act(action)
-    return float(reward), before, console.getScreenRGB()
-
-
-def the_first_screen_and_the_last(console: Any, action: int, frames: int) -> Held:
-    reward, screens = 0.0, []
-    for _ in range(frames):
-        reward += console.act(action)
-        screens.append(console.getScreenRGB())
-    return reward, screens[0], screens[-1]
-
-
-def the_first_two_screens(console: Any, action: int, frames: int) -> Held:
-    reward, screens = 0.0, []
-    for _ in range(frames):
-        reward += console.act(action)
-        screens.append(console.getScreenRGB())
-    return reward, screens[0], screens[1]
-
-
 def screens_before_the_frames(console: Any, action: int, frames: int) -> Held:
     reward, screens = 0.0, []
     for _ in range(frames):
         screens.append(console.getScreenRGB())
         reward += console.act(action)
-    return reward, screens[-2], screens[-1]
-
-
-def screens_turned_round(console: Any, action: int, frames: int) -> Held:
-    reward, before, after = held(console, action, frames)
-    return reward, after, before
-
-
-def one_frame_too_few(console: Any, action: int, frames: int) -> Held:
-    return held(console, action, max(2, frames - 1))
-
-
-def one_frame_too_many(console: Any, action: int, frames: int) -> Held:
-    return held(console, action, frames + 1)
-
-
-def always_four_frames(console: Any, action: int, frames: int) -> Held:
-    return held(console, action, 4)
-
-
-def pressed_once(console: Any, action: int, frames: int) -> Held:
-    reward, screens = 0.0, []
-    for frame in range(frames):
-        reward += console.act(action if frame == 0 else 0)
-        screens.append(console.getScreenRGB())
     return reward, screens[-2], screens[-1]
 
 
@@ -394,15 +247,24 @@ class _Console:
         return None
 
 
-def _two_steps(
-    answer: Any, first: int, second: int, frames: int
-) -> tuple[Held, Held, tuple[int, ...]]:
+def _two_steps(answer: Any, first: int, second: int, frames: int) -> dict[str, Any]:
     """What is returned for two actions, one after the other, each as long as `frames` frames, and
     what the console was told."""
     console = _Console()
-    one = answer(console, first, frames)
-    one = (one[0], *map(np.copy, one[1:]))
-    return one, answer(console, second, frames), tuple(console.pressed)
+    reward, *screens = answer(console, first, frames)
+    before, after = map(np.copy, screens)
+    pressed = tuple(console.pressed)
+    next_reward, next_before, next_after = answer(console, second, frames)
+    return {
+        "what is pressed for the first action": torch.tensor(pressed),
+        "the first action's reward": reward,
+        "the first action's `before`": before,
+        "the first action's `after`": after,
+        "the second action's reward": next_reward,
+        "the second action's `before`": next_before,
+        "the second action's `after`": next_after,
+        "what is pressed for both": torch.tensor(console.pressed),
+    }
 
 
 def _held_cases() -> list[Case]:
@@ -416,74 +278,26 @@ def _held_cases() -> list[Case]:
 # 7.5 Rewards that are clipped
 
 
-def returns_clipped(targets: Targets) -> Targets:
-    def clipped_targets(*args: Any) -> Tensor:
-        return targets(*args).clamp(-1, 1)
+def clipped_in_steps(targets: Targets) -> Targets:
+    def limited(rewards: Tensor, next_values: Tensor, *others: Any) -> Tensor:
+        small = rewards.clamp(-1, 1)
+        result: Tensor = targets(small, next_values, *others)
+        return result
 
-    return clipped_targets
-
-
-def _with_rewards(change: Any) -> Any:
-    """A function of targets that changes the rewards first."""
-
-    def changed(targets: Targets) -> Targets:
-        def of_changed(rewards: Tensor, *others: Any) -> Tensor:
-            return targets(change(rewards), *others)
-
-        return of_changed
-
-    return changed
+    return limited
 
 
-def signs_alone(targets: Targets) -> Targets:
-    changed: Targets = _with_rewards(torch.sign)(targets)
-    return changed
-
-
-def losses_forgotten(targets: Targets) -> Targets:
-    changed: Targets = _with_rewards(partial(torch.clamp, min=0, max=1))(targets)
-    return changed
-
-
-def gains_alone_limited(targets: Targets) -> Targets:
-    changed: Targets = _with_rewards(partial(torch.clamp, max=1))(targets)
-    return changed
-
-
-def divided_by_the_largest(targets: Targets) -> Targets:
-    changed: Targets = _with_rewards(lambda rewards: rewards / rewards.abs().max())(targets)
-    return changed
-
-
-def squashed(targets: Targets) -> Targets:
-    changed: Targets = _with_rewards(torch.tanh)(targets)
-    return changed
-
-
-def rewards_overwritten(targets: Targets) -> Targets:
-    changed: Targets = _with_rewards(lambda rewards: rewards.clamp_(-1, 1))(targets)
-    return changed
-
-
-def critic_clipped_too(targets: Targets) -> Targets:
-    def clipped_targets(rewards: Tensor, next_values: Tensor, *others: Any) -> Tensor:
-        return targets(rewards.clamp(-1, 1), next_values.clamp(-1, 1), *others)
-
-    return clipped_targets
-
-
-def always_n_step_returns(targets: Targets) -> Targets:
-    changed: Targets = clipped(n_step_returns)
-    return changed
-
-
-def nothing_clipped(targets: Targets) -> Targets:
-    return targets
-
-
-def _applied(answer: Any, targets: Targets, *rollout: Any) -> Any:
+def _applied(
+    answer: Any,
+    targets: Targets,
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+) -> Any:
     """What the clipped targets of a rollout are."""
-    return answer(targets)(*rollout)
+    return answer(targets)(rewards, next_values, terminated, truncated, gamma)
 
 
 def _reward_cases() -> list[Case]:
@@ -523,54 +337,6 @@ Flags = NDArray[np.bool_]
 Ends = tuple[Flags, Flags]
 
 
-def next_games_lives_compared(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    return (lives[1:] < lives[:-1]) | over, over | timed_out
-
-
-def more_lives(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    return (lives[1:] > lives[:-1]) | over, over | timed_out
-
-
-def fewer_lives_alone(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    return lives[1:] < lives[:-1], over | timed_out
-
-
-def any_change_of_lives(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    return (lives[1:] != lives[:-1]) | over, over | timed_out
-
-
-def lives_overlooked(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    return over, over | timed_out
-
-
-def no_lives_left(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    return (lives[1:] == 0) | over, over | timed_out
-
-
-def the_clock_terminates(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    terminated, reported = next_games_lives_compared(lives, over, timed_out)
-    return terminated | timed_out, reported
-
-
-def the_clock_outdoes_the_end(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    terminated, reported = ends(lives, over, timed_out)
-    return terminated & ~timed_out, reported
-
-
-def a_score_for_each_life(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    terminated, _ = next_games_lives_compared(lives, over, timed_out)
-    return terminated, terminated | timed_out
-
-
-def long_games_never_reported(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    return next_games_lives_compared(lives, over, timed_out)[0], over
-
-
-def results_exchanged(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
-    terminated, reported = next_games_lives_compared(lives, over, timed_out)
-    return reported, terminated
-
-
 def a_step_early(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
     """The loss is looked up one step too late in `lives`, so it is seen one step early."""
     lost = lives[1:] < lives[:-1]
@@ -608,6 +374,18 @@ def _life_cases() -> list[Case]:
         ),
         Case("a game that has no lives", column(0, 0, 0, 0, 0, 0), steps(5, 3), none),
         Case(
+            "two environments, a life lost in one where the other's time is up",
+            np.hstack([column(3, 3, 2, 2, 2, 2), column(3, 3, 3, 3, 3, 3)]),
+            np.hstack([none, none]),
+            np.hstack([none, steps(5, 1)]),
+        ),
+        Case(
+            "the last life is lost and the counter shows 0",
+            column(1, 1, 0, 0, 3, 3),
+            steps(5, 1),
+            none,
+        ),
+        Case(
             "two environments",
             np.hstack([column(3, 2, 2, 1, 3, 3), column(2, 2, 3, 3, 2, 3)]),
             np.hstack([steps(5, 3), none]),
@@ -625,58 +403,23 @@ def updates_for(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
     return math.ceil(frames / (frame_skip * t_max * num_envs))
 
 
-def steps_taken_for_frames(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    return math.ceil(frames / (t_max * num_envs))
-
-
-def frames_multiplied(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    return math.ceil(frames * frame_skip / (t_max * num_envs))
-
-
-def one_environment_counted(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    return math.ceil(frames / (frame_skip * t_max))
-
-
-def an_update_for_each_step(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    return math.ceil(frames / (frame_skip * num_envs))
-
-
-def steps_not_updates(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    return math.ceil(frames / frame_skip)
-
-
-def an_update_for_each_environment(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    return num_envs * updates_for(frames, t_max, num_envs, frame_skip)
-
-
-def the_last_one_left_out(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    return frames // (frame_skip * t_max * num_envs)
-
-
-def rounded_down_on_the_way(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    return math.ceil(frames // frame_skip / (t_max * num_envs))
-
-
-def one_too_many(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    return frames // (frame_skip * t_max * num_envs) + 1
-
-
-def a_part_of_an_update(frames: int, t_max: int, num_envs: int, frame_skip: int) -> float:
-    return frames / (frame_skip * t_max * num_envs)
-
-
-def always_four(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    return updates_for(frames, t_max, num_envs, 4)
-
-
 def _budget_cases() -> list[Case]:
     return [
         Case("3 updates to the frame", 120, t_max=5, num_envs=2, frame_skip=4),
         Case("a frame more than 3 updates", 121, t_max=5, num_envs=2, frame_skip=4),
+        Case("a frame less than 4 updates", 159, t_max=5, num_envs=2, frame_skip=4),
         Case("one environment, one frame a step", 7, t_max=3, num_envs=1, frame_skip=1),
         Case("3 frames a step", 1000, t_max=4, num_envs=8, frame_skip=3),
         Case("200 million frames, A2C's batch", 200_000_000, t_max=5, num_envs=16, frame_skip=4),
     ]
+
+
+def _one_inverted(pictures: Tensor) -> Tensor:
+    """The same but for the first stack, which is as dark as it was bright."""
+    other = pictures.clone()
+    first = (0,) * (pictures.dim() - 3)
+    other[first] = 255 - other[first]
+    return other
 
 
 EXERCISES = (
@@ -687,7 +430,7 @@ EXERCISES = (
         cases=_stack_cases,
         wrong=(
             Wrong(
-                last_episode_still_seen,
+                {"np.zeros_like(stack[1:]) if begins else stack[1:]": "stack[1:]"},
                 "Where an episode begins, the stack still holds pictures of the one before. The "
                 "ball "
                 "then seems to have flown from where the last game ended to where this one begins.",
@@ -700,13 +443,19 @@ EXERCISES = (
                 "the other one backwards.",
             ),
             Wrong(
-                first_picture_repeated,
+                {
+                    "np.zeros_like(stack[1:]) if begins": "np.stack([picture] * len(stack))[1:] "
+                    "if begins"
+                },
                 "Where an episode begins, this repeats its first picture. Some wrappers do that "
                 "(Gymnasium's too, unless it is told otherwise); ale-py leaves the older pictures "
                 "black, and so do we.",
             ),
             Wrong(
-                nothing_but_black,
+                {
+                    "np.concatenate([older, picture[None]])": "np.concatenate([older, "
+                    "picture[None] * (not begins)])"
+                },
                 "Where an episode begins, all pictures are black, the new one too. Its first "
                 "picture "
                 "is there to be seen.",
@@ -717,44 +466,45 @@ EXERCISES = (
                 "Leave out the first one: stack[1:].",
             ),
             Wrong(
-                one_more_each_time,
+                {
+                    "np.zeros_like(stack[1:]) if begins else stack[1:]": "np.zeros_like(stack) if "
+                    "begins else stack"
+                },
                 "The stack grows by one picture at each step. The oldest one leaves: stack[1:].",
             ),
             Wrong(
-                always_alone,
+                {" if begins else stack[1:]": ""},
                 "The older pictures are black at every step. They are to be forgotten only where "
                 "an "
                 "episode begins.",
             ),
             Wrong(
-                begins_turned_round,
+                {"if begins else": "if not begins else"},
                 "`begins` is understood the wrong way round: the older pictures are black within "
                 "an "
                 "episode, and those of the last episode where a new one begins.",
             ),
             Wrong(
                 written_into_the_old_stack,
-                "The pictures are right, but this writes them into the array that came in. A "
-                "rollout "
-                "holds that array as the observation of the step before: it would change after the "
-                "fact. Return a new one.",
+                "The pictures are written into the array that came in. A rollout holds that array "
+                "as the observation of the step before: it would change after the fact. Return a "
+                "new one.",
             ),
             Wrong(
-                oldest_overwritten,
+                {"[older, picture[None]]": "[picture[None], older]"},
                 "The new picture stands first and the others in the order of time behind it, so "
                 "the "
                 "order is broken at one place. The newest one comes last.",
             ),
             Wrong(
-                black_in_floats,
+                {"np.zeros_like(stack[1:])": "np.zeros(stack[1:].shape)"},
                 "Where an episode begins, this gives floats: np.zeros makes them unless it is told "
                 "otherwise. Pictures are bytes; np.zeros_like(stack[1:]) keeps their kind.",
             ),
             Wrong(
                 floats_throughout,
-                "The pictures are right, but in floats, which need eight times the memory: "
-                "np.zeros "
-                "makes floats unless it is told otherwise. np.zeros_like(stack) keeps bytes.",
+                "The pictures are floats, which need eight times the memory: np.zeros makes "
+                "floats unless it is told otherwise. np.zeros_like(stack) keeps bytes.",
             ),
             Wrong(
                 rolled_the_other_way,
@@ -768,6 +518,36 @@ EXERCISES = (
                 "neighbour's "
                 "place, and the first one of a picture into the picture before it.",
             ),
+            Wrong(
+                {"np.zeros_like(stack[1:])": "np.full_like(stack[1:], 255)"},
+                "Where an episode begins, the older pictures are white. They are black: zeros.",
+            ),
+            Wrong(
+                {"older = np": "older = np", "picture[None]]": "stack[-1:]]"},
+                "The new picture is never seen: the latest one of the old stack stands in its "
+                "place.",
+            ),
+            Wrong(
+                {"else stack[1:]": "else stack[::-1][1:]"},
+                "The older pictures come in the opposite order of time. They stay as they are: "
+                "stack[1:].",
+            ),
+        ),
+        properties=(
+            ignores(
+                "The new picture has no effect. It is the last one of the stack.",
+                lambda given: {"picture": 255 - given.picture},
+            ),
+            heeds(
+                "The oldest picture still counts. It leaves the stack: stack[1:].",
+                lambda given: {"stack": np.concatenate([255 - given.stack[:1], given.stack[1:]])},
+            ),
+            heeds(
+                "Where an episode begins, what was there before still counts. It belongs to "
+                "another "
+                "one.",
+                lambda given: {"stack": 255 - given.stack} if given.begins else {},
+            ),
         ),
         hints=(
             "Within an episode: which of the old pictures stay, and where does the new one go?",
@@ -777,34 +557,38 @@ EXERCISES = (
             "begins "
             "else stack[1:].",
         ),
+        praise="What moves can now be seen: four pictures show a direction and a speed.",
+        minutes=10,
+        difficulty=1,
     ),
     Exercise(
         id="7.2",
         title="pictures in any batch",
         reference=features_of,
+        form=features_in_steps,
         cases=_picture_cases,
         wrong=(
             Wrong(
-                bytes_not_scaled,
+                {"one_axis / 255": "one_axis.float()"},
                 "The layers see numbers up to 255. Their weights were drawn for inputs of about 1: "
                 "divide by 255.",
             ),
             Wrong(
-                scaled_behind_the_layers,
+                {"layers(one_axis / 255)": "layers(one_axis.float()) / 255"},
                 "This divides what comes out of the layers. That is not the same, since they add "
                 "their biases in between: divide the pictures that go in.",
             ),
             Wrong(
-                grey_in_the_middle,
+                {"one_axis / 255": "one_axis * 2 / 255 - 1"},
                 "Bytes become −1 … 1 here. Other programs do that; here black is 0 and white is 1.",
             ),
-            Wrong(scaled_by_256, "White is 255, so divide by 255 to make it 1, not by 256."),
+            Wrong({"/ 255": "/ 256"}, "White is 255, so divide by 255 to make it 1, not by 256."),
             Wrong(
-                whole_numbers_divided,
+                {"one_axis / 255": "(one_axis // 255).float()"},
                 "`//` divides whole numbers: everything but pure white becomes 0. Use `/`.",
             ),
             Wrong(
-                left_in_one_axis,
+                {"features.reshape(*batch, -1)": "features"},
                 "The features are right, in one long axis. Put them back: a rollout of (T, N) "
                 "stacks gives (T, N) rows of features, and a single stack one row without a batch "
                 "axis.",
@@ -825,15 +609,49 @@ EXERCISES = (
                 "place. Leave the last three axes alone.",
             ),
             Wrong(
-                newest_and_oldest_exchanged,
+                {"one_axis / 255": "one_axis.flip(-3) / 255"},
                 "The pictures of a stack are turned round in time. Leave the last three axes "
                 "alone.",
             ),
             Wrong(
-                encoder_that_does_not_learn,
-                "The features are right, but no gradient flows through them: this encoder would "
-                "never "
-                "learn. Acting switches gradients off by itself; leave out `no_grad` and `detach`.",
+                {"features.reshape(*batch, -1)": "features.reshape(*batch, -1).detach()"},
+                "No gradient flows through the features: this encoder would never learn. Acting "
+                "switches gradients off by itself; leave out `no_grad` and `detach`.",
+            ),
+            Wrong(
+                {"one_axis / 255": "(one_axis - one_axis.float().mean()) / 255"},
+                "The mean of the pictures is subtracted. Here black is 0 and white is 1, whatever "
+                "else is in the batch.",
+            ),
+            Wrong(
+                {"one_axis / 255": "one_axis / one_axis.max()"},
+                "You divide by the brightest dot of the batch: the same picture would look "
+                "otherwise in another batch. White is 255.",
+            ),
+            Wrong(
+                {"one_axis / 255": "1 - one_axis / 255"},
+                "Black and white are exchanged. Black is 0 and white is 1.",
+            ),
+            Wrong(
+                {"one_axis / 255": "one_axis / 255**2"},
+                "The pictures are scaled twice. Once is enough: 0 … 255 become 0 … 1.",
+            ),
+            Wrong(
+                {"features.reshape(*batch, -1)": "features.reshape(*batch, -1).relu()"},
+                "There is a relu behind the layers. They have their own; their output is returned "
+                "as it is.",
+            ),
+            Wrong(
+                {"(-1, stack, height, width)": "(-1, stack, width, height)"},
+                "Height and width are exchanged. Leave the last three axes as they are.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "A picture's features change with another picture of the batch.",
+                lambda given: (
+                    {"pictures": _one_inverted(given.pictures)} if given.pictures.dim() > 3 else {}
+                ),
             ),
         ),
         hints=(
@@ -844,36 +662,48 @@ EXERCISES = (
             "and divide by 255.",
             "The layers give (batch, features): .reshape(*batch, -1) puts the axes back.",
         ),
+        praise="The same encoder reads one picture, N of them and T·N, and learns from each.",
+        minutes=10,
+        difficulty=2,
     ),
     Exercise(
         id="7.3",
         title="one picture of two screens",
         reference=one_picture,
+        form=one_picture_in_steps,
         cases=_screen_cases,
         wrong=(
             Wrong(
-                the_last_screen_alone,
+                {"np.maximum(one, other)": "other"},
                 "Only the last screen counts here. What the game draws in every second frame is "
                 "then "
                 "missing in some pictures.",
             ),
-            Wrong(the_first_screen_alone, "Only the first of the two screens counts here."),
             Wrong(
-                mean_of_the_screens,
-                "This is the mean of both. What is drawn in one of two frames would be half as "
-                "bright, and what flies would leave two pale spots. Take the brighter one.",
+                {"np.maximum(one, other)": "one"}, "Only the first of the two screens counts here."
             ),
             Wrong(
-                screens_added_up,
+                {
+                    "np.maximum(one, other)": "np.rint((one.astype(float) + other) / "
+                    "2).astype(np.uint8)"
+                },
+                "This is the mean of both. What is drawn in one of two frames would be half as "
+                "bright, and what flies would leave two pale spots. Take the brighter one.",
+                also=(
+                    {"np.maximum(one, other)": "((one.astype(int) + other) // 2).astype(np.uint8)"},
+                ),
+            ),
+            Wrong(
+                {"np.maximum(one, other)": "one + other"},
                 "This adds two bytes up. Bytes end at 255 and begin again at 0: bright spots turn "
                 "dark. Take the larger of both, np.maximum.",
             ),
             Wrong(
-                the_darker_one,
+                {"np.maximum": "np.minimum"},
                 "This takes the darker one: what is drawn in only one of the two frames vanishes.",
             ),
             Wrong(
-                colours_joined_first,
+                {"(before, after))\n": "(np.maximum(before, after), np.maximum(before, after)))\n"},
                 "This takes the larger red, green and blue first, and the brightness of that "
                 "colour, "
                 "which was on neither screen: red and green make a yellow that is brighter than "
@@ -882,45 +712,95 @@ EXERCISES = (
                 "does it your way; ale-py, which your pictures are compared with, does not.)",
             ),
             Wrong(
-                colours_weigh_the_same,
+                {"[0.299, 0.587, 0.114]": "[1 / 3, 1 / 3, 1 / 3]"},
                 "This is the plain mean of red, green and blue. The eye does not see them equally "
                 "bright: 0.299, 0.587, 0.114.",
+                also=(colours_weigh_the_same,),
             ),
             Wrong(
                 brightest_colour,
                 "This is the largest of all colours. Brightness adds them up, with weights.",
             ),
             Wrong(
-                blue_before_red,
+                {"[0.299, 0.587, 0.114]": "[0.114, 0.587, 0.299]"},
                 "The weights are turned round: a screen has red first and blue last. (OpenCV is "
                 "the "
                 "other way round.)",
             ),
             Wrong(
-                cut_off_instead_of_rounded,
+                {"np.rint(screen @ weights)": "(screen @ weights)"},
                 "`astype` cuts off what stands after the point. Round first, np.rint; then your "
                 "pictures are those of ale-py dot for dot.",
             ),
             Wrong(
-                never_rounded,
-                "The brightness is right, but neither rounded nor a byte. np.rint rounds; then "
+                {"np.rint(screen @ weights).astype(np.uint8)": "(screen @ weights)"},
+                "The brightness is neither rounded nor a byte. np.rint rounds; then "
                 ".astype(np.uint8).",
             ),
             Wrong(
-                the_brighter_screen_as_a_whole,
+                {"np.maximum(one, other)": "one if one.sum() > other.sum() else other"},
                 "This chooses one of the two screens, the one that is brighter as a whole. Choose "
                 "at "
                 "each dot: np.maximum.",
             ),
             Wrong(
-                not_bytes,
-                "The numbers are right, but they are floats. A picture is of bytes, "
-                ".astype(np.uint8): the rollouts need an eighth of the memory.",
+                {"return brighter": "return brighter.astype(float)"},
+                "The picture is of floats. It is of bytes, .astype(np.uint8): the rollouts need "
+                "an eighth of the memory.",
             ),
             Wrong(
-                scaled_already,
+                {"return brighter": "return brighter / 255"},
                 "This divides by 255. Pictures stay bytes until the network sees them; it scales "
                 "them itself.",
+            ),
+            Wrong(
+                colours_added_in_bytes,
+                "The colours are added up as bytes. Bytes end at 255 and begin again at 0, so "
+                "bright spots turn dark; and the eye does not see red, green and blue equally "
+                "bright: 0.299, 0.587, 0.114 as floats.",
+            ),
+            Wrong(
+                {"[0.299, 0.587, 0.114]": "[0.0, 1.0, 0.0]"},
+                "This is the green alone. Brightness adds up all three, with weights.",
+                also=(
+                    {"[0.299, 0.587, 0.114]": "[1.0, 0.0, 0.0]"},
+                    {"[0.299, 0.587, 0.114]": "[0.0, 0.0, 1.0]"},
+                ),
+            ),
+            Wrong(
+                {"[0.299, 0.587, 0.114]": "[0.587, 0.299, 0.114]"},
+                "The weights of red and green are exchanged: 0.299, 0.587, 0.114 for red, green, "
+                "blue.",
+            ),
+            Wrong(
+                {"[0.299, 0.587, 0.114]": "[0.2126, 0.7152, 0.0722]"},
+                "These are another standard's weights. ale-py's are 0.299, 0.587, 0.114.",
+            ),
+            Wrong(
+                {"np.maximum(one, other)": "np.abs(one.astype(int) - other).astype(np.uint8)"},
+                "This is the difference of the screens: what stands still would vanish. Take the "
+                "brighter one.",
+            ),
+            Wrong(
+                {
+                    "np.maximum(one, other)": "np.clip(one.astype(int) + other, 0, "
+                    "255).astype(np.uint8)"
+                },
+                "This adds two screens up. Take the larger of both at each dot, np.maximum.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "The first screen has no effect. What is drawn in it alone would never be seen.",
+                lambda given: {"before": 255 - given.before},
+            ),
+            ignores(
+                "The last screen has no effect. What is drawn in it alone would never be seen.",
+                lambda given: {"after": 255 - given.after},
+            ),
+            heeds(
+                "Which screen comes first makes a difference. The brighter one counts at each dot.",
+                lambda given: {"before": given.after, "after": given.before},
             ),
         ),
         hints=(
@@ -930,6 +810,9 @@ EXERCISES = (
             "np.maximum.",
             "return np.maximum(luminance(before), luminance(after))",
         ),
+        praise="Dot for dot what ale-py makes of two screens.",
+        minutes=10,
+        difficulty=1,
     ),
     Exercise(
         id="7.4",
@@ -940,23 +823,24 @@ EXERCISES = (
         wrong=(
             Wrong(
                 held_with_a_bug,
-                "`before` and `after` are the same array, so they are always equal: the last "
-                "screen, "
-                "twice. The list holds two names for one thing. Try `before is after`.",
+                "`before` and `after` show the same screen, the last one, twice. The list holds "
+                "two names for one array, or copies that were made when both were the same "
+                "already. Make a new array, or a copy, in each of the two frames.",
             ),
             Wrong(
-                last_reward_alone,
-                "The screens are right now, but only the last frame's reward is returned. The step "
-                "is paid what all its frames pay.",
+                {"reward += console": "reward = console"},
+                "Only the last frame's reward is returned. The step is paid what all its frames "
+                "pay.",
             ),
             Wrong(
-                the_first_screen_and_the_last,
+                {"if frame >= frames - 2:": "if frame in (0, frames - 1):"},
                 "These are the first and the last screen of the step. With 4 frames a step they "
                 "are "
                 "3 frames apart, and what flies is seen in two places. Take the last two.",
             ),
             Wrong(
-                the_first_two_screens, "These are the step's first two screens, not its last two."
+                {"if frame >= frames - 2:": "if frame < 2:"},
+                "These are the step's first two screens, not its last two.",
             ),
             Wrong(
                 screens_before_the_frames,
@@ -964,21 +848,49 @@ EXERCISES = (
                 "never seen. The agent would see everything a frame late.",
             ),
             Wrong(
-                screens_turned_round,
+                {"before, after = screens": "after, before = screens"},
                 "The two screens are exchanged. Their maximum is the same, but `before` comes "
                 "first.",
             ),
-            Wrong(one_frame_too_few, "The action is held for one frame too few."),
-            Wrong(one_frame_too_many, "The action is held for one frame too many."),
             Wrong(
-                always_four_frames,
+                {
+                    "range(frames)": "range(max(2, frames - 1))",
+                    "if frame >= frames - 2:": "if frame >= max(2, frames - 1) - 2:",
+                },
+                "The action is held for one frame too few.",
+            ),
+            Wrong(
+                {"range(frames)": "range(frames + 1)", "frames - 2:": "frames - 1:"},
+                "The action is held for one frame too many.",
+            ),
+            Wrong(
+                {"range(frames)": "range(4)", "frames - 2:": "4 - 2:"},
                 "The action is held for 4 frames, however many are asked for. `frames` says how "
                 "many.",
             ),
             Wrong(
-                pressed_once,
+                {"console.act(action)": "console.act(action if frame == 0 else 0)"},
                 "The action is pressed in the first frame alone, and then let go. It is to be "
                 "held.",
+            ),
+            Wrong(
+                {"reward += console.act(action)": "console.act(action)"},
+                "Nothing is counted as paid. The step is paid what all its frames pay, together.",
+            ),
+            Wrong(
+                {"return reward, before, after": "return reward / frames, before, after"},
+                "The reward is a mean over the frames. They pay together: the sum.",
+            ),
+            Wrong(
+                {
+                    "if frame >= frames - 2:": "if frame >= frames - 3:",
+                    "before, after = screens": "before, after = screens[:2]",
+                },
+                "These are the screens before the last two.",
+            ),
+            Wrong(
+                {"return reward, before, after": "return before, after, reward"},
+                "The three things are in another order: the reward, then the two screens.",
             ),
         ),
         hints=(
@@ -990,66 +902,113 @@ EXERCISES = (
             "Make a new array for each of the two frames: move `screen = np.empty(...)` into the "
             "`if`, or append screen.copy().",
         ),
+        praise="A list holds names, not copies: now each screen has an array of its own.",
+        minutes=10,
+        difficulty=2,
     ),
     Exercise(
         id="7.5",
         title="rewards that are clipped",
         reference=clipped,
+        form=clipped_in_steps,
         cases=_reward_cases,
         wrong=(
             Wrong(
-                nothing_clipped,
+                {"rewards.clamp(-1, 1)": "rewards"},
                 "The targets are the same as before. Return a function that limits the rewards, "
                 "and "
                 "then calls `targets`.",
             ),
             Wrong(
-                returns_clipped,
+                {"rewards.clamp(-1, 1)": "rewards", "return result": "return result.clamp(-1, 1)"},
                 "This limits the returns. They may well be larger than 1: twenty rewards of 1 are "
                 "worth nearly 20. Limited is each single reward.",
             ),
             Wrong(
-                critic_clipped_too,
+                {
+                    "next_values, *others)\n        return": "next_values.clamp(-1, 1), "
+                    "*others)\n        "
+                    "return"
+                },
                 "This limits what the critic says, too. Its values are sums of many rewards; only "
                 "the rewards are limited.",
             ),
             Wrong(
-                always_n_step_returns,
+                {"result: Tensor = targets(": "result: Tensor = n_step_returns("},
                 "These are n-step returns, whichever function was given. Call `targets`, not "
                 "`n_step_returns`.",
             ),
             Wrong(
-                signs_alone,
+                {"rewards.clamp(-1, 1)": "rewards.sign()"},
                 "This takes the sign. In games whose rewards are whole numbers that is the same, "
                 "and "
                 "well-known programs do it; but a reward of 0.5 lies within −1 … 1 and stays.",
             ),
             Wrong(
-                losses_forgotten,
+                {"rewards.clamp(-1, 1)": "rewards.clamp(0, 1)"},
                 "Negative rewards become 0 here: in Pong, where every point lost is a −1, half of "
                 "the lesson is gone. Limit to −1 … 1.",
             ),
             Wrong(
-                gains_alone_limited,
+                {"rewards.clamp(-1, 1)": "rewards.clamp(max=1)"},
                 "Only what is above 1 is limited. Below −1 there is a limit, too.",
             ),
             Wrong(
-                divided_by_the_largest,
+                {"rewards.clamp(-1, 1)": "rewards / rewards.abs().max()"},
                 "This divides by the largest reward of the rollout, so the same reward counts "
                 "differently in each rollout, and is not a number where nothing was paid.",
             ),
             Wrong(
-                squashed,
+                {"rewards.clamp(-1, 1)": "rewards.tanh()"},
                 "This squashes rewards smoothly. It is a way to do it, but not the papers': a "
                 "reward "
                 "of 1 is to stay 1.",
             ),
             Wrong(
-                rewards_overwritten,
+                {"rewards.clamp(-1, 1)": "rewards.clamp_(-1, 1)"},
                 "This limits the rewards in place: the rollout's own rewards are changed. Whoever "
                 "adds "
                 "them up afterwards reports a score that nobody played. `clamp` makes new ones, "
                 "`clamp_` does not.",
+            ),
+            Wrong(
+                {"return result": "return result.clamp(-1, 1)"},
+                "The returns are limited as well as the rewards. Twenty rewards of 1 are worth "
+                "nearly 20: limit the rewards alone.",
+            ),
+            Wrong(
+                {"rewards.clamp(-1, 1)": "rewards.clamp(min=-1)"},
+                "Only what is below −1 is limited. Above 1 there is a limit, too.",
+            ),
+            Wrong(
+                {"rewards.clamp(-1, 1)": "rewards.clamp(-10, 10)"}, "The limits are others: −1 … 1."
+            ),
+            Wrong(
+                {"rewards.clamp(-1, 1)": "rewards.clamp(-1, 1).abs()"},
+                "The rewards have lost their sign.",
+            ),
+            Wrong(
+                {"result: Tensor = targets(": "result: Tensor = one_step_targets("},
+                "These are one-step targets, whichever function was given. Call `targets`.",
+            ),
+            Wrong(
+                {"return result": "return small"},
+                "The clipped rewards themselves come back. Hand them to `targets`, and return "
+                "what it gives.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "A reward of 0.5 makes no difference to one of 1: what lies within −1 … 1 stays.",
+                lambda given: {"rewards": given.rewards.clamp(-1, 1) / 2},
+            ),
+            heeds(
+                "A reward of 7 counts more than one of 70 would: above 1 all rewards count as 1, "
+                "below "
+                "−1 as −1.",
+                lambda given: {
+                    "rewards": given.rewards * torch.where(given.rewards.abs() > 1, 10.0, 1.0)
+                },
             ),
         ),
         hints=(
@@ -1061,6 +1020,10 @@ EXERCISES = (
             "def limited(rewards, *others): return targets(rewards.clamp(-1, 1), *others); then "
             "return limited.",
         ),
+        praise="One learning rate now suits all games; what a score of 4 is worth beside one of 1 "
+        "is no longer seen.",
+        minutes=10,
+        difficulty=2,
     ),
     Exercise(
         id="7.6",
@@ -1069,74 +1032,149 @@ EXERCISES = (
         cases=_life_cases,
         wrong=(
             Wrong(
-                next_games_lives_compared,
+                {" & ~timed_out": ""},
                 "Where the time is up, the counter after the step belongs to the new game. If "
                 "lives "
                 "were won in the old one, it falls, though no life was lost: a lost life counts "
                 "only "
                 "where the time is not up.",
+                also=({" & ~timed_out": " & ~over"},),
             ),
             Wrong(
-                more_lives,
+                {"lives[1:] < lives[:-1]": "lives[1:] > lives[:-1]", " & ~timed_out": ""},
                 "This looks for lives that are won: `lives[1:]` is after the step, `lives[:-1]` "
                 "before it. A life is lost where the counter falls.",
+                also=({"lives[1:] < lives[:-1]": "lives[1:] > lives[:-1]"},),
             ),
             Wrong(
-                fewer_lives_alone,
+                {"lost | over, over": "lost, over"},
                 "With the last life a game is over, and the counter that you see belongs to the "
                 "new "
                 "game: it has gone *up*. So `over` terminates as well.",
             ),
             Wrong(
-                any_change_of_lives,
+                {"lives[1:] < lives[:-1]": "lives[1:] != lives[:-1]"},
                 "Any change of the counter ends here. A life that is won changes it as well, and "
                 "nothing ends by it.",
+                also=({"lives[1:] < lives[:-1]": "lives[1:] != lives[:-1]", " & ~timed_out": ""},),
             ),
             Wrong(
-                lives_overlooked,
+                {"lost | over, over": "over, over"},
                 "Only the end of the game counts here. With `life_ends`, a lost life is an end to "
                 "learn from.",
             ),
             Wrong(
-                no_lives_left,
+                {"lives[1:] < lives[:-1]": "lives[1:] == 0"},
                 "This waits until no life is left. Each lost life is an end to learn from; and "
                 "games without lives show a 0 all the time.",
+                also=({"lives[1:] < lives[:-1]": "lives[1:] == 0", " & ~timed_out": ""},),
             ),
             Wrong(
-                the_clock_terminates,
+                {"lost | over, over": "lost | over | timed_out, over"},
                 "A time limit is no ending to learn from: something would have come, and the "
                 "return "
                 "bootstraps there. It belongs in the second result alone.",
             ),
             Wrong(
-                the_clock_outdoes_the_end,
+                {"lost | over, over": "(lost | over) & ~timed_out, over"},
                 "Where a game is over and its time is up in the same step, nothing would have "
                 "come: "
                 "it terminates.",
             ),
             Wrong(
-                a_score_for_each_life,
+                {"over | timed_out": "lost | over | timed_out"},
                 "This reports a score at each lost life. A game of Breakout has five lives and one "
                 "score.",
             ),
             Wrong(
-                long_games_never_reported,
+                {"over | timed_out": "over"},
                 "A game that the clock cut has a score, too. Leave it out, and the best games, "
                 "which last longest, are missing in the mean.",
             ),
             Wrong(
-                results_exchanged,
+                {"return lost | over, over | timed_out": "return over | timed_out, lost | over"},
                 "The two results are exchanged: first what terminates, then what is reported.",
             ),
             Wrong(
-                a_step_early,
+                {
+                    "lost = (lives[1:] < lives[:-1]) & ~timed_out": "fell = lives[1:] < "
+                    "lives[:-1]\n    "
+                    "lost = "
+                    "np.concatenate([fell[1:], "
+                    "np.zeros_like(fell[:1])]) & "
+                    "~timed_out"
+                },
                 "A lost life is seen one step early here. `lives[t]` is the counter before step t, "
                 "`lives[t + 1]` the one after it.",
+                also=(a_step_early,),
             ),
             Wrong(
-                a_step_late,
+                {
+                    "lost = (lives[1:] < lives[:-1]) & ~timed_out": "fell = lives[1:] < "
+                    "lives[:-1]\n    "
+                    "lost = "
+                    "np.concatenate([np.zeros_like(fell[:1]), "
+                    "fell[:-1]]) & ~timed_out"
+                },
                 "A lost life is seen one step late here. `lives[t]` is the counter before step t, "
                 "`lives[t + 1]` the one after it.",
+                also=(a_step_late,),
+            ),
+            Wrong(
+                {"~timed_out": "~timed_out.any(axis=1, keepdims=True)"},
+                "When the time of one environment is up, lost lives are overlooked in all of "
+                "them. Each environment has its own clock.",
+            ),
+            Wrong(
+                {"over | timed_out": "over ^ timed_out"},
+                "Where a game is over and its time is up in the same step, no score is reported: "
+                "^ is True only if one of the two is. Use |.",
+            ),
+            Wrong(
+                {"over | timed_out": "over & timed_out"},
+                "A score is reported only where a game is over and its time is up at once. One of "
+                "the two is enough.",
+            ),
+            Wrong(
+                {"lost | over, over": "lost ^ over, over"},
+                "Where a life is lost and the game is over at once, nothing terminates: ^ is True "
+                "only if one of the two is. Use |.",
+            ),
+            Wrong(
+                {"lost | over, over": "lost & over, over"},
+                "It terminates only where a life is lost and the game is over at once. One of the "
+                "two is enough.",
+            ),
+            Wrong(
+                {"over | timed_out": "timed_out"},
+                "Only games that the clock cut are reported. Each game that is over has a score, "
+                "too.",
+            ),
+            Wrong(
+                {"lives[1:] < lives[:-1]": "lives[1:] <= lives[:-1]"},
+                "A life counts as lost where the counter stays as it is. It is lost where the "
+                "counter falls.",
+            ),
+            Wrong(
+                {" & ~timed_out": " & timed_out"},
+                "Lost lives are seen only where the time is up. It is the other way round.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "What is reported changes with the lives. A game has one score, however many "
+                "lives.",
+                lambda given: {"lives": given.lives[::-1].copy()},
+            ),
+            ignores(
+                "`timed_out` has no effect: a game that the clock cut has a score, and what "
+                "follows it "
+                "is another game's counter.",
+                lambda given: {"timed_out": ~given.timed_out},
+            ),
+            ignores(
+                "`over` has no effect: a game that is over terminates, and has a score.",
+                lambda given: {"over": ~given.over},
             ),
         ),
         hints=(
@@ -1146,6 +1184,10 @@ EXERCISES = (
             "The first is ((lives[1:] < lives[:-1]) & ~timed_out) | over, the second over | "
             "timed_out.",
         ),
+        praise="Two questions, two flags: what ends for learning, and what ends for the score.",
+        minutes=15,
+        difficulty=3,
+        parts=("terminated", "reported"),
     ),
     Exercise(
         id="7.7",
@@ -1154,7 +1196,7 @@ EXERCISES = (
         cases=_budget_cases,
         wrong=(
             Wrong(
-                steps_taken_for_frames,
+                {"frame_skip * t_max": "t_max"},
                 "This takes a step for a frame. Each step shows `frame_skip` frames, so the budget "
                 "is "
                 "spent sooner: such a run has played 4 times as long as the one that it is "
@@ -1162,50 +1204,99 @@ EXERCISES = (
                 "with.",
             ),
             Wrong(
-                frames_multiplied,
+                {
+                    "frames / (frame_skip * t_max * num_envs)": "frames * frame_skip / (t_max * "
+                    "num_envs)"
+                },
                 "This multiplies by `frame_skip`. A step has several frames, so there are fewer "
                 "steps "
                 "than frames: divide.",
             ),
             Wrong(
-                one_environment_counted,
+                {"t_max * num_envs": "t_max"},
                 "This counts the frames of one environment. All of them play, and all of their "
                 "frames count.",
             ),
             Wrong(
-                an_update_for_each_step,
+                {"frame_skip * t_max *": "frame_skip *"},
                 "An update comes after `t_max` steps of every environment, not after each.",
             ),
             Wrong(
-                steps_not_updates,
+                {"frames / (frame_skip * t_max * num_envs)": "frames / frame_skip"},
                 "This is how many steps the budget pays for. An update takes t_max · num_envs of "
                 "them.",
             ),
             Wrong(
-                an_update_for_each_environment,
+                {
+                    "return math.ceil(frames / "
+                    "(frame_skip * t_max * num_envs))": "return num_envs * "
+                    "math.ceil(frames / "
+                    "(frame_skip * t_max * "
+                    "num_envs))"
+                },
                 "This counts an update for each environment. They are in step with each other, and "
                 "there is one update for all.",
             ),
             Wrong(
-                the_last_one_left_out,
+                {"math.ceil(": "math.floor("},
                 "This rounds down where a part of an update is left: with 121 frames and 40 an "
                 "update, one frame would remain that no update has played. Round up, math.ceil.",
             ),
             Wrong(
-                rounded_down_on_the_way,
+                {
+                    "frames / (frame_skip * t_max * num_envs)": "frames // frame_skip / (t_max * "
+                    "num_envs)"
+                },
                 "This rounds down on the way, to whole steps: a frame that is left over is lost. "
                 "Divide by everything first, and round once, at the end.",
             ),
             Wrong(
-                one_too_many,
+                {"math.ceil(": "1 + math.floor("},
                 "Where the budget is spent to the frame, this makes one update more. Round up: "
                 "math.ceil leaves whole numbers as they are.",
             ),
             Wrong(
-                a_part_of_an_update,
+                {"math.ceil(": "("},
                 "There is no part of an update. Round up, math.ceil.",
             ),
-            Wrong(always_four, "Not every game is played with 4 frames a step: use `frame_skip`."),
+            Wrong(
+                {"frame_skip * t_max": "4 * t_max"},
+                "Not every game is played with 4 frames a step: use `frame_skip`.",
+            ),
+            Wrong(
+                {"math.ceil(": "round("},
+                "This rounds to the nearest. A part of an update that is left is played too: "
+                "round up, math.ceil.",
+            ),
+            Wrong(
+                {"frame_skip * t_max * num_envs": "frame_skip * t_max + num_envs"},
+                "The environments are added to the steps. Each of them takes all t_max steps: "
+                "multiply.",
+            ),
+            Wrong(
+                {
+                    "math.ceil(frames / (frame_skip "
+                    "* t_max * num_envs)": "frame_skip * t_max * num_envs "
+                    "* math.ceil(frames / "
+                    "(frame_skip * t_max * "
+                    "num_envs)"
+                },
+                "This is how many frames the updates play. Asked for is the number of updates.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "`num_envs` has no effect: all environments play, and all of their frames count.",
+                lambda given: {"num_envs": 3 * given.num_envs},
+            ),
+            ignores(
+                "`t_max` has no effect: an update takes t_max steps of every environment.",
+                lambda given: {"t_max": 3 * given.t_max},
+            ),
+            ignores(
+                "`frame_skip` has no effect: a step shows that many frames.",
+                lambda given: {"frame_skip": 3 * given.frame_skip},
+            ),
         ),
         hints=(
             "How many steps does an update take, of all environments together? How many frames are "
@@ -1213,5 +1304,9 @@ EXERCISES = (
             "An update plays frame_skip · t_max · num_envs frames.",
             "math.ceil(frames / (frame_skip * t_max * num_envs))",
         ),
+        praise="Whoever says how long an agent has played now has to say: frames, steps or "
+        "updates.",
+        minutes=5,
+        difficulty=1,
     ),
 )

@@ -9,28 +9,18 @@ import torch
 from torch import Tensor
 
 from a3c_lib.actor_critic import Loss, actor_critic_loss
-from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores
 from a3c_lib.lessons import explained_variance
 from a3c_lib.losses import a2c_loss, entropy
 
 # 3.1 Entropy
 
 
-def sign_forgotten(logits: Tensor) -> Tensor:
-    return -entropy(logits)
-
-
-def in_bits(logits: Tensor) -> Tensor:
-    return entropy(logits) / math.log(2)
-
-
-def mean_over_actions(logits: Tensor) -> Tensor:
+def entropy_in_steps(logits: Tensor) -> Tensor:
     log_pi = logits.log_softmax(dim=-1)
-    return -(log_pi.exp() * log_pi).mean(dim=-1)
-
-
-def summed_over_everything(logits: Tensor) -> Tensor:
-    return entropy(logits).sum()
+    pi = log_pi.exp()
+    surprise = -log_pi
+    return (pi * surprise).sum(dim=-1)
 
 
 def log_of_softmax(logits: Tensor) -> Tensor:
@@ -48,42 +38,12 @@ def zero_put_for_the_infinite(logits: Tensor) -> Tensor:
     return -torch.where(pi > 0, pi * pi.log(), 0.0).sum(dim=-1)
 
 
-def logits_for_logarithms(logits: Tensor) -> Tensor:
-    return -(logits.softmax(dim=-1) * logits).sum(dim=-1)
-
-
-def logits_for_logarithms_throughout(logits: Tensor) -> Tensor:
-    return -(logits.exp() * logits).sum(dim=-1)
-
-
-def surprises_not_weighted(logits: Tensor) -> Tensor:
-    return -logits.log_softmax(dim=-1).mean(dim=-1)
-
-
-def surprises_added_up(logits: Tensor) -> Tensor:
-    return -logits.log_softmax(dim=-1).sum(dim=-1)
-
-
-def probabilities_detached(logits: Tensor) -> Tensor:
-    log_pi = logits.log_softmax(dim=-1)
-    return -(log_pi.exp().detach() * log_pi).sum(dim=-1)
-
-
-def softmax_over_steps(logits: Tensor) -> Tensor:
-    log_pi = logits.log_softmax(dim=0)
-    return -(log_pi.exp() * log_pi).sum(dim=-1)
-
-
-def all_over_the_first_axis(logits: Tensor) -> Tensor:
-    log_pi = logits.log_softmax(dim=0)
-    return -(log_pi.exp() * log_pi).sum(dim=0)
-
-
 def _entropy_cases() -> list[Case]:
     return [
         Case("on paper: π = (0.9, 0.1)", _leaf(torch.tensor([0.9, 0.1]).log())),
         Case("one of two is certain", _leaf(torch.tensor([200.0, 0.0]))),
         Case("a uniform policy with large logits", _leaf(torch.full((3,), 300.0))),
+        Case("2 steps of one environment", _leaf(torch.randn(2, 1, 3))),
         Case("3 steps, 2 environments, 4 actions", _leaf(torch.randn(3, 2, 4))),
     ]
 
@@ -91,7 +51,7 @@ def _entropy_cases() -> list[Case]:
 # 3.2 The loss with the bonus
 
 
-def bonus_added(
+def loss_with_bonus(
     logits: Tensor,
     values: Tensor,
     actions: Tensor,
@@ -101,182 +61,8 @@ def bonus_added(
 ) -> Loss:
     loss = actor_critic_loss(logits, values, actions, returns, value_weight)
     bonus = entropy(logits).mean()
-    return loss._replace(total=loss.total + entropy_weight * bonus, entropy=bonus)
-
-
-def bonus_reported_but_not_used(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    del entropy_weight
-    return actor_critic_loss(logits, values, actions, returns, value_weight)
-
-
-def bonus_summed(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
-    bonus = entropy(logits).sum()
-    return loss._replace(total=loss.total - entropy_weight * bonus, entropy=bonus)
-
-
-def bonus_summed_but_reported_as_mean(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
-    return loss._replace(total=loss.total - entropy_weight * entropy(logits).sum())
-
-
-def bonus_detached(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
-    bonus = entropy(logits).mean().detach()
-    return loss._replace(total=loss.total - entropy_weight * bonus, entropy=bonus)
-
-
-def weighted_entropy_reported(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
-    bonus = entropy_weight * entropy(logits).mean()
-    return loss._replace(total=loss.total - bonus, entropy=bonus)
-
-
-def value_weight_forgotten(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    del value_weight
-    loss = actor_critic_loss(logits, values, actions, returns)
-    bonus = entropy(logits).mean()
-    return loss._replace(total=loss.policy + loss.value - entropy_weight * bonus, entropy=bonus)
-
-
-def value_weight_not_handed_on(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    del value_weight
-    return a2c_loss(logits, values, actions, returns, entropy_weight=entropy_weight)
-
-
-def entropy_weight_forgotten(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    del entropy_weight
-    return a2c_loss(logits, values, actions, returns, value_weight, entropy_weight=1.0)
-
-
-def weighted_value_reported(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = a2c_loss(logits, values, actions, returns, value_weight, entropy_weight)
-    return loss._replace(value=value_weight * loss.value)
-
-
-def surprise_of_the_action_taken(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
-    log_pi = logits.log_softmax(dim=-1)
-    surprise = -log_pi.gather(-1, actions[..., None]).squeeze(-1).mean()
-    return loss._replace(total=loss.total - entropy_weight * surprise, entropy=surprise)
-
-
-def entropy_paid_as_a_reward(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    H = entropy(logits)
-    return actor_critic_loss(logits, values, actions, returns + entropy_weight * H, value_weight)
-
-
-def all_parts_summed(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = a2c_loss(logits, values, actions, returns, value_weight, entropy_weight)
-    return Loss(*(part * actions.numel() for part in loss))
-
-
-def logarithm_of_a_softmax(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
-    bonus = log_of_softmax(logits).mean()
-    return loss._replace(total=loss.total - entropy_weight * bonus, entropy=bonus)
-
-
-def only_the_total(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Tensor:
-    return a2c_loss(logits, values, actions, returns, value_weight, entropy_weight).total
+    total = loss.total - entropy_weight * bonus
+    return loss._replace(total=total, entropy=bonus)
 
 
 def _loss_cases() -> list[Case]:
@@ -300,22 +86,12 @@ def _loss_cases() -> list[Case]:
 # 3.3 Explained variance
 
 
-def share_that_is_not_explained(returns: Tensor, values: Tensor) -> float:
-    return 1 - explained_variance(returns, values)
-
-
-def squared_errors_for_a_variance(returns: Tensor, values: Tensor) -> float:
+def share_explained(returns: Tensor, values: Tensor) -> float:
     variance = returns.var(correction=0)
+    left = (returns - values).var(correction=0)
     if variance == 0:
         return math.nan
-    return 1 - float((returns - values).square().mean() / variance)
-
-
-def squared_errors_for_an_unbiased_variance(returns: Tensor, values: Tensor) -> float:
-    variance = returns.var()
-    if variance == 0:
-        return math.nan
-    return 1 - float((returns - values).square().mean() / variance)
+    return 1 - float(left / variance)
 
 
 def each_environment_by_itself(returns: Tensor, values: Tensor) -> float:
@@ -325,27 +101,6 @@ def each_environment_by_itself(returns: Tensor, values: Tensor) -> float:
     return 1 - float((left / returns.var(dim=0, correction=0)).mean())
 
 
-def share_of_the_values(returns: Tensor, values: Tensor) -> float:
-    variance = values.var(correction=0)
-    if variance == 0:
-        return math.nan
-    return 1 - float((returns - values).var(correction=0) / variance)
-
-
-def ratio_of_variances(returns: Tensor, values: Tensor) -> float:
-    variance = returns.var(correction=0)
-    if variance == 0:
-        return math.nan
-    return float(values.var(correction=0) / variance)
-
-
-def standard_deviations(returns: Tensor, values: Tensor) -> float:
-    deviation = returns.std(correction=0)
-    if deviation == 0:
-        return math.nan
-    return 1 - float((returns - values).std(correction=0) / deviation)
-
-
 def squared_correlation(returns: Tensor, values: Tensor) -> float:
     R, V = returns - returns.mean(), values - values.mean()
     if (R == 0).all():
@@ -353,17 +108,6 @@ def squared_correlation(returns: Tensor, values: Tensor) -> float:
     if (V == 0).all():
         return 0.0
     return float((R * V).mean() ** 2 / (R.square().mean() * V.square().mean()))
-
-
-def divides_by_zero(returns: Tensor, values: Tensor) -> Tensor:
-    return 1 - (returns - values).var(correction=0) / returns.var(correction=0)
-
-
-def zero_where_there_is_no_answer(returns: Tensor, values: Tensor) -> float:
-    variance = returns.var(correction=0)
-    if variance == 0:
-        return 0.0
-    return 1 - float((returns - values).var(correction=0) / variance)
 
 
 def _explained_variance_cases() -> list[Case]:
@@ -441,43 +185,6 @@ def advantages_attached(
     return Loss(policy + value_weight * value - entropy_weight * H, policy, value, H)
 
 
-def bonus_summed_in_full(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = actor_critic_loss(logits, values, actions, returns, value_weight)
-    H = entropy(logits).sum()
-    return loss._replace(total=loss.total - entropy_weight * H, entropy=H)
-
-
-def sign_turned(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = full_loss_with_a_bug(logits, values, actions, returns, value_weight, entropy_weight)
-    return loss._replace(total=loss.total + 2 * entropy_weight * loss.entropy)
-
-
-def sign_turned_and_connected(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    loss = full_loss(logits, values, actions, returns, value_weight, entropy_weight)
-    return loss._replace(total=loss.total + 2 * entropy_weight * loss.entropy)
-
-
 def _full_loss_cases() -> list[Case]:
     return [
         Case("3 steps of 2 environments", *_random_rollout(3, 2, 4), 0.3, 0.2),
@@ -504,30 +211,38 @@ def _leaf(tensor: Tensor) -> Tensor:
     return tensor.detach().clone().requires_grad_()
 
 
+def _moved(logits: Tensor) -> Tensor:
+    """With another number in the first place."""
+    other = logits.detach().clone()
+    other[(0,) * other.dim()] += 1
+    return other
+
+
 EXERCISES = (
     Exercise(
         id="3.1",
         title="entropy",
         reference=entropy,
+        form=entropy_in_steps,
         cases=_entropy_cases,
         wrong=(
             Wrong(
-                sign_forgotten,
+                {"surprise = -log_pi": "surprise = log_pi"},
                 "This is Σ π log π, which is negative. Entropy is minus that: positive, and the "
                 "larger the less decided the policy is.",
             ),
             Wrong(
-                in_bits,
+                {"surprise = -log_pi": "surprise = -log_pi / math.log(2)"},
                 "These are bits: the logarithm is to base 2. The book counts in nats, with the "
                 "natural logarithm; 1 bit is 0.693 nats.",
             ),
             Wrong(
-                mean_over_actions,
+                {".sum(dim=-1)": ".mean(dim=-1)"},
                 "This is the mean over the actions. Entropy is their sum: π(a) is already the "
                 "weight of each action in a mean of −log π.",
             ),
             Wrong(
-                summed_over_everything,
+                {".sum(dim=-1)": ".sum()"},
                 "This is one number for the whole batch. Each row of logits is a policy of its own "
                 "and has its own entropy: sum over the last axis only.",
             ),
@@ -538,11 +253,17 @@ EXERCISES = (
                 "rounding π to 0 first.",
             ),
             Wrong(
-                zero_put_for_the_infinite,
+                {
+                    "log_pi = logits.log_softmax(dim=-1)": "softmax = logits.softmax(dim=-1)\n    "
+                    "log_pi = torch.where(softmax > 0, "
+                    "softmax.log(), 0.0)",
+                    "log_pi.exp()": "softmax",
+                },
                 "The entropy is right, but where the policy is certain its gradient is NaN. You "
                 "put a 0 in the place of 0 · log 0; on the way back autograd still goes through "
                 "that logarithm, and 0 · ∞ is NaN. Let no infinity arise: `log_softmax` gives log "
                 "π, which is finite.",
+                also=(zero_put_for_the_infinite,),
             ),
             Wrong(
                 softmax_by_hand,
@@ -550,40 +271,107 @@ EXERCISES = (
                 "inf / inf is NaN. `log_softmax` subtracts the largest logit first.",
             ),
             Wrong(
-                logits_for_logarithms,
+                {"surprise = -log_pi": "surprise = -logits"},
                 "You used logits as if they were log π. They are so only up to a constant: log π "
                 "is what `log_softmax` makes of them.",
             ),
             Wrong(
-                logits_for_logarithms_throughout,
+                {"log_pi = logits.log_softmax(dim=-1)": "log_pi = logits"},
                 "You took the logits for log π, and their exp() for π. In the example on paper "
                 "they "
                 "are, but logits may be any numbers, and their exp() need not add up to 1. "
                 "`log_softmax` makes log π of them.",
             ),
             Wrong(
-                surprises_not_weighted,
+                {"(pi * surprise).sum(dim=-1)": "surprise.mean(dim=-1)"},
                 "Here every action's surprise −log π(a) counts the same. Entropy is the mean over "
                 "what the policy does: weigh each surprise by π(a), and add up.",
             ),
             Wrong(
-                surprises_added_up,
+                {"(pi * surprise)": "surprise"},
                 "You add up the surprises −log π(a) as they are. Weigh each by π(a), for that is "
                 "how often it is met.",
             ),
             Wrong(
-                probabilities_detached,
-                "The entropy is right, but its gradient is zero: you cut π out of the graph, and "
-                "the entropy's gradient flows through π. Nothing here is a constant.",
+                {"log_pi.exp()": "log_pi.exp().detach()"},
+                "π is cut out of the graph, and the entropy's gradient flows through π: what is "
+                "left of it is zero. Nothing here is a constant (no detach, no_grad, .item() or "
+                ".numpy()).",
+                also=(
+                    {
+                        "log_pi = logits.log_softmax(dim=-1)": "log_pi = "
+                        "logits.log_softmax(dim=-1).detach()"
+                    },
+                ),
             ),
             Wrong(
-                softmax_over_steps,
+                {"log_softmax(dim=-1)": "log_softmax(dim=0)"},
                 "The softmax runs over the first axis. The actions are the last one: dim=-1.",
             ),
             Wrong(
-                all_over_the_first_axis,
+                {"log_softmax(dim=-1)": "log_softmax(dim=0)", ".sum(dim=-1)": ".sum(dim=0)"},
                 "Softmax and sum run over the first axis. With a single row that is the right "
                 "one; in a batch the actions are the last axis: dim=-1.",
+            ),
+            Wrong(
+                {".sum(dim=-1)": ".sum(dim=0)"},
+                "The sum runs over the first axis. The actions are the last one: dim=-1.",
+            ),
+            Wrong(
+                {".sum(dim=-1)": ".mean()"},
+                "This is one number for the whole batch. Each row of logits is a policy of its "
+                "own: sum over the last axis only.",
+            ),
+            Wrong(
+                {"surprise = -log_pi": "surprise = -log_pi / math.log(logits.shape[-1])"},
+                "You divide by log A, so that a uniform policy has 1. The book's entropy is in "
+                "nats: log A for a uniform policy.",
+            ),
+            Wrong(
+                {"(pi * surprise).sum(dim=-1)": "surprise.amin(dim=-1)"},
+                "This is the surprise of the likeliest action. Entropy is the mean over all "
+                "actions, each weighed by its π.",
+            ),
+            Wrong(
+                {"surprise = -log_pi": "surprise = 1 - pi"},
+                "This is 1 − Σ π², the Gini impurity. Entropy weighs −log π.",
+            ),
+            Wrong(
+                {"(pi * surprise)": "(surprise * surprise.exp())"},
+                "Each surprise is weighed by 1/π. It is weighed by π: what is rare is rarely met.",
+            ),
+            Wrong(
+                {"log_pi.exp()": "logits.softmax(dim=-1).softmax(dim=-1)"},
+                "A softmax is taken twice for π. The softmax of the logits is π already.",
+                also=(
+                    {
+                        "log_pi = logits.log_softmax(dim=-1)": "log_pi = "
+                        "logits.softmax(dim=-1).log_softmax(dim=-1)"
+                    },
+                ),
+            ),
+            Wrong(
+                {".sum(dim=-1)": ".sum(dim=-1, keepdim=True)"},
+                "The result keeps an axis of length 1, (*B, 1). Asked for is one number for each "
+                "row, (*B).",
+            ),
+        ),
+        properties=(
+            heeds(
+                "Adding the same number to all logits of a row changes the entropy. To a softmax "
+                "that "
+                "makes no difference: logits are log π only up to a constant.",
+                lambda given: {"logits": given.logits + 1},
+            ),
+            heeds(
+                "A row's entropy changes with another row's logits. Each row is a policy of its "
+                "own: "
+                "everything runs over the last axis.",
+                lambda given: {"logits": _moved(given.logits)} if given.logits.dim() > 1 else {},
+            ),
+            heeds(
+                "The order of the actions matters. To the entropy all actions are alike.",
+                lambda given: {"logits": given.logits.flip(-1)},
             ),
         ),
         hints=(
@@ -594,93 +382,193 @@ EXERCISES = (
             "logits.log_softmax(dim=-1) is log π; its exp() is π.",
             "-(log_pi.exp() * log_pi).sum(dim=-1)",
         ),
+        praise="Finite for every policy, and so is its gradient. How large is it for a uniform "
+        "choice among 18 actions?",
+        minutes=10,
+        difficulty=2,
     ),
     Exercise(
         id="3.2",
         title="the loss with the bonus",
         reference=a2c_loss,
+        form=loss_with_bonus,
         cases=_loss_cases,
         wrong=(
             Wrong(
-                bonus_added,
+                {"loss.total - entropy": "loss.total + entropy"},
                 "The sign is wrong: you add the bonus to a loss, and a loss is made small. So this "
                 "agent is paid for making up its mind. Subtract.",
             ),
             Wrong(
-                bonus_reported_but_not_used,
-                "The parts are right, but `total` does not contain the bonus, and `total` is all "
-                "that is differentiated. `_replace(total=…)` changes it.",
+                {"total = loss.total - entropy_weight * bonus": "total = loss.total"},
+                "`total` does not contain the bonus, and `total` is all that is differentiated: "
+                "`_replace(total=…)` gives a new Loss and leaves the old one as it is, so return "
+                "the new one.",
             ),
             Wrong(
-                bonus_summed,
+                {"bonus = entropy(logits).mean()": "bonus = entropy(logits).sum()"},
                 "You add up the entropy over the rollout's steps, while the other parts are means. "
                 "The bonus then weighs T·N times as much as you think. Take the mean.",
             ),
             Wrong(
-                bonus_summed_but_reported_as_mean,
+                {"entropy_weight * bonus": "entropy_weight * entropy(logits).sum()"},
                 "In `total` the entropy is summed over the rollout's steps, while the other parts "
                 "are means. The bonus then weighs T·N times as much as you think. Take the mean.",
             ),
             Wrong(
-                bonus_detached,
-                "The numbers are right, but the bonus has no gradient: it is detached, and pushes "
-                "nothing. It is a constant only for whoever looks at the number.",
+                {"bonus = entropy(logits).mean()": "bonus = entropy(logits).mean().detach()"},
+                "The bonus has no gradient: it is detached, and pushes nothing. It is a constant "
+                "only for whoever looks at the number.",
             ),
             Wrong(
-                weighted_entropy_reported,
-                "`total` is right. But `entropy` is to be H itself, in nats: a number that means "
-                "the same whatever the weight is. Apply the weight in `total` only.",
+                {"entropy=bonus": "entropy=entropy_weight * bonus"},
+                "`entropy` is to be H itself, in nats: a number that means the same whatever the "
+                "weight is. Apply the weight in `total` only.",
             ),
             Wrong(
-                value_weight_forgotten,
+                {"loss.total - entropy": "loss.policy + loss.value - entropy"},
                 "You put `total` together anew and lost value_weight on the way. Take chapter 01's "
                 "total, and subtract.",
             ),
             Wrong(
-                value_weight_not_handed_on,
+                {"returns, value_weight)": "returns)"},
                 "value_weight never reaches chapter 01's loss, which then uses its own default. "
                 "Hand it on.",
             ),
             Wrong(
-                entropy_weight_forgotten,
+                {"entropy_weight * bonus": "bonus"},
                 "The bonus is subtracted without its weight. What a nat is worth is "
                 "entropy_weight: multiply by it in `total`.",
             ),
             Wrong(
-                weighted_value_reported,
-                "`total` is right. But `value` is to be the mean of (R − V)² itself: a number that "
-                "means the same whatever the weight is. Apply the weight in `total` only.",
+                {"(total=total, entropy": "(total=total, value=value_weight * loss.value, entropy"},
+                "`value` is to be the mean of (R − V)² itself: a number that means the same "
+                "whatever the weight is. Apply the weight in `total` only.",
             ),
             Wrong(
-                surprise_of_the_action_taken,
+                {
+                    "bonus = entropy(logits).mean()": "bonus = -logits.log_softmax(-1).gather(-1, "
+                    "actions[..., None]).squeeze(-1).mean()"
+                },
                 "This is −log π of the action that was taken: the surprise of one action. Entropy "
                 "is the mean over all actions, each weighed by its π. Your `entropy` computes it.",
             ),
             Wrong(
-                entropy_paid_as_a_reward,
+                {
+                    "actions, returns, value_weight)": "actions, returns + entropy_weight * "
+                    "entropy(logits), value_weight)",
+                    "total = loss.total - entropy_weight * bonus": "total = loss.total",
+                },
                 "You pay the entropy as if it were a reward, within the returns. The returns are "
                 "constants, so no gradient of H comes from them, and the critic would learn to "
                 "expect the pay. The bonus is a part of its own: subtract it from `total`.",
             ),
             Wrong(
-                all_parts_summed,
+                {
+                    "loss._replace(total=total, entropy=bonus)": "Loss(*(actions.numel() * part "
+                    "for part in "
+                    "loss._replace(total=total, "
+                    "entropy=bonus)))"
+                },
                 "These are sums over the rollout's steps. The gradient then grows with T·N. Take "
                 "means.",
             ),
             Wrong(
-                logarithm_of_a_softmax,
+                {
+                    "bonus = entropy(logits).mean()": "pi = logits.softmax(dim=-1)\n    "
+                    "bonus = -(pi * pi.log()).sum(dim=-1).mean()"
+                },
                 "Right, until the policy is certain somewhere. Then a π(a) is 0 in floating point, "
                 "0 · log 0 is NaN, and so is the whole loss. Take `entropy` from exercise 3.1.",
             ),
             Wrong(
                 advantages_attached,
-                "The numbers are right. But the advantage A = R − V is a weight in the policy's "
-                "part, a constant: without its `detach()` that part moves the critic.",
+                "The advantage A = R − V is a weight in the policy's part, a constant: without "
+                "its `detach()` that part moves the critic.",
             ),
             Wrong(
-                only_the_total,
+                {"return loss._replace(total=total, entropy=bonus)": "return total"},
                 "You return the total alone. The parts are needed too, to be looked at: return "
                 "the Loss, with `total` and `entropy` replaced.",
+            ),
+            Wrong(
+                {"loss.total - entropy": "entropy"},
+                "`total` is the bonus alone, and not even with its sign. Subtract it from chapter "
+                "01's total.",
+                also=({"loss.total - entropy": "-entropy"},),
+            ),
+            Wrong(
+                {"loss.total - entropy": "loss.policy - entropy"},
+                "The critic's part is missing in `total`. Take chapter 01's total, and subtract.",
+            ),
+            Wrong(
+                {"entropy_weight * bonus": "0.01 * bonus"},
+                "The weight is always 0.01. entropy_weight is an argument, and 0.01 only its "
+                "default: use it.",
+            ),
+            Wrong(
+                {"entropy_weight * bonus": "value_weight * bonus"},
+                "The bonus is weighed with value_weight. Its own weight is entropy_weight.",
+            ),
+            Wrong(
+                {"entropy=bonus": "entropy=-bonus"},
+                "`entropy` is reported with a minus. H itself is positive.",
+            ),
+            Wrong(
+                {
+                    "(total=total, entropy=bonus)": "(total=total, policy=loss.policy - "
+                    "entropy_weight * bonus, entropy=bonus)"
+                },
+                "The bonus is in `policy` too. It is a part of its own: only `total` contains it.",
+            ),
+            Wrong(
+                {"entropy_weight * bonus": "entropy_weight**2 * bonus"},
+                "The weight is applied twice: the bonus counts entropy_weight² times H.",
+            ),
+            Wrong(
+                {
+                    "bonus = entropy(logits).mean()": "bonus = entropy(logits).mean() / "
+                    "math.log(logits.shape[-1])"
+                },
+                "You divide the entropy by log A. Take it as it is, in nats.",
+            ),
+            Wrong(
+                {
+                    "loss.total - entropy_weight * bonus": "loss.total - entropy_weight * "
+                    "bonus.exp()"
+                },
+                "The bonus goes through an exponential. It is the entropy itself, times its "
+                "weight.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "entropy_weight has no effect: `total` is to contain the bonus, times that weight.",
+                lambda given: {"entropy_weight": given.entropy_weight + 0.3},
+            ),
+            ignores(
+                "value_weight has no effect: hand it on to chapter 01's loss.",
+                lambda given: {"value_weight": given.value_weight + 0.25},
+            ),
+            ignores(
+                "It makes no difference which actions were taken.",
+                lambda given: {"actions": (given.actions + 1) % given.logits.shape[-1]},
+            ),
+            heeds(
+                "`entropy` changes with the returns, the values or the actions. It is a property "
+                "of "
+                "the policy alone: entropy(logits).mean().",
+                lambda given: {
+                    "returns": given.returns + torch.arange(1.0, 1 + len(given.returns))[:, None],
+                    "actions": (given.actions + 1) % given.logits.shape[-1],
+                },
+            ),
+            heeds(
+                "A part changes with the weights. They are applied in `total` only.",
+                lambda given: {
+                    "entropy_weight": given.entropy_weight + 0.3,
+                    "value_weight": given.value_weight + 0.25,
+                },
             ),
         ),
         hints=(
@@ -697,26 +585,35 @@ EXERCISES = (
                 "loss._replace(total=loss.total - entropy_weight * bonus, entropy=bonus)"
             ),
         ),
+        praise="This is the loss of A3C and of A2C. From here on only the returns and the memory "
+        "change.",
+        parts=("policy", "value", "entropy", "total"),
+        minutes=10,
+        difficulty=2,
     ),
     Exercise(
         id="3.3",
         title="explained variance",
         reference=explained_variance,
+        form=share_explained,
         cases=_explained_variance_cases,
         wrong=(
             Wrong(
-                share_that_is_not_explained,
+                {"1 - float": "float"},
                 "This is the share that is *not* explained: 0 for a perfect critic. Take it from "
                 "1.",
             ),
             Wrong(
-                squared_errors_for_a_variance,
+                {"(returns - values).var(correction=0)": "(returns - values).square().mean()"},
                 "You divide the mean squared error by the variance. A critic that is 1 too high "
                 "everywhere has a large squared error, but it explains all that varies: the "
                 "variance of R − V is 0.",
             ),
             Wrong(
-                squared_errors_for_an_unbiased_variance,
+                {
+                    "(returns - values).var(correction=0)": "(returns - values).square().mean()",
+                    "variance = returns.var(correction=0)": "variance = returns.var()",
+                },
                 "You divide the mean squared error by the variance, and forgive no critic that is "
                 "too high everywhere: the variance of R − V is wanted. (Besides, `var()` divides "
                 "by one less than the number of its elements. In a quotient of two such variances "
@@ -728,17 +625,23 @@ EXERCISES = (
                 "T·N numbers at once: no `dim`.",
             ),
             Wrong(
-                share_of_the_values,
+                {"variance = returns.var": "variance = values.var"},
                 "You divide by the variance of the values. What is to be explained are the "
                 "returns: divide by theirs.",
             ),
             Wrong(
-                ratio_of_variances,
+                {"1 - float(left / variance)": "float(values.var(correction=0) / variance)"},
                 "This compares how much R and V vary, not whether they vary together: a critic "
                 "that says the opposite of the truth gets 1. Look at the variance of R − V.",
+                also=(
+                    {
+                        "(returns - values).var(correction=0)": "(returns.var(correction=0) - "
+                        "values.var(correction=0))"
+                    },
+                ),
             ),
             Wrong(
-                standard_deviations,
+                {"float(left / variance)": "float((left / variance).sqrt())"},
                 "These are standard deviations. Variances are their squares.",
             ),
             Wrong(
@@ -747,14 +650,91 @@ EXERCISES = (
                 "twice what is right, or the opposite, gets 1. Look at the variance of R − V.",
             ),
             Wrong(
-                divides_by_zero,
+                {"    if variance == 0:\n        return math.nan\n": ""},
                 "Where the returns do not vary there is nothing to explain, and this divides by "
                 "0. Return NaN there, on purpose.",
             ),
             Wrong(
-                zero_where_there_is_no_answer,
+                {"return math.nan": "return 0.0"},
                 "Where the returns do not vary you answer 0, which says that the critic is bad. "
                 "The question has no answer there: return NaN.",
+            ),
+            Wrong(
+                {"return math.nan": "return None"},
+                "Where the returns do not vary you return None. The question has no answer there: "
+                "return NaN, math.nan, with which whoever reads it can still compute.",
+                also=({"return math.nan": "return"},),
+            ),
+            Wrong(
+                {"return math.nan": "return 1.0"},
+                "Where the returns do not vary you answer 1, which says that the critic is "
+                "perfect. The question has no answer there: return NaN.",
+            ),
+            Wrong(
+                {
+                    "left / variance": "left / (variance + 1e-8)",
+                    "    if variance == 0:\n        return math.nan\n": "",
+                },
+                "A small number in the denominator hides the division by 0, and the answer is a "
+                "huge number. Where the returns do not vary, return NaN.",
+                also=(
+                    {
+                        "left / variance": "left / (variance + 1e-6)",
+                        "    if variance == 0:\n        return math.nan\n": "",
+                    },
+                    {
+                        "left / variance": "left / variance.clamp(min=1e-8)",
+                        "    if variance == 0:\n        return math.nan\n": "",
+                    },
+                ),
+            ),
+            Wrong(
+                {"variance = returns.var(correction=0)": "variance = returns.var()"},
+                "The two variances are not of the same kind: one divides by the number of "
+                "elements, the other by one less. Use correction=0 in both.",
+                also=({"(returns - values).var(correction=0)": "(returns - values).var()"},),
+            ),
+            Wrong(
+                {"(returns - values).var(correction=0)": "(returns + values).var(correction=0)"},
+                "What is left when the critic's word is taken away is R − V, not R + V.",
+            ),
+            Wrong(
+                {"1 - float(left / variance)": "float(left / variance) - 1"},
+                "The sign is wrong: 1 for a perfect critic, 0 for a constant one.",
+            ),
+            Wrong(
+                {"1 - float(left / variance)": "1 - float(variance / left) if left else 1.0"},
+                "The quotient is upside down: the variance of R − V is divided by that of R.",
+            ),
+            Wrong(
+                {"1 - float(left / variance)": "max(0.0, 1 - float(left / variance))"},
+                "What is negative is cut off at 0. A critic that is worse than a constant one has "
+                "a negative share, and that is worth seeing.",
+            ),
+            Wrong(
+                {"1 - float(left / variance)": "100 * (1 - float(left / variance))"},
+                "This is in percent. Asked for is the share itself: 1 for a perfect critic.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "The share changes when the critic is too high by the same number everywhere. That "
+                "does not vary: the variance of R − V forgives it, a squared error does not.",
+                lambda given: {"values": given.values + 3},
+            ),
+            heeds(
+                "The share changes when returns and values are in another unit. A quotient of "
+                "variances has none.",
+                lambda given: {"returns": 2 * given.returns, "values": 2 * given.values},
+            ),
+            heeds(
+                "The order of the steps or environments matters. All T·N numbers count alike.",
+                lambda given: {"returns": given.returns.flip(0), "values": given.values.flip(0)},
+            ),
+            ignores(
+                "A critic that says the opposite gets the same share. Look at the variance of R − "
+                "V.",
+                lambda given: {"values": -given.values},
             ),
         ),
         hints=(
@@ -769,6 +749,9 @@ EXERCISES = (
                 "math.nan where the denominator is 0"
             ),
         ),
+        praise="Now you can see whether a critic knows anything, in any unit of reward.",
+        minutes=10,
+        difficulty=2,
     ),
     Exercise(
         id="3.4",
@@ -778,34 +761,65 @@ EXERCISES = (
         cases=_full_loss_cases,
         wrong=(
             Wrong(
-                full_loss_with_a_bug,
+                {"pi = log_pi.exp()": "pi = log_pi.exp().detach()"},
                 "The bonus still pushes nothing: with π a constant, the gradient of −Σ π log π is "
                 "exactly zero, although log π has one. Which of the two lines under no_grad "
                 "belongs there, and which does not?",
             ),
             Wrong(
-                advantages_attached,
+                {"(returns - values).detach()": "returns.detach() - values"},
                 "The bonus is connected now. But the advantages are too: the policy's part would "
                 "move the critic. They stay constants; only π was wrongly cut.",
+                also=({"(returns - values).detach()": "returns - values"},),
             ),
             Wrong(
-                sign_turned,
+                {
+                    "pi = log_pi.exp()": "pi = log_pi.exp().detach()",
+                    "- entropy_weight": "+ entropy_weight",
+                },
                 "You turned the bonus's sign. It was right: a loss is made small, so the entropy "
                 "is subtracted. And the bonus still has no gradient at all.",
             ),
             Wrong(
-                sign_turned_and_connected,
+                {"- entropy_weight": "+ entropy_weight"},
                 "The bonus is connected now, but you also turned its sign, which was right: a loss "
                 "is made small, so the entropy is subtracted.",
             ),
             Wrong(
-                logarithm_of_a_softmax,
+                {"-(pi * log_pi).sum": "-(logits.softmax(-1) * logits.softmax(-1).log()).sum"},
                 "The bonus is connected now, but with the logarithm of a softmax it is NaN as soon "
                 "as the policy is certain. log_pi was right as it was.",
             ),
             Wrong(
-                bonus_summed_in_full,
+                {"(pi * log_pi).sum(dim=-1).mean()": "(pi * log_pi).sum()"},
                 "The bonus is connected now, but you made a sum of the mean, which was right.",
+            ),
+            Wrong(
+                {"entropy = -(pi": "entropy = (pi"},
+                "The entropy has lost its minus: H = −Σ π log π is positive. It was right as it "
+                "was given.",
+            ),
+            Wrong(
+                {"(returns.detach() - values)": "(returns - values)"},
+                "A gradient flows into the returns through the critic's part. They are targets: "
+                "the detach() was right.",
+            ),
+            Wrong(
+                {"taken * advantages": "taken.detach() * advantages"},
+                "Now log π of the actions taken is cut from the graph, and the policy's part "
+                "teaches nothing. It was right as it was given.",
+            ),
+            Wrong(
+                {"(pi * log_pi).sum(dim=-1)": "(pi * log_pi).mean(dim=-1)"},
+                "The entropy is a mean over the actions now. It is their sum, and was right as it "
+                "was given.",
+            ),
+            Wrong({"- entropy_weight * entropy": "- entropy"}, "The bonus has lost its weight."),
+        ),
+        properties=(
+            ignores(
+                "entropy_weight has no effect.",
+                lambda given: {"entropy_weight": given.entropy_weight + 0.3},
             ),
         ),
         hints=(
@@ -816,5 +830,9 @@ EXERCISES = (
             "Compute the gradient of the entropy alone with respect to the logits.",
             "Under torch.no_grad() stand two lines. One of them must not be there.",
         ),
+        praise="A number can be right and push nothing: look at gradients, not only at values.",
+        parts=("policy", "value", "entropy", "total"),
+        minutes=10,
+        difficulty=2,
     ),
 )

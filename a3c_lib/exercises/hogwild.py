@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, ignores
 
 # 5.1 Shared RMSProp
 
@@ -48,122 +48,9 @@ def _each(rule: Callable[[Tensor, Tensor, Tensor, float, float, float], None]) -
 
 
 @_each
-def epsilon_outside_the_root(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g.mul_(decay).add_((1 - decay) * d**2)
-    theta.sub_(rate * d / (g.sqrt() + epsilon))
-
-
-@_each
-def statistics_kept_to_itself(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g = decay * g + (1 - decay) * d**2
-    theta.sub_(rate * d / (g + epsilon).sqrt())
-
-
-@_each
-def parameters_kept_to_itself(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g.mul_(decay).add_((1 - decay) * d**2)
-    theta = theta - rate * d / (g + epsilon).sqrt()
-
-
-@_each
-def parameters_moved_elsewhere(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g.mul_(decay).add_((1 - decay) * d**2)
-    theta.data = theta - rate * d / (g + epsilon).sqrt()
-
-
-@_each
-def everything_kept_to_itself(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g = decay * g + (1 - decay) * d**2
-    theta = theta - rate * d / (g + epsilon).sqrt()
-
-
-@_each
-def statistics_of_the_step_before(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    theta.sub_(rate * d / (g + epsilon).sqrt())
-    g.mul_(decay).add_((1 - decay) * d**2)
-
-
-@_each
-def decay_on_the_wrong_side(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g.mul_(1 - decay).add_(decay * d**2)
-    theta.sub_(rate * d / (g + epsilon).sqrt())
-
-
-@_each
-def squares_added_in_full(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g.mul_(decay).add_(d**2)
-    theta.sub_(rate * d / (g + epsilon).sqrt())
-
-
-@_each
-def root_forgotten(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g.mul_(decay).add_((1 - decay) * d**2)
-    theta.sub_(rate * d / (g + epsilon))
-
-
-@_each
 def uphill(theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float) -> None:
     g.mul_(decay).add_((1 - decay) * d**2)
     theta.add_(rate * d / (g + epsilon).sqrt())
-
-
-@_each
-def one_number_for_all_weights(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g.mul_(decay).add_((1 - decay) * (d**2).mean())
-    theta.sub_(rate * d / (g + epsilon).sqrt())
-
-
-@_each
-def gradient_squared_in_place(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    before = d.clone()
-    g.mul_(decay).add_((1 - decay) * d.square_())
-    theta.sub_(rate * before / (g + epsilon).sqrt())
-
-
-@_each
-def gradient_divided_in_place(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g.mul_(decay).add_((1 - decay) * d**2)
-    theta.sub_(rate * d.div_((g + epsilon).sqrt()))
-
-
-@_each
-def root_left_in_the_statistics(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g.mul_(decay).add_((1 - decay) * d**2)
-    theta.sub_(rate * d / g.add_(epsilon).sqrt_())
-
-
-@_each
-def epsilon_left_in_the_statistics(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    g.mul_(decay).add_((1 - decay) * d**2)
-    theta.sub_(rate * d / g.add_(epsilon).sqrt())
 
 
 def new_tensors_in_the_lists(
@@ -188,15 +75,6 @@ def only_the_first_tensor(
     epsilon: float = 1e-5,
 ) -> None:
     rmsprop_step(theta[:1], g[:1], gradients[:1], learning_rate, decay, epsilon)
-
-
-@_each
-def divided_as_adam_does(
-    theta: Tensor, g: Tensor, d: Tensor, rate: float, decay: float, epsilon: float
-) -> None:
-    """What it is for a first step; after that Adam's division needs a count that is not here."""
-    g.mul_(decay).add_((1 - decay) * d**2)
-    theta.sub_(rate * d / (g / (1 - decay) + epsilon).sqrt())
 
 
 def _what_others_see(
@@ -309,78 +187,19 @@ class Worker:
         self.shared.steps[self.rank] += self.rollout.rewards.numel()
 
 
-class NeverCopies(Worker):
+class WorkerInSteps(Worker):
     def begin(self) -> None:
+        with torch.no_grad():
+            for mine, theirs in zip(self.model.parameters(), self.shared.theta, strict=True):
+                mine.copy_(theirs)
         self.rollout = self.player.act(self.model)
-
-
-class ActsBeforeItCopies(Worker):
-    def begin(self) -> None:
-        self.rollout = self.player.act(self.model)
-        for mine, theirs in zip(self.model.parameters(), self.shared.theta, strict=True):
-            mine.data.copy_(theirs)
-
-
-class HoldsTheSharedTensors(Worker):
-    def begin(self) -> None:
-        for mine, theirs in zip(self.model.parameters(), self.shared.theta, strict=True):
-            mine.data = theirs
-        self.rollout = self.player.act(self.model)
-
-
-class CopiesWithGradients(Worker):
-    def begin(self) -> None:
-        for mine, theirs in zip(self.model.parameters(), self.shared.theta, strict=True):
-            mine.copy_(theirs)
-        self.rollout = self.player.act(self.model)
-
-
-class CopiesTheWrongWay(Worker):
-    def begin(self) -> None:
-        for mine, theirs in zip(self.model.parameters(), self.shared.theta, strict=True):
-            theirs.copy_(mine.data)
-        self.rollout = self.player.act(self.model)
-
-
-class CopiesAgainBeforeItLearns(Worker):
-    def finish(self) -> None:
-        for mine, theirs in zip(self.model.parameters(), self.shared.theta, strict=True):
-            mine.data.copy_(theirs)
-        super().finish()
-
-
-class KeepsItUnderAnotherName(Worker):
-    def begin(self) -> None:
-        super().begin()
-        self.kept = self.rollout
-        del self.rollout
 
     def finish(self) -> None:
-        self.rollout = self.kept
-        super().finish()
-        del self.rollout
-
-
-class ActsOnceMore(Worker):
-    def finish(self) -> None:
-        self.rollout = self.player.act(self.model)
-        super().finish()
-
-
-class OverwritesTheShared(Worker):
-    def finish(self) -> None:
-        mine = [parameter.data for parameter in self.model.parameters()]
-        self._apply(mine, self.shared.g, int(self.shared.steps.sum()))
-        for theirs, parameter in zip(self.shared.theta, mine, strict=True):
-            theirs.copy_(parameter)
-        self._count()
-
-
-class ChangesOnlyItsCopy(Worker):
-    def finish(self) -> None:
-        mine = [parameter.data for parameter in self.model.parameters()]
-        self._apply(mine, self.shared.g, int(self.shared.steps.sum()))
-        self._count()
+        gradients = self.player.gradients(self.model, self.rollout)
+        T = int(self.shared.steps.sum())
+        rate = self.learning_rate * max(0, 1 - T / self.total_steps)
+        rmsprop_step(self.shared.theta, self.shared.g, gradients, rate)
+        self.shared.steps[self.rank] += self.rollout.rewards.numel()
 
 
 class HasStatisticsOfItsOwn(Worker):
@@ -388,12 +207,6 @@ class HasStatisticsOfItsOwn(Worker):
         if not hasattr(self, "g"):
             self.g = [torch.zeros_like(each) for each in self.shared.theta]
         self._apply(self.shared.theta, self.g, int(self.shared.steps.sum()))
-        self._count()
-
-
-class AnnealsOnItsOwnSteps(Worker):
-    def finish(self) -> None:
-        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps[self.rank]))
         self._count()
 
 
@@ -413,67 +226,11 @@ class ReadsTheCountAfterItActs(ReadsTheCountBeforeItActs):
         self.T = int(self.shared.steps.sum())
 
 
-class NeverAnneals(Worker):
-    def finish(self) -> None:
-        self._apply(self.shared.theta, self.shared.g, 0)
-        self._count()
-
-
-class GoesOnUphill(Worker):
-    def _rate(self, T: float) -> float:
-        return self.learning_rate * (1 - T / self.total_steps)
-
-    def finish(self) -> None:
-        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
-        self._count()
-
-
-class CountsFirst(Worker):
-    def finish(self) -> None:
-        self._count()
-        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
-
-
-class CountsUpdates(Worker):
-    def finish(self) -> None:
-        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
-        self.shared.steps[self.rank] += 1
-
-
-class CountsRewards(Worker):
-    def finish(self) -> None:
-        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
-        self.shared.steps[self.rank] += int(self.rollout.rewards.sum())
-
-
-class CountsOnlyTheLatest(Worker):
-    def finish(self) -> None:
-        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
-        self.shared.steps[self.rank] = self.rollout.rewards.numel()
-
-
-class CountsInEverySlot(Worker):
-    def finish(self) -> None:
-        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
-        self.shared.steps.add_(self.rollout.rewards.numel())
-
-
-class CountsInTheFirstSlot(Worker):
-    def finish(self) -> None:
-        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
-        self.shared.steps[0] += self.rollout.rewards.numel()
-
-
-class NeverCounts(Worker):
-    def finish(self) -> None:
-        self._apply(self.shared.theta, self.shared.g, int(self.shared.steps.sum()))
-
-
 class _Scripted:
     """A player whose gradient tells where it was taken. While it acts, other workers go on."""
 
-    def __init__(self, shared: Shared, length: int, others: float) -> None:
-        self.shared, self.length, self.others = shared, length, others
+    def __init__(self, shared: Shared, length: int, others: float, envs: int) -> None:
+        self.shared, self.length, self.others, self.envs = shared, length, others, envs
         self.acted: list[Tensor] = []
 
     def act(self, model: nn.Module) -> Any:
@@ -483,7 +240,7 @@ class _Scripted:
                 theta.add_(self.others)
             self.acted.append(_flat(model.parameters()))
         self.shared.steps[-1] += 3 * (self.others != 0)
-        return SimpleNamespace(rewards=torch.full((self.length, 1), 2.0))
+        return SimpleNamespace(rewards=torch.full((self.length, self.envs), 2.0))
 
     def gradients(self, model: nn.Module, rollout: Any) -> list[Tensor]:
         return [2 * each.detach() + 1 for each in model.parameters()]
@@ -501,6 +258,7 @@ def _at_work(
     length: int,
     others: float,
     counted: int = 0,
+    envs: int = 1,
 ) -> dict[str, Tensor]:
     """What becomes of the shared memory when workers begin and finish in the given order."""
     shared = Shared(
@@ -513,7 +271,7 @@ def _at_work(
     players, workers = {}, {}
     for number, name in enumerate(sorted({step.split()[0] for step in schedule})):
         model = nn.ParameterList([torch.full_like(each, 9.0) for each in theta])
-        players[name] = _Scripted(shared, length, others)
+        players[name] = _Scripted(shared, length, others, envs)
         workers[name] = Worker(
             (rank + number) % 3, shared, model, players[name], learning_rate=0.1, total_steps=60
         )
@@ -526,11 +284,13 @@ def _at_work(
     half = len(views) // 2
     acted = [each for name in sorted(players) for each in players[name].acted]
     return {
-        "the θ′ with which it acts, before and after others change θ": torch.stack(acted),
+        "the θ′ with which the first rollout is acted": acted[0],
+        "the θ′ with which it acts, after others change θ": acted[1],
         "θ, as other workers see it": torch.cat(views[:half]).clone(),
         "g, as other workers see it": torch.cat(views[half:]).clone(),
         "the step counts": shared.steps.clone(),
         "is there a self.rollout after `begin`?": torch.tensor(kept),
+        "all θ′ with which they act": torch.stack(acted),
     }
 
 
@@ -547,6 +307,7 @@ def _worker_cases() -> list[Case]:
         "a schedule of five rollouts": (crossed + both, two, 0, 4, 0.125),
         "most of the budget is used up": (both, two, 0, 5, 0.0, 45),
         "more than the budget is used up": (both, two, 0, 5, 0.0, 70),
+        "rollouts of 2 steps of 3 environments": (twice, two, 1, 2, 0.0, 0, 3),
     }
     return [Case(label, *args, probe=_at_work) for label, args in cases.items()]
 
@@ -720,23 +481,29 @@ def _arriving(
     workers: Sequence[int],
     gradients: Sequence[float],
     sizes: list[int],
-) -> dict[str, Tensor]:
+) -> dict[str, Any]:
     """What reaches the optimiser when workers, in one process, hand over gradients in turn. Each
     copies θ when it has handed over, so that others have changed θ when its next turn comes."""
     shared = [nn.Parameter(torch.zeros(size)) for size in sizes]
     locals_ = {w: [nn.Parameter(torch.zeros(size)) for size in sizes] for w in sorted(set(workers))}
-    optimizer = _Noting(shared)
+    optimizer, own = _Noting(shared), []
     for worker, gradient in zip(workers, gradients, strict=True):
         local = locals_[worker]
         loss = sum(
             ((k + 1) * gradient * mine.sum() for k, mine in enumerate(local)), torch.zeros(())
         )
         answer(local, shared, optimizer, loss)
+        own.append(_flat(local))
         with torch.no_grad():
             for mine, theirs in zip(local, shared, strict=True):
                 mine.copy_(theirs)
     noted = torch.stack(optimizer.noted) if optimizer.noted else torch.zeros(0, sum(sizes))
-    return {"the gradients that reach the optimizer": noted, "θ in the end": _flat(shared)}
+    return {
+        "the number of steps that the optimizer takes": len(noted),
+        "the gradients that reach the optimizer": noted,
+        "θ in the end": _flat(shared),
+        "the worker's own parameters after each hand-over": torch.stack(own),
+    }
 
 
 def _hand_over_cases() -> list[Case]:
@@ -774,57 +541,6 @@ def replay(
     return theta
 
 
-def nothing_is_ever_lost(
-    theta: float, schedule: Sequence[tuple[str, str]], changes: Mapping[str, float]
-) -> float:
-    for worker, what in schedule:
-        if what == "writes":
-            theta += changes[worker]
-    return theta
-
-
-def one_note_for_all(
-    theta: float, schedule: Sequence[tuple[str, str]], changes: Mapping[str, float]
-) -> float:
-    noted = theta
-    for worker, what in schedule:
-        if what == "reads":
-            noted = theta
-        else:
-            theta = noted + changes[worker]
-    return theta
-
-
-def read_only_once(
-    theta: float, schedule: Sequence[tuple[str, str]], changes: Mapping[str, float]
-) -> float:
-    noted: dict[str, float] = {}
-    for worker, what in schedule:
-        if what == "reads":
-            noted.setdefault(worker, theta)
-        else:
-            theta = noted[worker] + changes[worker]
-    return theta
-
-
-def changed_while_reading(
-    theta: float, schedule: Sequence[tuple[str, str]], changes: Mapping[str, float]
-) -> float:
-    for worker, what in schedule:
-        if what == "reads":
-            theta += changes[worker]
-    return theta
-
-
-def the_change_alone_is_written(
-    theta: float, schedule: Sequence[tuple[str, str]], changes: Mapping[str, float]
-) -> float:
-    for worker, what in schedule:
-        if what == "writes":
-            theta = changes[worker]
-    return theta
-
-
 def everybody_reads_the_first_value(
     theta: float, schedule: Sequence[tuple[str, str]], changes: Mapping[str, float]
 ) -> float:
@@ -832,18 +548,6 @@ def everybody_reads_the_first_value(
     for worker, what in schedule:
         if what == "writes":
             theta = first + changes[worker]
-    return theta
-
-
-def written_without_the_change(
-    theta: float, schedule: Sequence[tuple[str, str]], changes: Mapping[str, float]
-) -> float:
-    noted = {}
-    for worker, what in schedule:
-        if what == "reads":
-            noted[worker] = theta
-        else:
-            theta = noted[worker]
     return theta
 
 
@@ -861,10 +565,17 @@ def _replay_cases() -> list[Case]:
         Case("A reads, B reads, B writes, A writes", 0.0, steps("Ar Br Bw Aw"), two),
         Case("A sleeps between reading and writing", 3.0, steps("Ar Br Bw Br Bw Br Bw Aw"), two),
         Case("A twice, B once", 7.0, steps("Ar Aw Ar Br Aw Bw"), two),
+        Case("A writes twice after one reading", 0.0, steps("Ar Aw Aw"), two),
+        Case("B writes twice, with A between", 1.0, steps("Br Ar Bw Aw Bw"), two),
         Case("A reads and never writes", 2.0, steps("Ar Br Bw"), two),
         Case("three workers", 1000.0, steps("Ar Br Bw Cr Aw Cw Br Bw Ar Aw"), three),
         Case("changes that go down", 1.5, steps("Br Ar Bw Aw Br Bw"), {"A": -0.5, "B": 0.25}),
     ]
+
+
+def _read_first(schedule: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same steps, all readings before all writings."""
+    return sorted(schedule, key=lambda step: step[1])
 
 
 EXERCISES = (
@@ -875,31 +586,41 @@ EXERCISES = (
         cases=_rmsprop_cases,
         wrong=(
             Wrong(
-                epsilon_outside_the_root,
+                {"(statistic + epsilon).sqrt()": "(statistic.sqrt() + epsilon)"},
                 "ε stands outside the root here, as in torch's RMSprop. In the paper it stands "
                 "inside: √(g + ε). In the first step of the example on paper that is 0.535, not "
                 "0.667.",
             ),
             Wrong(
-                statistics_kept_to_itself,
-                "θ moves, but g, as the other workers see it, stays what it was: `g = …` gives a "
-                "name to a new tensor and leaves the shared one alone. Change it in place: mul_, "
-                "add_, "
-                "or g[:] = ….",
-            ),
-            Wrong(
-                parameters_kept_to_itself,
-                "g is right, but the shared θ stays what it was: `theta = theta − …` gives a name "
-                "to "
-                "a new tensor and leaves the shared one alone. Change it in place: sub_, or "
-                "theta[:] "
+                {
+                    "statistic.mul_(decay).add_((1 "
+                    "- decay) * gradient**2)": "statistic = decay * statistic "
+                    "+ (1 - decay) * gradient**2"
+                },
+                "g, as the other workers see it, stays what it was: `g = …` gives a name to a new "
+                "tensor and leaves the shared one alone. Change it in place: mul_, add_, or g[:] "
                 "= ….",
             ),
             Wrong(
-                parameters_moved_elsewhere,
-                "g is right, but your θ is no longer the shared one: `.data = …` puts other memory "
-                "behind it, and `theta[k] = …` puts a new tensor into your list. The other workers "
-                "look at the old memory, where nothing changes. Write into it: sub_, or `-=`.",
+                {
+                    "parameter.sub_(learning_rate * gradient "
+                    "/ (statistic + epsilon).sqrt())": "parameter = parameter - "
+                    "learning_rate * gradient / "
+                    "(statistic + epsilon).sqrt()"
+                },
+                "The shared θ stays what it was: `theta = theta − …` gives a name to a new tensor "
+                "and leaves the shared one alone. Change it in place: sub_, or theta[:] = ….",
+            ),
+            Wrong(
+                {
+                    "parameter.sub_(learning_rate * gradient "
+                    "/ (statistic + epsilon).sqrt())": "parameter.data = parameter - "
+                    "learning_rate * gradient / "
+                    "(statistic + epsilon).sqrt()"
+                },
+                "Your θ is no longer the shared one: `.data = …` puts other memory behind it, and "
+                "`theta[k] = …` puts a new tensor into your list. The other workers look at the "
+                "old memory, where nothing changes. Write into it: sub_, or `-=`.",
             ),
             Wrong(
                 new_tensors_in_the_lists,
@@ -911,55 +632,86 @@ EXERCISES = (
                 "for g.",
             ),
             Wrong(
-                everything_kept_to_itself,
+                {
+                    "statistic.mul_(decay).add_((1 "
+                    "- decay) * gradient**2)": "statistic = decay * statistic "
+                    "+ (1 - decay) * gradient**2",
+                    "parameter.sub_(learning_rate * gradient "
+                    "/ (statistic + epsilon).sqrt())": "parameter = parameter - "
+                    "learning_rate * gradient / "
+                    "(statistic + epsilon).sqrt()",
+                },
                 "Nothing that is shared changes. `x = x − …` gives a name to a new tensor; "
                 "`x.sub_(…)` "
                 "or `x -= …` changes the tensor itself.",
             ),
             Wrong(
-                statistics_of_the_step_before,
+                {
+                    "statistic.mul_(decay).add_((1 - decay) * gradient**2)": "before = "
+                    "statistic.clone()\n        "
+                    "statistic.mul_(decay).add_((1 "
+                    "- decay) * gradient**2)",
+                    "(statistic + epsilon)": "(before + epsilon)",
+                },
                 "θ is divided by the g of the step before. First g, then θ: at the very first step "
                 "the old g is 0, and what would be left is √ε.",
             ),
             Wrong(
-                decay_on_the_wrong_side,
+                {
+                    "mul_(decay)": "mul_(1 - decay)",
+                    "(1 - decay) * gradient**2": "decay * gradient**2",
+                },
                 "α and 1 − α are the wrong way round: with α = 0.99 almost all of g would be the "
                 "latest square. α says how much of the old g is kept.",
             ),
             Wrong(
-                squares_added_in_full,
+                {"(1 - decay) * gradient**2": "gradient**2"},
                 "The new square comes in with weight 1. It is weighted with 1 − α, so that g is an "
                 "average and not a sum.",
             ),
             Wrong(
-                root_forgotten,
+                {"(statistic + epsilon).sqrt()": "(statistic + epsilon)"},
                 "The root is missing: a step is divided by √(g + ε), which is in the unit of a "
                 "gradient.",
             ),
-            Wrong(uphill, "The sign is wrong: this climbs the loss. θ moves against its gradient."),
             Wrong(
-                one_number_for_all_weights,
+                {"parameter.sub_": "parameter.add_"},
+                "The sign is wrong: this climbs the loss. θ moves against its gradient.",
+            ),
+            Wrong(
+                {"gradient**2)": "(gradient**2).mean())"},
                 "g holds the mean square of all weights here. It is kept element by element: each "
                 "weight has its own scale.",
             ),
             Wrong(
-                gradient_squared_in_place,
-                "θ and g are right, but the gradients that you were given are squared afterwards: "
-                "`square_` and `pow_` change them. Leave what is handed over alone.",
+                {
+                    "statistic.mul_(decay).add_((1 - decay) * gradient**2)": "g2 = "
+                    "gradient.clone()\n        "
+                    "statistic.mul_(decay).add_((1 "
+                    "- decay) * gradient.square_())",
+                    "learning_rate * gradient /": "learning_rate * g2 /",
+                },
+                "The gradients that you were given are squared afterwards: `square_` and `pow_` "
+                "change them. Leave what is handed over alone.",
             ),
             Wrong(
-                gradient_divided_in_place,
-                "θ and g are right, but the gradients that you were given are divided afterwards: "
-                "`div_` and `/=` change them. Only θ and g are written in place.",
+                {
+                    "parameter.sub_(learning_rate * gradient "
+                    "/ (statistic + epsilon).sqrt())": "parameter.sub_(learning_rate "
+                    "* gradient.div_((statistic + "
+                    "epsilon).sqrt()))"
+                },
+                "The gradients that you were given are divided afterwards: `div_` and `/=` change "
+                "them. Only θ and g are written in place.",
             ),
             Wrong(
-                root_left_in_the_statistics,
+                {"(statistic + epsilon).sqrt()": "statistic.add_(epsilon).sqrt_()"},
                 "The root stays in g: `sqrt_` writes it there, and the next average starts from "
                 "it. g "
                 "keeps the average of the squares; √(g + ε) is a new tensor for this step alone.",
             ),
             Wrong(
-                epsilon_left_in_the_statistics,
+                {"(statistic + epsilon).sqrt()": "statistic.add_(epsilon).sqrt()"},
                 "ε stays in g, and each step adds another one. It belongs under the root only: g + "
                 "ε "
                 "is a new tensor for this step alone.",
@@ -969,12 +721,135 @@ EXERCISES = (
                 "Only the first tensor of the list is changed. All of them are to be: does a "
                 "`return` "
                 "stand inside the loop?",
+                also=(
+                    {
+                        "parameter.sub_(learning_rate * gradient "
+                        "/ (statistic + epsilon).sqrt())": "parameter.sub_(learning_rate "
+                        "* gradient / (statistic + "
+                        "epsilon).sqrt())\n        "
+                        "break"
+                    },
+                ),
             ),
             Wrong(
-                divided_as_adam_does,
+                {"(statistic + epsilon)": "(statistic / (1 - decay) + epsilon)"},
                 "You divide g by 1 − α, as Adam does in its first step to make up for a g that "
                 "begins at "
                 "0. RMSProp does not, and that is why its first steps are long.",
+            ),
+            Wrong(
+                {"(1 - decay) * gradient**2": "(1 - decay) * gradient"},
+                "g averages the gradients themselves, which may be negative. It averages their "
+                "squares.",
+            ),
+            Wrong(
+                {"(1 - decay) * gradient**2": "(1 - decay) * gradient.abs()"},
+                "g averages the sizes of the gradients. It averages their squares, and the root "
+                "is taken when they are used.",
+            ),
+            Wrong(
+                {
+                    "statistic.mul_(decay).add_((1 "
+                    "- decay) * gradient**2)": "statistic.copy_(gradient**2)"
+                },
+                "g is the latest square alone: nothing is kept of the steps before. g ← α g + (1 "
+                "− α) Δθ².",
+            ),
+            Wrong(
+                {
+                    "statistic.mul_(decay).add_((1 "
+                    "- decay) * gradient**2)": "statistic.add_(gradient**2)"
+                },
+                "The squares pile up in g for ever (that is AdaGrad). A share α of the old g is "
+                "kept: g ← α g + (1 − α) Δθ².",
+            ),
+            Wrong(
+                {"statistic.mul_(decay).add_((1 - decay) * gradient**2)": "pass"},
+                "g never changes. First g ← α g + (1 − α) Δθ², then the step.",
+            ),
+            Wrong(
+                {
+                    "learning_rate * gradient / "
+                    "(statistic + epsilon).sqrt()": "learning_rate / (statistic + epsilon).sqrt()"
+                },
+                "The gradient is missing in the step: θ moves by η Δθ / √(g + ε).",
+            ),
+            Wrong(
+                {"learning_rate * gradient /": "gradient /"},
+                "The learning rate is missing in the step.",
+            ),
+            Wrong(
+                {
+                    "learning_rate * gradient / "
+                    "(statistic + epsilon).sqrt()": "learning_rate * gradient"
+                },
+                "The step is not divided by √(g + ε): this is plain gradient descent, and g does "
+                "nothing.",
+            ),
+            Wrong(
+                {
+                    "learning_rate * gradient / (statistic + epsilon).sqrt()": "learning_rate * "
+                    "gradient.sign()"
+                },
+                "The step has the gradient's sign alone. It is the gradient divided by √(g + ε).",
+            ),
+            Wrong(
+                {"(statistic + epsilon).sqrt()": "statistic.sqrt()"},
+                "ε is missing: where g is 0, this divides by 0. √(g + ε).",
+            ),
+            Wrong(
+                {"(statistic + epsilon).sqrt()": "(statistic + epsilon**2).sqrt()"},
+                "ε is squared under the root. It stands there as it is: √(g + ε).",
+            ),
+            Wrong(
+                {
+                    "gradient / (statistic + epsilon).sqrt()": "gradient * (statistic + "
+                    "epsilon).sqrt()"
+                },
+                "The step is multiplied by √(g + ε). It is divided: weights with large gradients "
+                "make smaller steps.",
+            ),
+            Wrong(
+                {"mul_(decay)": "mul_(0.99)", "(1 - decay)": "(1 - 0.99)"},
+                "α is always 0.99. `decay` is an argument, and 0.99 only its default: use it.",
+            ),
+            Wrong(
+                {"epsilon).sqrt()": "1e-5).sqrt()"},
+                "ε is always 1e-5. `epsilon` is an argument, and 1e-5 only its default: use it.",
+                also=({"epsilon).sqrt()": "1e-8).sqrt()"},),
+            ),
+            Wrong(
+                {"mul_(decay)": "mul_(1 - decay)"}, "Of the old g the share 1 − α is kept. It is α."
+            ),
+            Wrong(
+                {"gradient**2)": "gradient**2 + epsilon)"},
+                "ε is added into g. It belongs under the root only, when g is used.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "The gradient of a second tensor has no effect. Go through all of the list.",
+                lambda given: {
+                    "gradients": [
+                        [step[0], *(2 * each + 1 for each in step[1:])] for step in given.gradients
+                    ]
+                },
+            ),
+            ignores(
+                "`decay` has no effect: it is the share of the old g that is kept.",
+                lambda given: {"decay": 0.8 * given.decay},
+            ),
+            ignores(
+                "`epsilon` has no effect: it stands under the root, √(g + ε).",
+                lambda given: {"epsilon": 3 * given.epsilon + 0.5},
+            ),
+            ignores(
+                "`learning_rate` has no effect.",
+                lambda given: {"learning_rate": 2 * given.learning_rate},
+            ),
+            ignores(
+                "The g that comes in has no effect: a share α of it is kept.",
+                lambda given: {"g": [each + 1 for each in given.g]},
             ),
         ),
         hints=(
@@ -984,66 +859,131 @@ EXERCISES = (
             "statistic.mul_(decay).add_((1 - decay) * gradient**2), then "
             "parameter.sub_(learning_rate * gradient / (statistic + epsilon).sqrt())",
         ),
+        praise="This optimiser can be shared: whoever holds the same tensors sees every step.",
+        minutes=15,
+        difficulty=2,
     ),
     Exercise(
         id="5.2",
         title="the worker",
         reference=Worker,
+        form=WorkerInSteps,
         cases=_worker_cases,
         wrong=(
             Wrong(
-                NeverCopies,
+                {
+                    "            for mine, theirs in zip(self.model.parameters(), "
+                    "self.shared.theta, strict=True):\n                "
+                    "mine.copy_(theirs)\n": "            pass\n"
+                },
                 "θ′ is never brought up to date: this worker acts for ever with the weights that "
                 "it "
                 "was made with. In `begin` it copies θ first.",
             ),
             Wrong(
-                ActsBeforeItCopies,
+                {
+                    "        with torch.no_grad():\n            "
+                    "for mine, theirs in zip(self.model.parameters(), self.shared.theta, "
+                    "strict=True):\n                "
+                    "mine.copy_(theirs)\n        "
+                    "self.rollout = self.player.act(self.model)\n": "        self.rollout = "
+                    "self.player.act(self.model)\n        "
+                    "with "
+                    "torch.no_grad():\n            "
+                    "for mine, theirs in "
+                    "zip(self.model.parameters(), "
+                    "self.shared.theta, "
+                    "strict=True):\n                "
+                    "mine.copy_(theirs)\n"
+                },
                 "It acts with the θ′ of last time, and copies afterwards. First θ′ ← θ, then act.",
             ),
             Wrong(
-                HoldsTheSharedTensors,
+                {"mine.copy_(theirs)": "mine.data = theirs"},
                 "θ′ is not a copy here: it is the shared memory itself. Other workers change it "
                 "while "
                 "this one acts, and the rollout is then nobody's policy. Copy the numbers: copy_.",
             ),
             Wrong(
-                CopiesWithGradients,
+                {"with torch.no_grad():": "if True:"},
                 "PyTorch refuses to write into a parameter while it keeps track of gradients. Copy "
                 "under `with torch.no_grad():`. (If it is the step in `finish` that raised: it is "
                 "made "
                 "in self.shared.theta, not in the parameters of the model.)",
             ),
             Wrong(
-                KeepsItUnderAnotherName,
-                "This worker does what it should, but keeps the rollout under another name. Later "
-                "cells of the notebook look for it in `self.rollout`.",
+                {
+                    "self.rollout = self.player.act(self.model)": "self.kept = "
+                    "self.player.act(self.model)",
+                    "self.player.gradients(self.model, "
+                    "self.rollout)": "self.player.gradients(self.model, self.kept)",
+                    "self.rollout.rewards": "self.kept.rewards",
+                },
+                "The rollout is kept under another name. Later cells of the notebook look for it "
+                "in `self.rollout`.",
             ),
             Wrong(
-                ActsOnceMore,
+                {
+                    "        gradients = "
+                    "self.player.gradients(self.model, self.rollout)\n": "        self.rollout = "
+                    "self.player.act(self.model)\n        "
+                    "gradients = "
+                    "self.player.gradients(self.model, "
+                    "self.rollout)\n"
+                },
                 "`finish` acts once more, while the rollout that `begin` made is thrown away. It "
                 "learns from the one in self.rollout.",
             ),
             Wrong(
-                CopiesTheWrongWay,
+                {"mine.copy_(theirs)": "theirs.copy_(mine)"},
                 "It copies θ′ into θ, and with that wipes out what all others have learned. The "
                 "shared θ goes into the worker's own model.",
             ),
             Wrong(
-                CopiesAgainBeforeItLearns,
+                {
+                    "        gradients = "
+                    "self.player.gradients(self.model, self.rollout)\n": "        with "
+                    "torch.no_grad():\n            "
+                    "for mine, theirs in "
+                    "zip(self.model.parameters(), "
+                    "self.shared.theta, "
+                    "strict=True):\n                "
+                    "mine.copy_(theirs)\n        "
+                    "gradients = "
+                    "self.player.gradients(self.model, "
+                    "self.rollout)\n"
+                },
                 "`finish` copies θ once more, so that the gradient is taken at weights that did "
                 "not "
                 "choose the actions. The gradient is taken at θ′, the weights that acted; only the "
                 "step is made in θ.",
             ),
             Wrong(
-                OverwritesTheShared,
+                {
+                    "rmsprop_step(self.shared.theta, "
+                    "self.shared.g, gradients, rate)": "own = [each.data for each in "
+                    "self.model.parameters()]\n        "
+                    "rmsprop_step(own, "
+                    "self.shared.g, gradients, "
+                    "rate)\n        "
+                    "for mine, theirs in zip(own, "
+                    "self.shared.theta, "
+                    "strict=True):\n            "
+                    "theirs.copy_(mine)"
+                },
                 "It writes its own weights over θ. What others have changed since this worker "
                 "began "
                 "is gone. Change θ *by* the step, in place; do not put another θ there.",
             ),
             Wrong(
-                ChangesOnlyItsCopy,
+                {
+                    "rmsprop_step(self.shared.theta, "
+                    "self.shared.g, gradients, rate)": "rmsprop_step([each.data for "
+                    "each in "
+                    "self.model.parameters()], "
+                    "self.shared.g, gradients, "
+                    "rate)"
+                },
                 "The step is made in θ′, the worker's own copy, which the next `begin` overwrites. "
                 "θ "
                 "is what has to change.",
@@ -1055,10 +995,17 @@ EXERCISES = (
                 "the variant which the paper found less robust. Hand over the shared g.",
             ),
             Wrong(
-                AnnealsOnItsOwnSteps,
+                {"T = int(self.shared.steps.sum())": "T = int(self.shared.steps[self.rank])"},
                 "The learning rate comes down with this worker's own steps. With K workers it "
                 "would "
                 "end at 1 − 1/K of where it began. T is the sum over all slots.",
+                also=(
+                    {
+                        "T = int(self.shared.steps.sum())": "T = getattr(self, 'own', 0)\n        "
+                        "self.own = T + "
+                        "self.rollout.rewards.numel()"
+                    },
+                ),
             ),
             Wrong(
                 ReadsTheCountBeforeItActs,
@@ -1072,12 +1019,12 @@ EXERCISES = (
                 "their steps. Read T in `finish`, just before the step.",
             ),
             Wrong(
-                NeverAnneals,
+                {"self.learning_rate * max(0, 1 - T / self.total_steps)": "self.learning_rate"},
                 "The learning rate stays what it was. It comes down to 0, linearly, as T goes to "
                 "total_steps.",
             ),
             Wrong(
-                GoesOnUphill,
+                {"max(0, 1 - T / self.total_steps)": "(1 - T / self.total_steps)"},
                 "Past the budget 1 − T / total_steps is negative, and a negative learning rate "
                 "climbs "
                 "the loss. It can happen: rollouts under way when the budget runs out are "
@@ -1085,44 +1032,194 @@ EXERCISES = (
                 "Take 0 there.",
             ),
             Wrong(
-                CountsFirst,
+                {
+                    "        gradients = "
+                    "self.player.gradients(self.model, self.rollout)\n": "        "
+                    "self.shared.steps[self.rank] "
+                    "+= "
+                    "self.rollout.rewards.numel()\n        "
+                    "gradients = "
+                    "self.player.gradients(self.model, "
+                    "self.rollout)\n",
+                    "        self.shared.steps[self.rank] += self.rollout.rewards.numel()\n": "",
+                },
                 "The rollout is counted before the learning rate is taken. T is the count as it "
                 "stands before this rollout, so that the first step is made with the full rate.",
             ),
             Wrong(
-                CountsUpdates,
+                {"self.rollout.rewards.numel()": "1"},
                 "It counts updates. What is counted are environment steps: the rollout's length.",
             ),
             Wrong(
-                CountsRewards,
+                {"self.rollout.rewards.numel()": "int(self.rollout.rewards.sum())"},
                 "It counts what was paid. On CartPole each step pays 1, so nobody would notice "
                 "there. "
                 "Count the entries of `rewards`, not their sum.",
             ),
             Wrong(
-                CountsOnlyTheLatest,
+                {"[self.rank] +=": "[self.rank] ="},
                 "The rollout's length is put in the place of the worker's count. The count grows: "
                 "add "
                 "to the slot.",
             ),
             Wrong(
-                CountsInEverySlot,
+                {
+                    "steps[self.rank] += self.rollout.rewards.numel()": "steps.add_("
+                    "self.rollout.rewards.numel())"
+                },
                 "It adds to every worker's slot. Then the sum is too large, and two workers may "
                 "write "
                 "into one slot at the same time, where one of them is lost. Write into "
                 "`steps[self.rank]` only.",
             ),
             Wrong(
-                CountsInTheFirstSlot,
+                {"steps[self.rank]": "steps[0]"},
                 "It counts in slot 0, and so would all others, at the same time: some would be "
                 "lost. "
                 "Each worker writes into its own, `steps[self.rank]`.",
             ),
             Wrong(
-                NeverCounts,
+                {"        self.shared.steps[self.rank] += self.rollout.rewards.numel()\n": ""},
                 "It does not count its steps. Nobody would know when the budget is used up, and "
                 "the "
                 "learning rate would stay where it is.",
+            ),
+            Wrong(
+                {"self.rollout.rewards.numel()": "len(self.rollout.rewards)"},
+                "It counts the rows of `rewards`, T. With N environments each row is N steps: "
+                "count all entries, T·N.",
+            ),
+            Wrong(
+                {
+                    "self.shared.steps[self.rank] += self.rollout.rewards.numel()": "steps = "
+                    "self.shared.steps.clone()\n        "
+                    "steps[self.rank] += "
+                    "self.rollout.rewards.numel()\n        "
+                    "self.shared = "
+                    "self.shared._replace(steps=steps)"
+                },
+                "The steps are counted in a copy, which only this worker has. Write into the "
+                "shared tensor: self.shared.steps[self.rank] += ….",
+            ),
+            Wrong(
+                {
+                    "self.learning_rate * max(0, "
+                    "1 - T / self.total_steps)": "self.learning_rate * T / self.total_steps"
+                },
+                "The learning rate goes up with T. It comes down: 1 − T / total_steps.",
+            ),
+            Wrong(
+                {"/ self.total_steps": "/ (2 * self.total_steps)"},
+                "The learning rate comes down to half of itself. At T = total_steps it is 0.",
+            ),
+            Wrong(
+                {"max(0, 1 - T / self.total_steps)": "max(0.1, 1 - T / self.total_steps)"},
+                "The learning rate stops above 0. Where the budget is used up it is 0.",
+            ),
+            Wrong(
+                {
+                    "rmsprop_step(self.shared.theta, "
+                    "self.shared.g, gradients, rate)": "rmsprop_step(self.shared.theta, "
+                    "self.shared.g, gradients, "
+                    "rate)\n        "
+                    "rmsprop_step(self.shared.theta, "
+                    "self.shared.g, gradients, "
+                    "rate)"
+                },
+                "The step is made twice with one gradient.",
+            ),
+            Wrong(
+                {"        rmsprop_step(self.shared.theta, self.shared.g, gradients, rate)\n": ""},
+                "No step is made: θ and g stay what they were.",
+            ),
+            Wrong(
+                {
+                    "rmsprop_step(self.shared.theta, "
+                    "self.shared.g, gradients, rate)": "rmsprop_step(self.shared.theta, "
+                    "self.shared.g, gradients, "
+                    "-rate)"
+                },
+                "The step goes uphill: the sign of the learning rate is turned.",
+            ),
+            Wrong(
+                {"T = int(self.shared.steps.sum())": "T = int(self.shared.steps.max())"},
+                "T is the largest of the counts. It is the sum over all slots.",
+            ),
+            Wrong(
+                {"mine.copy_(theirs)": "mine.add_(theirs)"},
+                "θ is added to θ′. It takes its place: copy_.",
+            ),
+            Wrong(
+                {
+                    "            for mine, theirs in zip(self.model.parameters(), "
+                    "self.shared.theta, strict=True):\n                "
+                    "mine.copy_(theirs)\n": "            for mine, theirs "
+                    "in "
+                    "zip(self.model.parameters(), "
+                    "self.shared.theta, "
+                    "strict=True):\n                "
+                    "mine.copy_(theirs)\n                "
+                    "break\n"
+                },
+                "Only the first tensor of θ is copied.",
+            ),
+            Wrong(
+                {
+                    "self.rollout = self.player.act(self.model)": "self.rollout = getattr(self, "
+                    "'rollout', None) or "
+                    "self.player.act(self.model)"
+                },
+                "It acts only once, and learns from the same rollout ever after. Each `begin` "
+                "makes a new one.",
+            ),
+            Wrong(
+                {
+                    "        gradients = "
+                    "self.player.gradients(self.model, self.rollout)\n": "        with "
+                    "torch.no_grad():\n            "
+                    "pass\n        "
+                    "gradients = [each.abs() for "
+                    "each in "
+                    "self.player.gradients(self.model, "
+                    "self.rollout)]\n"
+                },
+                "The gradients have lost their sign.",
+            ),
+            Wrong(
+                {
+                    "rmsprop_step(self.shared.theta, "
+                    "self.shared.g, gradients, rate)": "rmsprop_step(self.shared.theta, "
+                    "[torch.zeros_like(each) for "
+                    "each in self.shared.g], "
+                    "gradients, rate)"
+                },
+                "The statistics begin anew at every step: g stays what it was. Hand over the "
+                "shared g.",
+            ),
+            Wrong(
+                {
+                    "        with torch.no_grad():\n            "
+                    "for mine, theirs in zip(self.model.parameters(), self.shared.theta, "
+                    "strict=True):\n                "
+                    "mine.copy_(theirs)\n": "        if not hasattr(self, "
+                    "'rollout'):\n            "
+                    "with "
+                    "torch.no_grad():\n                "
+                    "for mine, theirs in "
+                    "zip(self.model.parameters(), "
+                    "self.shared.theta, "
+                    "strict=True):\n                    "
+                    "mine.copy_(theirs)\n"
+                },
+                "θ is copied at the first `begin` only. Every rollout begins with a fresh copy.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "What others have counted has no effect: T is the sum over all slots, and the "
+                "learning "
+                "rate comes down with it.",
+                lambda given: {"counted": given.counted + 9},
             ),
         ),
         hints=(
@@ -1136,6 +1233,9 @@ EXERCISES = (
             "self.shared.g, gradients, rate), and self.shared.steps[self.rank] += "
             "self.rollout.rewards.numel().",
         ),
+        praise="This is the loop of Algorithm S3. Start several of them, and you have A3C.",
+        minutes=25,
+        difficulty=3,
     ),
     Exercise(
         id="5.3",
@@ -1201,6 +1301,62 @@ EXERCISES = (
                 "gradient "
                 "alone.",
             ),
+            Wrong(
+                {"    optimizer.step()\n": ""},
+                "The gradients are handed over, and then nobody makes a step: optimizer.step() is "
+                "missing.",
+            ),
+            Wrong(
+                {
+                    "        theirs.grad = gradient\n    optimizer.step()": "        theirs.grad = "
+                    "gradient\n        "
+                    "optimizer.step()"
+                },
+                "A step is made for each parameter: `optimizer.step()` stands inside the loop. "
+                "Hand over all gradients first, then make one step.",
+            ),
+            Wrong(
+                {"theirs.grad = gradient": "theirs.grad = -gradient"},
+                "The gradients are handed over with the wrong sign: the optimizer climbs.",
+            ),
+            Wrong(
+                {"theirs.grad = gradient": "theirs.grad = gradient.abs()"},
+                "The gradients have lost their sign.",
+            ),
+            Wrong(
+                {
+                    "    optimizer.step()\n    optimizer.zero_grad()": "    optimizer.step()\n    "
+                    "optimizer.step()\n    "
+                    "optimizer.zero_grad()"
+                },
+                "Two steps are made with one gradient.",
+            ),
+            Wrong(
+                {
+                    "gradients = torch.autograd.grad(loss, list(local))": "gradients = "
+                    "torch.autograd.grad(loss, "
+                    "list(local))\n    "
+                    "with "
+                    "torch.no_grad():\n        "
+                    "for mine in "
+                    "local:\n            "
+                    "mine.zero_()"
+                },
+                "The local parameters are set to 0. What is to be cleared are their gradients.",
+            ),
+            Wrong(
+                {"theirs.grad = gradient": "theirs.grad = gradient / len(shared)"},
+                "The gradients are divided by the number of parameters. Hand them over as they "
+                "are.",
+            ),
+            Wrong(
+                {
+                    "zip(shared, gradients, strict=True)": "zip(shared, gradients[::-1], "
+                    "strict=True)"
+                },
+                "The gradients are handed over in the opposite order: each belongs to its own "
+                "parameter.",
+            ),
         ),
         hints=(
             "Take one parameter and a loss of 1 · θ, 2 · θ, 3 · θ … and print what is in "
@@ -1212,6 +1368,10 @@ EXERCISES = (
             "the "
             "gradients as values, which you put into theirs.grad.",
         ),
+        praise="Gradients that are values, handed over once: nothing piles up, and nothing is "
+        "shared by accident.",
+        minutes=15,
+        difficulty=3,
     ),
     Exercise(
         id="5.4",
@@ -1220,27 +1380,33 @@ EXERCISES = (
         cases=_replay_cases,
         wrong=(
             Wrong(
-                nothing_is_ever_lost,
+                {"theta = noted[worker] + changes[worker]": "theta += changes[worker]"},
                 "Here every change survives, whatever the order. But a "
                 "worker puts back what it *read*, plus its change; what others wrote in between is "
                 "gone.",
             ),
             Wrong(
-                one_note_for_all,
+                {
+                    "noted[worker] = theta": "noted['all'] = theta",
+                    "noted[worker] + changes": "noted['all'] + changes",
+                },
                 "There is one note for all workers here. Each has its own: what it read itself.",
             ),
             Wrong(
-                read_only_once,
+                {"noted[worker] = theta": "noted.setdefault(worker, theta)"},
                 "A worker notes θ at its first reading and never again. Each reading replaces the "
                 "note.",
             ),
             Wrong(
-                changed_while_reading,
+                {
+                    "noted[worker] = theta": "theta += changes[worker]",
+                    "theta = noted[worker] + changes[worker]": "pass",
+                },
                 "θ changes here when a worker reads. Reading leaves θ alone; it changes when "
                 "a worker writes.",
             ),
             Wrong(
-                the_change_alone_is_written,
+                {"noted[worker] + changes": "changes"},
                 "The change alone is put in the place of θ. It is written on top of what the "
                 "worker "
                 "read.",
@@ -1248,11 +1414,68 @@ EXERCISES = (
             Wrong(
                 everybody_reads_the_first_value,
                 "Everybody reads the θ of the beginning here. A reading gives θ as it stands then.",
+                also=(
+                    {
+                        "    noted = {}": "    noted = {}\n    first = theta",
+                        "noted[worker] = theta": "noted[worker] = first",
+                    },
+                ),
             ),
             Wrong(
-                written_without_the_change,
-                "What was read is written back as it was. The worker's change is added to it "
-                "first.",
+                {"noted[worker] + changes[worker]": "noted[worker]"},
+                "θ never changes. Either what was read is written back as it was, without the "
+                "worker's change; or nothing is written at all, because the code asks for "
+                'another word than "reads" and "writes".',
+                also=({"        else:": '        elif what == "write":'},),
+            ),
+            Wrong(
+                {
+                    "theta = noted[worker] + changes[worker]": "noted[worker] += "
+                    "changes[worker]\n            "
+                    "theta = noted[worker]"
+                },
+                "The note is changed when its worker writes. A note is made by reading alone: a "
+                "worker that writes twice puts the same note, plus its change, back twice.",
+            ),
+            Wrong(
+                {"noted[worker] + changes": "noted.pop(worker) + changes"},
+                "The note is thrown away when its worker writes. A worker may write twice after "
+                "one reading: its latest note stays.",
+            ),
+            Wrong(
+                {"noted[worker] + changes": "noted[worker] - changes"},
+                "The change is subtracted. It is added to what was read.",
+            ),
+            Wrong(
+                {"noted[worker] + changes[worker]": "theta + noted[worker] + changes[worker]"},
+                "What was read is added to θ. It takes the place of θ, plus the change.",
+            ),
+            Wrong(
+                {"    return theta": "        return theta"},
+                "Only the first step of the schedule is taken: does `return` stand inside the "
+                "loop?",
+            ),
+            Wrong(
+                {'what == "reads"': 'what == "writes"'},
+                "The two words are exchanged: reading makes a note, writing changes θ.",
+            ),
+            Wrong(
+                {"noted[worker] + changes[worker]": "noted[worker] + sum(changes.values())"},
+                "The changes of all workers are added. A worker adds its own.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "The order of the steps has no effect. Who is overwritten depends on nothing else.",
+                lambda given: {"schedule": _read_first(given.schedule)} if given.schedule else {},
+            ),
+            ignores(
+                "The changes have no effect: what is written is what was read, plus the change.",
+                lambda given: {"changes": {each: 2 * by for each, by in given.changes.items()}},
+            ),
+            ignores(
+                "The θ of the beginning has no effect.",
+                lambda given: {"theta": given.theta + 64.0},
             ),
         ),
         hints=(
@@ -1260,5 +1483,9 @@ EXERCISES = (
             'At "reads": noted[worker] = theta. At "writes": theta = … of that worker\'s note.',
             "theta = noted[worker] + changes[worker]",
         ),
+        praise="A schedule on paper shows what no race shows twice. Which schedules of two "
+        "workers lose nothing?",
+        minutes=10,
+        difficulty=1,
     ),
 )

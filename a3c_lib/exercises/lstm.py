@@ -12,7 +12,7 @@ from gymnasium.wrappers import TimeLimit
 from torch import Tensor, nn
 
 from a3c_lib.actor_critic import Loss
-from a3c_lib.exercises.engine.cases import Answer, Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Answer, Case, Exercise, Wrong, heeds, ignores
 from a3c_lib.losses import a2c_loss
 from a3c_lib.recurrent import Memory, RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
@@ -36,124 +36,6 @@ def lstm_step(
     i, f, g, o = gates.chunk(4, dim=-1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return o.sigmoid() * c.tanh(), c
-
-
-def _gates(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> tuple[Tensor, ...]:
-    gates = features @ input_weights.T + state[0] @ hidden_weights.T + bias
-    return gates.chunk(4, dim=-1)
-
-
-def input_and_forget_gate_swapped(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    f, i, g, o = _gates(features, state, input_weights, hidden_weights, bias)
-    c = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
-
-
-def output_gate_before_the_candidate(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    i, f, o, g = _gates(features, state, input_weights, hidden_weights, bias)
-    c = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
-
-
-def candidate_squashed_like_a_gate(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    i, f, g, o = _gates(features, state, input_weights, hidden_weights, bias)
-    c = f.sigmoid() * state[1] + i.sigmoid() * g.sigmoid()
-    return o.sigmoid() * c.tanh(), c
-
-
-def candidate_not_squashed(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    i, f, g, o = _gates(features, state, input_weights, hidden_weights, bias)
-    c = f.sigmoid() * state[1] + i.sigmoid() * g
-    return o.sigmoid() * c.tanh(), c
-
-
-def gates_not_squashed(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    i, f, g, o = _gates(features, state, input_weights, hidden_weights, bias)
-    c = f * state[1] + i * g.tanh()
-    return o * c.tanh(), c
-
-
-def output_of_the_old_cell(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    i, f, g, o = _gates(features, state, input_weights, hidden_weights, bias)
-    c = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
-    return o.sigmoid() * state[1].tanh(), c
-
-
-def output_not_squashed(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    i, f, g, o = _gates(features, state, input_weights, hidden_weights, bias)
-    c = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c, c
-
-
-def cell_and_output_exchanged(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    h, c = lstm_step(features, state, input_weights, hidden_weights, bias)
-    return c, h
-
-
-def forget_gate_the_wrong_way_round(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    i, f, g, o = _gates(features, state, input_weights, hidden_weights, bias)
-    c = (1 - f.sigmoid()) * state[1] + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
-
-
-def only_the_output_handed_back(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Tensor:
-    return lstm_step(features, state, input_weights, hidden_weights, bias)[0]
-
-
-def output_of_before_ignored(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    blank = torch.zeros_like(state[0])
-    return lstm_step(features, (blank, state[1]), input_weights, hidden_weights, bias)
-
-
-def state_taken_apart_the_wrong_way_round(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    c, h = state
-    return lstm_step(features, (h, c), input_weights, hidden_weights, bias)
-
-
-def bias_left_out(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    return lstm_step(features, state, input_weights, hidden_weights, torch.zeros_like(bias))
-
-
-def only_the_cell_detached_in_the_step(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    h, c = state
-    return lstm_step(features, (h, c.detach()), input_weights, hidden_weights, bias)
-
-
-def memory_detached_in_the_step(
-    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
-) -> Memory:
-    h, c = (part.detach() for part in state)
-    return lstm_step(features, (h, c), input_weights, hidden_weights, bias)
 
 
 def _step_cases() -> list[Case]:
@@ -191,41 +73,17 @@ def begin_anew(state: Memory, begins: Tensor) -> Memory:
     return h, c
 
 
-def all_of_them_begin_anew(state: Memory, begins: Tensor) -> Memory:
-    if begins.any():
-        return torch.zeros_like(state[0]), torch.zeros_like(state[1])
-    return state
-
-
-def the_cell_is_kept(state: Memory, begins: Tensor) -> Memory:
-    return begin_anew(state, begins)[0], state[1]
-
-
-def the_output_is_kept(state: Memory, begins: Tensor) -> Memory:
-    return state[0], begin_anew(state, begins)[1]
+def begin_anew_in_steps(state: Memory, begins: Tensor) -> Memory:
+    h, c = state
+    goes_on = ~begins[:, None]
+    h = h * goes_on
+    c = c * goes_on
+    return h, c
 
 
 def in_place(state: Memory, begins: Tensor) -> Memory:
     for part in state:
         part[begins] = 0
-    return state
-
-
-def the_others_begin_anew(state: Memory, begins: Tensor) -> Memory:
-    return begin_anew(state, ~begins)
-
-
-def along_the_cells(state: Memory, begins: Tensor) -> Memory:
-    h, c = (part * ~begins for part in state)
-    return h, c
-
-
-def cut_off_as_well(state: Memory, begins: Tensor) -> Memory:
-    h, c = begin_anew(state, begins)
-    return h.detach(), c.detach()
-
-
-def nothing_begins(state: Memory, begins: Tensor) -> Memory:
     return state
 
 
@@ -240,6 +98,7 @@ def _begin_cases() -> list[Case]:
         Case("all begin", memory(2, 3), _flags(1, 1)),
         Case("as many cells as environments", memory(3, 3), _flags(1, 0, 0)),
         Case("4 environments, 2 cells", memory(4, 2), _flags(0, 1, 1, 0)),
+        Case("3 environments, the last one begins", memory(3, 2), _flags(0, 0, 1)),
     ]
 
 
@@ -262,120 +121,21 @@ def through_time(step: Step, features: Tensor, state: Memory, begins: Tensor) ->
     return torch.stack(hs), torch.stack(cs)
 
 
-def _constant(state: Memory) -> Memory:
+def through_time_in_steps(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
     h, c = state
-    return h.detach(), c.detach()
-
-
-def _stacked(memories: list[Memory]) -> Memory:
-    hs, cs = zip(*memories, strict=True)
+    state = h.detach(), c.detach()
+    hs, cs = [], []
+    for x, anew in zip(features, begins, strict=True):
+        before = begin_anew(state, anew)
+        state = step(x, before)
+        hs.append(state[0])
+        cs.append(state[1])
     return torch.stack(hs), torch.stack(cs)
 
 
-def cut_between_the_steps(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    memories = []
-    for x, anew in zip(features, begins, strict=True):
-        state = step(x, begin_anew(_constant(state), anew))
-        memories.append(state)
-    return _stacked(memories)
-
-
-def not_cut_at_all(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    memories = []
-    for x, anew in zip(features, begins, strict=True):
-        state = step(x, begin_anew(state, anew))
-        memories.append(state)
-    return _stacked(memories)
-
-
-def result_cut(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    return _constant(through_time(step, features, state, begins))
-
-
-def ends_ignored(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    return through_time(step, features, state, torch.zeros_like(begins))
-
-
-def first_row_ignored(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    later = begins.clone()
-    later[0] = False
-    return through_time(step, features, state, later)
-
-
-def one_step_late(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    state, memories = _constant(state), []
-    for x, anew in zip(features, begins, strict=True):
-        memory = step(x, state)
-        memories.append(memory)
-        state = begin_anew(memory, anew)
-    return _stacked(memories)
-
-
-def zeroed_after_the_step(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    state, memories = _constant(state), []
-    for x, anew in zip(features, begins, strict=True):
-        state = begin_anew(step(x, state), anew)
-        memories.append(state)
-    return _stacked(memories)
-
-
-def one_beginning_for_all(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    everywhere = begins.any(dim=1, keepdim=True).expand_as(begins)
-    return through_time(step, features, state, everywhere)
-
-
-def cell_carried_over_the_end(
-    step: Step, features: Tensor, state: Memory, begins: Tensor
-) -> Memory:
-    state, memories = _constant(state), []
-    for x, anew in zip(features, begins, strict=True):
-        state = step(x, (begin_anew(state, anew)[0], state[1]))
-        memories.append(state)
-    return _stacked(memories)
-
-
-def cell_lost_at_every_step(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    state, memories = _constant(state), []
-    for x, anew in zip(features, begins, strict=True):
-        h, c = begin_anew(state, anew)
-        state = step(x, (h, torch.zeros_like(c)))
-        memories.append(state)
-    return _stacked(memories)
-
-
-def always_from_the_first_memory(
-    step: Step, features: Tensor, state: Memory, begins: Tensor
-) -> Memory:
-    first = _constant(state)
-    return _stacked(
-        [step(x, begin_anew(first, anew)) for x, anew in zip(features, begins, strict=True)]
-    )
-
-
-def begins_with_nothing(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
+def _constant(state: Memory) -> Memory:
     h, c = state
-    return through_time(step, features, (torch.zeros_like(h), torch.zeros_like(c)), begins)
-
-
-def memories_before_the_steps(
-    step: Step, features: Tensor, state: Memory, begins: Tensor
-) -> Memory:
-    state, memories = _constant(state), []
-    for x, anew in zip(features, begins, strict=True):
-        state = begin_anew(state, anew)
-        memories.append(state)
-        state = step(x, state)
-    return _stacked(memories)
-
-
-def only_the_last_memory(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    h, c = through_time(step, features, state, begins)
-    return h[-1], c[-1]
-
-
-def environments_first(step: Step, features: Tensor, state: Memory, begins: Tensor) -> Memory:
-    h, c = through_time(step, features, state, begins)
-    return h.transpose(0, 1), c.transpose(0, 1)
+    return h.detach(), c.detach()
 
 
 def _time_cases() -> list[Case]:
@@ -392,6 +152,9 @@ def _time_cases() -> list[Case]:
         Case("1 step, one of two begins", *random(1, 2, 1, 2), _flags(1, 0)[None]),
         Case("3 steps, none begins", *random(3, 1, 2, 2), torch.zeros(3, 1, dtype=torch.bool)),
         Case("3 steps, one of two begins in the middle", *random(3, 2, 1, 3), _at(3, 2, (1, 0))),
+        Case(
+            "3 steps, one of two begins at step 0", *random(3, 2, 1, 2), _at(3, 2, (0, 1), (2, 0))
+        ),
         Case("6 steps of 3 environments", *random(6, 3, 2, 4), _at(6, 3, (2, 0), (4, 0), (3, 2))),
     ]
 
@@ -432,69 +195,6 @@ def learn_from_with_a_bug(
     return a2c_loss(logits, values, rollout.actions, returns), position
 
 
-def learned_from_nothing(
-    model: RecurrentActorCritic,
-    envs: Envs,
-    policy: Policy,
-    position: Position,
-    t_max: int,
-    gamma: float,
-) -> tuple[Loss, Position]:
-    rollout, after = collect(envs, policy, position, t_max)
-    logits, values, next_values = model.unroll(rollout, model.initial_state(envs.num_envs))
-    ends = rollout.terminated, rollout.truncated
-    returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
-    return a2c_loss(logits, values, rollout.actions, returns), after
-
-
-def memory_not_carried_on(
-    model: RecurrentActorCritic,
-    envs: Envs,
-    policy: Policy,
-    position: Position,
-    t_max: int,
-    gamma: float,
-) -> tuple[Loss, Position]:
-    loss, after = learn_from(model, envs, policy, position, t_max, gamma)
-    return loss, after._replace(policy_state=model.initial_state(envs.num_envs))
-
-
-def forgotten_before_acting(
-    model: RecurrentActorCritic,
-    envs: Envs,
-    policy: Policy,
-    position: Position,
-    t_max: int,
-    gamma: float,
-) -> tuple[Loss, Position]:
-    blank = position._replace(policy_state=model.initial_state(envs.num_envs))
-    return learn_from(model, envs, policy, blank, t_max, gamma)
-
-
-def goes_on_where_it_began(
-    model: RecurrentActorCritic,
-    envs: Envs,
-    policy: Policy,
-    position: Position,
-    t_max: int,
-    gamma: float,
-) -> tuple[Loss, Position]:
-    loss, _ = learn_from(model, envs, policy, position, t_max, gamma)
-    return loss, position
-
-
-def memory_of_before_carried_on(
-    model: RecurrentActorCritic,
-    envs: Envs,
-    policy: Policy,
-    position: Position,
-    t_max: int,
-    gamma: float,
-) -> tuple[Loss, Position]:
-    loss, after = learn_from(model, envs, policy, position, t_max, gamma)
-    return loss, after._replace(policy_state=position.policy_state)
-
-
 def bootstrap_advances_the_memory(
     model: RecurrentActorCritic,
     envs: Envs,
@@ -509,29 +209,13 @@ def bootstrap_advances_the_memory(
     return loss, after._replace(policy_state=advanced)
 
 
-def time_limit_taken_for_an_end(
-    model: RecurrentActorCritic,
-    envs: Envs,
-    policy: Policy,
-    position: Position,
-    t_max: int,
-    gamma: float,
-) -> tuple[Loss, Position]:
-    state = position.policy_state
-    rollout, position = collect(envs, policy, position, t_max)
-    logits, values, next_values = model.unroll(rollout, state)
-    over = rollout.terminated | rollout.truncated
-    returns = n_step_returns(rollout.rewards, next_values, over, over, gamma)
-    return a2c_loss(logits, values, rollout.actions, returns), position
-
-
 def _limited_maze(length: int, limit: int) -> gym.Env[Any, Any]:
     return TimeLimit(TMaze(length), limit)
 
 
 def _two_lessons(
     learn: Answer, model: RecurrentActorCritic, lengths: tuple[int, ...], t_max: int, limit: int
-) -> tuple[Loss, tuple[Tensor, ...], Loss, tuple[Tensor, ...]]:
+) -> dict[str, Any]:
     """Two rollouts in a row, in T-mazes of these lengths with a time limit, after two steps that
     nobody learns from."""
     mazes = [partial(_limited_maze, length, limit) for length in lengths]
@@ -540,9 +224,28 @@ def _two_lessons(
     position = start(envs, 0, initial_state(model, len(lengths)))
     _, position = collect(envs, policy, position, 2)
     first, position = learn(model, envs, policy, position, t_max, 0.9)
-    middle = position.observation, *position.policy_state
+    middle = position
     second, position = learn(model, envs, policy, position, t_max, 0.9)
-    return first, middle, second, (position.observation, *position.policy_state)
+    return {
+        **_lesson("first", first),
+        **_handed_back("first", middle),
+        **_lesson("second", second),
+        **_handed_back("second", position),
+    }
+
+
+def _lesson(which: str, loss: Loss) -> dict[str, Tensor]:
+    return {f"the {name} of the {which} lesson": part for name, part in loss._asdict().items()}
+
+
+def _handed_back(which: str, position: Position) -> dict[str, Any]:
+    """Where the environments stand after a lesson, and what the policy carries."""
+    h, c = position.policy_state
+    return {
+        f"the observation after the {which} lesson": position.observation,
+        f"the memory's h after the {which} lesson": h,
+        f"the memory's c after the {which} lesson": c,
+    }
 
 
 def _lesson_cases() -> list[Case]:
@@ -587,6 +290,19 @@ def _leaf(tensor: Tensor) -> Tensor:
     return tensor.detach().clone().requires_grad_()
 
 
+def _bumped(tensor: Tensor, place: Any = ...) -> Tensor:
+    """With other numbers at a place."""
+    other = tensor.detach().clone()
+    other[place] += 0.5
+    return other.requires_grad_(tensor.requires_grad)
+
+
+def _flipped(flags: Tensor, place: int) -> Tensor:
+    other = flags.clone()
+    other[place] = ~other[place]
+    return other
+
+
 EXERCISES = (
     Exercise(
         id="4.1",
@@ -595,81 +311,164 @@ EXERCISES = (
         cases=_step_cases,
         wrong=(
             Wrong(
-                input_and_forget_gate_swapped,
+                {"i, f, g, o = gates": "f, i, g, o = gates"},
                 "The input gate and the forget gate have each other's rows. torch's order is i, f, "
                 "g, o: input first.",
             ),
             Wrong(
-                output_gate_before_the_candidate,
+                {"i, f, g, o = gates": "i, f, o, g = gates"},
                 "The candidate and the output gate have each other's rows. torch's order is i, f, "
                 "g, o: the output gate comes last.",
             ),
             Wrong(
-                candidate_squashed_like_a_gate,
+                {"g.tanh()": "g.sigmoid()"},
                 "The candidate g went through a sigmoid. That is for the three gates, which are "
                 "shares from 0 to 1; g may be negative: tanh.",
             ),
             Wrong(
-                candidate_not_squashed,
+                {"g.tanh()": "g"},
                 "The candidate g is used as it comes out of the sum. What may be written to the "
                 "cell lies between −1 and 1: tanh.",
             ),
             Wrong(
-                gates_not_squashed,
+                {"f.sigmoid()": "f", "i.sigmoid()": "i", "o.sigmoid()": "o"},
                 "The three gates are used as they come out of the sum. A gate is a share from 0 to "
                 "1: sigmoid.",
             ),
             Wrong(
-                output_of_the_old_cell,
-                "The new cell is right, but the output reads the cell as it was before the step. "
-                "What is seen now would come out one step late: tanh(c').",
+                {"o.sigmoid() * c.tanh()": "o.sigmoid() * state[1].tanh()"},
+                "The output reads the cell as it was before the step. What is seen now would come "
+                "out one step late: tanh(c').",
             ),
             Wrong(
-                output_not_squashed,
-                "The new cell is right. The output is o times tanh(c'), not o times c'.",
+                {"c.tanh(), c": "c, c"},
+                "The output is o times c'. It is o times tanh(c'), which lies between −1 and 1.",
             ),
             Wrong(
-                cell_and_output_exchanged,
-                "Both numbers are right, in the wrong order: the output h comes first, then the "
-                "cell c.",
+                {"return o.sigmoid() * c.tanh(), c": "return c, o.sigmoid() * c.tanh()"},
+                "The two are in the wrong order: the output h comes first, then the cell c.",
             ),
             Wrong(
-                forget_gate_the_wrong_way_round,
+                {"f.sigmoid() * c": "(1 - f.sigmoid()) * c"},
                 "You keep 1 − f of the cell. The forget gate is named badly: f is the share that "
                 "is "
                 "*kept*.",
             ),
             Wrong(
-                only_the_output_handed_back,
+                {"c.tanh(), c": "c.tanh()"},
                 "You hand back the output alone. The cell is what the next step goes on from: "
                 "return both, (h', c').",
             ),
             Wrong(
-                output_of_before_ignored,
+                {" + h @ hidden_weights.T": ""},
                 "The gates do not hear of h, the output of the step before. They are computed from "
                 "what is seen now and from h: W x + U h + b.",
             ),
             Wrong(
-                state_taken_apart_the_wrong_way_round,
+                {"h, c = state": "c, h = state"},
                 "The gates read the cell, and the output is kept in its place: `state` is (h, c), "
                 "the output first. Is it taken apart in that order?",
             ),
             Wrong(
-                bias_left_out,
+                {"hidden_weights.T + bias": "hidden_weights.T"},
                 "The bias has no effect. The sums are W x + U h + b.",
             ),
             Wrong(
-                only_the_cell_detached_in_the_step,
-                "The numbers are right, but the cell is detached. Along the cell the gradient is "
-                "to "
-                "survive from step to step; where it is cut is not this function's business.",
+                {"f.sigmoid() * c": "f.sigmoid() * c.detach()"},
+                "The cell is detached. Along the cell the gradient is to survive from step to "
+                "step; where it is cut is not this function's business.",
             ),
             Wrong(
-                memory_detached_in_the_step,
-                "The numbers are right, but the memory is detached: no gradient gets from this "
-                "step "
-                "to an earlier one, and the cell cannot learn what is worth keeping. Where the "
-                "gradient is cut is not this function's business.",
+                {"h, c = state": "h, c = state[0].detach(), state[1].detach()"},
+                "The memory is detached: no gradient gets from this step to an earlier one, and "
+                "the cell cannot learn what is worth keeping. Where the gradient is cut is not "
+                "this function's business.",
+            ),
+            Wrong(
+                {"features @ input_weights.T + ": ""},
+                "What is seen now has no effect on the gates: they are computed from W x and from "
+                "U h.",
+            ),
+            Wrong(
+                {"c = f.sigmoid() * c + i.sigmoid() * g.tanh()": "c = i.sigmoid() * g.tanh()"},
+                "The old cell is lost: the new one keeps the share f of it, and adds i times g.",
+            ),
+            Wrong(
+                {"+ i.sigmoid() * g.tanh()": "+ g.tanh()"},
+                "The input gate has no effect: of the candidate the share i is written.",
+            ),
+            Wrong(
+                {"o.sigmoid() * c.tanh()": "c.tanh()"},
+                "The output gate has no effect: the share o of tanh(c') comes out.",
+            ),
+            Wrong(
+                {"f.sigmoid() * c +": "c +"},
+                "The forget gate has no effect: the share f of the old cell is kept, not all of "
+                "it.",
+            ),
+            Wrong(
+                {"+ i.sigmoid() * g.tanh()": "+ (1 - f.sigmoid()) * g.tanh()"},
+                "What is written has the factor 1 − f. That is another kind of unit (a GRU "
+                "couples them so); here the input gate i is a gate of its own.",
+            ),
+            Wrong(
+                {"c.tanh(), c": "c.sigmoid(), c"},
+                "The cell goes through a sigmoid on its way out. It is tanh: an output may be "
+                "negative.",
+            ),
+            Wrong(
+                {"f.sigmoid()": "f.tanh()", "i.sigmoid()": "i.tanh()", "o.sigmoid()": "o.tanh()"},
+                "The gates went through tanh. A gate is a share from 0 to 1: sigmoid.",
+            ),
+            Wrong(
+                {
+                    "return o.sigmoid() * c.tanh(), c": "return o.sigmoid() * c.tanh(), "
+                    "o.sigmoid() * c.tanh()"
+                },
+                "The output is handed back twice, and the cell is lost. Return (h', c').",
+            ),
+            Wrong(
+                {"return o.sigmoid() * c.tanh(), c": "return o.sigmoid() * c.tanh(), c.tanh()"},
+                "The cell that is handed back went through tanh. Only the output reads it so: the "
+                "cell itself is carried on as it is.",
+            ),
+            Wrong(
+                {"+ i.sigmoid() * g.tanh()": "- i.sigmoid() * g.tanh()"},
+                "What is written is subtracted from the cell. It is added.",
+            ),
+            Wrong(
+                {"i, f, g, o = gates": "f, g, o, i = gates"},
+                "The four blocks of rows are in another order than torch's: i, f, g, o.",
+                also=(
+                    {"i, f, g, o = gates": "o, f, g, i = gates"},
+                    {"i, f, g, o = gates": "f, i, o, g = gates"},
+                    {"i, f, g, o = gates": "g, i, f, o = gates"},
+                    {"i, f, g, o = gates": "i, g, f, o = gates"},
+                ),
+            ),
+        ),
+        properties=(
+            ignores(
+                "The output of the step before, h, has no effect: the gates hear of it, W x + U h "
+                "+ b.",
+                lambda given: {"state": (_bumped(given.state[0]), given.state[1])},
+            ),
+            ignores(
+                "The old cell has no effect: the share f of it is kept.",
+                lambda given: {"state": (given.state[0], _bumped(given.state[1]))},
+            ),
+            ignores(
+                "`bias` has no effect: the sums are W x + U h + b.",
+                lambda given: {"bias": _bumped(given.bias)},
+            ),
+            ignores(
+                "`features` has no effect: the sums are W x + U h + b.",
+                lambda given: {"features": _bumped(given.features)},
+            ),
+            heeds(
+                "An environment's memory changes with what another one sees. Row n belongs to "
+                "environment n throughout.",
+                lambda given: {"features": _bumped(given.features, 0)},
             ),
         ),
         hints=(
@@ -681,26 +480,31 @@ EXERCISES = (
             "c = f.sigmoid() * c + i.sigmoid() * g.tanh(), and then h = o.sigmoid() * c.tanh() of "
             "the new c.",
         ),
+        praise="That is all an LSTM does in a step: nn.LSTMCell has the same numbers.",
+        minutes=15,
+        difficulty=2,
+        parts=("h", "c"),
     ),
     Exercise(
         id="4.2",
         title="an episode begins",
         reference=begin_anew,
+        form=begin_anew_in_steps,
         cases=_begin_cases,
         wrong=(
             Wrong(
-                all_of_them_begin_anew,
+                {"~begins[:, None]": "~begins.any()"},
                 "When one episode begins, this makes all environments forget. The others are in "
                 "the middle of theirs.",
             ),
             Wrong(
-                the_cell_is_kept,
+                {"c = c * goes_on": "pass"},
                 "h is zeroed and c is not. The cell is the longer memory of the two: through it "
                 "one "
                 "episode leaks into the next.",
             ),
             Wrong(
-                the_output_is_kept,
+                {"h = h * goes_on": "pass"},
                 "c is zeroed and h is not. The gates of the next step read h: through it one "
                 "episode "
                 "leaks into the next.",
@@ -713,23 +517,74 @@ EXERCISES = (
                 "Build a new one.",
             ),
             Wrong(
-                the_others_begin_anew,
+                {"~begins[:, None]": "begins[:, None]"},
                 "The mask is the wrong way round: those environments forget whose episode goes on.",
             ),
             Wrong(
-                along_the_cells,
+                {"~begins[:, None]": "~begins"},
                 "`begins` has one entry an environment; beside (N, C) it is laid along the last "
                 "axis, the cells. With as many cells as environments that raises no error and "
                 "zeroes the wrong axis. Give it an axis: begins[:, None].",
             ),
             Wrong(
-                cut_off_as_well,
-                "The numbers are right, but the memory that is kept is detached as well. Within a "
-                "rollout a gradient has to get through.",
+                {"h, c = state": "h, c = state[0].detach(), state[1].detach()"},
+                "The memory that is kept is detached. Within a rollout a gradient has to get "
+                "through.",
             ),
             Wrong(
-                nothing_begins,
+                {"h = h * goes_on": "pass", "c = c * goes_on": "pass"},
                 "The memory is handed back as it was: an episode begins with that of another one.",
+            ),
+            Wrong(
+                {"return h, c": "return c, h"}, "The two are in the wrong order: h first, then c."
+            ),
+            Wrong(
+                {"c = c * goes_on": "c = h * goes_on"},
+                "c is lost: what is handed back as c is made of h. Each of the two is zeroed by "
+                "itself.",
+            ),
+            Wrong(
+                {"~begins[:, None]": "~begins[0]"},
+                "Only the flag of environment 0 is looked at, and it decides for all. Each row "
+                "has its own.",
+            ),
+            Wrong(
+                {
+                    "h = h * goes_on": "h = h * goes_on + begins[:, None]",
+                    "c = c * goes_on": "c = c * goes_on + begins[:, None]",
+                },
+                "Where an episode begins, the memory is 1. It is 0.",
+            ),
+            Wrong(
+                {
+                    "h = h * goes_on": "h = h * goes_on + begins[:, None] * torch.randn_like(h)",
+                    "c = c * goes_on": "c = c * goes_on + begins[:, None] * torch.randn_like(c)",
+                },
+                "Where an episode begins, the memory is random. It is 0.",
+            ),
+            Wrong(
+                {"return h, c": "return torch.stack([h, c])"},
+                "The two come back in one tensor. Return the pair (h, c).",
+            ),
+        ),
+        properties=(
+            heeds(
+                "An environment whose episode goes on changes when another one's begins. Each row "
+                "of "
+                "the memory has its own flag.",
+                lambda given: {"begins": _flipped(given.begins, 0)},
+            ),
+            heeds(
+                "What an environment remembered before its episode began still comes through.",
+                lambda given: {
+                    "state": tuple(
+                        part.detach() + given.begins[:, None].float() for part in given.state
+                    )
+                },
+            ),
+            ignores(
+                "`begins` has no effect: an episode begins with another one's memory.",
+                lambda given: {"begins": ~given.begins},
             ),
         ),
         hints=(
@@ -737,89 +592,194 @@ EXERCISES = (
             "part.masked_fill(mask, 0) is a new tensor with zeros where the mask is True.",
             "The same for both parts: return h.masked_fill(begins[:, None], 0), and so for c.",
         ),
+        praise="Each environment forgets for itself, and the memory that came in stays as it was.",
+        minutes=10,
+        difficulty=1,
+        parts=("h", "c"),
     ),
     Exercise(
         id="4.3",
         title="through time",
         reference=through_time,
+        form=through_time_in_steps,
         cases=_time_cases,
         wrong=(
             Wrong(
-                cut_between_the_steps,
-                "The numbers are right, and the gradient is cut between all steps: the detach is "
-                "inside the loop. What is seen at step 0 then hears nothing of what it was good "
-                "for "
-                "at step 5. Cut once, before the loop.",
+                {"begin_anew(state, anew)": "_constant(begin_anew(state, anew))"},
+                "The gradient is cut between all steps: the detach is inside the loop. What is "
+                "seen at step 0 then hears nothing of what it was good for at step 5. Cut once, "
+                "before the loop.",
             ),
             Wrong(
-                not_cut_at_all,
-                "The numbers are right, but a gradient flows into `state`. That belongs to the "
-                "rollout before, which has been learned from. Detach it, once, before the loop.",
+                {"state = h.detach(), c.detach()": "state = h, c"},
+                "A gradient flows into `state`. That belongs to the rollout before, which has "
+                "been learned from. Detach it, once, before the loop.",
             ),
             Wrong(
-                result_cut,
-                "The numbers are right, but the result is detached: no gradient flows at all. Only "
-                "the memory from which the rollout begins is a constant.",
+                {
+                    "return torch.stack(hs), torch.stack(cs)": "return torch.stack(hs).detach(), "
+                    "torch.stack(cs).detach()"
+                },
+                "The result is detached: no gradient flows at all. Only the memory from which the "
+                "rollout begins is a constant.",
             ),
             Wrong(
-                ends_ignored,
+                {"begin_anew(state, anew)": "state"},
                 "`begins` has no effect: an episode goes on with the memory of the one before it.",
             ),
             Wrong(
-                first_row_ignored,
+                {"begin_anew(state, anew)": "begin_anew(state, anew) if hs else state"},
                 "An episode that begins with the very first row keeps the memory that came in. All "
                 "rows of `begins` count.",
             ),
             Wrong(
-                one_step_late,
+                {
+                    "begin_anew(state, anew)": "state",
+                    "cs.append(state[1])": "cs.append(state[1])\n        "
+                    "state = begin_anew(state, anew)",
+                },
                 "The memory begins anew one step late: the first step of an episode still goes "
                 "from "
                 "the memory of the one before. First zero, then step.",
             ),
             Wrong(
-                zeroed_after_the_step,
+                {
+                    "begin_anew(state, anew)": "state",
+                    "step(x, before)": "begin_anew(step(x, before), anew)",
+                },
                 "The memory is zeroed after the step: what the first step of an episode has seen "
                 "is "
                 "lost. First zero, then step.",
             ),
             Wrong(
-                one_beginning_for_all,
+                {"begin_anew(state, anew)": "begin_anew(state, anew.any().expand_as(anew))"},
                 "When one environment's episode begins, all environments forget. Row t of `begins` "
                 "says which ones.",
             ),
             Wrong(
-                cell_carried_over_the_end,
+                {"begin_anew(state, anew)": "(begin_anew(state, anew)[0], state[1])"},
                 "Where an episode begins h is zeroed and c is not.",
             ),
             Wrong(
-                cell_lost_at_every_step,
+                {"step(x, before)": "step(x, (before[0], torch.zeros_like(before[1])))"},
                 "h is carried from step to step, and c is 0 at each of them. The state is the "
                 "pair.",
             ),
             Wrong(
-                always_from_the_first_memory,
+                {"begin_anew(state, anew)": "begin_anew((h.detach(), c.detach()), anew)"},
                 "Every step goes from the memory with which the rollout began. Each has to go from "
                 "what the step before left.",
             ),
             Wrong(
-                begins_with_nothing,
+                {"h.detach(), c.detach()": "torch.zeros_like(h), torch.zeros_like(c)"},
                 "The rollout begins from zeros here, whatever `state` is. An episode that goes on "
                 "from the rollout before loses its memory. Only `begins` makes zeros.",
             ),
             Wrong(
-                memories_before_the_steps,
+                {
+                    "hs.append(state[0])": "hs.append(before[0])",
+                    "cs.append(state[1])": "cs.append(before[1])",
+                },
                 "These are the memories *before* each step. The heads read the one after it, in "
                 "which what is seen now has been taken in.",
             ),
             Wrong(
-                only_the_last_memory,
+                {"return torch.stack(hs), torch.stack(cs)": "return state"},
                 "Only the last step's memory comes back. The heads need one for every step: (T, N, "
                 "C).",
             ),
             Wrong(
-                environments_first,
+                {
+                    "torch.stack(hs), torch.stack(cs)": "torch.stack(hs, dim=1), torch.stack(cs, "
+                    "dim=1)"
+                },
                 "The environments come first here, (N, T, C). Time is the first axis in the whole "
                 "book.",
+            ),
+            Wrong(
+                {"begin_anew(state, anew)": "(state[0], begin_anew(state, anew)[1])"},
+                "Where an episode begins c is zeroed and h is not.",
+            ),
+            Wrong(
+                {"begin_anew(state, anew)": "begin_anew(state, ~anew)"},
+                "The mask is the wrong way round: those environments forget whose episode goes on.",
+            ),
+            Wrong(
+                {
+                    "zip(features, begins, strict=True)": "zip(features.flip(0), begins.flip(0), "
+                    "strict=True)"
+                },
+                "The loop runs backwards in time. A memory goes forwards: from what was seen "
+                "first.",
+            ),
+            Wrong(
+                {
+                    "return torch.stack(hs), torch.stack(cs)": "return torch.stack(cs), "
+                    "torch.stack(hs)"
+                },
+                "The two are in the wrong order: h first, then c.",
+            ),
+            Wrong(
+                {"step(x, before)": "step(x, (torch.zeros_like(before[0]), before[1]))"},
+                "c is carried from step to step, and h is 0 at each of them. The state is the "
+                "pair.",
+            ),
+            Wrong(
+                {"state = h.detach(), c.detach()": "state = h.detach(), c"},
+                "A gradient flows into the cell of `state`. Detach both parts, once, before the "
+                "loop.",
+            ),
+            Wrong(
+                {"state = h.detach(), c.detach()": "state = h, c.detach()"},
+                "A gradient flows into the h of `state`. Detach both parts, once, before the loop.",
+            ),
+            Wrong(
+                {"torch.stack(hs), torch.stack(cs)": "torch.cat(hs), torch.cat(cs)"},
+                "Time and environments have become one axis. Stack: (T, N, C).",
+            ),
+            Wrong(
+                {"begins, strict=True": "begins.roll(-1, 0), strict=True"},
+                "The rows of `begins` are read one step early: an environment forgets before the "
+                "last step of its episode.",
+            ),
+            Wrong(
+                {"return torch.stack(hs), torch.stack(cs)": "return torch.stack(hs), state[1]"},
+                "Of the cells only the last one comes back. Both parts have one for every step: "
+                "(T, N, C).",
+            ),
+        ),
+        properties=(
+            heeds(
+                "A memory changes with what is seen later. Go through the steps in the order of "
+                "time.",
+                lambda given: {"features": _bumped(given.features, -1)},
+            ),
+            heeds(
+                "An environment's memory changes with what another one sees, or with its "
+                "beginnings.",
+                lambda given: {
+                    "features": _bumped(given.features, (slice(None), 0)),
+                    "begins": torch.cat([~given.begins[:, :1], given.begins[:, 1:]], dim=1),
+                },
+            ),
+            ignores(
+                "The memory that comes in has no effect. An episode that goes on from the rollout "
+                "before needs it; only `begins` makes zeros.",
+                lambda given: {"state": tuple(map(_bumped, given.state))},
+            ),
+            ignores(
+                "`begins` has no effect: an episode goes on with the memory of the one before it.",
+                lambda given: {"begins": ~given.begins},
+            ),
+            heeds(
+                "What came before a beginning still changes what comes after it. There the memory "
+                "is "
+                "zeros.",
+                lambda given: {
+                    "state": tuple(
+                        part.detach() + given.begins[0][:, None].float() for part in given.state
+                    )
+                },
             ),
         ),
         hints=(
@@ -829,6 +789,11 @@ EXERCISES = (
             "state = step(x, begin_anew(state, anew)); memories.append(state). In the end "
             "torch.stack([h for h, _ in memories]), and so for c.",
         ),
+        praise="Truncated backpropagation through time, with every episode on its own. Chapter "
+        "04's agent learns through this loop.",
+        minutes=20,
+        difficulty=3,
+        parts=("h", "c"),
     ),
     Exercise(
         id="4.4",
@@ -838,48 +803,91 @@ EXERCISES = (
         start=learn_from_with_a_bug,
         wrong=(
             Wrong(
-                learn_from_with_a_bug,
+                {
+                    "    state = position.policy_state\n": "",
+                    "model.unroll(rollout, state)": "model.unroll(rollout, position.policy_state)",
+                },
                 "The rollout is learned from with a memory that it did not begin with. Which "
                 "memory "
                 "does `position` hold after the first line?",
             ),
             Wrong(
-                learned_from_nothing,
+                {
+                    "model.unroll(rollout, state)": "model.unroll(rollout, "
+                    "model.initial_state(envs.num_envs))"
+                },
                 "The rollout is now learned from as if it began with zeros. It began with what the "
                 "policy carried: in the middle of an episode, mostly.",
             ),
             Wrong(
-                memory_not_carried_on,
-                "The lesson is right, but the position that you hand back has an empty memory: the "
-                "agent forgets, in the middle of an episode, whenever a rollout is over.",
+                {
+                    "actions, returns), position": "actions, returns), "
+                    "position._replace(\n        "
+                    "policy_state=model.initial_state(envs.num_envs)\n    "
+                    ")"
+                },
+                "The position that you hand back has an empty memory: the agent forgets, in the "
+                "middle of an episode, whenever a rollout is over.",
             ),
             Wrong(
-                forgotten_before_acting,
+                {
+                    "state = position.policy_state\n": "position = "
+                    "position._replace(policy_state=model.initial_state(envs.num_envs))\n    "
+                    "state = position.policy_state\n"
+                },
                 "Acting and learning agree now, since both begin with zeros: the agent forgets, in "
                 "the middle of an episode, whenever a rollout begins.",
             ),
             Wrong(
-                goes_on_where_it_began,
-                "The lesson is right, but you hand back the position from which the rollout began. "
-                "The worlds have moved on.",
+                {"rollout, position = collect": "rollout, _ = collect"},
+                "You hand back the position from which the rollout began. The worlds have moved "
+                "on.",
             ),
             Wrong(
-                memory_of_before_carried_on,
-                "The lesson is right, and the memory that goes on with it is the one from before "
-                "the "
-                "rollout. What was seen in it is lost.",
+                {
+                    "actions, returns), position": "actions, returns), "
+                    "position._replace(policy_state=state)"
+                },
+                "The memory that goes on with the position is the one from before the rollout. "
+                "What was seen in it is lost.",
             ),
             Wrong(
                 bootstrap_advances_the_memory,
-                "The lesson is right, but the memory that you hand back has taken in the next "
-                "observation already. The policy will take it in again: asking for a value must "
-                "not "
-                "advance the memory.",
+                "The memory that you hand back has taken in the next observation already. The "
+                "policy will take it in again: asking for a value must not advance the memory.",
             ),
             Wrong(
-                time_limit_taken_for_an_end,
-                "The memory is right, but a time limit is taken for an end of the world: returns "
-                "must bootstrap from what came next where an episode was truncated.",
+                {
+                    "ends = rollout.terminated, rollout.truncated": "over = rollout.terminated | "
+                    "rollout.truncated\n    "
+                    "ends = over, over"
+                },
+                "A time limit is taken for an end of the world: returns must bootstrap from what "
+                "came next where an episode was truncated.",
+            ),
+            Wrong(
+                {"(rollout.rewards, next_values": "(rollout.rewards, values"},
+                "The returns bootstrap from V(o_t), the values before the steps. next_values was "
+                "right as it was given.",
+            ),
+            Wrong(
+                {"rollout.terminated, rollout.truncated": "rollout.truncated, rollout.terminated"},
+                "The flags are exchanged in the returns. They were right as they were given.",
+            ),
+            Wrong(
+                {"*ends, gamma": "*ends, 1.0"},
+                "Nothing is discounted now. `gamma` was right as it was given.",
+            ),
+            Wrong(
+                {"model.unroll(rollout, state)": "model.unroll(rollout, (state[1], state[0]))"},
+                "The two parts of the memory are exchanged: (h, c), the output first.",
+            ),
+            Wrong(
+                {
+                    "state = position.policy_state": "state = (position.policy_state[0], "
+                    "torch.zeros_like(position.policy_state[1]))"
+                },
+                "Only h is kept; the cell is zeros. The memory is the pair.",
             ),
         ),
         hints=(
@@ -889,5 +897,8 @@ EXERCISES = (
             "`collect`.",
             "Keep the memory before you collect: state = position.policy_state. Unroll from that.",
         ),
+        praise="The memory that chose the actions is the memory that learns from them.",
+        minutes=15,
+        difficulty=3,
     ),
 )

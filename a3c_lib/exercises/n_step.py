@@ -1,11 +1,12 @@
 """Chapter 02: the exercises of "n-step returns"."""
 
+from typing import Any
+
 import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from a3c_lib.actor_critic import one_step_targets
-from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores, scales
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Rollout
@@ -22,6 +23,16 @@ def stretch_returns(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
     return returns
 
 
+def stretch_returns_in_a_list(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
+    T = len(rewards)
+    returns = torch.zeros(T)
+    R = bootstrap
+    for t in reversed(range(T)):
+        R = rewards[t] + gamma * R
+        returns[t] = R
+    return returns
+
+
 def forward_in_time(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
     returns = []
     R = bootstrap
@@ -31,25 +42,8 @@ def forward_in_time(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
     return torch.stack(returns)
 
 
-def not_turned_round(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
-    return stretch_returns(rewards, bootstrap, gamma).flip(0)
-
-
 def no_bootstrap(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
     return stretch_returns(rewards, torch.zeros(()), gamma)
-
-
-def bootstrap_not_discounted(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
-    last = rewards[-1:] + bootstrap
-    return torch.cat([stretch_returns(rewards[:-1], last[0], gamma), last])
-
-
-def undiscounted(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
-    return stretch_returns(rewards, bootstrap, 1.0)
-
-
-def own_reward_discounted(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
-    return stretch_returns(gamma * rewards, bootstrap, gamma)
 
 
 def discounted_from_the_start(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
@@ -58,16 +52,8 @@ def discounted_from_the_start(rewards: Tensor, bootstrap: Tensor, gamma: float) 
     return (powers * everything).flip(0).cumsum(0).flip(0)[:-1]
 
 
-def bootstrap_at_every_step(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
-    return rewards + gamma * bootstrap
-
-
 def bootstrap_in_the_last_place(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
     return torch.cat([stretch_returns(rewards[:-1], bootstrap, gamma), bootstrap[None]])
-
-
-def bootstrap_returned_too(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
-    return torch.cat([stretch_returns(rewards, bootstrap, gamma), bootstrap[None]])
 
 
 def bootstrap_always_discounted_by_all_steps(
@@ -88,154 +74,22 @@ def _stretch_cases() -> list[Case]:
 
 # 2.2 A rollout in which episodes end
 
-Arguments = tuple[Tensor, Tensor, Tensor, Tensor, float]
 
-
-def ends_ignored(
+def rollout_returns_in_a_loop(
     rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
 ) -> Tensor:
-    no = torch.zeros_like(terminated)
-    return n_step_returns(rewards, next_values, no, no, gamma)
-
-
-def through_a_terminal_state(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    no = torch.zeros_like(terminated)
-    return n_step_returns(rewards, next_values, no, truncated, gamma)
-
-
-def only_the_last_end_counts(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    last = torch.zeros_like(terminated)
-    last[-1] = terminated[-1]
-    return n_step_returns(rewards, next_values, last, truncated, gamma)
-
-
-def bootstraps_at_a_terminal_end(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    inner = terminated.clone()
-    inner[-1] = False
-    return n_step_returns(rewards, next_values, inner, truncated, gamma)
-
-
-def time_limit_taken_for_an_ending(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_returns(rewards, next_values, terminated | truncated, truncated, gamma)
-
-
-def on_through_a_time_limit(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_returns(rewards, next_values, terminated, torch.zeros_like(truncated), gamma)
-
-
-def time_limit_outranks_an_ending(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_returns(rewards, next_values, terminated & ~truncated, truncated, gamma)
-
-
-def reward_of_the_last_step_lost(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    returns = []
+    T = len(rewards)
+    returns = torch.zeros_like(rewards)
     R = next_values[-1]
-    for t in reversed(range(len(rewards))):
-        R = rewards[t] + gamma * torch.where(truncated[t], next_values[t], R)
-        R = R * ~terminated[t]
-        returns.append(R)
-    return torch.stack(returns[::-1])
-
-
-def ends_read_one_step_late(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    def late(ends: Tensor) -> Tensor:
-        return torch.cat([torch.zeros_like(ends[:1]), ends[:-1]])
-
-    return n_step_returns(rewards, next_values, late(terminated), late(truncated), gamma)
-
-
-def one_end_ends_them_all(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    returns = []
-    R = next_values[-1]
-    for t in reversed(range(len(rewards))):
-        if terminated[t].any():
-            R = torch.zeros_like(R)
-        elif truncated[t].any():
-            R = next_values[t]
-        R = rewards[t] + gamma * R
-        returns.append(R)
-    return torch.stack(returns[::-1])
-
-
-def rollout_returns_undiscounted(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_returns(rewards, next_values, terminated, truncated, 1.0)
-
-
-def rollout_forward_in_time(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    returns = []
-    R = next_values[-1]
-    for t in range(len(rewards)):
+    for t in reversed(range(T)):
         after = torch.where(truncated[t], next_values[t], R)
-        R = rewards[t] + gamma * torch.where(terminated[t], 0.0, after)
-        returns.append(R)
-    return torch.stack(returns)
+        after = torch.where(terminated[t], 0.0, after)
+        R = rewards[t] + gamma * after
+        returns[t] = R
+    return returns
 
 
-def no_value_where_the_rollout_stops(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    stops = terminated.clone()
-    stops[-1] |= ~truncated[-1]
-    return n_step_returns(rewards, next_values, stops, truncated, gamma)
-
-
-def value_after_every_end(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    no = torch.zeros_like(terminated)
-    return n_step_returns(rewards, next_values, no, terminated | truncated, gamma)
-
-
-def value_and_return_after_a_time_limit(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    returns = []
-    R = next_values[-1]
-    for t in reversed(range(len(rewards))):
-        after = R + next_values[t] * truncated[t]
-        R = rewards[t] + gamma * torch.where(terminated[t], 0.0, after)
-        returns.append(R)
-    return torch.stack(returns[::-1])
-
-
-def mask_the_wrong_way_round(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_returns(rewards, next_values, ~terminated, truncated, gamma)
-
-
-def return_replaced_where_an_episode_ends(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    returns = []
-    R = next_values[-1]
-    for t in reversed(range(len(rewards))):
-        R = torch.where(truncated[t], next_values[t], rewards[t] + gamma * R)
-        R = torch.where(terminated[t], 0.0, R)
-        returns.append(R)
-    return torch.stack(returns[::-1])
+Arguments = tuple[Tensor, Tensor, Tensor, Tensor, float]
 
 
 def ends_read_one_step_early(
@@ -269,6 +123,13 @@ def _rollout_cases() -> list[Case]:
         Case("two environments, one terminated", *two, first_of_two, ~first_of_two & False, 0.5),
         Case("two environments, one truncated", *two, ~first_of_two & False, first_of_two, 0.5),
         Case("5 steps of 3 environments", *random(5, 3, 0.9, 0.0)),
+        Case(
+            "two environments that end at step 0",
+            *two,
+            first_of_two,
+            first_of_two.flip(1),
+            0.5,
+        ),
         Case("8 steps of 4 environments with ends", *random(8, 4, 0.9, 0.3)),
         Case("6 steps of 2 environments with ends", *random(6, 2, 0.99, 0.4)),
     ]
@@ -326,80 +187,6 @@ def last_reward_left_out(
     return _direct(t, last - 1, rewards, value, last - t + 1, gamma)
 
 
-def value_discounted_once_too_little(
-    t: int,
-    rewards: Tensor,
-    next_values: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    gamma: float,
-) -> Tensor:
-    last = _first_end(t, terminated, truncated)
-    value = 0.0 if terminated[last] else next_values[last]
-    return _direct(t, last, rewards, value, last - t, gamma)
-
-
-def powers_counted_from_zero(
-    t: int,
-    rewards: Tensor,
-    next_values: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    gamma: float,
-) -> Tensor:
-    R = return_from(t, rewards, next_values, terminated, truncated, gamma)
-    return gamma**t * R
-
-
-def past_the_end(
-    t: int,
-    rewards: Tensor,
-    next_values: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    gamma: float,
-) -> Tensor:
-    last = len(rewards) - 1
-    value = 0.0 if terminated[last] else next_values[last]
-    return _direct(t, last, rewards, value, last - t + 1, gamma)
-
-
-def value_after_a_termination(
-    t: int,
-    rewards: Tensor,
-    next_values: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    gamma: float,
-) -> Tensor:
-    last = _first_end(t, terminated, truncated)
-    return _direct(t, last, rewards, next_values[last], last - t + 1, gamma)
-
-
-def no_value_after_a_time_limit(
-    t: int,
-    rewards: Tensor,
-    next_values: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    gamma: float,
-) -> Tensor:
-    return return_from(t, rewards, next_values, terminated | truncated, truncated, gamma)
-
-
-def no_value_at_the_rollouts_end(
-    t: int,
-    rewards: Tensor,
-    next_values: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    gamma: float,
-) -> Tensor:
-    last = _first_end(t, terminated, truncated)
-    value = next_values[last] if truncated[last] and not terminated[last] else 0.0
-    return _direct(t, last, rewards, value, last - t + 1, gamma)
-
-
 def first_end_of_the_rollout(
     t: int,
     rewards: Tensor,
@@ -427,41 +214,6 @@ def end_at_step_t_overlooked(
     return _direct(t, last, rewards, value, last - t + 1, gamma)
 
 
-def no_end_seen(
-    t: int,
-    rewards: Tensor,
-    next_values: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    gamma: float,
-) -> Tensor:
-    no = torch.zeros_like(terminated)
-    return return_from(t, rewards, next_values, no, no, gamma)
-
-
-def past_a_time_limit(
-    t: int,
-    rewards: Tensor,
-    next_values: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    gamma: float,
-) -> Tensor:
-    no = torch.zeros_like(truncated)
-    return return_from(t, rewards, next_values, terminated, no, gamma)
-
-
-def time_limit_asked_first(
-    t: int,
-    rewards: Tensor,
-    next_values: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    gamma: float,
-) -> Tensor:
-    return return_from(t, rewards, next_values, terminated & ~truncated, truncated, gamma)
-
-
 def flag_of_step_t_asked(
     t: int,
     rewards: Tensor,
@@ -473,19 +225,6 @@ def flag_of_step_t_asked(
     last = _first_end(t, terminated, truncated)
     value = 0.0 if terminated[t] else next_values[last]
     return _direct(t, last, rewards, value, last - t + 1, gamma)
-
-
-def value_not_discounted(
-    t: int,
-    rewards: Tensor,
-    next_values: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    gamma: float,
-) -> Tensor:
-    last = _first_end(t, terminated, truncated)
-    value = 0.0 if terminated[last] else next_values[last]
-    return _direct(t, last, rewards, value, 0, gamma)
 
 
 def reward_of_an_end_left_out(
@@ -521,6 +260,8 @@ def _definition_cases() -> list[Case]:
     for t, gamma in (0, 0.9), (2, 0.9), (4, 0.99):
         arguments = torch.randn(8), torch.randn(8), flags(8, 3), flags(8, 6), gamma
         cases.append(Case(f"8 random steps, from step {t}", t, *arguments))
+    random = torch.randn(8), torch.randn(8)
+    cases.append(Case("8 random steps, cut at step 4", 1, *random, flags(8), flags(8, 4), 0.9))
     return cases
 
 
@@ -556,39 +297,6 @@ def rollout_returns_with_a_bug(
     )
 
 
-def value_before_the_step(
-    rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
-) -> Tensor:
-    with torch.no_grad():
-        values = model.values(rollout.observations)
-    return n_step_returns(rollout.rewards, values, rollout.terminated, rollout.truncated, gamma)
-
-
-def time_limit_as_an_ending(
-    rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
-) -> Tensor:
-    ended = rollout.terminated | rollout.truncated
-    return rollout_returns(rollout._replace(terminated=ended), last_observation, model, gamma)
-
-
-def last_row_still_after_the_reset(
-    rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
-) -> Tensor:
-    with torch.no_grad():
-        next_values = model.values(rollout.next_observations)
-        next_values[-1] = model.values(last_observation)
-    return n_step_returns(
-        rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma
-    )
-
-
-def time_limit_not_noticed(
-    rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
-) -> Tensor:
-    no = torch.zeros_like(rollout.truncated)
-    return rollout_returns(rollout._replace(truncated=no), last_observation, model, gamma)
-
-
 def value_before_the_cut(
     rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
 ) -> Tensor:
@@ -600,12 +308,6 @@ def value_before_the_cut(
     return n_step_returns(
         rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma
     )
-
-
-def only_the_last_row_mended(
-    rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
-) -> Tensor:
-    return rollout_returns_with_a_bug(rollout, rollout.next_observations[-1], model, gamma)
 
 
 def _model(*values: float) -> ActorCritic:
@@ -651,40 +353,83 @@ def _column(*numbers: float) -> Tensor:
     return torch.tensor(numbers)[:, None]
 
 
+def _plus_one(numbers: Tensor, place: Any) -> Tensor:
+    other = numbers.clone()
+    other[place] = other[place] + 1
+    return other
+
+
+def _after_the_first_end(given: Any) -> Tensor:
+    """1 in the rows after each environment's first end, else 0."""
+    ended = (given.terminated | given.truncated).cumsum(0) > 0
+    after: Tensor = torch.cat([torch.zeros_like(ended[:1]), ended[:-1]])
+    return after.float()
+
+
+def _within(given: Any) -> Tensor:
+    """1 where a return looks past the step, into its own episode, else 0."""
+    within: Tensor = ~(given.terminated | given.truncated)
+    within[-1] = False
+    return within.float()
+
+
+def _before(rewards: Tensor, t: int) -> Tensor:
+    return rewards + (torch.arange(len(rewards)) < t).float()
+
+
+def _last(given: Any) -> Tensor:
+    """1 at the last step of R_t's sum, else 0."""
+    steps = torch.arange(len(given.rewards))
+    return (steps == _first_end(given.t, given.terminated, given.truncated)).float()
+
+
+def _counted(given: Any) -> Tensor:
+    """1 at the steps up to there, else 0."""
+    steps = torch.arange(len(given.rewards))
+    return (steps <= _first_end(given.t, given.terminated, given.truncated)).float()
+
+
+def _asked(given: Any) -> Tensor:
+    """1 where a value is due, else 0."""
+    asked: Tensor = _last(given) * ~given.terminated
+    return asked
+
+
 EXERCISES = (
     Exercise(
         id="2.1",
         title="a stretch without an end",
         reference=stretch_returns,
+        form=stretch_returns_in_a_list,
         cases=_stretch_cases,
         wrong=(
             Wrong(
-                forward_in_time,
+                {"reversed(range(T))": "range(T)"},
                 "This loop runs forward in time: the bootstrap enters at the first step, though it "
                 "stands for what comes after the last one. Begin with the last step: "
                 "reversed(range(len(rewards))).",
             ),
             Wrong(
-                not_turned_round,
+                {"return returns": "return returns.flip(0)"},
                 "The numbers are right and in the wrong order. Working backwards, you find the "
                 "last step's return first; the first step's return belongs first in the result.",
             ),
             Wrong(
-                no_bootstrap,
+                {"R = bootstrap": "R = torch.zeros(())"},
                 "The bootstrap is missing: what comes after the last step counts as nothing. The "
                 "stretch was only cut there, so the loop begins with R = bootstrap, not 0.",
             ),
             Wrong(
-                bootstrap_not_discounted,
+                {"gamma * R": "(gamma if t < T - 1 else 1) * R"},
                 "The bootstrap is not discounted at the last step. It is the value of one step "
                 "later, so the last return is r + γ · bootstrap, as at every other step.",
             ),
             Wrong(
-                undiscounted,
+                {"gamma * R": "R"},
                 "Nothing is discounted: R = r + R. Each step back costs a factor γ.",
             ),
             Wrong(
-                own_reward_discounted,
+                {"rewards[t] + gamma * R": "gamma * (rewards[t] + R)"},
                 "Each step's own reward is discounted too. It comes at once: R = r + γ R, and not "
                 "γ (r + R) or γ r + γ R.",
             ),
@@ -694,7 +439,7 @@ EXERCISES = (
                 "from its own step: r_t has no γ in R_t.",
             ),
             Wrong(
-                bootstrap_at_every_step,
+                {"gamma * R": "gamma * bootstrap"},
                 "This looks one step ahead at every step, and the value it takes belongs to the "
                 "end of the stretch. What follows step t is the return of step t + 1.",
             ),
@@ -704,7 +449,7 @@ EXERCISES = (
                 "the last; the last return is r_{T−1} + γ · bootstrap.",
             ),
             Wrong(
-                bootstrap_returned_too,
+                {"return returns": "return torch.cat([returns, bootstrap[None]])"},
                 "The result has one number too many: the bootstrap stands at its end. Asked are "
                 "R_0 … R_{T−1}, one return for each reward; the bootstrap is R_T.",
             ),
@@ -712,6 +457,100 @@ EXERCISES = (
                 bootstrap_always_discounted_by_all_steps,
                 "The bootstrap has the factor γ^T in every return. From step t it is T − t steps "
                 "away, so its factor there is γ^(T − t).",
+            ),
+            Wrong(
+                {"R = bootstrap": "R = rewards[-1] + gamma * bootstrap"},
+                "The last step is counted twice: R begins as its return, and the loop takes it in "
+                "again. R begins as what comes after it, the bootstrap.",
+                also=(
+                    {"R = bootstrap": "R = rewards[-1]"},
+                    {"R = bootstrap": "R = rewards[-1] + bootstrap"},
+                ),
+            ),
+            Wrong(
+                {"reversed(range(T))": "range(T - 1, 0, -1)"},
+                "The first return is missing: the loop stops before t = 0. reversed(range(T)) "
+                "ends at 0.",
+            ),
+            Wrong(
+                {"reversed(range(T))": "range(T - 2, -1, -1)"},
+                "The loop begins before the last step, so the last return is missing and the last "
+                "reward is in none of them.",
+            ),
+            Wrong(
+                {"gamma * R": "gamma**t * R"},
+                "The power of γ depends on where in the stretch the step is. Each step back costs "
+                "one factor γ: R = r + γ R.",
+                also=(
+                    {"gamma * R": "gamma ** (T - t) * R"},
+                    {"gamma * R": "gamma ** (t + 1) * R"},
+                    {"gamma * R": "gamma ** (T - 1 - t) * R"},
+                ),
+            ),
+            Wrong(
+                {"rewards[t] + gamma * R": "rewards[t] - gamma * R"},
+                "What comes later is subtracted. It is added: R = r + γ R.",
+            ),
+            Wrong(
+                {"gamma * R": "0.9 * R"},
+                "You compute with a γ of your own. Use the argument `gamma`.",
+                also=(
+                    {"gamma * R": "0.99 * R"},
+                    {"gamma * R": "0.5 * R"},
+                ),
+            ),
+            Wrong({"gamma * R": "(1 - gamma) * R"}, "The factor is 1 − γ. It is γ."),
+            Wrong(
+                {"return returns": "return R"},
+                "You return one number, the return of the first step. Asked for is the return of "
+                "every step: (T,).",
+            ),
+            Wrong(
+                {
+                    "rewards[t] + gamma * R": "rewards[t] + gamma * rewards[t + 1] if t + 1 < T "
+                    "else rewards[t] + gamma * bootstrap"
+                },
+                "Only the next reward comes in. What follows step t is the return of step t + 1, "
+                "which has all later rewards in it.",
+            ),
+            Wrong(
+                {"returns[t] = R": "returns[t] = R + gamma * bootstrap"},
+                "The bootstrap is added to every return once more. It is in R already.",
+            ),
+            Wrong(
+                {
+                    "R = rewards[t] + gamma * R\n        returns[t] = R": "returns[t] = R\n        "
+                    "R = rewards[t] + gamma * R"
+                },
+                "The return is noted before the step's own reward is added: each place holds the "
+                "return of the step after it.",
+            ),
+            Wrong(
+                {"R = bootstrap": "R = gamma * bootstrap"},
+                "The bootstrap is discounted once too often: the loop multiplies it by γ at the "
+                "last step. R begins as the bootstrap itself.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "A reward changes the returns of later steps. Begin with the last step and go "
+                "back.",
+                lambda given: {"rewards": _plus_one(given.rewards, 0)},
+            ),
+            ignores(
+                "The bootstrap has no effect: what comes after the last step counts as nothing.",
+                lambda given: {"bootstrap": given.bootstrap + 1},
+            ),
+            ignores(
+                "`gamma` has no effect. Each step back costs a factor γ.",
+                lambda given: {"gamma": 0.7 * given.gamma},
+            ),
+            scales(
+                "Rewards and a bootstrap twice as large do not make the returns twice as large.",
+                lambda given: {
+                    "rewards": 2 * given.rewards,
+                    "bootstrap": 2 * given.bootstrap,
+                },
             ),
         ),
         hints=(
@@ -722,81 +561,124 @@ EXERCISES = (
             "returns = torch.empty_like(rewards), then for t in reversed(range(len(rewards))): "
             "R = rewards[t] + gamma * R, and returns[t] = R.",
         ),
+        praise="One backward pass, and every step looks as far ahead as the stretch goes.",
+        minutes=10,
+        difficulty=1,
     ),
     Exercise(
         id="2.2",
         title="a rollout in which episodes end",
         reference=n_step_returns,
+        form=rollout_returns_in_a_loop,
         cases=_rollout_cases,
         wrong=(
             Wrong(
-                ends_ignored,
+                {
+                    "torch.where(truncated[t], next_values[t], R)": "R",
+                    "torch.where(terminated[t], 0.0, after)": "after",
+                },
                 "The ends are ignored: the rewards of the next episode are counted for the one "
                 "before. Look at terminated and truncated at each step of the loop.",
             ),
             Wrong(
-                through_a_terminal_state,
+                {"torch.where(terminated[t], 0.0, after)": "after"},
                 "This bootstraps through a terminal state: where terminated, nothing comes after, "
                 "neither a value nor the next episode's return. The reward is all there is.",
             ),
             Wrong(
-                only_the_last_end_counts,
+                {
+                    "torch.where(terminated[t], 0.0, after)": "torch.where(terminated[t], 0.0, "
+                    "after) if t == T - 1 else after"
+                },
                 "Only the last step's `terminated` is looked at. An episode can end inside the "
                 "rollout too; the steps after that belong to another episode.",
             ),
             Wrong(
-                bootstraps_at_a_terminal_end,
+                {
+                    "torch.where(terminated[t], 0.0, after)": "torch.where(terminated[t], 0.0, "
+                    "after) if t < T - 1 else after"
+                },
                 "This bootstraps at a terminal end: the world ended with the rollout's very last "
                 "step, and V of what follows is added all the same. The mask holds there too.",
             ),
             Wrong(
-                time_limit_taken_for_an_ending,
+                {"terminated[t], 0.0": "terminated[t] | truncated[t], 0.0"},
                 "This takes a time limit for an ending. Where only truncated, the world would have "
                 "gone on: what follows is worth next_values[t], not 0.",
             ),
             Wrong(
-                on_through_a_time_limit,
+                {"torch.where(truncated[t], next_values[t], R)": "R"},
                 "The return runs on through a time limit, into the next episode. Where truncated, "
                 "what follows is next_values[t], and the R of step t + 1 is another episode's.",
             ),
             Wrong(
-                time_limit_outranks_an_ending,
+                {"terminated[t], 0.0": "terminated[t] & ~truncated[t], 0.0"},
                 "Where both flags are set, this bootstraps. The last step that the clock allowed "
                 "was also one at which the world ended: nothing comes after. `terminated` wins.",
             ),
             Wrong(
-                reward_of_the_last_step_lost,
+                {
+                    "R = rewards[t] + gamma * after": "R = rewards[t] * ~terminated[t] + gamma * "
+                    "after"
+                },
                 "The reward of the step that ends the episode is lost: the mask is put on r + γR. "
                 "It belongs on what comes after, γR; the step itself was paid.",
+                also=(
+                    {
+                        "R = rewards[t] + gamma * after": "R = rewards[t] * ~(terminated[t] | "
+                        "truncated[t]) + gamma * after"
+                    },
+                ),
             ),
             Wrong(
-                ends_read_one_step_late,
+                {
+                    "truncated[t], next": "truncated[t - 1] & (t > 0), next",
+                    "terminated[t], 0.0": "terminated[t - 1] & (t > 0), 0.0",
+                },
                 "The flags are read one step late. terminated[t] speaks of the step that r_t was "
                 "paid for; it cuts off R_{t+1} from R_t.",
+                also=(
+                    {
+                        "truncated[t], next": "truncated[t - 1], next",
+                        "terminated[t], 0.0": "terminated[t - 1], 0.0",
+                    },
+                    {"terminated[t], 0.0": "terminated[t - 1] & (t > 0), 0.0"},
+                    {"terminated[t], 0.0": "terminated[t - 1], 0.0"},
+                ),
             ),
             Wrong(
-                no_value_where_the_rollout_stops,
+                {"R = next_values[-1]": "R = torch.zeros_like(next_values[-1])"},
                 "Where the rollout stops in the midst of an episode, nothing is said to follow. It "
                 "goes on in the next rollout: the loop begins with R = next_values[-1], not 0.",
             ),
             Wrong(
-                value_after_every_end,
+                {
+                    "truncated[t], next": "truncated[t] | terminated[t], next",
+                    "torch.where(terminated[t], 0.0, after)": "after",
+                },
                 "A value is added after every end, of both kinds. Where terminated, the world is "
                 "over and nothing follows: 0, whatever next_values[t] says.",
             ),
             Wrong(
-                value_and_return_after_a_time_limit,
+                {
+                    "torch.where(truncated[t], next_values[t], R)": "R + next_values[t] * "
+                    "truncated[t]"
+                },
                 "After a time limit both are added, next_values[t] and the R of step t + 1. That R "
                 "is another episode's: next_values[t] stands in its place, not beside it.",
             ),
             Wrong(
-                mask_the_wrong_way_round,
+                {"terminated[t], 0.0, after": "terminated[t], after, 0.0"},
                 "The mask is the wrong way round: what comes after counts only where terminated. "
                 "It is to count everywhere else: ~terminated[t] in a product, and in torch.where "
                 "the first choice is for True.",
             ),
             Wrong(
-                return_replaced_where_an_episode_ends,
+                {
+                    "R = rewards[t] + gamma * after": "R = torch.where(terminated[t] | "
+                    "truncated[t], after, rewards[t] + gamma * "
+                    "after)"
+                },
                 "Where an episode ends, 0 or next_values[t] is put in the place of the whole "
                 "return, and the reward of that step is lost. It is put in the place of what comes "
                 "after: R = r + γ · (0 or next_values[t]).",
@@ -807,23 +689,181 @@ EXERCISES = (
                 "They say what comes after step t, so use them before R_t is computed.",
             ),
             Wrong(
-                one_end_ends_them_all,
+                {
+                    "truncated[t], next": "truncated[t].any(), next",
+                    "terminated[t], 0.0": "terminated[t].any(), 0.0",
+                },
                 "The end of one environment's episode cuts the returns of all environments. Each "
                 "column has its own ends: torch.where chooses for each entry, an `if` for all.",
+                also=(
+                    {"terminated[t], 0.0": "terminated[t].any(), 0.0"},
+                    {"truncated[t], next": "truncated[t].any(), next"},
+                ),
             ),
             Wrong(
-                one_step_targets,
+                {"torch.where(truncated[t], next_values[t], R)": "next_values[t]"},
                 "These are one-step targets: every step looks one step ahead. next_values[t] is "
                 "for where the rollout or a time limit cut; elsewhere R_{t+1} is known.",
             ),
             Wrong(
-                rollout_returns_undiscounted,
+                {"gamma * after": "after"},
                 "Nothing is discounted. Each step back costs a factor γ.",
             ),
             Wrong(
-                rollout_forward_in_time,
+                {"reversed(range(T))": "range(T)"},
                 "This loop runs forward in time. R_t needs R_{t+1}, so begin with the last step: "
                 "reversed(range(len(rewards))).",
+            ),
+            Wrong(
+                {"rewards[t] + gamma * after": "gamma * (rewards[t] + after)"},
+                "Each step's own reward is discounted too. It comes at once: R = r + γ · (what "
+                "comes after).",
+            ),
+            Wrong(
+                {"next_values[t], R)": "next_values[t] / gamma, R)"},
+                "Where a time limit cut, next_values[t] is not discounted. It is the value of one "
+                "step later: γ times it.",
+            ),
+            Wrong(
+                {"R = next_values[-1]": "R = next_values[-1] / gamma"},
+                "The value that follows the rollout is not discounted at the last step. It is the "
+                "value of one step later: γ times it.",
+            ),
+            Wrong(
+                {"next_values[-1]": "next_values[-1, 0]"},
+                "The value that follows environment 0's last step is used for all environments. "
+                "Each column has its own: next_values[-1].",
+            ),
+            Wrong(
+                {"R = next_values[-1]": "R = next_values[0]"},
+                "The loop begins with next_values[0]. What follows the last step is "
+                "next_values[-1].",
+            ),
+            Wrong(
+                {"next_values[t], R)": "next_values[-1], R)"},
+                "Where a time limit cut you take the value that follows the rollout's last step. "
+                "Row t has its own, next_values[t].",
+            ),
+            Wrong(
+                {"next_values[t], R)": "next_values[t - 1], R)"},
+                "Where a time limit cut you take the value of one row before. What follows step t "
+                "is next_values[t].",
+            ),
+            Wrong(
+                {"next_values[t], R)": "next_values[min(t + 1, T - 1)], R)"},
+                "Where a time limit cut you take the value of one row later. next_values[t] is "
+                "V(o_{t+1}) already.",
+            ),
+            Wrong(
+                {"return returns": "return returns.flip(0)"},
+                "The returns come out in reverse order: the first step's belongs first.",
+            ),
+            Wrong(
+                {"rewards[t] + gamma * after": "rewards[t] - gamma * after"},
+                "What comes after is subtracted. It is added.",
+            ),
+            Wrong(
+                {"gamma * after": "0.9 * after"},
+                "You compute with a γ of your own. Use the argument `gamma`.",
+                also=(
+                    {"gamma * after": "0.99 * after"},
+                    {"gamma * after": "0.5 * after"},
+                ),
+            ),
+            Wrong(
+                {
+                    "torch.where(truncated[t], next_values[t], R)": "torch.where(truncated[t], R, "
+                    "next_values[t])"
+                },
+                "The two are exchanged: where a time limit cut you take R, and elsewhere "
+                "next_values[t]. torch.where has its first choice for True.",
+            ),
+            Wrong(
+                {"terminated[t], 0.0, after": "terminated[t], next_values[t], after"},
+                "Where the world ended you take next_values[t]. Nothing comes after it: 0.",
+            ),
+            Wrong(
+                {
+                    "truncated[t], next": "terminated[t], next",
+                    "terminated[t], 0.0": "truncated[t], 0.0",
+                },
+                "The flags are exchanged: nothing comes after where `terminated`, and "
+                "next_values[t] where `truncated`.",
+            ),
+            Wrong(
+                {"gamma * after": "gamma ** (T - t) * after"},
+                "The power of γ depends on where in the rollout the step is. Each step back costs "
+                "one factor γ.",
+                also=(
+                    {"gamma * after": "gamma**t * after"},
+                    {"gamma * after": "gamma ** (t + 1) * after"},
+                ),
+            ),
+            Wrong(
+                {"reversed(range(T))": "range(T - 1, 0, -1)"},
+                "The first row is missing: the loop stops before t = 0. reversed(range(T)) ends "
+                "at 0.",
+            ),
+            Wrong(
+                {"terminated[t], 0.0": "terminated[t] & truncated[t], 0.0"},
+                "Nothing is said to follow only where both flags are set. `terminated` alone "
+                "decides.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "What happens in one environment changes the returns of another. Each column has "
+                "its "
+                "own ends, and its own R.",
+                lambda given: {
+                    "rewards": _plus_one(given.rewards, (slice(None), 0)),
+                    "next_values": _plus_one(given.next_values, (slice(None), 0)),
+                },
+            ),
+            heeds(
+                "A reward changes the returns of later steps. R_t needs R_{t+1}: begin with the "
+                "last "
+                "step and go back.",
+                lambda given: {"rewards": _plus_one(given.rewards, 0)},
+            ),
+            heeds(
+                "What is paid after an end changes the returns before it. It belongs to another "
+                "episode.",
+                lambda given: {"rewards": given.rewards + _after_the_first_end(given)},
+            ),
+            heeds(
+                "`next_values` counts where the world ended. There nothing comes after: 0.",
+                lambda given: {"next_values": given.next_values + given.terminated.float()},
+            ),
+            heeds(
+                "`next_values` counts where neither the rollout nor a time limit cut. There "
+                "R_{t+1} "
+                "is known, and looks further.",
+                lambda given: {"next_values": given.next_values + _within(given)},
+            ),
+            ignores(
+                "`next_values` has no effect where a time limit cut. There it says what would have "
+                "come.",
+                lambda given: {
+                    "next_values": given.next_values + (given.truncated & ~given.terminated).float()
+                },
+            ),
+            ignores(
+                "The value that follows the rollout has no effect. Where the rollout stops within "
+                "an "
+                "episode, the loop begins with R = next_values[-1].",
+                lambda given: {"next_values": _plus_one(given.next_values, -1)},
+            ),
+            ignores(
+                "`gamma` has no effect. Each step back costs a factor γ.",
+                lambda given: {"gamma": 0.7 * given.gamma},
+            ),
+            scales(
+                "Rewards and values twice as large do not make the returns twice as large.",
+                lambda given: {
+                    "rewards": 2 * given.rewards,
+                    "next_values": 2 * given.next_values,
+                },
             ),
         ),
         hints=(
@@ -835,6 +875,10 @@ EXERCISES = (
             "after = torch.where(truncated[t], next_values[t], R), then "
             "R = rewards[t] + gamma * torch.where(terminated[t], 0.0, after).",
         ),
+        praise="This is the return of Algorithm S3, for all environments at once. A3C and A2C "
+        "both learn from it.",
+        minutes=20,
+        difficulty=3,
     ),
     Exercise(
         id="2.3",
@@ -848,31 +892,41 @@ EXERCISES = (
                 "rollout, was paid too: range(t, last) stops one short of `last`.",
             ),
             Wrong(
-                value_discounted_once_too_little,
+                {"discount * next_values": "discount / gamma * next_values"},
                 "The value is discounted once too little. It is the value of what comes *after* "
                 "the last reward: with n rewards its factor is γ^n, the last reward's γ^(n−1).",
             ),
             Wrong(
-                powers_counted_from_zero,
+                {"torch.zeros(()), 1.0": "torch.zeros(()), gamma**t"},
                 "The powers of γ are counted from the start of the rollout. R_t counts from its "
                 "own step: the factor of r_k is γ^(k − t).",
+                also=({"R + discount * rewards[k]": "R + gamma**k * rewards[k]"},),
             ),
             Wrong(
-                past_the_end,
+                {
+                    "        if terminated[k]:\n            "
+                    "return R\n        "
+                    "if truncated[k]:\n            "
+                    "break\n": "    if terminated[k]:\n        return R\n"
+                },
                 "This adds up rewards past the end of the episode. Stop at the first step k ≥ t "
                 "that terminated or truncated.",
             ),
             Wrong(
-                value_after_a_termination,
+                {"            return R": "            break"},
                 "This adds a value after a termination. The world ended: stop with the rewards.",
             ),
             Wrong(
-                no_value_after_a_time_limit,
+                {"            break": "            return R"},
                 "This takes a time limit for an ending. Where only truncated, the value of what "
                 "would have followed, next_values[k], is still to be added.",
             ),
             Wrong(
-                no_value_at_the_rollouts_end,
+                {
+                    "    return R + discount": "        if k == len(rewards) - 1:\n            "
+                    "return R\n    "
+                    "return R + discount"
+                },
                 "Where the rollout is over before the episode is, the value of what follows the "
                 "last step is missing: nothing ended there, we only stopped looking.",
             ),
@@ -882,22 +936,31 @@ EXERCISES = (
                 "at or after step t.",
             ),
             Wrong(
-                end_at_step_t_overlooked,
+                {
+                    "if terminated[k]:": "if k > t and terminated[k]:",
+                    "if truncated[k]:": "if k > t and truncated[k]:",
+                },
                 "An end at step t itself is overlooked: the search begins with step t + 1. If the "
                 "episode ends with step t, the sum has one reward, r_t.",
+                also=(end_at_step_t_overlooked,),
             ),
             Wrong(
-                no_end_seen,
+                {
+                    "        if terminated[k]:\n            "
+                    "return R\n        "
+                    "if truncated[k]:\n            "
+                    "break\n": ""
+                },
                 "This never stops before the end of the rollout. Stop at the first step k ≥ t that "
                 "terminated or truncated; what follows belongs to another episode.",
             ),
             Wrong(
-                past_a_time_limit,
+                {"        if truncated[k]:\n            break\n": ""},
                 "This runs on through a time limit, into the next episode. Where truncated, stop "
                 "too, and add the value of what would have followed.",
             ),
             Wrong(
-                time_limit_asked_first,
+                {"if terminated[k]:": "if terminated[k] and not truncated[k]:"},
                 "Where both flags are set, this adds a value. Ask `terminated` first: the world "
                 "ended, and nothing comes after.",
             ),
@@ -907,14 +970,160 @@ EXERCISES = (
                 "episode ended: the flag of the last step in the sum.",
             ),
             Wrong(
-                value_not_discounted,
+                {"discount * next_values": "next_values"},
                 "The value is not discounted. It comes after all the rewards of the sum: with n "
                 "rewards its factor is γ^n.",
             ),
             Wrong(
-                reward_of_an_end_left_out,
+                {
+                    "        R = R + discount * rewards[k]\n        "
+                    "discount *= gamma\n        "
+                    "if terminated[k]:\n            "
+                    "return R\n        "
+                    "if truncated[k]:\n            "
+                    "break\n": "        if "
+                    "terminated[k]:\n            "
+                    "return R\n        "
+                    "if truncated[k]:\n            "
+                    "break\n        "
+                    "R = R + discount * "
+                    "rewards[k]\n        "
+                    "discount *= gamma\n"
+                },
                 "The loop stops before it adds the reward of the step that ends the episode. That "
                 "step was paid: add first, then look at the flags.",
+                also=(
+                    reward_of_an_end_left_out,
+                    {
+                        "        R = R + discount * rewards[k]\n        "
+                        "discount *= gamma\n        "
+                        "if terminated[k]:\n            "
+                        "return R\n        "
+                        "if truncated[k]:\n            "
+                        "break\n": "        if k > t and "
+                        "terminated[k]:\n            "
+                        "return R\n        "
+                        "if k > t and "
+                        "truncated[k]:\n            "
+                        "break\n        "
+                        "R = R + discount * "
+                        "rewards[k]\n        "
+                        "discount *= gamma\n"
+                    },
+                ),
+            ),
+            Wrong(
+                {"discount *= gamma": "discount *= 1"},
+                "Nothing is discounted: the factor never changes.",
+            ),
+            Wrong(
+                {
+                    "        R = R + discount * rewards[k]\n "
+                    "       discount *= gamma\n": "        discount *= "
+                    "gamma\n        "
+                    "R = R + discount * "
+                    "rewards[k]\n"
+                },
+                "Each reward is discounted once too often: the first one, r_t, comes at once. Add "
+                "it first, then multiply the factor by γ.",
+            ),
+            Wrong(
+                {"next_values[k]": "next_values[t]"},
+                "The value is that of what follows step t. The sum ends with step k, so what "
+                "follows is next_values[k].",
+            ),
+            Wrong(
+                {"next_values[k]": "next_values[-1]"},
+                "The value is always that of what follows the rollout. The sum ends with step k, "
+                "so what follows is next_values[k].",
+            ),
+            Wrong(
+                {"next_values[k]": "next_values[k - 1]"},
+                "The value is one row too early. What follows step k is next_values[k].",
+            ),
+            Wrong(
+                {"next_values[k]": "next_values[min(k + 1, len(rewards) - 1)]"},
+                "The value is one row too late: next_values[k] is V(o_{k+1}) already.",
+            ),
+            Wrong(
+                {"range(t, len(rewards))": "range(len(rewards))"},
+                "The sum begins with the rollout's first step. R_t begins with r_t.",
+            ),
+            Wrong(
+                {"range(t, len(rewards))": "range(min(t + 1, len(rewards) - 1), len(rewards))"},
+                "The reward of step t itself is missing: R_t begins with r_t.",
+            ),
+            Wrong(
+                {
+                    "if terminated[k]:": "if terminated[k - 1]:",
+                    "if truncated[k]:": "if truncated[k - 1]:",
+                },
+                "The flags are read one step late: terminated[k] speaks of the step that r_k was "
+                "paid for.",
+                also=(
+                    {
+                        "if terminated[k]:": "if k > t and terminated[k - 1]:",
+                        "if truncated[k]:": "if k > t and truncated[k - 1]:",
+                    },
+                ),
+            ),
+            Wrong(
+                {"R + discount * next": "R - discount * next"},
+                "The value is subtracted. It is added.",
+            ),
+            Wrong(
+                {"discount *= gamma": "discount *= 0.9"},
+                "You compute with a γ of your own. Use the argument `gamma`.",
+                also=(
+                    {"discount *= gamma": "discount *= 0.99"},
+                    {"discount *= gamma": "discount *= 0.5"},
+                ),
+            ),
+            Wrong(
+                {"    return R + discount * next_values[k]": "    return R"},
+                "No value is ever added. Where a time limit or the rollout's end cut, "
+                "next_values[k] says what would have come.",
+            ),
+            Wrong(
+                {"R = R + discount * rewards[k]": "R = discount * rewards[k]"},
+                "Only the last reward is left: each one takes the place of the sum. Add it.",
+            ),
+            Wrong(
+                {"if terminated[k]:": "if truncated[k]:", "if truncated[k]:": "if terminated[k]:"},
+                "The flags are exchanged: nothing comes after where `terminated`, and "
+                "next_values[k] where `truncated`.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "A reward from before step t changes R_t. The sum begins with r_t.",
+                lambda given: {"rewards": _before(given.rewards, given.t)},
+            ),
+            heeds(
+                "What is paid after the end of the episode changes R_t. It belongs to another one.",
+                lambda given: {"rewards": given.rewards + (1 - _counted(given))},
+            ),
+            heeds(
+                "A value counts where the world ended, or at a step that is not the last of the "
+                "sum. "
+                "Only what follows the last step is asked for, and only if the world went on.",
+                lambda given: {"next_values": given.next_values + 1 - _asked(given)},
+            ),
+            ignores(
+                "No value is added where one is due: where a time limit or the rollout's end cut, "
+                "next_values[k] says what would have come.",
+                lambda given: {"next_values": given.next_values + _asked(given)},
+            ),
+            ignores(
+                "The reward of the last step that counts has no effect. That step was paid.",
+                lambda given: {"rewards": given.rewards + _last(given)},
+            ),
+            scales(
+                "Rewards and values twice as large do not make R_t twice as large.",
+                lambda given: {
+                    "rewards": 2 * given.rewards,
+                    "next_values": 2 * given.next_values,
+                },
             ),
         ),
         hints=(
@@ -926,6 +1135,9 @@ EXERCISES = (
             "terminated[k], return R; if truncated[k], break. After the loop: "
             "R + discount * next_values[k].",
         ),
+        praise="The definition and the recursion of 2.2 agree: each is the other's test.",
+        minutes=15,
+        difficulty=2,
     ),
     Exercise(
         id="2.4",
@@ -935,28 +1147,34 @@ EXERCISES = (
         start=rollout_returns_with_a_bug,
         wrong=(
             Wrong(
-                rollout_returns_with_a_bug,
+                {
+                    "rollout.next_observations)": "torch.cat([rollout.observations, "
+                    "last_observation[None]]))[1:]"
+                },
                 "Where an episode ended, the row below holds the first observation of the next "
                 "episode. At a time limit its value is taken for that of the observation that the "
                 "clock cut off. Where does the rollout keep what the world showed last?",
             ),
             Wrong(
-                value_before_the_step,
+                {"rollout.next_observations": "rollout.observations"},
                 "These are the values of o_t, the observations before the steps. A return is cut "
                 "*after* a step: it needs V(o_{t+1}).",
             ),
             Wrong(
-                time_limit_as_an_ending,
+                {"rollout.terminated, rollout": "rollout.terminated | rollout.truncated, rollout"},
                 "Now a time limit counts as an ending: nothing is said to come after it. The "
                 "world would have gone on; only the value was that of the wrong observation.",
             ),
             Wrong(
-                last_row_still_after_the_reset,
+                {
+                    "rollout.next_observations)": "rollout.next_observations)\n"
+                    "        next_values[-1] = model.values(last_observation)"
+                },
                 "The inner rows are right. In the last row last_observation is taken, and if the "
                 "clock cut there, that is already the next episode's first observation.",
             ),
             Wrong(
-                time_limit_not_noticed,
+                {"rollout.truncated, gamma": "torch.zeros_like(rollout.truncated), gamma"},
                 "Now the return runs on through the time limit, into the next episode. The flag "
                 "was right; the value beside it was that of the wrong observation.",
             ),
@@ -966,10 +1184,49 @@ EXERCISES = (
                 "step. What was cut off begins with o_{t+1}, where that step led.",
             ),
             Wrong(
-                only_the_last_row_mended,
+                {
+                    "model.values(rollout.next_observations)": "model.values(\n            "
+                    "torch.cat([rollout.observations, "
+                    "rollout.next_observations[-1:]])\n        "
+                    ")[1:]"
+                },
                 "The last row is right now. Inside the rollout, the row below a time limit is "
                 "still the first one of the next episode. Where else does the rollout keep what "
                 "the world showed last?",
+            ),
+            Wrong(
+                {"with torch.no_grad():": "if True:"},
+                "A gradient flows into the returns: they are targets. The values were asked under "
+                "torch.no_grad(), and that was right.",
+            ),
+            Wrong(
+                {"rollout.terminated, rollout.truncated": "rollout.truncated, rollout.terminated"},
+                "The flags are exchanged. They were right as they were given; the value beside "
+                "them was that of the wrong observation.",
+            ),
+            Wrong(
+                {
+                    "rollout.terminated, "
+                    "rollout.truncated": "torch.zeros_like(rollout.terminated), rollout.truncated"
+                },
+                "Now the return runs on through an ending. The flags were right as they were "
+                "given.",
+            ),
+            Wrong(
+                {"gamma\n": "1.0\n"},
+                "Nothing is discounted now. `gamma` was right as it was given.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "`last_observation` still changes the returns where the rollout's last step ended "
+                "an "
+                "episode. There it is the next episode's first observation.",
+                lambda given: (
+                    {"last_observation": 4 - given.last_observation}
+                    if bool((given.rollout.terminated | given.rollout.truncated)[-1].all())
+                    else {}
+                ),
             ),
         ),
         hints=(
@@ -981,5 +1238,9 @@ EXERCISES = (
             "model.values(rollout.next_observations) is V(o_{t+1}) for every step, before any "
             "reset. Neither the rows below nor last_observation are needed.",
         ),
+        praise="What the clock did is undone: a cut is no ending, and no other episode's "
+        "beginning.",
+        minutes=10,
+        difficulty=2,
     ),
 )

@@ -11,71 +11,19 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from a3c_lib.actor_critic import Loss, actor_critic_loss, one_step_targets, values_after
-from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores, scales
 from a3c_lib.networks import ActorCritic
 from a3c_lib.rollout import Rollout
 
 # 1.1 One-step targets
 
 
-def bootstraps_at_an_ending(
+def targets_in_steps(
     rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
 ) -> Tensor:
-    return rewards + gamma * next_values
-
-
-def a_time_limit_is_an_ending(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return rewards + gamma * next_values * ~(terminated | truncated)
-
-
-def masked_where_it_was_cut(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return rewards + gamma * next_values * ~truncated
-
-
-def a_cut_ending_goes_on(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return rewards + gamma * next_values * ~(terminated & ~truncated)
-
-
-def mask_upside_down(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return rewards + gamma * next_values * terminated
-
-
-def reward_lost_at_an_ending(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return (rewards + gamma * next_values) * ~terminated
-
-
-def not_discounted(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return rewards + next_values * ~terminated
-
-
-def reward_discounted_too(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return gamma * (rewards + next_values * ~terminated)
-
-
-def one_row_too_late(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return one_step_targets(rewards, next_values.roll(-1, 0), terminated, truncated, gamma)
-
-
-def all_rows_end_with_one(
-    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return rewards if terminated.any() else rewards + gamma * next_values
+    goes_on = ~terminated
+    after = gamma * next_values * goes_on
+    return rewards + after
 
 
 def returns_to_the_end(
@@ -152,88 +100,31 @@ class TwoHeads(nn.Module):
         return values
 
 
-class ValuesKeepAnAxis(TwoHeads):
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.torso(observations)
-        return self.policy_head(features), self.value_head(features)
-
-
-class SqueezesEveryAxis(TwoHeads):
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.torso(observations)
-        return self.policy_head(features), self.value_head(features).squeeze()
-
-
-class ProbabilitiesForLogits(TwoHeads):
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        logits, values = super().forward(observations)
-        return logits.softmax(dim=-1), values
-
-
-class HeadsInTheOtherOrder(TwoHeads):
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.torso(observations)
-        return self.value_head(features).squeeze(-1), self.policy_head(features)
-
-
-class OpinionOutOfThinAir(TwoHeads):
+class OneHead(TwoHeads):
     def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
-        super().__init__(torso, width, num_actions)
-        self.policy_head.reset_parameters()
-
-
-class CriticCannotTeachTheTorso(TwoHeads):
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.torso(observations)
-        return self.policy_head(features), self.value_head(features.detach()).squeeze(-1)
-
-
-class ModuleNotBegun(TwoHeads):
-    def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
+        nn.Module.__init__(self)
         self.torso = torso
+        self.head = nn.Linear(width, num_actions + 1)
+        self.head.weight.data[:num_actions] *= 0.01
+        self.head.bias.data[:num_actions] = 0
 
-
-class TwoActionsInEveryWorld(TwoHeads):
-    def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
-        super().__init__(torso, width, num_actions=2)
-
-
-class ActorCannotTeachTheTorso(TwoHeads):
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.torso(observations)
-        return self.policy_head(features.detach()), self.value_head(features).squeeze(-1)
+        both = self.head(self.torso(observations))
+        return both[..., :-1], both[..., -1]
 
 
-class AValueForEveryAction(TwoHeads):
+class NoBias(TwoHeads):
     def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
         super().__init__(torso, width, num_actions)
-        self.value_head = nn.Linear(width, num_actions)
-
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.torso(observations)
-        return self.policy_head(features), self.value_head(features)
-
-
-class ValuesCannotBeNegative(TwoHeads):
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        logits, values = super().forward(observations)
-        return logits, values.relu()
-
-
-class MethodsGiveThePair(TwoHeads):
-    def logits(self, observations: Tensor) -> Any:
-        return self(observations)
-
-    def values(self, observations: Tensor) -> Any:
-        return self(observations)
+        self.policy_head = nn.Linear(width, num_actions, bias=False)
+        self.policy_head.weight.data *= 0.01
 
 
 def _what_it_gives(network: Any, observations: Tensor) -> dict[str, Any]:
     """All that can be seen from outside, with weights that depend on nothing but their shapes."""
     torso = nn.Sequential(nn.Linear(observations.shape[-1], 3), nn.Tanh())
     made = network(torso, 3, 4)
-    opinions = network(nn.Identity(), 50, 20)(torch.ones(4, 50))[0]
-    undecided = bool((opinions - opinions.mean(-1, keepdim=True)).abs().max() < 0.1)
+    fresh = network(nn.Identity(), 50, 20)
     with torch.no_grad():
         for number, parameter in enumerate(sorted(made.parameters(), key=_shape)):
             parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter) + number)
@@ -244,10 +135,21 @@ def _what_it_gives(network: Any, observations: Tensor) -> dict[str, Any]:
         "values": values.detach(),
         "what logits() gives": made.logits(observations),
         "what values() gives": made.values(observations),
+        "the gradient of logits() in the torso": _gradient(made.logits(observations), torso),
+        "the gradient of values() in the torso": _gradient(made.values(observations), torso),
         "the logits' gradient in the torso": _gradient(logits, torso),
         "the values' gradient in the torso": _gradient(values, torso),
-        "all actions about equally likely at first": undecided,
+        "all actions about equally likely at first, if the features are 0": _undecided(
+            fresh(torch.zeros(4, 50))[0]
+        ),
+        "all actions about equally likely at first": _undecided(
+            fresh(torch.ones(4, 50))[0] - fresh(torch.zeros(4, 50))[0]
+        ),
     }
+
+
+def _undecided(logits: Tensor) -> bool:
+    return bool((logits - logits.mean(-1, keepdim=True)).abs().max() < 0.1)
 
 
 def _shape(parameter: Tensor) -> tuple[int, ...]:
@@ -257,6 +159,8 @@ def _shape(parameter: Tensor) -> tuple[int, ...]:
 def _gradient(output: Tensor, torso: nn.Module) -> Tensor:
     """d (a weighted sum of the output) / d (the torso's weights)."""
     weights = torch.arange(1.0, output.numel() + 1).view_as(output)
+    if not output.requires_grad:
+        return torch.zeros_like(next(torso.parameters()))
     (gradient,) = torch.autograd.grad(
         (output * weights).sum(),
         [next(torso.parameters())],
@@ -278,182 +182,18 @@ def _two_heads_cases() -> list[Case]:
 # 1.3 The loss
 
 
-def _parts(logits: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-    """log π(a | o) and the mean entropy, for the wrong answers below."""
+def loss_in_steps(
+    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+) -> Loss:
     pi = Categorical(logits=logits)
-    return pi.log_prob(actions), pi.entropy().mean()
-
-
-def advantage_not_detached(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    log_pi, entropy = _parts(logits, actions)
-    policy = -(log_pi * (returns.detach() - values)).mean()
-    value = (returns.detach() - values).square().mean()
-    return Loss(policy + value_weight * value, policy, value, entropy)
-
-
-def advantage_not_detached_nor_its_target(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    log_pi, entropy = _parts(logits, actions)
-    policy = -(log_pi * (returns - values)).mean()
-    value = (returns.detach() - values).square().mean()
-    return Loss(policy + value_weight * value, policy, value, entropy)
-
-
-def only_the_value_detached_for_the_actor(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    log_pi, entropy = _parts(logits, actions)
-    policy = -(log_pi * (returns - values.detach())).mean()
-    value = (returns.detach() - values).square().mean()
-    return Loss(policy + value_weight * value, policy, value, entropy)
-
-
-def only_the_value_detached_anywhere(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    log_pi, entropy = _parts(logits, actions)
-    policy = -(log_pi * (returns - values.detach())).mean()
-    value = (returns - values).square().mean()
-    return Loss(policy + value_weight * value, policy, value, entropy)
-
-
-def nothing_detached(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    log_pi, entropy = _parts(logits, actions)
-    policy = -(log_pi * (returns - values)).mean()
-    value = (returns - values).square().mean()
-    return Loss(policy + value_weight * value, policy, value, entropy)
-
-
-def targets_not_detached(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    log_pi, entropy = _parts(logits, actions)
-    policy = -(log_pi * (returns - values).detach()).mean()
-    value = (returns - values).square().mean()
-    return Loss(policy + value_weight * value, policy, value, entropy)
-
-
-def critic_detached(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    log_pi, entropy = _parts(logits, actions)
+    log_pi = pi.log_prob(actions)
+    targets = returns.detach()
     advantages = (returns - values).detach()
     policy = -(log_pi * advantages).mean()
-    value = advantages.square().mean()
-    return Loss(policy + value_weight * value, policy, value, entropy)
-
-
-def actor_upside_down(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    right = actor_critic_loss(logits, values, actions, returns, value_weight)
-    return right._replace(total=-right.policy + value_weight * right.value, policy=-right.policy)
-
-
-def weighted_by_the_target(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    log_pi, entropy = _parts(logits, actions)
-    policy = -(log_pi * returns.detach()).mean()
-    value = (returns.detach() - values).square().mean()
-    return Loss(policy + value_weight * value, policy, value, entropy)
-
-
-def probability_for_its_logarithm(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    log_pi, entropy = _parts(logits, actions)
-    policy = -(log_pi.exp() * (returns - values).detach()).mean()
-    value = (returns.detach() - values).square().mean()
-    return Loss(policy + value_weight * value, policy, value, entropy)
-
-
-def sums_for_means(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    right = actor_critic_loss(logits, values, actions, returns, value_weight)
-    n = actions.numel()
-    return Loss(n * right.total, n * right.policy, n * right.value, right.entropy)
-
-
-def value_summed(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    right = actor_critic_loss(logits, values, actions, returns, value_weight)
-    summed = actions.numel() * right.value
-    return right._replace(total=right.policy + value_weight * summed, value=summed)
-
-
-def half_twice(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    right = actor_critic_loss(logits, values, actions, returns, value_weight)
-    half = 0.5 * right.value
-    return right._replace(total=right.policy + value_weight * half, value=half)
-
-
-def value_weight_always_a_half(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    right = actor_critic_loss(logits, values, actions, returns)
-    return right._replace(total=right.policy + 0.5 * right.value)
-
-
-def value_weight_forgotten(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    right = actor_critic_loss(logits, values, actions, returns, value_weight)
-    return right._replace(total=right.policy + right.value)
-
-
-def value_part_weighted_too(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    right = actor_critic_loss(logits, values, actions, returns, value_weight)
-    return right._replace(value=value_weight * right.value)
-
-
-def entropy_in_the_total(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    right = actor_critic_loss(logits, values, actions, returns, value_weight)
-    return right._replace(total=right.total - 0.01 * right.entropy)
-
-
-def probabilities_taken_for_logits(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    return actor_critic_loss(logits.softmax(dim=-1), values, actions, returns, value_weight)
-
-
-def logits_taken_for_probabilities(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    pi = Categorical(logits)
-    policy = -(pi.log_prob(actions) * (returns - values).detach()).mean()
-    value = (returns.detach() - values).square().mean()
-    return Loss(policy + value_weight * value, policy, value, pi.entropy().mean())
-
-
-def parts_cut_from_the_graph(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    right = actor_critic_loss(logits, values, actions, returns, value_weight)
-    return Loss(right.total, *(part.detach() for part in right[1:]))
-
-
-def mean_of_all_before_the_square(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
-) -> Loss:
-    log_pi, entropy = _parts(logits, actions)
-    policy = -(log_pi * (returns - values).detach()).mean()
-    value = (returns.detach() - values).mean().square()
-    return Loss(policy + value_weight * value, policy, value, entropy)
+    value = (targets - values).square().mean()
+    entropy = pi.entropy().mean()
+    total = policy + value_weight * value
+    return Loss(total, policy, value, entropy)
 
 
 def _loss_cases() -> list[Case]:
@@ -498,47 +238,17 @@ def values_after_with_a_bug(model: ActorCritic, rollout: Rollout, values: Tensor
     return torch.cat([values[1:].detach(), last[None]])
 
 
-def nothing_after_a_cut(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
-    return values_after(model, rollout, values) * ~rollout.truncated
-
-
-def last_row_followed_by_the_first(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
+def values_after_in_full(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
     over = rollout.terminated | rollout.truncated
     with torch.no_grad():
+        last = model.values(rollout.next_observations[-1])
         shown = model.values(rollout.next_observations)
-    return torch.where(over, shown, values.detach().roll(-1, dims=0))
-
-
-def values_of_the_same_step(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
-    return values.detach()
-
-
-def asks_before_the_step(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
-    over = rollout.terminated | rollout.truncated
-    after = values_after_with_a_bug(model, rollout, values)
-    return torch.where(over, values.detach(), after)
+    following = torch.cat([values[1:].detach(), last[None]])
+    return torch.where(over, shown, following)
 
 
 def gradient_into_the_target(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
     return model.values(rollout.next_observations)
-
-
-def gradient_into_the_next_row(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
-    over = rollout.terminated | rollout.truncated
-    over[-1] = True
-    with torch.no_grad():
-        shown = model.values(rollout.next_observations)
-    return torch.where(over, shown, values.roll(-1, dims=0))
-
-
-def gradient_only_where_it_ended(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
-    over = rollout.terminated | rollout.truncated
-    after = values_after(model, rollout, values)
-    return torch.where(over, model.values(rollout.next_observations), after)
-
-
-def nothing_but_after_a_cut(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor:
-    return values_after(model, rollout, values) * rollout.truncated
 
 
 class Table(nn.Module):
@@ -594,6 +304,7 @@ def _values_after_cases() -> list[Case]:
         "a time limit cut after the first step": _walk((2, 3, "truncated"), (0, 1, "")),
         "the world ended after the first step": _walk((2, 3, "terminated"), (0, 1, "")),
         "a time limit cut after the last step": _walk((1, 2, ""), (2, 3, "truncated")),
+        "three steps without an end": _walk((0, 1, ""), (1, 2, ""), (2, 0, "")),
         "two environments": _beside(
             _walk((1, 2, ""), (2, 3, "truncated"), (0, 0, ""), (0, 1, "")),
             _walk((0, 1, "truncated"), (0, 1, ""), (1, 3, "terminated"), (0, 2, "truncated")),
@@ -607,66 +318,190 @@ def _values_after_cases() -> list[Case]:
     return cases
 
 
+def _changed(tensor: Tensor, place: Any) -> Tensor:
+    """With another number at a place: 1 more, or the opposite of a flag."""
+    other = tensor.detach().clone()
+    other[place] = ~other[place] if other.dtype == torch.bool else other[place] + 1
+    return other.requires_grad_(tensor.requires_grad)
+
+
+def _shuffled(given: Any, *names: str) -> dict[str, Tensor]:
+    """The same steps and environments in another order."""
+    T, N = given.actions.shape
+    order = torch.arange(T * N).flip(0)
+    return {
+        name: (tensor := getattr(given, name)).flatten(0, 1)[order].reshape(tensor.shape)
+        for name in names
+    }
+
+
+def _after_an_end_changed(values: Tensor, rollout: Rollout) -> Tensor:
+    over = rollout.terminated | rollout.truncated
+    begins = torch.cat([torch.zeros_like(over[:1]), over[:-1]])
+    return (values.detach() + begins.float()).requires_grad_()
+
+
 EXERCISES = (
     Exercise(
         id="1.1",
         title="one-step targets",
         reference=one_step_targets,
+        form=targets_in_steps,
         cases=_targets_cases,
         wrong=(
             Wrong(
-                bootstraps_at_an_ending,
+                {" * goes_on": ""},
                 "This bootstraps at a terminal state: where `terminated`, nothing comes after, so "
                 "the target is the reward alone, whatever the critic says.",
             ),
             Wrong(
-                a_time_limit_is_an_ending,
+                {"~terminated": "~(terminated | truncated)"},
                 "This takes a time limit for an ending. Where `truncated`, the world would have "
                 "gone on, and γ V(o_{t+1}) says what would have come. Only `terminated` masks it.",
             ),
             Wrong(
-                masked_where_it_was_cut,
+                {"~terminated": "~truncated"},
                 "The wrong flag: you leave γ V(o_{t+1}) out where a time limit cut, and keep it "
                 "where the world ended. It is the other way round.",
             ),
             Wrong(
-                a_cut_ending_goes_on,
+                {"~terminated": "~(terminated & ~truncated)"},
                 "Both flags can be True, when the world ends in the very step in which the time is "
                 "up. Then it has ended: only `terminated` decides.",
             ),
             Wrong(
-                mask_upside_down,
+                {"~terminated": "terminated"},
                 "The mask is upside down: V(o_{t+1}) counts only where the world ended. ~terminated"
                 " is True where it went on.",
             ),
             Wrong(
-                reward_lost_at_an_ending,
+                {"return rewards + after": "return rewards * goes_on + after"},
                 "The mask takes the reward away too. The last reward was paid; only what would "
                 "come after it is missing. Put the mask on γ V(o_{t+1}) alone.",
             ),
             Wrong(
-                not_discounted,
+                {"gamma * next_values": "next_values"},
                 "γ is missing: what comes one step later counts γ times as much.",
             ),
             Wrong(
-                reward_discounted_too,
+                {"return rewards + after": "return gamma * rewards + after"},
                 "The reward is discounted too. It is paid now; γ belongs to V(o_{t+1}) alone.",
             ),
             Wrong(
-                one_row_too_late,
+                {"* next_values": "* next_values.roll(-1, 0)"},
                 "next_values is V(o_{t+1}) already: row t belongs to step t. You took row t + 1, "
                 "which is the value two steps ahead.",
             ),
             Wrong(
-                all_rows_end_with_one,
+                {"~terminated": "~terminated.any()"},
                 "One ending anywhere takes γ V(o_{t+1}) from all steps. Each entry has its own "
                 "flag: "
                 "multiply by the mask ~terminated, or use torch.where.",
+                also=(
+                    {"~terminated": "~terminated.any(dim=0)"},
+                    {"~terminated": "~terminated.any(dim=1, keepdim=True)"},
+                ),
             ),
             Wrong(
                 returns_to_the_end,
                 "You add up the rewards to the end of the rollout. That is chapter 02; here every "
                 "step looks one step ahead: its own reward, and then the critic.",
+            ),
+            Wrong(
+                {"~terminated": "~(terminated & truncated)"},
+                "The value is left out only where both flags are True. `terminated` alone decides.",
+            ),
+            Wrong(
+                {"~terminated": "~(terminated ^ truncated)"},
+                "The value is left out where one of the flags is True, but not where both are. "
+                "`terminated` alone decides.",
+            ),
+            Wrong(
+                {"~terminated": "~terminated.roll(1, 0)"},
+                "The flags are read one row off: terminated[t] speaks of the step that rewards[t] "
+                "was paid for.",
+                also=(
+                    {"~terminated": "~terminated.roll(-1, 0)"},
+                    {
+                        "~terminated": "~torch.cat([torch.zeros_like(terminated[:1]), "
+                        "terminated[:-1]])"
+                    },
+                    {
+                        "~terminated": "~torch.cat([terminated[1:], "
+                        "torch.zeros_like(terminated[:1])])"
+                    },
+                ),
+            ),
+            Wrong(
+                {"* next_values": "* next_values.roll(1, 0)"},
+                "next_values[t] belongs to step t. You took the row before it.",
+                also=({"* next_values": "* torch.cat([next_values[:1], next_values[:-1]])"},),
+            ),
+            Wrong(
+                {"* next_values": "* next_values[-1]"},
+                "Every step takes the value that follows the last one. Row t has its own, "
+                "next_values[t].",
+            ),
+            Wrong(
+                {"rewards + after": "rewards - after"},
+                "What comes after is subtracted. The target is r + γ V(o_{t+1}).",
+            ),
+            Wrong(
+                {"gamma * next_values": "0.9 * next_values"},
+                "You compute with a γ of your own. Use the argument `gamma`.",
+                also=(
+                    {"gamma * next_values": "0.99 * next_values"},
+                    {"gamma * next_values": "0.5 * next_values"},
+                ),
+            ),
+            Wrong(
+                {"gamma * next_values": "(1 - gamma) * next_values"},
+                "The factor is 1 − γ. It is γ.",
+            ),
+            Wrong(
+                {"gamma * next_values": "gamma**2 * next_values"},
+                "The value is discounted twice. It lies one step ahead: γ once.",
+            ),
+            Wrong(
+                {"return rewards + after": "return after"},
+                "The reward is missing: the target is what was paid, and then what comes after.",
+            ),
+            Wrong(
+                {"* next_values": "* next_values[:, :1]"},
+                "The values of environment 0 are used for all. Each column has its own.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "What `next_values` says counts where the world ended. There nothing comes after: "
+                "the "
+                "target is the reward alone.",
+                lambda given: {"next_values": given.next_values + given.terminated.float()},
+            ),
+            heeds(
+                "`truncated` changes the targets. To be cut by a time limit is no ending: "
+                "V(o_{t+1}) still says what would have come.",
+                lambda given: {"truncated": ~given.truncated},
+            ),
+            ignores(
+                "`terminated` has no effect: where the world ended, nothing comes after.",
+                lambda given: {"terminated": ~given.terminated},
+            ),
+            heeds(
+                "An entry changes with the reward or the flag of another one. Each step has its "
+                "own: "
+                "no sum, no `any`, no shift along an axis.",
+                lambda given: {
+                    "rewards": _changed(given.rewards, (0, 0)),
+                    "terminated": _changed(given.terminated, (0, 0)),
+                },
+            ),
+            scales(
+                "Rewards and values twice as large do not make the targets twice as large.",
+                lambda given: {
+                    "rewards": 2 * given.rewards,
+                    "next_values": 2 * given.next_values,
+                },
             ),
         ),
         hints=(
@@ -677,6 +512,9 @@ EXERCISES = (
             "rewards + gamma * next_values * ~terminated. `truncated` is not used: to be cut "
             "changes nothing in what would have come.",
         ),
+        praise="The critic now teaches itself: a guess is mended by the next one, one step later.",
+        minutes=10,
+        difficulty=1,
     ),
     Exercise(
         id="1.2",
@@ -685,67 +523,171 @@ EXERCISES = (
         cases=_two_heads_cases,
         wrong=(
             Wrong(
-                ValuesKeepAnAxis,
+                {".squeeze(-1)": ""},
                 "The values have one axis too many: (T, N, 1) for (T, N). Minus targets (T, N) "
                 "that "
                 "is an error at best; where T = N, or N = 1, it trains without a word, every state "
                 "towards everybody's targets. Take the last axis away: .squeeze(-1).",
             ),
             Wrong(
-                SqueezesEveryAxis,
+                {".squeeze(-1)": ".squeeze()"},
                 "squeeze() takes away every axis of length 1, also T or N where one of them is 1, "
                 "as with one environment. Say which one: .squeeze(-1).",
             ),
             Wrong(
-                ProbabilitiesForLogits,
+                {
+                    "return self.policy_head(features)": "return "
+                    "self.policy_head(features).softmax(dim=-1)"
+                },
                 "You return probabilities. Everything that follows takes logits and makes the "
                 "softmax itself; a softmax of a softmax never gets certain.",
             ),
             Wrong(
-                HeadsInTheOtherOrder,
+                {
+                    "return self.policy_head(features), "
+                    "self.value_head(features).squeeze(-1)": "return "
+                    "self.value_head(features).squeeze(-1), "
+                    "self.policy_head(features)"
+                },
                 "The two are in the wrong order: logits first, then values.",
             ),
             Wrong(
-                OpinionOutOfThinAir,
+                {
+                    "        self.policy_head.weight.data *= 0.01\n        "
+                    "self.policy_head.bias.data.zero_()\n": ""
+                },
                 "All is right but the start: this policy begins with an opinion, from the policy "
                 "head's random weights. Make them small, times 0.01, and its bias 0.",
+                also=(
+                    {
+                        "self.policy_head.weight.data *= 0.01": "self.value_head.weight.data *= "
+                        "0.01",
+                        "self.policy_head.bias": "self.value_head.bias",
+                    },
+                ),
             ),
             Wrong(
-                CriticCannotTeachTheTorso,
+                {"self.value_head(features)": "self.value_head(features.detach())"},
                 "The values have no gradient in the torso. With a shared torso the critic teaches "
                 "it too; leave the detach() out.",
             ),
             Wrong(
-                ActorCannotTeachTheTorso,
+                {"self.policy_head(features)": "self.policy_head(features.detach())"},
                 "The logits have no gradient in the torso: only the critic would teach it. Leave "
                 "the "
                 "detach() out.",
             ),
             Wrong(
-                ModuleNotBegun,
+                {"        super().__init__()\n": ""},
                 "PyTorch says: cannot assign module before Module.__init__() call. The first line "
                 "of __init__ is super().__init__(): it makes the place where a module keeps its "
                 "layers.",
             ),
             Wrong(
-                TwoActionsInEveryWorld,
+                {"nn.Linear(width, num_actions)": "nn.Linear(width, 2)"},
                 "The policy head always has 2 outputs. It needs num_actions of them: other worlds "
                 "have more actions than the corridor.",
             ),
             Wrong(
-                AValueForEveryAction,
+                {"nn.Linear(width, 1)": "nn.Linear(width, num_actions)", ".squeeze(-1)": ""},
                 "The value head gives a number for every action. V(o) is one number for an "
                 "observation: nn.Linear(width, 1), and then its last axis away.",
             ),
             Wrong(
-                ValuesCannotBeNegative,
+                {".squeeze(-1)": ".squeeze(-1).relu()"},
                 "There is a relu after the value head. A value can be any number, also a negative "
                 "one: the head is linear.",
             ),
             Wrong(
-                MethodsGiveThePair,
+                {
+                    "self(observations)[0]": "self(observations)",
+                    "self(observations)[1]": "self(observations)",
+                },
                 "logits() and values() return both outputs. Each is one half of what forward "
                 "gives.",
+            ),
+            Wrong(
+                {"self(observations)[0]": "self(observations)[0].detach()"},
+                "logits() is cut from the graph: nothing that is computed from it could teach the "
+                "network. Leave out `no_grad` and `detach`; whoever only acts switches gradients "
+                "off.",
+            ),
+            Wrong(
+                {"self(observations)[1]": "self(observations)[1].detach()"},
+                "values() is cut from the graph: nothing that is computed from it could teach the "
+                "network. Leave out `no_grad` and `detach`; whoever needs constants detaches them.",
+            ),
+            Wrong(
+                {
+                    "self(observations)[0]": "self(observations)[1]",
+                    "self(observations)[1]": "self(observations)[0]",
+                },
+                "logits() and values() are exchanged: forward gives logits first, then values.",
+            ),
+            Wrong(
+                {"        self.policy_head.bias.data.zero_()\n": ""},
+                "The policy head's weights are small, but its bias is still random: with it the "
+                "policy begins with an opinion. Make the bias 0.",
+            ),
+            Wrong(
+                {"        self.policy_head.weight.data *= 0.01\n": ""},
+                "The policy head's bias is 0, but its weights are as large as they were drawn: "
+                "the policy begins with an opinion. Make them small, times 0.01.",
+            ),
+            Wrong(
+                {
+                    "return self.policy_head(features)": "return "
+                    "self.policy_head(features).log_softmax(dim=-1)"
+                },
+                "These are log-probabilities. Logits come out of the head as they are; the "
+                "softmax is made by whoever uses them.",
+            ),
+            Wrong(
+                {"return self.policy_head(features)": "return self.policy_head(features).relu()"},
+                "There is a relu or the like after the policy head. A logit can be any number: "
+                "the head is linear.",
+                also=(
+                    {
+                        "return self.policy_head(features)": "return "
+                        "self.policy_head(features).tanh()"
+                    },
+                ),
+            ),
+            Wrong(
+                {".squeeze(-1)": ".squeeze(-1).tanh()"},
+                "There is a tanh after the value head. A value can be any number: the head is "
+                "linear.",
+                also=({".squeeze(-1)": ".squeeze(-1).sigmoid()"},),
+            ),
+            Wrong(
+                {"self.torso(observations)\n": "self.torso(observations).relu()\n"},
+                "There is a relu between torso and heads. The torso's features are handed to the "
+                "heads as they are.",
+                also=({"self.torso(observations)\n": "self.torso(observations).tanh()\n"},),
+            ),
+            Wrong(
+                OneHead,
+                "This is one linear layer of num_actions + 1 outputs. It computes what two heads "
+                "compute, and would serve as well; but two are asked for, policy_head and "
+                "value_head, since the one begins small and the other does not.",
+            ),
+            Wrong(
+                NoBias,
+                "The policy head has no bias. At first that makes no difference, since a bias "
+                "begins as 0; but this head could not learn that an action is good everywhere. "
+                "Leave bias=False out.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "What it gives for one observation changes with another one of the batch. Each "
+                "has its "
+                "own features, its own logits and its own value.",
+                lambda given: (
+                    {"observations": _changed(given.observations, (0,) * given.observations.dim())}
+                    if given.observations.dim() > 1
+                    else {}
+                ),
             ),
         ),
         hints=(
@@ -757,21 +699,29 @@ EXERCISES = (
             "features = self.torso(observations); return self.policy_head(features), "
             "self.value_head(features).squeeze(-1)",
         ),
+        praise="One torso, two opinions: what to do, and how good it is here. Every agent from "
+        "now on is this network.",
+        minutes=15,
+        difficulty=2,
     ),
     Exercise(
         id="1.3",
         title="the loss of actor and critic",
         reference=actor_critic_loss,
+        form=loss_in_steps,
         cases=_loss_cases,
         wrong=(
             Wrong(
-                advantage_not_detached,
-                "The advantage is not detached in the actor's loss, so that the actor's loss moves "
-                "the value head: it makes V worse where that makes the loss smaller. Values and "
-                "numbers all look right; the gradient is not.",
+                {
+                    "advantages = (returns - values).detach()": "advantages = returns.detach() - "
+                    "values"
+                },
+                "The advantage is not detached in the actor's loss, so that the actor's loss "
+                "moves the value head: it makes V worse where that makes the loss smaller. Detach "
+                "it: (returns - values).detach().",
             ),
             Wrong(
-                advantage_not_detached_nor_its_target,
+                {"advantages = (returns - values).detach()": "advantages = returns - values"},
                 "The advantage in the actor's loss is not detached. Through it the loss would move "
                 "V, "
                 "and the targets too, where it has only log π to move. Detach the whole "
@@ -779,101 +729,248 @@ EXERCISES = (
                 "(returns - values).detach().",
             ),
             Wrong(
-                only_the_value_detached_for_the_actor,
+                {
+                    "advantages = (returns - values).detach()": "advantages = returns - "
+                    "values.detach()"
+                },
                 "In the actor's loss V is detached, but the target is not: a gradient flows into "
                 "it. "
                 "Detach the whole difference: (returns - values).detach().",
             ),
             Wrong(
-                only_the_value_detached_anywhere,
-                "V is detached for the actor, as it should be; the targets are nowhere. Both "
-                "losses "
-                "send a gradient into them: returns.detach() in both.",
-            ),
-            Wrong(
-                nothing_detached,
-                "Nothing is detached. In the actor's loss the advantage is a constant, and in both "
-                "losses the returns are: they are targets, not something to be moved.",
-            ),
-            Wrong(
-                targets_not_detached,
+                {"targets = returns.detach()": "targets = returns"},
                 "A gradient flows into the returns through the critic's loss: it would move the "
                 "target to the prediction. Detach the returns there too.",
             ),
             Wrong(
-                critic_detached,
+                {"(targets - values).square()": "(targets - values.detach()).square()"},
                 "The detached advantage has found its way into the critic's loss: nothing teaches "
                 "the critic any more. Detach it for the actor, not for the critic.",
             ),
             Wrong(
-                actor_upside_down,
+                {"-(log_pi": "(log_pi"},
                 "The actor's sign is flipped. The loss is made small; for a step with a positive "
                 "advantage log π has to become large.",
             ),
             Wrong(
-                weighted_by_the_target,
+                {"advantages = (returns - values).detach()": "advantages = targets"},
                 "log π is weighted by the target. Weigh it by the advantage, the target minus what "
                 "the critic expected: 3.7 is good news only if 2 was expected.",
             ),
             Wrong(
-                probability_for_its_logarithm,
+                {"pi.log_prob(actions)": "pi.log_prob(actions).exp()"},
                 "That is π, not log π. Its gradient is π times too small, so that rare actions "
                 "learn hardly anything.",
             ),
             Wrong(
-                sums_for_means,
+                {"advantages).mean()": "advantages).sum()", "square().mean()": "square().sum()"},
                 "These are sums over the rollout. This book takes means, so that the gradient's "
                 "scale does not depend on T and N.",
+                also=(
+                    {
+                        "advantages).mean()": "advantages).sum()",
+                        "square().mean()": "square().sum()",
+                        "entropy().mean()": "entropy().sum()",
+                    },
+                ),
             ),
             Wrong(
-                value_summed,
+                {"square().mean()": "square().sum()"},
                 "The critic's loss is a sum, the actor's a mean. With a sum the critic would count "
                 "T · N times as much. Both are means.",
             ),
             Wrong(
-                half_twice,
+                {"square().mean()": "square().mean() / 2"},
                 "The critic's loss has a factor ½ of its own. value_weight is that factor already: "
                 "Loss.value is the mean of (R − V)² itself.",
             ),
             Wrong(
-                value_weight_always_a_half,
+                {"value_weight * value": "0.5 * value"},
                 "The critic's loss always counts one half. value_weight is an argument, and 0.5 "
                 "only "
                 "its default: use it.",
             ),
             Wrong(
-                value_weight_forgotten,
+                {"value_weight * value": "value"},
                 "value_weight is not used: the total is policy + value_weight · value.",
             ),
             Wrong(
-                value_part_weighted_too,
+                {
+                    "value = (targets": "value = value_weight * (targets",
+                    "value_weight * value\n": "value\n",
+                },
                 "Loss.value is to be the mean of (R − V)² itself. Weigh it in the total alone.",
             ),
             Wrong(
-                entropy_in_the_total,
+                {"value_weight * value\n": "value_weight * value - 0.01 * entropy\n"},
                 "The entropy is in the total. Here it is only reported; what it is good for in a "
                 "loss is chapter 03.",
             ),
             Wrong(
-                probabilities_taken_for_logits,
+                {"Categorical(logits=logits)": "Categorical(logits=logits.softmax(dim=-1))"},
                 "A softmax of a softmax: Categorical(logits=…) makes the softmax itself. Hand the "
                 "logits over as they are.",
             ),
             Wrong(
-                logits_taken_for_probabilities,
+                {"Categorical(logits=logits)": "Categorical(logits)"},
                 "Categorical's first argument is probabilities, and it wants them positive. Write "
                 "Categorical(logits=logits).",
             ),
             Wrong(
-                parts_cut_from_the_graph,
-                "The numbers are right, and so is the total. But policy, value and entropy are cut "
-                "from the graph, and this chapter asks for the gradients of the parts too. Return "
-                "them as they are.",
+                {
+                    "Loss(total, policy, value, entropy)": "Loss(total, policy.detach(), "
+                    "value.detach(), entropy.detach())"
+                },
+                "policy, value and entropy are cut from the graph, and this chapter asks for the "
+                "gradients of the parts too. Return them as they are.",
             ),
             Wrong(
-                mean_of_all_before_the_square,
+                {".square().mean()": ".mean().square()"},
                 "You square the mean of the errors: errors of opposite sign cancel. First the "
                 "square, then the mean.",
+            ),
+            Wrong(
+                {"advantages).mean()": "advantages).sum()"},
+                "The actor's loss is a sum over the steps, the critic's a mean. With a sum the "
+                "actor would count T · N times as much. Both are means.",
+            ),
+            Wrong(
+                {"entropy().mean()": "entropy().sum()"},
+                "The entropy is a sum over the steps. It is their mean, as the other parts are.",
+            ),
+            Wrong(
+                {"entropy = pi": "entropy = -pi"}, "The entropy has the wrong sign: it is positive."
+            ),
+            Wrong(
+                {"pi.entropy().mean()": "-log_pi.mean()"},
+                "Loss.entropy is −log π of the actions taken, on average. Entropy is the mean "
+                "over all actions: pi.entropy().",
+            ),
+            Wrong(
+                {"(targets - values).square()": "(targets - values).abs()"},
+                "The critic's loss is the size of the errors. It is their square.",
+            ),
+            Wrong(
+                {"(targets - values).square()": "(targets - values)"},
+                "The critic's errors are not squared: those of opposite sign cancel.",
+            ),
+            Wrong(
+                {"policy + value_weight": "policy - value_weight"},
+                "The critic's loss is subtracted in the total: the critic would be made worse. "
+                "Add it.",
+            ),
+            Wrong(
+                {"policy + value_weight * value": "value_weight * policy + value"},
+                "value_weight is the weight of the critic's loss, not of the actor's.",
+            ),
+            Wrong(
+                {"value = (targets": "value = value_weight * (targets"},
+                "value_weight comes in twice: in Loss.value and again in the total. Loss.value is "
+                "the mean of (R − V)² itself.",
+            ),
+            Wrong(
+                {"policy + value_weight * value": "policy"},
+                "The total is the actor's loss alone: nothing teaches the critic. Add "
+                "value_weight · value.",
+            ),
+            Wrong(
+                {"log_prob(actions)": "log_prob(pi.probs.argmax(dim=-1))"},
+                "log π is that of the likeliest action. Take the one that was taken: actions.",
+            ),
+            Wrong(
+                {"log_prob(actions)": "log_prob(0 * actions)"},
+                "log π is always that of the first action. Take the one that was taken: actions.",
+            ),
+            Wrong(
+                {
+                    "advantages = (returns - values).detach()": "advantages = (returns - "
+                    "values).detach()\n    "
+                    "advantages = (advantages - "
+                    "advantages.mean()) / "
+                    "(advantages.std() + 1e-8)"
+                },
+                "The advantages are normalised. Many programs do that; then the gradient is "
+                "another one (and of a single step nothing is left). Take them as they are.",
+                also=(
+                    {
+                        "advantages = (returns - values).detach()": "advantages = (returns - "
+                        "values).detach()\n    "
+                        "advantages = (advantages - "
+                        "advantages.mean()) / "
+                        "(advantages.std(correction=0) "
+                        "+ 1e-8)"
+                    },
+                ),
+            ),
+            Wrong(
+                {
+                    "advantages = (returns - values).detach()": "advantages = (returns - "
+                    "values).detach()\n    "
+                    "advantages = advantages - "
+                    "advantages.mean()"
+                },
+                "The mean is subtracted from the advantages. Take them as they are: V is their "
+                "baseline already.",
+            ),
+            Wrong(
+                {"advantages = (returns - values).detach()": "advantages = values.detach()"},
+                "log π is weighted by the critic's value. Weigh it by the advantage: what came, "
+                "minus what the critic expected.",
+            ),
+            Wrong(
+                {
+                    "advantages = (returns - values).detach()": "advantages = (returns - "
+                    "values).detach().abs()"
+                },
+                "The advantages have lost their sign. Where one is negative, the action has to "
+                "become rarer.",
+            ),
+            Wrong(
+                {
+                    "advantages = (returns - values).detach()": "advantages = (returns - "
+                    "values).detach().square()"
+                },
+                "log π is weighted by the square of the advantage: bad news would count as good "
+                "news.",
+            ),
+            Wrong(
+                {"(log_pi * advantages).mean()": "log_pi.mean() * advantages.mean()"},
+                "The means are taken before they are multiplied: every action is weighed by all "
+                "advantages together. Multiply step by step, then take the mean.",
+            ),
+            Wrong(
+                {"Loss(total, policy, value, entropy)": "Loss(total, value, policy, entropy)"},
+                "policy and value are exchanged in the Loss: total, policy, value, entropy.",
+            ),
+            Wrong(
+                {"log_pi * advantages": "advantages"},
+                "log π is missing in the actor's loss: the advantage alone moves nothing.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "It makes no difference which actions were taken.",
+                lambda given: {"actions": (given.actions + 1) % given.logits.shape[-1]},
+            ),
+            ignores(
+                "value_weight has no effect: it weighs the critic's loss in the total.",
+                lambda given: {"value_weight": given.value_weight + 0.25},
+            ),
+            heeds(
+                "The order of the steps and environments matters. Each log π is to meet its own "
+                "advantage, each value its own return, and then a mean is taken over all.",
+                lambda given: _shuffled(given, "logits", "values", "actions", "returns"),
+            ),
+            heeds(
+                "Adding the same number to all logits of a step changes the loss. To a softmax "
+                "that "
+                "makes no difference: is Categorical(logits=…) given the logits?",
+                lambda given: {"logits": given.logits + 1},
+            ),
+            heeds(
+                "The actor's loss changes when values and returns grow by the same number. What "
+                "counts is their difference.",
+                lambda given: {"values": given.values + 1, "returns": given.returns + 1},
             ),
         ),
         hints=(
@@ -884,58 +981,96 @@ EXERCISES = (
             "pi = Categorical(logits=logits) has pi.log_prob(actions) and pi.entropy(). Return "
             "Loss(policy + value_weight * value, policy, value, pi.entropy().mean()).",
         ),
+        praise="Two teachers in one number, and each moves only what it should.",
+        parts=("policy", "value", "entropy", "total"),
+        minutes=20,
+        difficulty=3,
     ),
     Exercise(
         id="1.4",
         title="bug hunt: the value of what came next",
         reference=values_after,
+        form=values_after_in_full,
         start=values_after_with_a_bug,
         cases=_values_after_cases,
         wrong=(
             Wrong(
-                values_after_with_a_bug,
+                {"torch.where(over, shown, following)": "following"},
                 "The next row is not always what came next. Where an episode was over, the next "
                 "row is the first observation of another one. Look at a row with `truncated`: "
                 "which observation did the world show there, and where is it kept?",
+                also=(
+                    {"(over, shown, following)": "(rollout.terminated, shown, following)"},
+                    {"(over, shown, following)": "(over, following, shown)"},
+                ),
             ),
             Wrong(
-                nothing_after_a_cut,
+                {"(over, shown, following)": "(over, 0.0, following)"},
                 "After a cut you put 0: that takes a time limit for an ending. The world would "
                 "have gone on from next_observations, and that has a value.",
+                also=({"(over, shown, following)": "(rollout.truncated, 0.0, shown)"},),
             ),
             Wrong(
-                last_row_followed_by_the_first,
+                {"last[None]": "values[:1].detach()"},
                 "The ends of episodes are right now, but the last row is not: roll() lets the "
                 "rollout's first observation follow it. Ask the model there too.",
             ),
             Wrong(
-                values_of_the_same_step,
+                {"torch.where(over, shown, following)": "values.detach()"},
                 "That is V(o_t). Asked is V(o_{t+1}), the value of what came next.",
             ),
             Wrong(
-                asks_before_the_step,
+                {"(over, shown, following)": "(over, values.detach(), following)"},
                 "Where an episode was over you take V(o_t), from before the step. The step led on "
                 "to next_observations.",
             ),
             Wrong(
                 gradient_into_the_target,
-                "The numbers are right, but a gradient flows into them: the critic would move its "
-                "targets to its predictions. Put torch.no_grad() around the model, or detach().",
+                "A gradient flows into the targets: the critic would move them to its "
+                "predictions. Put torch.no_grad() around the model, or detach().",
             ),
             Wrong(
-                gradient_into_the_next_row,
-                "The numbers are right, but a gradient flows into the rows that you took from "
-                "`values`. They are targets now: values.detach().",
+                {"values[1:].detach()": "values[1:]"},
+                "A gradient flows into the rows that you took from `values`. They are targets "
+                "now: values.detach().",
             ),
             Wrong(
-                gradient_only_where_it_ended,
-                "The numbers are right, but where an episode was over a gradient flows into the "
-                "model. They are targets too: put that call under torch.no_grad() as well.",
+                {
+                    "        shown = "
+                    "model.values(rollout.next_observations)\n": "        pass\n    "
+                    "shown = "
+                    "model.values(rollout.next_observations)\n"
+                },
+                "Where an episode was over a gradient flows into the model. They are targets too: "
+                "put that call under torch.no_grad() as well.",
             ),
             Wrong(
-                nothing_but_after_a_cut,
+                {"(over, shown, following)": "(rollout.truncated, shown, 0.0)"},
                 "Now there is a value only where a time limit cut. Every step needs the value of "
                 "what came next.",
+            ),
+            Wrong(
+                {"rollout.next_observations[-1]": "rollout.observations[-1]"},
+                "In the last row you take V(o_t), from before the step. The step led on to "
+                "next_observations[-1].",
+            ),
+            Wrong(
+                {"last[None]": "torch.zeros_like(last)[None]"},
+                "Nothing is said to follow the last row. Ask the model there: it goes on in the "
+                "next rollout.",
+            ),
+            Wrong(
+                {"values[1:].detach(), last[None]": "last[None], values[1:].detach()"},
+                "The rows have not moved: V(o_{t+1}) belongs into row t, and what follows the "
+                "last row to the end.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "Where an episode was over, what you return still changes with the next row's "
+                "value, "
+                "which belongs to another episode.",
+                lambda given: {"values": _after_an_end_changed(given.values, given.rollout)},
             ),
         ),
         hints=(
@@ -946,5 +1081,9 @@ EXERCISES = (
             "with torch.no_grad(): return model.values(rollout.next_observations). To ask only "
             "where it is needed, as the reference does, saves time.",
         ),
+        praise="A target is a constant, and it looks at what the world showed, not at the next "
+        "row.",
+        minutes=15,
+        difficulty=2,
     ),
 )

@@ -4,16 +4,17 @@ An exercise's reference is the package's own function where the package has it; 
 here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, repeat
-from typing import Any, NamedTuple
+import sys
+from collections.abc import Callable, Sequence
+from itertools import chain, count, repeat
+from typing import Any
 
 import gymnasium as gym
 import torch
 from torch import Tensor
 from torch.distributions import Categorical
 
-from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores, scales
 from a3c_lib.reinforce import discounted_returns, reinforce_loss
 from a3c_lib.worlds.envs import LEFT, RIGHT, Corridor
 
@@ -22,6 +23,10 @@ Choose = Callable[[Any], Any]  # observation → action
 ValueOf = Callable[[Any], float]  # observation → what is still to come from there
 
 MOST_RESETS = 50  # in a check; a loop that never ends is stopped
+NEVER_RESET = (
+    "the environment that is handed in was never reset: is another one played, one of the "
+    "notebook's?"
+)
 AFTER_THE_END = "step() after a step that said terminated: the episode was over, the loop goes on"
 
 # 0.1 A gradient that flows where it should
@@ -32,29 +37,11 @@ def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
     return ((prediction - target.detach()) ** 2).sum()
 
 
-def target_not_detached(prediction: Tensor, target: Tensor) -> Tensor:
-    return ((prediction - target) ** 2).sum()
-
-
-def prediction_detached(prediction: Tensor, target: Tensor) -> Tensor:
-    return ((prediction.detach() - target) ** 2).sum()
-
-
-def both_detached(prediction: Tensor, target: Tensor) -> Tensor:
-    return ((prediction - target) ** 2).sum().detach()
-
-
-def mean_of_squares(prediction: Tensor, target: Tensor) -> Tensor:
-    return ((prediction - target.detach()) ** 2).mean()
-
-
-def square_of_the_sum(prediction: Tensor, target: Tensor) -> Tensor:
-    error: Tensor = (prediction - target.detach()).sum() ** 2
-    return error
-
-
-def not_summed(prediction: Tensor, target: Tensor) -> Tensor:
-    return (prediction - target.detach()) ** 2
+def squared_error_in_steps(prediction: Tensor, target: Tensor) -> Tensor:
+    constant = target.detach()
+    error = prediction - constant
+    squares = error**2
+    return squares.sum()
 
 
 def _squared_error_cases() -> list[Case]:
@@ -80,41 +67,6 @@ def play_episode(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool
     return rewards, terminated
 
 
-def goes_on_after_a_cut(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    observation, _ = env.reset(seed=seed)
-    rewards, terminated = [], False
-    while not terminated:
-        observation, reward, terminated, _, _ = env.step(choose(observation))
-        rewards.append(float(reward))
-    return rewards, terminated
-
-
-def a_cut_is_an_ending(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    rewards, _ = play_episode(env, choose, seed)
-    return rewards, True
-
-
-def stops_only_when_both_flags_are_true(
-    env: Env, choose: Choose, seed: int
-) -> tuple[list[float], bool]:
-    observation, _ = env.reset(seed=seed)
-    rewards = []
-    terminated = truncated = False
-    while not (terminated and truncated):
-        observation, reward, terminated, truncated, _ = env.step(choose(observation))
-        rewards.append(float(reward))
-    return rewards, terminated
-
-
-def goes_on_after_an_ending(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    observation, _ = env.reset(seed=seed)
-    rewards, truncated = [], False
-    while not truncated:
-        observation, reward, terminated, truncated, _ = env.step(choose(observation))
-        rewards.append(float(reward))
-    return rewards, terminated
-
-
 def expects_four_things_from_a_step(
     env: Env, choose: Choose, seed: int
 ) -> tuple[list[float], bool]:
@@ -124,82 +76,6 @@ def expects_four_things_from_a_step(
         observation, reward, over, _ = env.step(choose(observation))  # type: ignore[misc]
         rewards.append(float(reward))
     return rewards, over
-
-
-def returns_within_the_loop(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    observation, _ = env.reset(seed=seed)
-    observation, reward, terminated, _, _ = env.step(choose(observation))
-    return [float(reward)], terminated
-
-
-def acts_at_random(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    env.reset(seed=seed)
-    rewards = []
-    terminated = truncated = False
-    while not (terminated or truncated):
-        _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
-        rewards.append(float(reward))
-    return rewards, terminated
-
-
-def only_the_rewards(env: Env, choose: Choose, seed: int) -> list[float]:
-    return play_episode(env, choose, seed)[0]
-
-
-def says_truncated(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    observation, _ = env.reset(seed=seed)
-    rewards = []
-    terminated = truncated = False
-    while not (terminated or truncated):
-        observation, reward, terminated, truncated, _ = env.step(choose(observation))
-        rewards.append(float(reward))
-    return rewards, truncated
-
-
-def says_whether_it_was_cut(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    rewards, terminated = play_episode(env, choose, seed)
-    return rewards, not terminated
-
-
-def last_reward_lost(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    rewards, terminated = play_episode(env, choose, seed)
-    return rewards[:-1], terminated
-
-
-def always_the_first_observation(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    observation, _ = env.reset(seed=seed)
-    rewards = []
-    terminated = truncated = False
-    while not (terminated or truncated):
-        _, reward, terminated, truncated, _ = env.step(choose(observation))
-        rewards.append(float(reward))
-    return rewards, terminated
-
-
-def seed_forgotten(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    del seed
-    observation, _ = env.reset()
-    rewards = []
-    terminated = truncated = False
-    while not (terminated or truncated):
-        observation, reward, terminated, truncated, _ = env.step(choose(observation))
-        rewards.append(float(reward))
-    return rewards, terminated
-
-
-def only_the_sum(env: Env, choose: Choose, seed: int) -> tuple[float, bool]:
-    rewards, terminated = play_episode(env, choose, seed)
-    return sum(rewards), terminated
-
-
-def info_taken_for_the_observation(env: Env, choose: Choose, seed: int) -> tuple[list[float], bool]:
-    observation: Any = env.reset(seed=seed)
-    rewards = []
-    terminated = truncated = False
-    while not (terminated or truncated):
-        observation, reward, terminated, truncated, _ = env.step(choose(observation))
-        rewards.append(float(reward))
-    return rewards, terminated
 
 
 class ForChoose(gym.Space[Any]):
@@ -227,7 +103,7 @@ class Scripted(gym.Env[int, float]):
         self.episodes = chain(episodes, repeat(episodes[-1]))
         self.action_space = ForChoose()
         self.rewards: Sequence[float] = ()
-        self.steps = self.resets = 0
+        self.first = self.steps = self.resets = 0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -235,9 +111,14 @@ class Scripted(gym.Env[int, float]):
         self.resets += 1
         if self.resets > MOST_RESETS:
             raise RuntimeError(f"reset() for the {self.resets}th time: where should this end?")
+        if self.resets > 1 and not self.steps and seed is None:
+            return self.first, {}  # seeded, and at once reset anew: nothing was played in between
         self.rewards, self.limit = next(self.episodes)
         self.first, self.steps = -100 if seed is None else seed, 0
         return self.first, {}
+
+    def render(self) -> None:
+        """There is nothing to be seen."""
 
     def step(self, action: float) -> tuple[int, float, bool, bool, dict[str, Any]]:
         if self.steps == len(self.rewards):
@@ -283,14 +164,31 @@ def _in_corridor(play: Any, actions: Sequence[int], limit: int) -> Any:
     def choose(observation: Any) -> int:
         return next(plan)
 
-    return play(env, choose, 0)
+    return _of_this(env, play(env, choose, 0))
+
+
+def _of_this(env: Any, played: Any) -> Any:
+    """What was played, if it was played in this environment."""
+    if not env.resets:
+        raise RuntimeError(NEVER_RESET)
+    return played
 
 
 def _in_script(play: Any, rewards: Sequence[float], limit: int | None, seed: int) -> Any:
-    def choose(observation: Any) -> Any:
-        return 10.0 * observation
+    """Each answer of `choose` is one more than the last, so that a question too many shows."""
+    asked = count()
+    env = Scripted((rewards, limit))
+    return _of_this(env, play(env, lambda observation: 10.0 * observation + next(asked), seed))
 
-    return play(Scripted((rewards, limit)), choose, seed)
+
+def _in_long_script(play: Any, rewards: Tensor) -> Any:
+    """More steps than any number that somebody would write down."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + 10 * len(rewards))  # an answer may call itself at every step
+    try:
+        return _in_script(play, rewards.tolist(), None, 0)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _play_episode_cases() -> list[Case]:
@@ -301,89 +199,31 @@ def _play_episode_cases() -> list[Case]:
         "the corridor, always right, cut in the step that reaches the goal": (right, 3),
     }
     scripts = {
-        "rewards 1, 2, 3, each plus 10 × the observation": ([1.0, 2.0, 3.0], None, 0),
+        "rewards 1, 2, 3, each plus 10 × the observation, and which action it is": (
+            [1.0, 2.0, 3.0],
+            None,
+            0,
+        ),
         "the same, cut after 2 steps, observations counted from the seed": ([1.0, 2.0, 3.0], 2, 7),
     }
     return [
         *(Case(label, *args, probe=_in_corridor) for label, args in walks.items()),
         *(Case(label, *args, probe=_in_script) for label, args in scripts.items()),
+        Case("an episode of 3001 steps", torch.ones(3001), probe=_in_long_script),
     ]
 
 
 # 0.3 Returns
 
 
-def undiscounted(rewards: Tensor, gamma: float) -> Tensor:
-    return rewards.flip(0).cumsum(0).flip(0)
-
-
-def one_return_for_all(rewards: Tensor, gamma: float) -> Tensor:
-    return discounted_returns(rewards, gamma)[:1].expand(len(rewards)).clone()
-
-
-def only_the_first_one(rewards: Tensor, gamma: float) -> Tensor:
-    return discounted_returns(rewards, gamma)[0]
-
-
-def runs_forwards(rewards: Tensor, gamma: float) -> Tensor:
-    G = torch.zeros_like(rewards)
-    running = torch.zeros((), dtype=rewards.dtype)
-    for t in range(len(rewards)):
-        running = rewards[t] + gamma * running
-        G[t] = running
-    return G
-
-
-def comes_out_reversed(rewards: Tensor, gamma: float) -> Tensor:
-    return discounted_returns(rewards, gamma).flip(0)
-
-
-def discounted_from_the_start(rewards: Tensor, gamma: float) -> Tensor:
-    return gamma ** torch.arange(len(rewards)) * discounted_returns(rewards, gamma)
-
-
-def own_reward_discounted(rewards: Tensor, gamma: float) -> Tensor:
-    return gamma * discounted_returns(rewards, gamma)
-
-
-def own_reward_left_out(rewards: Tensor, gamma: float) -> Tensor:
-    return discounted_returns(rewards, gamma) - rewards
-
-
-def only_the_next_reward(rewards: Tensor, gamma: float) -> Tensor:
-    return rewards + gamma * torch.cat([rewards[1:], torch.zeros_like(rewards[:1])])
-
-
-def single_terms(rewards: Tensor, gamma: float) -> Tensor:
-    return rewards * gamma ** torch.arange(len(rewards))
-
-
-def stops_before_the_first_step(rewards: Tensor, gamma: float) -> Tensor:
-    returns = discounted_returns(rewards, gamma)
-    returns[0] = 0.0
-    return returns
-
-
-def begins_before_the_last_step(rewards: Tensor, gamma: float) -> Tensor:
-    without_the_last = torch.cat([rewards[:-1], torch.zeros_like(rewards[-1:])])
-    return discounted_returns(without_the_last, gamma)
-
-
-def asks_for_returns_that_are_not_there_yet(rewards: Tensor, gamma: float) -> Tensor:
+def returns_in_a_loop(rewards: Tensor, gamma: float) -> Tensor:
+    T = len(rewards)
     returns = torch.zeros_like(rewards)
-    for t in range(len(rewards) - 1):
-        returns[t] = rewards[t] + gamma * returns[t + 1]
+    G = torch.zeros(())
+    for t in reversed(range(T)):
+        G = rewards[t] + gamma * G
+        returns[t] = G
     return returns
-
-
-def leaves_after_one_round(rewards: Tensor, gamma: float) -> Tensor:
-    returns = torch.zeros_like(rewards)
-    returns[-1] = rewards[-1]
-    return returns
-
-
-def gamma_is_always_0_9(rewards: Tensor, gamma: float) -> Tensor:
-    return discounted_returns(rewards, 0.9)
 
 
 def _discounted_returns_cases() -> list[Case]:
@@ -444,216 +284,21 @@ def average_return_with_a_bug(
     return sum(returns) / episodes
 
 
-def acts_on_the_last_episodes_end(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    returns = []
-    observation, _ = env.reset(seed=seed)
-    for _ in range(episodes):
-        rewards = []
-        terminated = truncated = False
-        while not (terminated or truncated):
-            observation, reward, terminated, truncated, _ = env.step(choose(observation))
-            rewards.append(float(reward))
-        G = 0.0 if terminated else value_of(observation)
-        for reward in reversed(rewards):
-            G = reward + gamma * G
-        returns.append(G)
-        env.reset()
-    return sum(returns) / episodes
-
-
-class _Played(NamedTuple):
-    """An episode, for the wrong answers below."""
-
-    rewards: list[float]
-    last: Any  # the observation it ended with
-    terminated: bool
-    truncated: bool
-
-
-def _episodes(env: Env, choose: Choose, episodes: int, seed: int) -> Iterator[_Played]:
-    observation, _ = env.reset(seed=seed)
-    for _ in range(episodes):
-        rewards = []
-        terminated = truncated = False
-        while not (terminated or truncated):
-            observation, reward, terminated, truncated, _ = env.step(choose(observation))
-            rewards.append(float(reward))
-        yield _Played(rewards, observation, terminated, truncated)
-        observation, _ = env.reset()
-
-
-def _discounted(rewards: Sequence[float], gamma: float, G: float) -> float:
-    for reward in reversed(rewards):
-        G = reward + gamma * G
-    return G
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def nothing_after_a_cut(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return _mean([_discounted(p.rewards, gamma, 0.0) for p in played])
-
-
-def looks_past_an_ending(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return _mean([_discounted(p.rewards, gamma, value_of(p.last)) for p in played])
-
-
-def every_truncation_is_a_cut(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return _mean(
-        [_discounted(p.rewards, gamma, value_of(p.last) if p.truncated else 0.0) for p in played]
-    )
-
-
-def the_flags_are_swapped(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return _mean(
-        [_discounted(p.rewards, gamma, 0.0 if p.truncated else value_of(p.last)) for p in played]
-    )
-
-
-def the_rest_is_not_discounted(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return _mean(
-        [
-            _discounted(p.rewards, gamma, 0.0) + (0.0 if p.terminated else value_of(p.last))
-            for p in played
-        ]
-    )
-
-
-def the_rest_is_one_step_too_near(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return _mean(
-        [
-            _discounted(p.rewards, gamma, 0.0)
-            + (0.0 if p.terminated else gamma ** (len(p.rewards) - 1) * value_of(p.last))
-            for p in played
-        ]
-    )
-
-
-def the_rest_is_one_step_too_far(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return _mean(
-        [
-            _discounted(p.rewards, gamma, 0.0 if p.terminated else gamma * value_of(p.last))
-            for p in played
-        ]
-    )
-
-
-def the_rest_is_discounted_once(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return _mean(
-        [
-            _discounted(p.rewards, gamma, 0.0) + (0.0 if p.terminated else gamma * value_of(p.last))
-            for p in played
-        ]
-    )
-
-
-def asks_only_after_an_ending(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return _mean(
-        [_discounted(p.rewards, gamma, value_of(p.last) if p.terminated else 0.0) for p in played]
-    )
-
-
-def plays_on_after_the_cut(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    returns = []
-    observation, _ = env.reset(seed=seed)
-    for _ in range(episodes):
-        rewards = []
-        terminated = False
-        while not terminated:
-            observation, reward, terminated, _, _ = env.step(choose(observation))
-            rewards.append(float(reward))
-        returns.append(_discounted(rewards, gamma, 0.0))
-        observation, _ = env.reset()
-    return _mean(returns)
-
-
-def the_same_seed_every_time(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    returns = []
-    for _ in range(episodes):
-        p = next(_episodes(env, choose, 1, seed))
-        returns.append(_discounted(p.rewards, gamma, 0.0 if p.terminated else value_of(p.last)))
-    return _mean(returns)
-
-
-def the_next_episode_is_asked(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    returns = []
-    observation, _ = env.reset(seed=seed)
-    for _ in range(episodes):
-        rewards = []
-        terminated = truncated = False
-        while not (terminated or truncated):
-            observation, reward, terminated, truncated, _ = env.step(choose(observation))
-            rewards.append(float(reward))
-        observation, _ = env.reset()
-        returns.append(_discounted(rewards, gamma, 0.0 if terminated else value_of(observation)))
-    return _mean(returns)
-
-
-def cut_episodes_are_thrown_away(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return _mean([_discounted(p.rewards, gamma, 0.0) for p in played if p.terminated])
-
-
-def cut_episodes_count_as_nothing(
-    env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int
-) -> float:
-    played = _episodes(env, choose, episodes, seed)
-    return sum(_discounted(p.rewards, gamma, 0.0) for p in played if p.terminated) / episodes
-
-
 def _average_of_scripted(
     average: Any,
     rewards: Sequence[Sequence[float]],
     cut_after: Sequence[int | None],
     heed: float = 0.0,
+    worth: float = 1.0,
 ) -> Any:
-    """Play each episode once. What is still to come from o_t is t + 1 in the first one.
+    """Play each episode once. What is still to come from o_t is t + `worth` in the first one.
 
     The action is `heed` times the observation it is chosen from, and the world adds it to the pay.
     """
     return average(
         Scripted(*zip(rewards, cut_after, strict=True)),
         choose=lambda observation: heed * observation,
-        value_of=lambda observation: observation + 1.0,
+        value_of=lambda observation: observation + worth,
         gamma=0.5,
         episodes=len(rewards),
         seed=0,
@@ -689,64 +334,10 @@ def log_pi(logits: Tensor, actions: Tensor) -> Tensor:
     return logits.log_softmax(dim=-1)[torch.arange(len(actions)), actions]
 
 
-def probabilities_instead(logits: Tensor, actions: Tensor) -> Tensor:
-    return log_pi(logits, actions).exp()
-
-
-def logits_instead(logits: Tensor, actions: Tensor) -> Tensor:
-    return logits[torch.arange(len(actions)), actions]
-
-
-def log_of_the_logits(logits: Tensor, actions: Tensor) -> Tensor:
-    return logits.log()[torch.arange(len(actions)), actions]
-
-
-def softmax_over_time(logits: Tensor, actions: Tensor) -> Tensor:
-    return logits.log_softmax(dim=0)[torch.arange(len(actions)), actions]
-
-
-def of_the_likeliest_action(logits: Tensor, actions: Tensor) -> Tensor:
-    return logits.log_softmax(dim=-1).amax(dim=-1)
-
-
-def of_every_action(logits: Tensor, actions: Tensor) -> Tensor:
-    return logits.log_softmax(dim=-1)
-
-
-def every_step_with_every_action(logits: Tensor, actions: Tensor) -> Tensor:
-    return logits.log_softmax(dim=-1)[:, actions]
-
-
-def one_column_too_many(logits: Tensor, actions: Tensor) -> Tensor:
-    return log_pi(logits, actions)[:, None]
-
-
-def rows_instead_of_columns(logits: Tensor, actions: Tensor) -> Tensor:
-    return logits.log_softmax(dim=-1)[actions]
-
-
-def the_sign_of_a_cross_entropy(logits: Tensor, actions: Tensor) -> Tensor:
-    return -log_pi(logits, actions)
-
-
-def cross_entropy_as_it_comes(logits: Tensor, actions: Tensor) -> Tensor:
-    return -log_pi(logits, actions).mean()
-
-
-def averaged_over_the_steps(logits: Tensor, actions: Tensor) -> Tensor:
-    return log_pi(logits, actions).mean()
-
-
-def summed_over_the_steps(logits: Tensor, actions: Tensor) -> Tensor:
-    return log_pi(logits, actions).sum()
-
-
-def squeezes_too_much(logits: Tensor, actions: Tensor) -> Tensor:
-    return log_pi(logits, actions).squeeze()
-
-
-def softmax_twice(logits: Tensor, actions: Tensor) -> Tensor:
-    return log_pi(logits.softmax(dim=-1), actions)
+def log_pi_in_steps(logits: Tensor, actions: Tensor) -> Tensor:
+    steps = torch.arange(len(actions))
+    log_probabilities = logits.log_softmax(dim=-1)
+    return log_probabilities[steps, actions]
 
 
 def logits_taken_for_probabilities(logits: Tensor, actions: Tensor) -> Tensor:
@@ -754,22 +345,9 @@ def logits_taken_for_probabilities(logits: Tensor, actions: Tensor) -> Tensor:
     return taken
 
 
-def logarithm_of_a_rounded_0(logits: Tensor, actions: Tensor) -> Tensor:
-    return logits.softmax(dim=-1).log()[torch.arange(len(actions)), actions]
-
-
-def exponentials_too_large(logits: Tensor, actions: Tensor) -> Tensor:
-    taken = logits[torch.arange(len(actions)), actions]
-    return taken - logits.exp().sum(dim=-1).log()
-
-
 def distribution_of_rounded_probabilities(logits: Tensor, actions: Tensor) -> Tensor:
     taken: Tensor = Categorical(probs=logits.softmax(dim=-1)).log_prob(actions)
     return taken
-
-
-def gradient_cut_off(logits: Tensor, actions: Tensor) -> Tensor:
-    return log_pi(logits, actions).detach()
 
 
 def _log_pi_cases() -> list[Case]:
@@ -790,54 +368,10 @@ def _actions(seed: int, T: int, A: int) -> Tensor:
 # 0.6 The loss
 
 
-def makes_good_actions_rarer(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    return (returns.detach() * log_probabilities).sum()
-
-
-def mean_over_the_steps(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    return -(returns.detach() * log_probabilities).mean()
-
-
-def returns_not_detached(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    return -(returns * log_probabilities).sum()
-
-
-def log_probabilities_detached(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    return -(returns * log_probabilities.detach()).sum()
-
-
-def probabilities_for_logarithms(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    return -(returns.detach() * log_probabilities.exp()).sum()
-
-
-def sums_before_it_multiplies(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    return -returns.detach().sum() * log_probabilities.sum()
-
-
-def one_return_weighs_all(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    return -returns.detach()[0] * log_probabilities.sum()
-
-
-def returns_left_out(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    return -log_probabilities.sum()
-
-
-def one_number_for_each_step(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    return -(returns.detach() * log_probabilities)
-
-
-def discounts_again(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    discounts = 0.9 ** torch.arange(len(returns))
-    return -(discounts * returns.detach() * log_probabilities).sum()
-
-
-def logarithm_twice(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    return -(returns.detach() * log_probabilities.log()).sum()
-
-
-def returns_normalised(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    G = returns.detach()
-    return -((G - G.mean()) / (G.std() + 1e-8) * log_probabilities).sum()
+def loss_in_steps(log_probabilities: Tensor, returns: Tensor) -> Tensor:
+    weights = returns.detach()
+    terms = weights * log_probabilities
+    return -terms.sum()
 
 
 def _reinforce_loss_cases() -> list[Case]:
@@ -859,35 +393,97 @@ def _leaf(values: Any, log: bool = False) -> Tensor:
     return (tensor.log() if log else tensor).detach().clone().requires_grad_()
 
 
+def _plus_one_at(numbers: Tensor, place: int | tuple[int, int]) -> Tensor:
+    changed = numbers.detach().clone()
+    changed[place] += 1
+    return changed
+
+
+def _some_cut(given: Any) -> bool:
+    """Whether an episode of a case is cut before the world ends it."""
+    return any(
+        limit is not None and limit < len(rewards)
+        for rewards, limit in zip(given.rewards, given.cut_after, strict=True)
+    )
+
+
 EXERCISES = (
     Exercise(
         id="0.1",
         title="a gradient that flows where it should",
         reference=squared_error,
+        form=squared_error_in_steps,
         cases=_squared_error_cases,
         wrong=(
             Wrong(
-                target_not_detached,
+                {"target.detach()": "target"},
                 "The target gets a gradient too: an optimiser would move it to the prediction. "
                 "Cut it out of the graph with target.detach().",
             ),
             Wrong(
-                prediction_detached,
+                {
+                    "target.detach()": "target",
+                    "prediction - constant": "prediction.detach() - constant",
+                },
                 "You detached the prediction, which is what is to be moved. Detach the target.",
             ),
             Wrong(
-                both_detached,
+                {"prediction - constant": "prediction.detach() - constant"},
                 "The value is right, but no gradient flows at all: neither into the prediction nor "
                 "into the target. Detach the target only. (.item(), .data, a detach at the end and "
                 "torch.no_grad() all have this effect.)",
             ),
-            Wrong(mean_of_squares, "That is the mean of the squares. Sum them."),
             Wrong(
-                square_of_the_sum,
+                {"squares.sum()": "squares.mean()"}, "That is the mean of the squares. Sum them."
+            ),
+            Wrong(
+                {"error**2": "error.sum() ** 2", "squares.sum()": "squares"},
                 "You square the sum of the differences: errors of opposite sign cancel. Square "
                 "each, then sum.",
             ),
-            Wrong(not_summed, "You return one square for each number. A loss is one number: sum."),
+            Wrong(
+                {"squares.sum()": "squares"},
+                "You return one square for each number. A loss is one number: sum.",
+            ),
+            Wrong(
+                {"error**2": "error"},
+                "The differences are not squared: those of opposite sign cancel, and the "
+                "smallest sum is not the best prediction.",
+            ),
+            Wrong(
+                {"error**2": "error.abs()"},
+                "These are the sizes of the differences. Asked for are their squares: twice as "
+                "far off counts four times.",
+            ),
+            Wrong(
+                {"squares.sum()": "squares.sum() / 2"},
+                "There is a factor ½. Many books have it; here the sum of the squares is asked "
+                "for as it is.",
+            ),
+            Wrong(
+                {"squares.sum()": "squares.sum().sqrt()"},
+                "You take the root of the sum. Asked for is the sum of the squares itself.",
+            ),
+            Wrong(
+                {"squares.sum()": "-squares.sum()"},
+                "The sign is wrong: an optimiser makes a loss small, and this one gets small "
+                "where the prediction is far off.",
+            ),
+            Wrong({"error**2": "error**3"}, "That is not the square."),
+        ),
+        properties=(
+            heeds(
+                "A prediction that is too small by some amount counts otherwise than one that is "
+                "too "
+                "large by as much. Are the differences squared?",
+                lambda given: {"prediction": 2 * given.target - given.prediction},
+            ),
+            scales(
+                "Twice the difference does not count four times. Is every difference squared, by "
+                "itself?",
+                lambda given: {"prediction": 2 * given.prediction - given.target},
+                by=4,
+            ),
         ),
         hints=(
             (
@@ -897,6 +493,10 @@ EXERCISES = (
             "x.detach() has the values of x, but autograd takes it for a constant.",
             "((prediction - target.detach()) ** 2).sum()",
         ),
+        praise="You now say yourself what may move: a target is a constant in every loss of this "
+        "book.",
+        minutes=5,
+        difficulty=1,
     ),
     Exercise(
         id="0.2",
@@ -905,17 +505,17 @@ EXERCISES = (
         cases=_play_episode_cases,
         wrong=(
             Wrong(
-                goes_on_after_a_cut,
+                {"not (terminated or truncated)": "not terminated"},
                 "Your loop goes on after a step that said truncated. An episode is over when it is "
                 "terminated or truncated.",
             ),
             Wrong(
-                stops_only_when_both_flags_are_true,
+                {"not (terminated or truncated)": "not (terminated and truncated)"},
                 "Your loop stops only when both flags are True, which is rare. One of them is "
                 "enough: go on while not (terminated or truncated).",
             ),
             Wrong(
-                goes_on_after_an_ending,
+                {"not (terminated or truncated)": "not truncated"},
                 "Your loop goes on after a step that said terminated. An episode is over when it "
                 "is terminated or truncated.",
             ),
@@ -925,59 +525,140 @@ EXERCISES = (
                 "info. Older code knows four, with one flag for both ways to be over.",
             ),
             Wrong(
-                returns_within_the_loop,
+                {"    return rewards, terminated": "        return rewards, terminated"},
                 "It plays one step only. Does `return` stand inside the loop? It ends the "
                 "function.",
             ),
             Wrong(
-                acts_at_random,
+                {"choose(observation)": "env.action_space.sample()"},
                 "You draw the actions at random. What decides here is the function that is handed "
                 "in: env.step(choose(observation)).",
             ),
             Wrong(
-                only_the_rewards,
+                {"return rewards, terminated": "return rewards"},
                 "The list of rewards alone came back. Return two things: the list, and whether "
                 "the world ended the episode, `return rewards, terminated`.",
             ),
             Wrong(
-                says_truncated,
+                {"return rewards, terminated": "return rewards, truncated"},
                 "The second value is `truncated`; asked for is `terminated`. Or did you swap the "
                 "two where you take apart what env.step returns? terminated comes first.",
+                also=({"reward, terminated, truncated, _": "reward, truncated, terminated, _"},),
             ),
             Wrong(
-                a_cut_is_an_ending,
+                {"return rewards, terminated": "return rewards, True"},
                 "The second value is True even for an episode that the time limit cut. Return "
                 "`terminated` as the last step said it.",
+                also=({"return rewards, terminated": "return rewards, terminated or truncated"},),
             ),
             Wrong(
-                says_whether_it_was_cut,
+                {"return rewards, terminated": "return rewards, not terminated"},
                 "The second value is the wrong way round: True means that the world ended the "
                 "episode, False that the time limit did.",
             ),
             Wrong(
-                last_reward_lost,
+                {"return rewards, terminated": "return rewards[:-1], terminated"},
                 "The last reward is missing, and in this corridor it is the only one that counts. "
                 "Note the reward before you ask whether the episode is over.",
             ),
             Wrong(
-                always_the_first_observation,
+                {"observation, reward, terminated": "_, reward, terminated"},
                 "Every action is chosen from the first observation. Let the observation that "
                 "step() returns take its place.",
             ),
             Wrong(
-                only_the_sum,
+                {"return rewards, terminated": "return sum(rewards), terminated"},
                 "You return the sum of the rewards. Return them one by one, as a list: what comes "
                 "late will count less.",
             ),
             Wrong(
-                info_taken_for_the_observation,
+                {"observation, _ = env.reset": "observation = env.reset"},
                 "env.reset() returns two things, the observation and a dict with information. Take "
                 "them apart: observation, _ = env.reset(seed=seed).",
             ),
             Wrong(
-                seed_forgotten,
+                {"reset(seed=seed)": "reset()"},
                 "The seed does not reach the environment: env.reset(seed=seed). Without it nobody "
                 "can play the same episode again.",
+                also=({"reset(seed=seed)": "reset(seed=0)"},),
+            ),
+            Wrong(
+                {
+                    "while not (terminated or truncated):": "for _ in range(200):\n        "
+                    "if terminated or truncated:\n            "
+                    "break"
+                },
+                "Your loop makes a fixed number of steps at most. An episode is over when the "
+                "world says so, however long that takes: while not (terminated or truncated).",
+                also=(
+                    {
+                        "while not (terminated or truncated):": "for _ in range(100):\n        "
+                        "if terminated or truncated:\n            "
+                        "break"
+                    },
+                    {
+                        "while not (terminated or truncated):": "for _ in range(500):\n        "
+                        "if terminated or truncated:\n            "
+                        "break"
+                    },
+                    {
+                        "while not (terminated or truncated):": "for _ in range(1000):\n        "
+                        "if terminated or truncated:\n            "
+                        "break"
+                    },
+                ),
+            ),
+            Wrong(
+                {
+                    "env.step(choose(observation))": "env.step((choose(observation), "
+                    "choose(observation))[1])"
+                },
+                "`choose` is asked twice in a step. A policy that draws its actions may answer "
+                "otherwise the second time: ask once, and keep the answer in a variable.",
+            ),
+            Wrong(
+                {"rewards = []": "rewards = [0.0]"},
+                "The list begins with a 0 that nobody paid. It begins empty.",
+            ),
+            Wrong(
+                {"return rewards, terminated": "return rewards[1:], terminated"},
+                "The first reward is missing.",
+            ),
+            Wrong(
+                {"return rewards, terminated": "return rewards[::-1], terminated"},
+                "The rewards come in the opposite order. Append each at the end of the list.",
+            ),
+            Wrong(
+                {"rewards.append(float(reward))": "rewards = [float(reward)]"},
+                "Only the last reward is left: each step puts a new list in the place of the old "
+                "one. Append.",
+            ),
+            Wrong(
+                {"return rewards, terminated": "return terminated, rewards"},
+                "The two things are in the wrong order: first the rewards, then whether the "
+                "world ended the episode.",
+            ),
+            Wrong(
+                {"return rewards, terminated": "return len(rewards), terminated"},
+                "You return how many steps it took. Asked for are their rewards, one by one, as "
+                "a list.",
+            ),
+            Wrong(
+                {"return rewards, terminated": "return rewards, False"},
+                "The second value is False even where the world ended the episode. Return "
+                "`terminated` as the last step said it.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "What is chosen does not depend on the seed: does it reach the environment, "
+                "env.reset(seed=seed), and do the actions come from what is observed?",
+                lambda given: {"seed": given.seed + 5} if hasattr(given, "seed") else {},
+            ),
+            ignores(
+                "It makes no difference when the time limit cuts. Look at `truncated` in every "
+                "step.",
+                lambda given: {"limit": 1},
             ),
         ),
         hints=(
@@ -991,86 +672,162 @@ EXERCISES = (
                 "then rewards.append(reward); at the end return rewards, terminated."
             ),
         ),
+        praise="You now have the loop that every agent of this book runs. It works for any "
+        "Gymnasium environment.",
+        minutes=10,
+        difficulty=1,
     ),
     Exercise(
         id="0.3",
         title="discounted returns",
         reference=discounted_returns,
+        form=returns_in_a_loop,
         cases=_discounted_returns_cases,
         wrong=(
             Wrong(
-                undiscounted,
+                {"gamma * G": "G"},
                 "You add up the rewards without the discount: γ is never used. Each step back "
                 "multiplies what comes later by γ.",
             ),
             Wrong(
-                only_the_first_one,
+                {"return returns": "return returns[0]"},
                 "You return one number, the return of the first step. Asked for is the return of "
                 "every step: (T,).",
             ),
             Wrong(
-                runs_forwards,
+                {"reversed(range(T))": "range(T)"},
                 "You run forwards: your number at step t is made of the rewards before t. A "
                 "return looks ahead, so begin at the last step and go back.",
             ),
             Wrong(
-                comes_out_reversed,
+                {"return returns": "return returns.flip(0)"},
                 "The numbers are right, the order is not: the first one has to be the return of "
                 "the first step. Did you append while going backwards?",
             ),
             Wrong(
-                one_return_for_all,
+                {"return returns": "return returns[:1].expand(T).clone()"},
                 "Every step has the return of the first one. The return of step t begins with the "
                 "reward of step t; what came before has no place in it.",
             ),
             Wrong(
-                discounted_from_the_start,
+                {"return returns": "return gamma ** torch.arange(T) * returns"},
                 "You count the powers of γ from the episode's start. In G_t the reward r_t itself "
                 "is not discounted: it has γ⁰.",
             ),
             Wrong(
-                own_reward_discounted,
+                {"rewards[t] + gamma * G": "gamma * (rewards[t] + G)"},
                 "All your returns are too small by a factor γ. Only the later return is "
                 "multiplied: G_t = r_t + γ G_{t+1}, not γ (r_t + G_{t+1}).",
             ),
             Wrong(
-                own_reward_left_out,
+                {
+                    "G = rewards[t] + gamma * G\n        returns[t] = G": "returns[t] = gamma * "
+                    "G\n        "
+                    "G = rewards[t] + gamma * G"
+                },
                 "The reward of step t is missing from G_t: r_t is paid for the action of step t, "
                 "and belongs to it.",
             ),
             Wrong(
-                single_terms,
+                {"rewards[t] + gamma * G": "rewards[t] * gamma**t"},
                 "These are the single terms γ^t r_t. A return is their sum: G_t adds up all "
                 "rewards from step t on.",
             ),
             Wrong(
-                stops_before_the_first_step,
+                {"reversed(range(T))": "range(T - 1, 0, -1)"},
                 "The first return is missing: the loop stops before t = 0. range(T - 1, 0, -1) "
                 "ends at 1; reversed(range(T)) ends at 0.",
             ),
             Wrong(
-                begins_before_the_last_step,
+                {"reversed(range(T))": "range(T - 2, -1, -1)"},
                 "The last return is missing, and so the last reward is in none of them. After the "
                 "end nothing is paid, so the last return is the last reward.",
             ),
             Wrong(
-                asks_for_returns_that_are_not_there_yet,
+                {"reversed(range(T))": "range(T - 1)", "gamma * G": "gamma * returns[t + 1]"},
                 "You go forwards and use G_{t+1}, which is not computed yet and still 0. Begin at "
                 "the last step and go back.",
             ),
             Wrong(
-                leaves_after_one_round,
+                {"    return returns": "        return returns"},
                 "Only the last return is there. Does `return` stand inside the loop? It ends the "
                 "function in the first round.",
             ),
             Wrong(
-                gamma_is_always_0_9,
+                {"gamma * G": "0.9 * G"},
                 "You compute with 0.9, whatever `gamma` is. Use the argument.",
+                also=(
+                    {"gamma * G": "0.99 * G"},
+                    {"gamma * G": "0.5 * G"},
+                ),
             ),
             Wrong(
-                only_the_next_reward,
+                {"gamma * G": "gamma * (rewards[t + 1] if t + 1 < T else 0)"},
                 "Only the next reward comes in. G_t = r_t + γ G_{t+1} has the next *return* in it, "
                 "and so all later rewards.",
+            ),
+            Wrong(
+                {"gamma * G": "gamma**t * G"},
+                "The power of γ grows with t. One step back costs one factor γ, wherever in the "
+                "episode it is: G = r + γ G.",
+                also=(
+                    {"gamma * G": "gamma ** (T - t) * G"},
+                    {"gamma * G": "gamma ** (T - 1 - t) * G"},
+                    {"gamma * G": "gamma ** (t + 1) * G"},
+                ),
+            ),
+            Wrong(
+                {"rewards[t] + gamma * G": "rewards[t] - gamma * G"},
+                "What comes later is subtracted. It is added: G_t = r_t + γ G_{t+1}.",
+            ),
+            Wrong(
+                {"torch.zeros(())": "rewards[-1]"},
+                "The last reward counts twice: G begins with it, and the loop adds it again. "
+                "After the end there is nothing: begin with 0.",
+            ),
+            Wrong(
+                {"return returns": "return (returns - returns.mean()) / (returns.std() + 1e-8)"},
+                "You normalise the returns. Many programs do that before learning; asked for are "
+                "the returns themselves.",
+            ),
+            Wrong(
+                {"gamma * G": "(1 - gamma) * G"},
+                "The factor is 1 − γ. It is γ: with γ = 1 nothing is lost on the way.",
+            ),
+            Wrong(
+                {"return returns": "return returns / T"},
+                "You divide by the number of steps. A return is a sum.",
+            ),
+            Wrong(
+                {"rewards[t] + gamma * G": "max(rewards[t], gamma * G)"},
+                "The larger of the two is taken. They are added up.",
+            ),
+            Wrong(
+                {"rewards[t] + gamma * G": "(1 - gamma) * rewards[t] + gamma * G"},
+                "This is a moving average: the reward is weighted with 1 − γ. In a return it "
+                "counts in full.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "A reward changes the returns of later steps. G_t is made of what is paid from "
+                "step t "
+                "on: begin at the last step and go back.",
+                lambda given: {"rewards": _plus_one_at(given.rewards, 0)},
+            ),
+            ignores(
+                "The last reward is in none of the returns. It belongs to all of them.",
+                lambda given: {"rewards": _plus_one_at(given.rewards, -1)},
+            ),
+            ignores(
+                "`gamma` has no effect: what comes later is to count less.",
+                lambda given: {"gamma": 0.7 * given.gamma},
+            ),
+            scales(
+                "Rewards twice as large do not make the returns twice as large: something is "
+                "added, "
+                "clipped or normalised that should not be.",
+                lambda given: {"rewards": 2 * given.rewards},
             ),
         ),
         hints=(
@@ -1084,6 +841,9 @@ EXERCISES = (
                 "returns[t] = G. And torch.empty_like(rewards) makes room for the returns."
             ),
         ),
+        praise="One pass from the end, T additions. A challenge: can you do it without a loop?",
+        minutes=10,
+        difficulty=1,
     ),
     Exercise(
         id="0.4",
@@ -1092,78 +852,139 @@ EXERCISES = (
         cases=_average_return_cases,
         wrong=(
             Wrong(
-                nothing_after_a_cut,
+                {"0.0 if terminated": "0.0 if over"},
                 "A cut episode is still worth 0 after the cut. Which of the two flags says that "
                 "nothing more would have come?",
+                also=({"0.0 if terminated else value_of(observation)": "0.0"},),
             ),
             Wrong(
-                looks_past_an_ending,
+                {"0.0 if terminated else value_of(observation)": "value_of(observation)"},
                 "Now `value_of` is asked after a real ending too. There nothing is to come: 0.",
             ),
             Wrong(
-                every_truncation_is_a_cut,
+                {
+                    "0.0 if terminated else value_of(observation)": "value_of(observation) if "
+                    "truncated else 0.0"
+                },
                 "Look at the episode that ends in the very step in which its time is up: both "
                 "flags are True. The world has ended, so nothing is to come.",
             ),
             Wrong(
-                the_rest_is_not_discounted,
+                {
+                    "G = 0.0 if terminated else "
+                    "value_of(observation)": "rest = 0.0 if terminated else "
+                    "value_of(observation)\n        "
+                    "G = 0.0",
+                    "returns.append(G)": "returns.append(G + rest)",
+                },
                 "What is still to come comes later than all rewards of the episode, and has to be "
                 "discounted like them: put it in at the start of the backward loop.",
             ),
             Wrong(
-                the_rest_is_one_step_too_near,
+                {
+                    "G = 0.0 if terminated else "
+                    "value_of(observation)": "rest = 0.0 if terminated else "
+                    "value_of(observation)\n        "
+                    "G = 0.0",
+                    "returns.append(G)": "returns.append(G + gamma ** (len(rewards) - 1) * rest)",
+                },
                 "What is still to come has γ^(T−1), like the last reward. It comes one step after "
                 "that: γ^T.",
             ),
             Wrong(
-                the_rest_is_one_step_too_far,
+                {"else value_of": "else gamma * value_of"},
                 "What is still to come is discounted once too often, with γ^(T+1). The backward "
                 "loop multiplies by γ once for each of the T steps, and that is all it needs.",
             ),
             Wrong(
-                the_rest_is_discounted_once,
+                {
+                    "G = 0.0 if terminated else "
+                    "value_of(observation)": "rest = 0.0 if terminated else "
+                    "value_of(observation)\n        "
+                    "G = 0.0",
+                    "returns.append(G)": "returns.append(G + gamma * rest)",
+                },
                 "What is still to come is multiplied by γ once. It lies T steps after the start "
                 "and has γ^T: put it in before the backward loop, not after.",
             ),
             Wrong(
-                asks_only_after_an_ending,
+                {
+                    "0.0 if terminated else value_of(observation)": "value_of(observation) if "
+                    "terminated else 0.0"
+                },
                 "It is the other way round: you ask `value_of` where the world ended and nothing "
                 "is to come, and nowhere else.",
             ),
             Wrong(
-                plays_on_after_the_cut,
+                {"over = terminated or truncated": "over = terminated"},
                 "Now the episode goes on after it was cut, as if there were no limit. The loop was "
                 "right: an episode is over at either flag. The fault is in another line.",
             ),
             Wrong(
-                the_same_seed_every_time,
+                {"observation, _ = env.reset()": "observation, _ = env.reset(seed=seed)"},
                 "Every episode is reset with the same seed, and so begins with the same random "
                 "numbers. Hand over the seed once; env.reset() alone goes on from there.",
             ),
             Wrong(
-                the_next_episode_is_asked,
+                {
+                    "        G = 0.0": "        observation, _ = env.reset()\n        G = 0.0",
+                    "returns.append(G)\n        observation, _ = env.reset()": "returns.append(G)",
+                },
                 "You ask for the value of the wrong observation: of the first one of the next "
                 "episode. Ask before the reset, at which it takes the last one's place.",
             ),
             Wrong(
-                acts_on_the_last_episodes_end,
+                {"observation, _ = env.reset()": "env.reset()"},
                 "The first action of an episode is chosen from the last observation of the one "
                 "before: keep what `env.reset()` gives you.",
             ),
             Wrong(
-                the_flags_are_swapped,
+                {"0.0 if terminated": "0.0 if truncated"},
                 "The flags are swapped: you ask `value_of` where the world ended, and take 0 where "
                 "somebody's patience did.",
+                also=({"reward, terminated, truncated, _": "reward, truncated, terminated, _"},),
             ),
             Wrong(
-                cut_episodes_are_thrown_away,
+                {
+                    "returns.append(G)": "if terminated:\n            returns.append(G)",
+                    "/ episodes": "/ len(returns)",
+                },
                 "You leave out the episodes that were cut. Those are the slow ones; the average of "
                 "the others is too high, and if all were cut there is none.",
             ),
             Wrong(
-                cut_episodes_count_as_nothing,
+                {"returns.append(G)": "returns.append(G if terminated else 0.0)"},
                 "A cut episode adds nothing to the sum, not even what it was paid, but is counted "
                 "when you divide.",
+            ),
+            Wrong(
+                {"reward + gamma * G": "reward + G"},
+                "Nothing is discounted now. The backward loop was right as it was given.",
+            ),
+            Wrong(
+                {"in reversed(rewards)": "in rewards"},
+                "The loop over the rewards runs forwards now. It was right as it was given.",
+            ),
+            Wrong(
+                {"sum(returns) / episodes": "sum(returns)"},
+                "You return the sum of the returns. Asked for is their mean.",
+            ),
+            Wrong(
+                {"over = terminated or truncated": "over = terminated and truncated"},
+                "The loop now waits until both flags are True. It was right as it was given: one "
+                "of them ends the episode.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "What `value_of` says counts where the world ended. There nothing is to come.",
+                lambda given: {} if _some_cut(given) else {"worth": given.worth + 1},
+            ),
+            ignores(
+                "What `value_of` says has no effect where an episode was cut. There it says what "
+                "was "
+                "still to come.",
+                lambda given: {"worth": given.worth + 1},
             ),
         ),
         hints=(
@@ -1177,86 +998,95 @@ EXERCISES = (
             ),
             "G = 0.0 if terminated else value_of(observation)",
         ),
+        praise="A flag for each question: `over` says when to stop stepping, `terminated` says "
+        "what "
+        "is still to come.",
+        minutes=10,
+        difficulty=2,
         start=average_return_with_a_bug,
     ),
     Exercise(
         id="0.5",
         title="the log-probability of what was done",
         reference=log_pi,
+        form=log_pi_in_steps,
         cases=_log_pi_cases,
         wrong=(
             Wrong(
-                probabilities_instead,
+                {"logits.log_softmax(dim=-1)": "logits.softmax(dim=-1)"},
                 "These are probabilities, not their logarithms.",
             ),
             Wrong(
-                logits_instead,
+                {"logits.log_softmax(dim=-1)": "logits"},
                 "These are logits. Logits become log-probabilities by log_softmax, which subtracts "
                 "from each row the number that makes its probabilities add up to 1.",
             ),
             Wrong(
-                log_of_the_logits,
+                {"logits.log_softmax(dim=-1)": "logits.log()"},
                 "You take the logarithm of the logits, which may be negative. The softmax comes "
                 "first; log_softmax does both.",
             ),
             Wrong(
-                softmax_over_time,
+                {"log_softmax(dim=-1)": "log_softmax(dim=0)"},
                 "The softmax runs down the steps (dim=0) instead of across the actions (dim=-1): "
                 "the probabilities of one step do not add up to 1.",
             ),
             Wrong(
-                of_the_likeliest_action,
+                {"log_probabilities[steps, actions]": "log_probabilities.amax(dim=-1)"},
                 "That is the likeliest action's log-probability. Asked for is the action that was "
                 "taken, likely or not.",
             ),
             Wrong(
-                of_every_action,
+                {"[steps, actions]": ""},
                 "You return all actions' log-probabilities. Pick from each row the action taken.",
             ),
             Wrong(
-                every_step_with_every_action,
+                {"[steps, actions]": "[:, actions]"},
                 "[:, actions] picks, for every step, the actions of all steps: (T, T). Pick one "
                 "for each step: [torch.arange(len(actions)), actions].",
             ),
             Wrong(
-                one_column_too_many,
+                {"[steps, actions]": "[steps, actions][:, None]"},
                 "The shape is (T, 1), and has to be (T,): times the returns (T,) it would "
                 "become (T, T), without an error. squeeze(-1) removes the column.",
             ),
             Wrong(
-                rows_instead_of_columns,
+                {"[steps, actions]": "[actions]"},
                 "[actions] picks whole rows, those with the numbers of the actions. Pick one "
                 "column from every row: [torch.arange(len(actions)), actions].",
             ),
             Wrong(
-                the_sign_of_a_cross_entropy,
+                {"return log_probabilities[": "return -log_probabilities["},
                 "The sign is wrong: this is −log π, which is positive. A cross entropy or a "
                 "negative log-likelihood is that; a log-probability is at most 0.",
             ),
             Wrong(
-                cross_entropy_as_it_comes,
+                {
+                    "return log_probabilities[steps, actions]": "return -log_probabilities[steps, "
+                    "actions].mean()"
+                },
                 "You return the mean of −log π over the steps, as cross_entropy does by itself. "
                 'Asked for is log π of each step: reduction="none" gives a number a step, and '
                 "the sign has to be turned.",
             ),
             Wrong(
-                averaged_over_the_steps,
+                {"[steps, actions]": "[steps, actions].mean()"},
                 "You return one number, the mean over the steps. Asked for is one for each step, "
                 '(T,). (cross_entropy averages unless you say reduction="none".)',
             ),
             Wrong(
-                summed_over_the_steps,
+                {"[steps, actions]": "[steps, actions].sum()"},
                 "You return one number, the sum over the steps. Asked for is one for each step, "
                 "(T,).",
             ),
             Wrong(
-                squeezes_too_much,
+                {"[steps, actions]": "[steps, actions].squeeze()"},
                 "Right for several steps. But with one step squeeze() removes the dimension of the "
                 "steps too, and the shape is () instead of (1,): squeeze(-1) removes the last "
                 "only.",
             ),
             Wrong(
-                softmax_twice,
+                {"logits.log_softmax(dim=-1)": "logits.softmax(dim=-1).log_softmax(dim=-1)"},
                 "A softmax is taken twice: log_softmax wants the logits themselves.",
             ),
             Wrong(
@@ -1265,13 +1095,16 @@ EXERCISES = (
                 "Categorical(logits=logits).",
             ),
             Wrong(
-                logarithm_of_a_rounded_0,
+                {"logits.log_softmax(dim=-1)": "logits.softmax(dim=-1).log()"},
                 "Right on paper, but not in a computer: where logits are far apart, the softmax "
                 "rounds a probability to 0, and its logarithm is −inf. log_softmax does both at "
                 "once and stays finite.",
             ),
             Wrong(
-                exponentials_too_large,
+                {
+                    "logits.log_softmax(dim=-1)": "logits - logits.exp().sum(dim=-1, "
+                    "keepdim=True).log()"
+                },
                 "Right on paper, but not in a computer: the exponential of a large logit is "
                 "infinite, and log π becomes −inf. log_softmax and logsumexp avoid that.",
             ),
@@ -1282,9 +1115,62 @@ EXERCISES = (
                 "themselves.",
             ),
             Wrong(
-                gradient_cut_off,
+                {
+                    "steps = torch.arange(len(actions))": "steps = "
+                    "torch.arange(len(actions))\n    "
+                    "logits = logits.detach()"
+                },
                 "The values are right, but no gradient flows back to the logits: something in "
                 "between detaches them (detach, no_grad, .item(), .numpy() …).",
+            ),
+            Wrong(
+                {"[steps, actions]": "[steps, 0 * actions]"},
+                "This is always the first action's log-probability. Pick the one that was taken, "
+                "actions[t] in row t.",
+            ),
+            Wrong(
+                {"[steps, actions]": "[steps, actions - 1]"},
+                "The actions are counted from 0: column actions[t] is the right one, and not the "
+                "one before it.",
+            ),
+            Wrong(
+                {
+                    "logits.log_softmax(dim=-1)": "logits.log_softmax(dim=-1) / "
+                    "torch.tensor(2.0).log()"
+                },
+                "This is the logarithm to base 2. The book's is the natural one.",
+            ),
+            Wrong(
+                {"logits.log_softmax(dim=-1)": "(-logits).log_softmax(dim=-1)"},
+                "The sign of the logits is turned before the softmax: the likeliest action "
+                "becomes the rarest.",
+            ),
+            Wrong(
+                {"[steps, actions]": "[0, actions]"},
+                "Every step is looked up in the first step's row. Row t belongs to step t.",
+            ),
+            Wrong(
+                {"logits.log_softmax(dim=-1)": "(logits / logits.sum(dim=-1, keepdim=True)).log()"},
+                "You divide the logits by their sum. Probabilities come from a softmax, which "
+                "divides their exponentials by the sum of those.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "It makes no difference which action was taken.",
+                lambda given: {"actions": (given.actions + 1) % given.logits.shape[-1]},
+            ),
+            heeds(
+                "A step's number changes with the logits of another step. The softmax runs over "
+                "the "
+                "actions, dim=-1, and row t belongs to step t.",
+                lambda given: {"logits": _plus_one_at(given.logits, (0, 0))},
+            ),
+            heeds(
+                "Adding the same number to all logits of a step changes what comes out. To a "
+                "softmax "
+                "that makes no difference: the logits are not normalised.",
+                lambda given: {"logits": given.logits + 1},
             ),
         ),
         hints=(
@@ -1292,69 +1178,150 @@ EXERCISES = (
             "logits.log_softmax(dim=-1) is (T, A). Row t, column actions[t] is wanted.",
             "logits.log_softmax(dim=-1)[torch.arange(len(actions)), actions]",
         ),
+        praise="This number is what the policy gradient differentiates. A challenge: the same with "
+        "`gather`.",
+        minutes=10,
+        difficulty=2,
     ),
     Exercise(
         id="0.6",
         title="the REINFORCE loss",
         reference=reinforce_loss,
+        form=loss_in_steps,
         cases=_reinforce_loss_cases,
         wrong=(
             Wrong(
-                makes_good_actions_rarer,
+                {"-terms": "terms"},
                 "The sign is missing: an optimiser makes a loss *small*, and so would make the "
                 "actions with high returns rarer.",
             ),
             Wrong(
-                one_number_for_each_step,
+                {"terms.sum()": "terms"},
                 "You return one number for each step. A loss is one number: sum over the steps.",
             ),
             Wrong(
-                discounts_again,
+                {
+                    "weights * log_probabilities": "0.9 ** torch.arange(len(returns)) * weights * "
+                    "log_probabilities"
+                },
                 "There is a factor 0.9^t inside. Take the returns as they come: your caller "
                 "multiplies them by γ^t first, or leaves it.",
+                also=(
+                    {
+                        "weights * log_probabilities": "0.99 ** torch.arange(len(returns)) * "
+                        "weights * log_probabilities"
+                    },
+                ),
             ),
             Wrong(
-                logarithm_twice,
+                {"* log_probabilities": "* log_probabilities.log()"},
                 "You take the logarithm of log_probabilities, which are logarithms already.",
             ),
             Wrong(
-                returns_normalised,
+                {
+                    "returns.detach()": "(returns.detach() - returns.detach().mean()) / "
+                    "(returns.detach().std() "
+                    "+ 1e-8)"
+                },
                 "You normalise the returns. Many programs do, but then the gradient is another "
                 "one (and of a single step nothing is left). Weigh with the returns as they come.",
             ),
             Wrong(
-                mean_over_the_steps,
+                {"terms.sum()": "terms.mean()"},
                 "That is the mean over the steps. The objective is a sum over the episode; with a "
                 "mean, a step in a long episode would count less than one in a short episode.",
             ),
             Wrong(
-                returns_not_detached,
+                {"returns.detach()": "returns"},
                 "A gradient flows into the returns. They are what happened, not something to be "
                 "changed: detach them.",
             ),
             Wrong(
-                log_probabilities_detached,
+                {
+                    "returns.detach()": "returns",
+                    "* log_probabilities": "* log_probabilities.detach()",
+                },
                 "You detached the log-probabilities. They are what learning changes; the returns "
                 "are the constants.",
+                also=({"* log_probabilities": "* log_probabilities.detach()"},),
             ),
             Wrong(
-                probabilities_for_logarithms,
+                {"* log_probabilities": "* log_probabilities.exp()"},
                 "You use probabilities. The gradient of E[G] is E[G ∇log π]: the actions that were "
                 "sampled already come as often as π says, and the logarithm divides by that.",
             ),
             Wrong(
-                sums_before_it_multiplies,
+                {"weights * log_probabilities": "weights.sum() * log_probabilities.sum()"},
                 "You sum first and multiply then: every action is weighed by all returns together. "
                 "Multiply step by step, then sum.",
             ),
             Wrong(
-                one_return_weighs_all,
+                {"weights * log_probabilities": "weights[0] * log_probabilities"},
                 "Every action is weighed by the first return. An action cannot change what was "
                 "paid before it: weigh step t by G_t.",
             ),
             Wrong(
-                returns_left_out,
+                {"weights * log_probabilities": "log_probabilities"},
                 "The returns do not come in: this makes whatever was done likelier, good or bad.",
+            ),
+            Wrong(
+                {"weights * log_probabilities": "(weights - weights.mean()) * log_probabilities"},
+                "You subtract the mean from the returns. Weigh with the returns as they come; "
+                "what may be subtracted, and why, is chapter 01's question.",
+            ),
+            Wrong(
+                {"weights * log_probabilities": "weights.flip(0) * log_probabilities"},
+                "The returns are in the opposite order: step t is weighed by another step's "
+                "return.",
+            ),
+            Wrong(
+                {"weights * log_probabilities": "weights + log_probabilities"},
+                "The returns are added to the logarithms. They are weights: multiply.",
+            ),
+            Wrong(
+                {"weights * log_probabilities": "weights * log_probabilities**2"},
+                "The logarithms are squared. The loss has log π itself.",
+            ),
+            Wrong(
+                {"weights * log_probabilities": "weights**2 * log_probabilities"},
+                "The returns are squared: a bad return would make an action likelier, as a good "
+                "one does.",
+            ),
+            Wrong(
+                {"weights * log_probabilities": "weights.abs() * log_probabilities"},
+                "The returns have lost their sign. An action with a negative return has to "
+                "become rarer.",
+            ),
+            Wrong(
+                {"weights * log_probabilities": "weights.roll(-1) * log_probabilities"},
+                "Step t is weighed by the return of step t + 1. The reward of step t belongs to "
+                "its action: weigh it by G_t.",
+            ),
+            Wrong(
+                {"weights * log_probabilities": "weights.cumsum(0) * log_probabilities"},
+                "You add up the returns. They are sums of rewards already: weigh step t by G_t "
+                "alone.",
+            ),
+        ),
+        properties=(
+            ignores(
+                "The returns have no effect: whatever was done becomes likelier, good or bad.",
+                lambda given: {"returns": given.returns + 1},
+            ),
+            scales(
+                "Returns twice as large do not make the loss twice as large. Weigh with the "
+                "returns as "
+                "they come: not normalised, nor squared, nor clipped.",
+                lambda given: {"returns": 2 * given.returns},
+            ),
+            heeds(
+                "The order of the steps matters: each logarithm is to be weighed by the return "
+                "of its "
+                "own step, wherever it stands.",
+                lambda given: {
+                    "returns": given.returns.flip(0),
+                    "log_probabilities": given.log_probabilities.flip(0),
+                },
             ),
         ),
         hints=(
@@ -1368,5 +1335,10 @@ EXERCISES = (
             ),
             "-(returns.detach() * log_probabilities).sum()",
         ),
+        praise="Ten characters of mathematics, and an agent learns. Chapter 01 asks what the "
+        "return "
+        "should be compared with.",
+        minutes=10,
+        difficulty=2,
     ),
 )

@@ -1,11 +1,14 @@
-"""Chapter 00: what an exercise is made of: a reference, cases, typical mistakes, hints."""
+"""Chapter 00: what an exercise is made of: a reference, cases, mistakes, properties, hints."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal
 
 Answer = Callable[..., Any]  # a function or a class: the learner's, the reference, or a wrong one
+Edit = Mapping[str, str]  # passages of an exercise's form → what somebody writes in their place
+Change = Callable[[SimpleNamespace], Mapping[str, Any]]  # a case's arguments → those that change
 
 
 class Case:
@@ -35,15 +38,73 @@ class Case:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A mistake that somebody would make, and what to tell them. The function's name names it."""
+    """A mistake that somebody would make, and what to tell them.
 
-    function: Answer
+    Written as an edit of the exercise's form, it is tried alone and together with every other edit;
+    written as a function or a class, alone. `also` are further spellings: an answer that makes the
+    mistake does in every case what one of them does.
+
+    >>> Wrong({"gamma * R": "R"}, "Nothing is discounted.").name
+    'gamma * R → R'
+    """
+
+    mistake: Answer | Edit
     hint: str  # what is wrong with it and what to look at, in whole sentences
+    also: tuple[Answer | Edit, ...] = ()
+
+    @property
+    def spellings(self) -> tuple[Answer | Edit, ...]:
+        """All that count as this mistake."""
+        return self.mistake, *self.also
 
     @property
     def name(self) -> str:
-        """The function's name."""
-        return self.function.__name__
+        """The function's name, or the edit."""
+        if isinstance(self.mistake, Mapping):
+            edits = (f"{old} → {new or 'nothing'}" for old, new in self.mistake.items())
+            return " ".join("; ".join(edits).split())
+        return self.mistake.__name__
+
+
+@dataclass(frozen=True)
+class Property:
+    """A way in which answers respond to a change, and the reference does not.
+
+    `change` gets a case's arguments by their names, and returns those that are changed; nothing
+    where it has no meaning. `ignores`, `heeds` and `scales` make properties.
+    """
+
+    remark: str  # on an answer of which it is true, in whole sentences
+    change: Change
+    kind: Literal["ignores", "heeds", "scales"]
+    by: float = 1.0
+
+
+def ignores(remark: str, change: Change) -> Property:
+    """What should change with it stays as it is.
+
+    >>> ignores("γ has no effect.", lambda given: {"gamma": given.gamma / 2}).kind
+    'ignores'
+    """
+    return Property(remark, change, "ignores")
+
+
+def heeds(remark: str, change: Change) -> Property:
+    """Something changes where nothing of the reference's does.
+
+    >>> heeds("The target is moved.", lambda given: {"target": given.target + 1}).kind
+    'heeds'
+    """
+    return Property(remark, change, "heeds")
+
+
+def scales(remark: str, change: Change, by: float = 2.0) -> Property:
+    """What should become `by` times as large does not.
+
+    >>> scales("Something is added.", lambda given: {"rewards": 2 * given.rewards}).by
+    2.0
+    """
+    return Property(remark, change, "scales", by)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -54,9 +115,13 @@ class Exercise:
     title: str
     reference: Answer
     cases: Callable[[], Sequence[Case]]
+    form: Answer | None = None  # the right answer as a learner writes it, which edits edit
     wrong: tuple[Wrong, ...] = ()
+    properties: tuple[Property, ...] = ()
     hints: tuple[str, ...] = ()  # from weak to strong
+    praise: str = ""  # a line for whoever has solved it
     start: Answer | None = None  # a bug hunt: the code that runs and is wrong
+    parts: tuple[str, ...] = ()  # names for a tuple's values; of a named one, the order to look in
     minutes: int = 5  # of a reader who has read the chapter so far
     difficulty: int = 1  # 1, 2 or 3
     rtol: float = 1e-4  # numbers agree within atol + rtol · |expected|
@@ -65,6 +130,8 @@ class Exercise:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\d+\.\d+", self.id):
             raise ValueError(f"an exercise's id is CHAPTER.NUMBER, such as 2.1; got {self.id!r}")
+        if self.difficulty not in (1, 2, 3):
+            raise ValueError(f"difficulty is 1, 2 or 3; got {self.difficulty}")
 
     def __repr__(self) -> str:
         return f"Exercise({self.id!r})"

@@ -6,14 +6,17 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from a3c_lib.exercises.engine.attempt import is_stub, is_unchanged, unwritten_methods
-from a3c_lib.exercises.engine.cases import Answer, Case, Exercise, Wrong
-from a3c_lib.exercises.engine.comparing import Difference, difference
+from a3c_lib.exercises.engine.cases import Answer, Case, Exercise
+from a3c_lib.exercises.engine.comparing import Difference, Level, common, difference, right_places
+from a3c_lib.exercises.engine.mistakes import explanation
 from a3c_lib.exercises.engine.numeric import Tolerance
 from a3c_lib.exercises.engine.observing import Outcome, isolated, observe, size
+from a3c_lib.exercises.engine.properties import remarks
 from a3c_lib.exercises.engine.showing import kind_of, listed
 from a3c_lib.exercises.engine.wording import (
     call_of,
     case_block,
+    paragraph,
     parameters_of,
     raised_block,
     side_block,
@@ -88,15 +91,28 @@ def judge(exercise: Exercise, answer: Any) -> Judgement:
         return Judgement(Kind.WRONG, remark)
     with known_by_its_name(answer):
         tried = list(trials(exercise, answer, cases))
-        failing = [each for each in tried if each.difference]
+        failing = sorted(
+            (each for each in tried if each.difference), key=lambda each: size(each.case)
+        )
         if not failing:
-            return praise(tried)
-        failing.sort(key=lambda each: size(each.case))
-        for wrong in exercise.wrong:
-            if agrees(wrong, exercise, tried):
-                aside = side_block(failing[0].case, failing[0].yours)
-                return Judgement(Kind.WRONG, f"not right yet. {wrong.hint}", (aside,))
-    return diagnosis(exercise, answer, tried, failing)
+            return praise(exercise, tried)
+        passing = [each for each in tried if not each.difference]
+        observed = [(each.case, each.yours) for each in failing + passing]
+        if made := explanation(exercise, observed):
+            aside = side_block(failing[0].case, failing[0].yours)
+            return Judgement(Kind.WRONG, named([wrong.hint for wrong in made]), (aside,))
+        return diagnosis(exercise, answer, tried, failing)
+
+
+def named(hints: Sequence[str]) -> str:
+    """What is said of mistakes that have a name.
+
+    >>> named(["The sign is wrong.", "Nothing is discounted."])
+    'two things are not right yet. One: The sign is wrong. The other: Nothing is discounted.'
+    """
+    if len(hints) == 1:
+        return f"not right yet. {hints[0]}"
+    return f"two things are not right yet. One: {hints[0]} The other: {hints[1]}"
 
 
 def not_attempted(exercise: Exercise, answer: Answer) -> str:
@@ -112,12 +128,13 @@ def not_attempted(exercise: Exercise, answer: Answer) -> str:
     return ""
 
 
-def praise(tried: Sequence[Trial]) -> Judgement:
+def praise(exercise: Exercise, tried: Sequence[Trial]) -> Judgement:
     """What is said of an answer that is right in every case."""
     with_gradients = any(each.expected.gradients for each in tried)
     cases = f"{len(tried)} {'case' if len(tried) == 1 else 'cases'}"
     sentence = f"right. Checked on {cases}{', with gradients' * with_gradients}."
-    return Judgement(Kind.RIGHT, sentence, (side_block(tried[0].case, tried[0].yours),))
+    praise = paragraph(exercise.praise, "  ") if exercise.praise else ""
+    return Judgement(Kind.RIGHT, sentence, (praise, side_block(tried[0].case, tried[0].yours)))
 
 
 def diagnosis(
@@ -126,19 +143,36 @@ def diagnosis(
     """What is wrong with an answer that makes no mistake with a name; failing cases are given
     smallest first."""
     crashes = [each for each in failing if each.yours.error and not each.expected.error]
-    case, _, yours, difference = (crashes or failing)[0]
-    assert difference is not None
-    everywhere = all(each.difference == difference for each in tried)
-    blocks = []
     if crashes:
-        blocks.append(raised_block(yours.error, answer, case))
-    if crashes or difference.rows or not everywhere:
-        blocks.append(case_block(case, yours, exercise.reference, difference.rows))
-    return Judgement(
-        Kind.RAISED if crashes else Kind.WRONG,
-        difference.remark,
-        (*blocks, side_block(case, yours)),
-    )
+        case, _, yours, difference = crashes[0]
+        assert difference is not None
+        blocks = (
+            raised_block(yours.error, answer, case),
+            case_block(case, yours, exercise.reference),
+            side_block(case, yours),
+        )
+        return Judgement(Kind.RAISED, difference.remark, blocks)
+    found = common([each.difference for each in failing if each.difference])
+    at = next(each for each in failing if each.difference and each.difference.level == found.level)
+    sentences = [found.remark]
+    if found.level >= Level.NUMBERS:
+        claimed = found != at.difference
+        sentences += right_so_far(exercise, failing)
+        sentences += remarks(exercise, answer, [each.case for each in failing], claimed)
+    everywhere = not found.rows and all(each.difference == found for each in tried)
+    shown = "" if everywhere else case_block(at.case, at.yours, exercise.reference, found.rows)
+    return Judgement(Kind.WRONG, " ".join(sentences), (shown, side_block(at.case, at.yours)))
+
+
+def right_so_far(exercise: Exercise, failing: Sequence[Trial]) -> list[str]:
+    """A sentence on the parts of a result that are right, if it has several."""
+    outcomes = [(each.expected, each.yours) for each in failing]
+    tolerance = Tolerance(exercise.rtol, exercise.atol)
+    places = right_places(outcomes, tolerance, exercise.parts)
+    if not places:
+        return []
+    names = listed(places)
+    return [f"{names[0].upper()}{names[1:]} {'is' if len(places) == 1 else 'are'} right."]
 
 
 def misfit(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> str:
@@ -165,17 +199,5 @@ def trials(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> Iterato
     for case in cases:
         expected = observe(exercise.reference, case, exercise.reference)
         yours = observe(answer, case, exercise.reference)
-        yield Trial(case, expected, yours, difference(expected, yours, tolerance))
-
-
-def agrees(wrong: Wrong, exercise: Exercise, tried: Sequence[Trial]) -> bool:
-    """Whether an answer does on every case what the wrong one does."""
-    tolerance = Tolerance(exercise.rtol, exercise.atol)
-    for each in tried:
-        outcome = observe(wrong.function, each.case, exercise.reference)
-        if outcome.error is not None or each.yours.error is not None:
-            if repr(outcome.error) != repr(each.yours.error):
-                return False
-        elif difference(outcome, each.yours, tolerance) is not None:
-            return False
-    return True
+        differs = difference(expected, yours, tolerance, exercise.parts)
+        yield Trial(case, expected, yours, differs)

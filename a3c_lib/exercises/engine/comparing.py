@@ -1,4 +1,4 @@
-"""Chapter 00: the first thing in which what an answer did differs from what was expected.
+"""Chapter 00: in what an answer differs from what was expected, what is most basic first.
 
 Compared are errors, the form of the result, the arguments after the call, shapes, kinds of numbers,
 the numbers, and the gradients: which input gets one, which must not, and its sign.
@@ -6,7 +6,8 @@ the numbers, and the gradients: which input gets one, which must not, and its si
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,10 @@ import torch
 from torch import Tensor
 
 from a3c_lib.exercises.engine.numeric import (
+    Claims,
     Tolerance,
+    claims_on_numbers,
+    claims_on_shape,
     remark_on_kind,
     remark_on_numbers,
     remark_on_shape,
@@ -25,18 +29,53 @@ from a3c_lib.exercises.engine.showing import error_line, kind_of, listed, shown,
 NUMBERS = (bool, int, float, np.number, np.bool_)
 
 
+class Level(IntEnum):
+    """What an answer can differ in, what is most basic first."""
+
+    RESULT = 0  # nothing came back, or something that would still have to run
+    ARGUMENTS = 1
+    FORM = 2
+    SHAPE = 3
+    NUMBERS = 4
+    GRADIENTS = 5
+
+
 class Difference(NamedTuple):
-    """In what an answer differs: a sentence, and what a message shows beside it."""
+    """In what an answer differs: a sentence that is true of one case, and what a message shows
+    beside it. `claims` say more: they take the sentence's place or, as a sentence of their own,
+    follow it, if they hold in every case in which the answer is wrong."""
 
     remark: str
     rows: Mapping[str, str] = {}
+    level: Level = Level.RESULT
+    claims: Claims = {}
+
+
+def common(differences: Sequence[Difference]) -> Difference:
+    """The most basic difference, of several cases: the first one on its level, with a claim that
+    all of that level share, if two different numbers bear it out."""
+    level = min(each.level for each in differences)
+    first, *others = [each for each in differences if each.level == level]
+    for claim, evidence in first.claims.items():
+        shared = all(claim in each.claims for each in others)
+        if shared and evidence + sum(each.claims[claim] for each in others) > 1:
+            remark = f"{first.remark} {claim}" if claim[0].isupper() else claim
+            return first._replace(remark=remark)
+    return first
 
 
 def rows(
     expected: Any, yours: Any, names: tuple[str, str] = ("expected", "yours")
 ) -> dict[str, str]:
-    """Two values as a message shows them, by these names."""
-    return dict(zip(names, shown_apart(expected, yours), strict=True))
+    """Two values as a message shows them, by these names; of large ones that look alike, the first
+    number that differs."""
+    texts = shown_apart(expected, yours)
+    if texts[0] == texts[1] and isinstance(expected, Tensor) and isinstance(yours, Tensor):
+        for differing in (expected != yours).nonzero().tolist()[:1]:
+            one, other = expected[tuple(differing)], yours[tuple(differing)]
+            names = f"{names[0]} at {differing}", f"{names[1]} at {differing}"
+            texts = shown_apart(one, other)
+    return dict(zip(names, texts, strict=True))
 
 
 class Pair(NamedTuple):
@@ -47,22 +86,26 @@ class Pair(NamedTuple):
     yours: Any
 
 
-def difference(expected: Outcome, yours: Outcome, tolerance: Tolerance) -> Difference | None:
+def difference(
+    expected: Outcome, yours: Outcome, tolerance: Tolerance, parts: Sequence[str] = ()
+) -> Difference | None:
     """None if the two do the same, in this form or another that serves as well."""
     try:
-        return next(differences(expected, yours, tolerance), None)
+        return next(differences(expected, yours, tolerance, parts), None)
     except Exception as error:  # noqa: BLE001  sparse tensors, endless integers, odd objects
         return Difference(f"its result cannot be compared with what is expected: {error}")
 
 
-def differences(expected: Outcome, yours: Outcome, tolerance: Tolerance) -> Iterator[Difference]:
-    """All of them, what is most basic first."""
+def differences(
+    expected: Outcome, yours: Outcome, tolerance: Tolerance, parts: Sequence[str] = ()
+) -> Iterator[Difference]:
+    """All of them, what is most basic first. `parts` are names for the values of a tuple."""
     if expected.error is not None or yours.error is not None:
         yield from of_errors(expected, yours)
         return
     yield from of_calls(expected.value, yours.value)
     yield from of_arguments(expected, yours, tolerance)
-    places = list(pairs(Pair("the result", expected.value, yours.value), top=True))
+    places = list(pairs(Pair("the result", expected.value, yours.value), parts, top=True))
     yield from (each for each in places if isinstance(each, Difference))
     for each in places:
         if isinstance(each, Pair):
@@ -71,6 +114,27 @@ def differences(expected: Outcome, yours: Outcome, tolerance: Tolerance) -> Iter
     for each in places:
         if isinstance(each, Pair):
             yield from of_gradients(each, expected, yours, tolerance)
+
+
+def right_places(
+    outcomes: Sequence[tuple[Outcome, Outcome]], tolerance: Tolerance, parts: Sequence[str]
+) -> list[str]:
+    """The places of the result that are right in every case; nothing if the forms differ.
+
+    `outcomes` are what was expected, and what came, in each.
+    """
+    right: dict[str, bool] = {}
+    for expected, yours in outcomes:
+        for pair in pairs(Pair("the result", expected.value, yours.value), parts, top=True):
+            if isinstance(pair, Difference):
+                return []
+            wanted = wants_gradient(expected.gradients_of(pair.expected), tolerance)
+            differing = [
+                *of_leaves(pair, tolerance, wanted),
+                *of_gradients(pair, expected, yours, tolerance),
+            ]
+            right[pair.place] = right.get(pair.place, True) and not differing
+    return [place for place, is_right in right.items() if is_right]
 
 
 # What came back at all
@@ -115,17 +179,17 @@ def of_arguments(expected: Outcome, yours: Outcome, tolerance: Tolerance) -> Ite
     for name in [name for name in expected.after if name in yours.after]:
         before, after = expected.after[name], yours.after[name]
         if not unchanged(before, after, tolerance):
-            yield Difference(
-                _changed(yours.named(name)),
-                rows(before, after, ("before", "after")),
-            )
+            remark = _changed(yours.named(name))
+            yield Difference(remark, rows(before, after, ("before", "after")), Level.ARGUMENTS)
     if grown := expected.after.keys() ^ yours.after.keys():
-        yield Difference(_changed(yours.named(re.split(r"[.\[]", min(grown))[0])))
+        argument = yours.named(re.split(r"[.\[]", min(grown))[0])
+        yield Difference(_changed(argument), level=Level.ARGUMENTS)
     if stored := sorted(yours.stored - expected.stored):
         yield Difference(
             f"it leaves a gradient in `{yours.named(stored[0])}.grad`, where the next one would be "
             "added to it. A loss is returned, and its caller differentiates; where you need a "
-            "gradient yourself, `torch.autograd.grad` returns it and stores nothing."
+            "gradient yourself, `torch.autograd.grad` returns it and stores nothing.",
+            level=Level.ARGUMENTS,
         )
 
 
@@ -152,11 +216,12 @@ def unchanged(before: Any, after: Any, tolerance: Tolerance) -> bool:
 # The result, place by place
 
 
-def pairs(pair: Pair, top: bool = False) -> Iterator[Pair | Difference]:
+def pairs(pair: Pair, parts: Sequence[str] = (), top: bool = False) -> Iterator[Pair | Difference]:
     """The leaves of the result beside each other, or the first place where the forms differ."""
     place, expected, yours = pair
     match expected:
         case _ if names := fields_of(expected):
+            names = tuple(parts) if top and set(parts) == set(names) else names
             if not set(names) <= set(fields_of(yours)):
                 yield _form(pair, f"a {type(expected).__name__}({', '.join(names)})")
                 return
@@ -168,23 +233,26 @@ def pairs(pair: Pair, top: bool = False) -> Iterator[Pair | Difference]:
                 values = "1 value" if len(expected) == 1 else f"{len(expected)} values"
                 yield _form(pair, f"{kind_of(expected)} of {values}")
             elif len(yours) != len(expected):
-                yield Difference(
-                    f"{place} has {len(yours)} values, not {len(expected)}.", rows(expected, yours)
-                )
+                remark = f"{place} has {len(yours)} values, not {len(expected)}."
+                yield Difference(remark, rows(expected, yours), Level.FORM)
             else:
+                named = top and len(parts) == len(expected)
                 for i, (a, b) in enumerate(zip(expected, yours, strict=True), 1):
-                    yield from pairs(Pair(f"value {i} of {place}", a, b))
+                    inner = f"`{parts[i - 1]}`" if named else f"value {i} of {place}"
+                    yield from pairs(Pair(inner, a, b))
         case dict():
             if not isinstance(yours, dict):
                 yield _form(pair, f"a dict with {listed([repr(key) for key in expected])}")
             elif expected.keys() != yours.keys():
                 yield Difference(
                     f"{place} has the keys {listed([repr(key) for key in yours])}; expected are "
-                    f"{listed([repr(key) for key in expected])}."
+                    f"{listed([repr(key) for key in expected])}.",
+                    level=Level.FORM,
                 )
             else:
                 for key in expected:
-                    yield from pairs(Pair(f"{place}[{key!r}]", expected[key], yours[key]))
+                    inner = str(key) if top and " " in str(key) else f"{place}[{key!r}]"
+                    yield from pairs(Pair(inner, expected[key], yours[key]))
         case _:
             yield pair
 
@@ -193,6 +261,7 @@ def _form(pair: Pair, wanted: str) -> Difference:
     return Difference(
         f"{pair.place} is {kind_of(pair.yours)}; expected is {wanted}.",
         rows(pair.expected, pair.yours),
+        Level.FORM,
     )
 
 
@@ -200,22 +269,25 @@ def of_leaves(pair: Pair, tolerance: Tolerance, wants_gradient: bool) -> Iterato
     """How what stands at one place differs from what should: in kind, shape or numbers."""
     place, expected, yours = pair
     if yours is None and expected is not None:
-        yield Difference(f"{place} is None.", rows(expected, yours))
+        yield Difference(f"{place} is None.", rows(expected, yours), Level.FORM)
         return
     if isinstance(expected, (Tensor, *NUMBERS)):
-        if remark := of_form(pair, tolerance, wants_gradient):
-            yield Difference(remark, rows(expected, yours))
+        if remark := of_form(pair, wants_gradient):
+            yield Difference(
+                remark, rows(expected, yours), Level.FORM, claims_on_form(pair, tolerance)
+            )
             return
         a, b = torch.as_tensor(expected), torch.as_tensor(yours)
         if isinstance(yours, int) and not isinstance(yours, bool) and a.is_floating_point():
             b = b.to(a.dtype)  # 0 is as good as 0.0
-        remark = (
-            remark_on_shape(place, a, b)
-            or remark_on_kind(place, a, b)
-            or remark_on_numbers(place, a, b, tolerance)
-        )
-        if remark:
-            yield Difference(remark, rows(expected, yours))
+        if remark := remark_on_shape(place, a, b):
+            claims = claims_on_shape(a, b)
+            yield Difference(remark, rows(expected, yours), Level.SHAPE, claims)
+        elif remark := remark_on_kind(place, a, b):
+            yield Difference(remark, rows(expected, yours), Level.SHAPE)
+        elif remark := remark_on_numbers(place, a, b, tolerance):
+            claims = claims_on_numbers(place, a, b, tolerance)
+            yield Difference(remark, rows(expected, yours), Level.NUMBERS, claims)
     elif isinstance(expected, np.ndarray):
         if not isinstance(yours, np.ndarray):
             yield _form(pair, "a NumPy array")
@@ -224,10 +296,10 @@ def of_leaves(pair: Pair, tolerance: Tolerance, wants_gradient: bool) -> Iterato
                 Pair(place, torch.as_tensor(expected), torch.as_tensor(yours)), tolerance, False
             )
     elif not _equal(expected, yours):
-        yield Difference(f"{place} is not right yet.", rows(expected, yours))
+        yield Difference(f"{place} is not right yet.", rows(expected, yours), Level.NUMBERS)
 
 
-def of_form(pair: Pair, tolerance: Tolerance, wants_gradient: bool) -> str:
+def of_form(pair: Pair, wants_gradient: bool) -> str:
     """A sentence if the result is no tensor where one is wanted. A plain number is as good as a
     tensor of one number, as long as no gradient has to flow through it."""
     place, expected, yours = pair
@@ -243,16 +315,21 @@ def of_form(pair: Pair, tolerance: Tolerance, wants_gradient: bool) -> str:
         if not isinstance(expected, Tensor) or expected.dim() == 0:
             return ""
         return f"{place} is one number; expected is a tensor of shape {tuple(expected.shape)}."
-    numbers = _numbers(yours)
-    same = numbers is not None and tolerance.agree(torch.as_tensor(expected), numbers)
-    right = "Its numbers are right. " if same else ""
     if isinstance(yours, np.ndarray):
-        return f"{place} is a NumPy array; expected is {wanted}. {right}Return a tensor."
-    if isinstance(yours, list | tuple):
+        return f"{place} is a NumPy array; expected is {wanted}. Return a tensor."
+    how = ""
+    if isinstance(yours, list | tuple) and isinstance(expected, Tensor):
         make = "torch.stack" if any(isinstance(e, Tensor) for e in yours) else "torch.tensor"
-        how = f" {right}`{make}` makes a tensor of it." if isinstance(expected, Tensor) else ""
-        return f"{place} is {kind_of(yours)}; expected is {wanted}.{how}"
-    return f"{place} is {kind_of(yours)}; expected is {wanted}."
+        how = f" `{make}` makes a tensor of it."
+    return f"{place} is {kind_of(yours)}; expected is {wanted}.{how}"
+
+
+def claims_on_form(pair: Pair, tolerance: Tolerance) -> Claims:
+    """That the numbers are right, if it is only their form that is not."""
+    numbers = None if isinstance(pair.yours, Tensor) else _numbers(pair.yours)
+    if numbers is None or not tolerance.agree(torch.as_tensor(pair.expected), numbers):
+        return {}
+    return {"Its numbers are right.": numbers.numel()}
 
 
 def _numbers(value: Any) -> Tensor | None:
@@ -288,7 +365,8 @@ def of_gradients(
         if wants_gradient(a, tolerance):
             yield Difference(
                 f"{place} is right, but its gradient cannot be computed: "
-                f"{error_line(yours.gradient_error)}"
+                f"{error_line(yours.gradient_error)}",
+                level=Level.GRADIENTS,
             )
         return
     for path in {**a, **b}:
@@ -296,7 +374,9 @@ def of_gradients(
         both = zip(a.get(path, nothing), b.get(path, nothing), strict=True)
         for (right, mine), of in zip(both, (place, f"a weighted sum of {place}"), strict=False):
             if remark := remark_on_gradient(of, yours.named(path), right, mine, tolerance):
-                yield Difference(remark, rows(right, mine, ("expected gradient", "your gradient")))
+                claims = claims_on_gradient(of, yours.named(path), right, mine, tolerance)
+                shown = rows(right, mine, ("expected gradient", "your gradient"))
+                yield Difference(remark, shown, Level.GRADIENTS, claims)
 
 
 def remark_on_gradient(
@@ -305,7 +385,6 @@ def remark_on_gradient(
     """A sentence on the gradient of a place in the result with respect to an input."""
     if tolerance.agree(expected, yours):
         return ""
-    gradient = f"the gradient of {place} with respect to `{name}`"
     if tolerance.is_zero(expected) and yours.isfinite().all():
         return (
             f"a gradient flows from {place} into `{name}`, where none should: is a `detach()` "
@@ -316,5 +395,19 @@ def remark_on_gradient(
             f"{place} is right, but no gradient flows from it into `{name}`. Is it cut, by "
             "`detach()`, `item()`, `no_grad()` or NumPy?"
         )
-    remark = remark_on_numbers(gradient, expected, yours, tolerance)
+    remark = remark_on_numbers(_gradient(place, name), expected, yours, tolerance)
     return f"the numbers are right, but {remark}"
+
+
+def claims_on_gradient(
+    place: str, name: str, expected: Tensor, yours: Tensor, tolerance: Tolerance
+) -> Claims:
+    """What the gradient reminds of, if there is one where there should be."""
+    if tolerance.is_zero(expected) or tolerance.is_zero(yours):
+        return {}
+    claims = claims_on_numbers(_gradient(place, name), expected, yours, tolerance)
+    return {f"the numbers are right, but {claim}": count for claim, count in claims.items()}
+
+
+def _gradient(place: str, name: str) -> str:
+    return f"the gradient of {place} with respect to `{name}`"

@@ -202,7 +202,7 @@ def why(notebook: Any, exercise_id: str, died: str) -> str:
     for cell in code_cells(notebook):
         if exercise_id in MENTION.findall(cell.source):
             for error in errors(cell):
-                if error.ename == "KeyboardInterrupt":
+                if error.ename in ("KeyboardInterrupt", "Interrupted"):
                     return "its cell ran out of time and was interrupted"
                 return f"its cell raised {error.ename}: {error.evalue}"
             return died or "its cell did not check anything"

@@ -1,9 +1,12 @@
 """Chapter 00: do two tensors agree, and if not, what does one remind of the other?"""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+Claims = Mapping[str, int]  # a sentence → how many different numbers of the case bear it out
 
 
 class Tolerance(NamedTuple):
@@ -42,9 +45,6 @@ broadcast to (3, 3).'
         return f"{remark} Is a sum or a mean missing?"
     if yours.dim() == 0 and expected.numel() > 1:
         return f"{remark} Is there a sum or a mean too many?"
-    larger = yours.numel() > expected.numel()
-    if larger and (yours.dim() > expected.dim() or yours.numel() % expected.numel() == 0):
-        return f"{remark} Did two shapes broadcast on the way, such as (T, 1) and (T,)?"
     try:
         both = torch.broadcast_shapes(expected.shape, yours.shape)
     except RuntimeError:
@@ -52,6 +52,14 @@ broadcast to (3, 3).'
     if both not in (expected.shape, yours.shape):
         return f"{remark} The difference of the two would silently broadcast to {tuple(both)}."
     return remark
+
+
+def claims_on_shape(expected: Tensor, yours: Tensor) -> Claims:
+    """The question whether two shapes broadcast, if the result has an axis twice."""
+    larger = expected.numel() > 1 and yours.numel() > expected.numel()
+    if not larger or not set(yours.shape) <= {1, *expected.shape}:
+        return {}
+    return {"Did two shapes broadcast on the way, such as (T, 1) and (T,)?": yours.numel()}
 
 
 def remark_on_kind(place: str, expected: Tensor, yours: Tensor) -> str:
@@ -73,16 +81,10 @@ def remark_on_kind(place: str, expected: Tensor, yours: Tensor) -> str:
 
 
 def remark_on_numbers(place: str, expected: Tensor, yours: Tensor, tolerance: Tolerance) -> str:
-    """A sentence if the numbers differ: what they remind of, else how many differ.
+    """A sentence if the numbers differ, with the place if there are many.
 
-    >>> a, tolerance = torch.tensor([1.0, 2.0, 4.0]), Tolerance(1e-4, 1e-5)
-    >>> for b in a.flip(0), -a, a / 4, a.roll(1), a + 1:
-    ...     print(remark_on_numbers("the result", a, b, tolerance))
-    the result holds the right numbers in reverse order.
-    the result has the wrong sign.
-    the result is 0.25 times what it should be, everywhere.
-    the result has each number one place too late.
-    the result is not right yet.
+    >>> remark_on_numbers("the result", torch.ones(2), torch.zeros(2), Tolerance(1e-4, 1e-5))
+    'the result is not right yet.'
     """
     agree = tolerance.where(expected, yours)
     if agree.all():
@@ -91,10 +93,30 @@ def remark_on_numbers(place: str, expected: Tensor, yours: Tensor, tolerance: To
     for what, wrong in ("nan", b.isnan() & ~a.isnan()), ("infinite", b.isinf() & ~a.isinf()):
         if wrong.any():
             return f"{place} is {what}{_at(wrong)}: a logarithm of 0, a division by 0?"
-    for resemblance in _sign, _order, _place, _factor:
-        if found := resemblance(a, b, tolerance):
-            return f"{place} {found}."
     return f"{place} is not right yet{_at(~agree)}."
+
+
+def claims_on_numbers(place: str, expected: Tensor, yours: Tensor, tolerance: Tolerance) -> Claims:
+    """What wrong numbers remind of.
+
+    A single number, or a few equal ones, may remind of anything.
+
+    >>> a, tolerance = torch.tensor([1.0, 2.0, 4.0]), Tolerance(1e-4, 1e-5)
+    >>> for b in a.flip(0), -a, a / 4, a.roll(1), a + 3, a * torch.tensor([1, 1, 9]):
+    ...     print(next(iter(claims_on_numbers("the result", a, b, tolerance))))
+    the result holds the right numbers in reverse order.
+    the result has the wrong sign.
+    the result is 0.25 times what it should be, everywhere.
+    the result has each number one place too late.
+    the result is 3 too large, everywhere.
+    the result is right but for its last row.
+    """
+    a, b = _double(expected), _double(yours)
+    if a.is_complex() or not bool((b.isfinite() | ~a.isfinite()).all()):
+        return {}
+    evidence = len(a[a != 0].unique())
+    found = (claim(a, b, tolerance) for claim in (_sign, _order, _place, _factor, _offset, _row))
+    return {f"{place} {text}.": evidence for text in found if text}
 
 
 def _sign(a: Tensor, b: Tensor, tolerance: Tolerance) -> str:
@@ -116,23 +138,27 @@ def _place(a: Tensor, b: Tensor, tolerance: Tolerance) -> str:
 
 
 def _factor(a: Tensor, b: Tensor, tolerance: Tolerance) -> str:
-    several = bool((a != 0).sum() > 1)
     if tolerance.is_zero(b):
-        return "is 0 everywhere" if several else ""
+        return "is 0 everywhere"
     factor = float((a * b).sum() / (a * a).sum())
-    if not tolerance.agree(factor * a, b) or not (several or _is_simple(factor)):
+    return f"is {factor:.4g} times what it should be, everywhere" * tolerance.agree(factor * a, b)
+
+
+def _offset(a: Tensor, b: Tensor, tolerance: Tolerance) -> str:
+    offset = float((b - a).mean())
+    if a.numel() < 2 or not tolerance.agree(a + offset, b):
         return ""
-    return f"is {factor:.4g} times what it should be{', everywhere' * several}"
+    return f"is {abs(offset):.4g} too {'large' if offset > 0 else 'small'}, everywhere"
 
 
-def _is_simple(factor: float) -> bool:
-    """2, 3, … or 1/2, 1/3, …: for a single number, any other factor tells nothing.
-
-    >>> _is_simple(3.0), _is_simple(0.25), _is_simple(1.7)
-    (True, True, False)
-    """
-    larger = max(abs(factor), 1 / abs(factor))
-    return 1.5 < larger < 64 and abs(larger - round(larger)) < 1e-4 * larger
+def _row(a: Tensor, b: Tensor, tolerance: Tolerance) -> str:
+    """The first or the last row, of at least three."""
+    if a.dim() == 0 or len(a) < 3:
+        return ""
+    for name, others in ("last", slice(0, -1)), ("first", slice(1, None)):
+        if tolerance.agree(a[others], b[others]):
+            return f"is right but for its {name} row"
+    return ""
 
 
 def _at(wrong: Tensor) -> str:

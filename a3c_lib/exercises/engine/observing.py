@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
         return self.names.get(name, name) + path[len(name) :]
 
 
-def observe(answer: Answer, case: Case, reference: Answer) -> Outcome:
+def observe(answer: Answer, case: Case, reference: Answer, with_gradients: bool = True) -> Outcome:
     """Run an answer on a case. Whatever it raises is noted; only KeyboardInterrupt passes."""
     names = own_names(answer, case, reference)
     with isolated(), captured() as capture:
@@ -64,7 +64,8 @@ def observe(answer: Answer, case: Case, reference: Answer) -> Outcome:
             stored=frozenset(with_gradient(inputs)),
         )
         try:
-            outcome = outcome._replace(gradients=gradients(outcome.value, wanted))
+            if with_gradients:
+                outcome = outcome._replace(gradients=gradients(outcome.value, wanted))
         except Exception as error:  # noqa: BLE001  of a graph that a learner broke
             outcome = outcome._replace(gradient_error=error)
     return outcome._replace(printed=capture.text, warned=tuple(capture.warned))

@@ -53,6 +53,11 @@ def of_chapter(chapter: int) -> tuple[Exercise, ...]:
     return (*exercises, *added)
 
 
+def minutes_of(chapter: int) -> int:
+    """What all exercises of a chapter take."""
+    return sum(exercise.minutes for exercise in of_chapter(chapter))
+
+
 def all_exercises() -> Iterator[Exercise]:
     """Every exercise of the book, in order. Imports every chapter's module."""
     for chapter in sorted({*MODULES, *(exercise.chapter for exercise in _added.values())}):

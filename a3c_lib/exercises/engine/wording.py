@@ -1,10 +1,11 @@
 """Chapter 00: the lines of a verdict: the case, the learner's line that raised, what it printed."""
 
 import inspect
+import re
 import sysconfig
 import textwrap
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ MOST_LINES = 10  # of what an answer printed
 # Where code lies that is not the learner's.
 LIBRARIES = tuple(
     {
-        str(Path(__file__).parent.parent),
+        str(Path(__file__).parents[2]),
         *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
         "<frozen",
     }
@@ -50,16 +51,21 @@ def paragraph(text: str, indent: str) -> str:
 def raised_block(error: BaseException | None, answer: Answer, case: Case) -> str:
     """The learner's line that raised; or the line of the probe at which it came out that something
     was not as it should be."""
-    frames = traceback.extract_tb(error.__traceback__ if error else None)
     probe = files_of(case.probe)
-    others = tuple(probe - files_of(answer)) + LIBRARIES
-    for frame in reversed(frames):
-        if frame.line and not frame.filename.startswith(others):
-            return f"    line {frame.lineno}, in {frame.name}: {frame.line}"
-    for frame in reversed(frames):
+    if line := own_line(error, probe - files_of(answer)):
+        return f"    {line}"
+    for frame in reversed(traceback.extract_tb(error.__traceback__ if error else None)):
         if frame.line and frame.filename in probe:
             missing = "\n  Is a `return` missing?" if "NoneType" in str(error) else ""
             return f"    when the check ran: {frame.line}{missing}"
+    return ""
+
+
+def own_line(error: BaseException | None, others: Collection[str]) -> str:
+    """The learner's line from which an error came; `others` are files that are not theirs."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__ if error else None)):
+        if frame.line and not frame.filename.startswith((*others, *LIBRARIES)):
+            return f"line {frame.lineno}, in {frame.name}: {frame.line}"
     return ""
 
 
@@ -68,12 +74,33 @@ def files_of(answer: Any) -> set[str]:
     return {function.__code__.co_filename for function in functions_of(unwrapped(answer))}
 
 
-def case_block(case: Case, yours: Outcome, reference: Answer, rows: Mapping[str, str]) -> str:
-    """The arguments of a case, and what came of them."""
+def case_block(case: Case, yours: Outcome, reference: Answer, rows: Mapping[str, str] = {}) -> str:
+    """The arguments of a case, what came of them, and a mark below the first difference."""
     given = arguments(case, reference).items()
     table = {yours.named(name): shown(value) for name, value in given} | dict(rows)
     heading = f"  In the case “{case.label}”"
-    return f"{heading}:\n{assignments(table)}" if table else f"{heading}."
+    if not table:
+        return f"{heading}."
+    lines = f"{heading}:\n{assignments(table)}"
+    mark = first_difference(*rows.values()) if len(rows) == 2 else ""
+    column = max(map(len, table)) + len("     = ")
+    return f"{lines}\n{' ' * column}{mark}" if mark else lines
+
+
+def first_difference(expected: str, yours: str) -> str:
+    """A line that marks, below `yours`, its first number that is not the expected one.
+
+    >>> print("[2, 5.5]", first_difference("[2, 4.5]", "[2, 5.5]"), sep="\\n")
+    [2, 5.5]
+        ^^^
+    """
+    numbers = [list(re.finditer(r"[^\s\[\](),]+", text)) for text in (expected, yours)]
+    if len(numbers[0]) != len(numbers[1]) or len(numbers[1]) < 2:
+        return ""
+    for one, other in zip(*numbers, strict=True):
+        if one.group() != other.group():
+            return f"{' ' * other.start()}{'^' * len(other.group())}"
+    return ""
 
 
 def side_block(case: Case, yours: Outcome) -> str:

@@ -1,0 +1,99 @@
+"""Chapter 00: the mistake, or the two at once, that do in every case what an answer does."""
+
+import functools
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, combinations, pairwise, product
+from typing import Any
+
+from a3c_lib.exercises.engine.cases import Answer, Case, Edit, Exercise, Wrong
+from a3c_lib.exercises.engine.comparing import difference
+from a3c_lib.exercises.engine.numeric import Tolerance
+from a3c_lib.exercises.engine.observing import Outcome, observe
+from a3c_lib.exercises.engine.written import unwrapped
+
+
+def explanation(exercise: Exercise, observed: Sequence[tuple[Case, Outcome]]) -> tuple[Wrong, ...]:
+    """The single mistake that an answer makes, or the pair of them; nothing if it makes another.
+
+    `observed` is what the answer did in every case. The first ones are compared first, so that most
+    mistakes are ruled out by one run.
+    """
+    alone, pairs = combinations(exercise.wrong, 1), combinations(exercise.wrong, 2)
+    for made in chain(alone, pairs):
+        answers = list(spelled(exercise, *made))
+        if answers and all(_is_made(exercise, answers, *each) for each in observed):
+            return made
+    return ()
+
+
+def spelled(exercise: Exercise, *made: Wrong) -> Iterator[Answer]:
+    """Answers that make all these mistakes at once: none where their edits are of the same passage,
+    or where one of several is no edit."""
+    for spellings in product(*(wrong.spellings for wrong in made)):
+        edits = [each for each in spellings if isinstance(each, Mapping)]
+        if len(edits) == len(spellings):
+            answer = edited(exercise.form or exercise.reference, *edits)
+            if answer is not None:
+                yield answer
+        elif len(spellings) == 1:
+            yield spellings[0]  # type: ignore[misc]
+
+
+def edited(form: Answer, *edits: Edit) -> Answer | None:
+    """The form with other text in some passages; None if they overlap.
+
+    Raises ValueError, with the passage, if one is not found exactly once.
+    """
+    text = source(form)
+    passages = sorted((_place(old, text), old, new) for edit in edits for old, new in edit.items())
+    for (place, old, _), (next_place, _, _) in pairwise(passages):
+        if place + len(old) > next_place:
+            return None
+    for place, old, new in reversed(passages):
+        text = text[:place] + new + text[place + len(old) :]
+    return _defined(text, form)
+
+
+def _place(passage: str, text: str) -> int:
+    if text.count(passage) != 1:
+        raise ValueError(f"{passage!r} is found {text.count(passage)} times in:\n{text}")
+    return text.index(passage)
+
+
+@functools.cache
+def source(answer: Answer) -> str:
+    """The text of a definition."""
+    return textwrap.dedent(inspect.getsource(unwrapped(answer)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _defined(text: str, original: Answer) -> Answer:
+    """What a definition defines in the module of the original."""
+    written = unwrapped(original)
+    space: dict[str, Any] = dict(vars(sys.modules[written.__module__]))
+    exec(compile(text, f"<{written.__name__} with a mistake>", "exec"), space)
+    answer: Answer = space[written.__name__]
+    return answer
+
+
+def _is_made(exercise: Exercise, answers: Sequence[Answer], case: Case, yours: Outcome) -> bool:
+    """Whether one of them does in a case what the answer did. Gradients, which take longest, are
+    computed only where everything else agrees."""
+    numbers = yours._replace(gradients={}, gradient_error=None)
+    for answer in answers:
+        outcome = observe(answer, case, exercise.reference, with_gradients=False)
+        if same(outcome, numbers, exercise) and same(
+            observe(answer, case, exercise.reference), yours, exercise
+        ):
+            return True
+    return False
+
+
+def same(one: Outcome, other: Outcome, exercise: Exercise) -> bool:
+    """Whether two answers did the same in a case."""
+    if one.error is not None or other.error is not None:
+        return repr(one.error) == repr(other.error)
+    return difference(one, other, Tolerance(exercise.rtol, exercise.atol)) is None
