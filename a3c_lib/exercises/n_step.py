@@ -779,10 +779,6 @@ EXERCISES = (
                 "next_values[t]. torch.where has its first choice for True.",
             ),
             Wrong(
-                {"terminated[t], 0.0, after": "terminated[t], next_values[t], after"},
-                "Where the world ended you take next_values[t]. Nothing comes after it: 0.",
-            ),
-            Wrong(
                 {
                     "truncated[t], next": "terminated[t], next",
                     "terminated[t], 0.0": "truncated[t], 0.0",

@@ -86,6 +86,8 @@ def with_change(property: Property, case: Case, reference: Answer) -> Case | Non
     with isolated():
         given = defaults(case, reference) | names
         changes = property.change(SimpleNamespace(**given))
+    if not changes.keys() <= given.keys():
+        return None
     if all(unchanged(given[name], value) for name, value in changes.items()):
         return None
     values = {**names, **changes}
