@@ -1,5 +1,6 @@
 """A run's folder: whatever happens, it can go on."""
 
+import contextlib
 import errno
 import json
 import math
@@ -17,7 +18,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from a3c_lib import ActorCritic, encoders, hogwild
+from a3c_lib import ActorCritic, encoders, hogwild, reinforce
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.plan import (
@@ -179,6 +180,71 @@ def test_a_checkpoint_comes_every_so_many_seconds(tmp_path, monkeypatch):
     with planned.train(planned.make_model()) as training:
         list(record(Run(tmp_path, planned, {}), training, training, every=6.0))
     assert saved == [6, 12, 18, 20]  # the clock ticks once an update; and one at the end
+
+
+class Ahead:
+    """A training whose workers are three updates ahead of what is read."""
+
+    total_steps, restored, pids = 100, False, {}
+
+    def __init__(self):
+        self.model, self.steps, self.made = torch.nn.Linear(1, 1), 0, 30
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.steps >= self.made:
+            raise StopIteration
+        self.steps += 10
+        self.made = min(self.total_steps, self.made + 10) if self.made else self.made
+        return reinforce.Update(self.steps, self.steps // 10, (), 0.5, 1.0)
+
+    def finish(self):
+        rest, self.made = range(self.steps + 10, self.made + 1, 10), 0
+        self.steps = rest[-1] if rest else self.steps
+        return [reinforce.Update(steps, steps // 10, (), 0.5, 1.0) for steps in rest]
+
+    def state_dict(self):
+        steps = max(self.made, self.steps)
+        return {"model": self.model.state_dict(), "steps": steps, "updates": steps // 10}
+
+
+def test_rows_and_checkpoint_agree_where_workers_are_ahead(tmp_path, monkeypatch):
+    run, training = train(plan(), tmp_path / "run", stop=1), Ahead()
+    (run.folder / "metrics.csv").unlink()
+    monkeypatch.setattr(reinforce.Update, "episode_return", 0.0)
+    saved, save = [], Run.save
+
+    def noted(self, state, seconds):
+        saved.append((state["steps"], run.metrics()[-1].steps))
+        save(self, state, seconds)
+
+    monkeypatch.setattr(Run, "save", noted)
+    updates = record(run, training, training, every=0)
+    for update in updates:
+        if update.steps == 70:
+            break
+    updates.close()
+    assert saved[0] == (40, 40)  # asked for after the first update, written with its last row
+    assert all(rows >= steps for steps, rows in saved)
+    assert saved[-1] == (100, 100)
+    assert run.load()["training"]["steps"] == run.metrics()[-1].steps == training.steps == 100
+
+
+def test_a_checkpoint_does_not_wait_for_rows_that_never_come(tmp_path, monkeypatch):
+    run, training, clock = train(plan(), tmp_path / "run", stop=1), Ahead(), count(0, 6)
+    (run.folder / "metrics.csv").unlink()
+    monkeypatch.setattr(reinforce.Update, "episode_return", 0.0)
+    saved = []
+    monkeypatch.setattr(Run, "save", lambda self, state, seconds: saved.append(state["steps"]))
+    monkeypatch.setattr(training, "state_dict", lambda: {"steps": 1000})
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with contextlib.closing(record(run, training, training, every=0)) as updates:
+        next(updates)
+        assert saved == []
+        next(updates)
+        assert saved == [1000]
 
 
 def test_after_an_error_the_last_checkpoint_stays(tmp_path):

@@ -521,6 +521,13 @@ FAULTS = [
     Fault(
         "options that nothing heeds", "app.plan", "for name in self._built_in:", "for name in ():"
     ),
+    Fault(
+        "rows of what workers had made lost",
+        "app.runs",
+        "for update in training.finish():",
+        "for update in ():",
+    ),
+    Fault("a checkpoint ahead of its rows", "app.runs", 'update.steps >= ahead["steps"]', "True"),
     Fault("another process blamed", "app.runs", "if error.errno in TAKEN:", "if True:"),
     Fault("silence about a divergence", "app.runs", "if steps <= later:", "if False:"),
     Fault("a pipe waited for", "app.runs", "checkpoints.content_of(path)", "path.read_bytes()"),
@@ -534,8 +541,8 @@ FAULTS = [
     Fault(
         "no checkpoint where the loop is left",
         "app.runs",
-        "# the loop is left\n            save()",
-        "\n            pass",
+        "            save(training.state_dict())\n            raise",
+        "            raise",
     ),
     Fault(
         "a checkpoint after an error", "app.runs", "except GeneratorExit:", "except BaseException:"

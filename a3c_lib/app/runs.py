@@ -38,6 +38,7 @@ from a3c_lib.training import Training
 
 RUN, METRICS, CHECKPOINT = "run.json", "metrics.csv", "checkpoint.pt"
 LOCK, TRACEBACK = "lock", "traceback.txt"
+PATIENCE = 10.0  # seconds that a checkpoint waits for rows of what it holds
 # What is said where another process holds the lock; anything else means that there are no locks.
 TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN} | ({errno.EACCES} if sys.platform == "win32" else set())
 
@@ -205,7 +206,9 @@ def record(
     tensorboard: bool = False,
 ) -> Iterator[Any]:
     """Hand a training's updates through; write a row of each, and a checkpoint `every` so many
-    seconds and at the end, also where the loop is left early.
+    seconds and at the end, also where the loop is left early. Rows and checkpoint agree: workers in
+    processes are ahead of what is read, and the rows of all that a checkpoint holds are written
+    before it.
 
     After an error in the training the last checkpoint stays as it is; and so it does, and
     FloatingPointError is raised, when weights or statistics are not finite. `updates` are the
@@ -226,23 +229,34 @@ def record(
     began = saved = time.monotonic()
     with Metrics(run.folder / METRICS, training.steps, tensorboard) as metrics:
 
-        def save() -> None:
-            metrics.sync()
-            run.save(training.state_dict(), seconds + time.monotonic() - began)
+        def add(update: Any) -> float:
+            gone = time.monotonic() - began
+            speed = (update.steps - steps) / gone if gone > 0 else math.nan
+            metrics.add(update, seconds + gone, speed)  # the speed since it began, or went on
+            return began + gone
 
+        def save(state: Mapping[str, Any]) -> None:
+            metrics.sync()
+            run.save(state, seconds + time.monotonic() - began)
+
+        ahead: Mapping[str, Any] | None = None  # a state that waits for its rows
         try:
             for update in updates:
-                gone = time.monotonic() - began
-                speed = (update.steps - steps) / gone if gone > 0 else math.nan
-                metrics.add(update, seconds + gone, speed)  # the speed since it began, or went on
-                if began + gone - saved >= every:
-                    save()
-                    saved = time.monotonic()
+                now = add(update)
+                if ahead is None and now - saved >= every:
+                    ahead = training.state_dict()
+                # Rows that never come, of a worker that was killed, are not waited for.
+                late = now - saved >= every + PATIENCE
+                if ahead is not None and (update.steps >= ahead["steps"] or late):
+                    save(ahead)
+                    ahead, saved = None, time.monotonic()
                 yield update
         except GeneratorExit:  # the loop is left
-            save()
+            for update in training.finish():
+                add(update)
+            save(training.state_dict())
             raise
-        save()
+        save(training.state_dict())
 
 
 def refuse_existing(folder: Path) -> None:
