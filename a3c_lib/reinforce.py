@@ -14,7 +14,13 @@ from a3c_lib import training
 from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
 from a3c_lib.rollout import Episode, check_shapes, sampled
 from a3c_lib.settings import Count, Fraction, Positive
-from a3c_lib.training import SingleThreadTraining, TorchOptimizer, clip_gradients, gradients_of
+from a3c_lib.training import (
+    Optimizer,
+    SingleThreadTraining,
+    TorchOptimizer,
+    clip_gradients,
+    gradients_of,
+)
 
 
 class TabularPolicy(nn.Module):
@@ -100,12 +106,14 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
         make_env: MakeEnv | Envs,
         config: Config,
         resume: Mapping[str, Any] | None = None,
+        optimizer: Optimizer | None = None,
     ) -> None:
         self.config = config
-        sgd = TorchOptimizer(torch.optim.SGD(model.parameters(), lr=config.learning_rate))
+        if optimizer is None:
+            optimizer = TorchOptimizer(torch.optim.SGD(model.parameters(), lr=config.learning_rate))
         envs = make_envs(make_env)
         with closed_on_error(envs.close):
-            super().__init__(model, sgd, envs, config, resume)
+            super().__init__(model, optimizer, envs, config, resume)
 
     def update(self) -> Update:
         """Play one episode, and learn from it."""
@@ -126,14 +134,16 @@ def train(
     make_env: MakeEnv | Envs,
     config: Config,
     resume: Mapping[str, Any] | None = None,
+    optimizer: Optimizer | None = None,
 ) -> ReinforceTraining:
     """Learn from whole episodes, one update each.
 
-    Any module with `logits(observations)` will do as a model.
+    Any module with `logits(observations)` will do as a model. Without an `optimizer` of the model's
+    parameters it is plain gradient ascent.
 
     >>> from itertools import islice
     >>> with train(TabularPolicy(4, 2), "a3c_lib/Corridor-v0", Config(seed=1)) as training:
     ...     [update.updates for update in islice(training, 3)]
     [1, 2, 3]
     """
-    return ReinforceTraining(model, make_env, config, resume)
+    return ReinforceTraining(model, make_env, config, resume, optimizer)

@@ -1,5 +1,6 @@
 """The command line. Most tests call main; what is about processes runs one."""
 
+import dataclasses
 import importlib
 import io
 import json
@@ -112,12 +113,11 @@ def test_a_game_is_trained_evaluated_and_filmed(capsys):
 
 
 def test_options_reach_the_config_and_the_network(run):
-    options = ["--no-anneal", "--gamma", "0.5", "--optimizer", "adam", "--network-seed", "7"]
+    options = ["--no-anneal", "--gamma", "0.5", "--network-seed", "7"]
     assert main(["train", "a2c", MAZE, *SMALL, "--run", "deep/er", *options, "--seed", "2"]) == 0
     plan = Run.open(Path("deep/er")).plan
-    assert plan.config == a2c.Config(
-        total_steps=400, t_max=5, anneal=False, gamma=0.5, optimizer="adam", seed=2
-    )
+    chosen = {"total_steps": 400, "t_max": 5, "anneal": False, "gamma": 0.5, "seed": 2}
+    assert plan.config == dataclasses.replace(ALGORITHMS["a2c"].default, **chosen)
     assert plan.network == Network(hidden=(8,), network_seed=7)
     assert Run.open(run).plan.config.anneal
 
@@ -177,16 +177,16 @@ def test_the_version_is_said(capsys):
 def test_a_finished_run_gets_a_larger_budget(run, capsys):
     assert main(["resume", "run"]) == 2
     assert complaint(capsys).startswith("run has taken 400 steps, and its budget is 400;")
-    assert main(["resume", "run", "--total-steps", "600"]) == 0
+    assert main(["resume", "run", "--total-steps", "640"]) == 0
     said = capsys.readouterr().out
     assert "run goes on after 400 steps, exactly where it stopped" in said
-    assert "Done: 600 steps" in said
-    assert Run.open(run).plan.config.total_steps == 600
-    assert [row.steps for row in Run.open(run).metrics()][-1] == 600
+    assert "Done: 640 steps" in said
+    assert Run.open(run).plan.config.total_steps == 640
+    assert [row.steps for row in Run.open(run).metrics()][-1] == 640
 
 
 def test_where_new_episodes_begin_it_is_said(capsys):
-    assert main(["train", "a2c", "CartPole-v1", *SMALL, "--run", "cart"]) == 0
+    assert main(["train", "a2c", "CartPole-v1", *SMALL, "--num-envs", "8", "--run", "cart"]) == 0
     assert main(["resume", "cart", "--total-steps", "500"]) == 0
     assert (
         "cart goes on after 400 steps, with new episodes: its environment cannot be put back"

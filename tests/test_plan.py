@@ -56,6 +56,8 @@ class Toy(training.Training):
         self.model, self.total_steps, self.steps, self.updates = model, config.total_steps, steps, 0
     def __next__(self):
         raise StopIteration
+    def stop(self):
+        pass
     def close(self):
         pass
     def state_dict(self):
@@ -365,3 +367,26 @@ def test_a_network_that_is_to_be_loaded_measures_nothing(monkeypatch):
     monkeypatch.setattr("a3c_lib.encoders.pixel_statistics", None)
     planned = plan(env="atari:pong", network=Network(hidden=(8,), normalise_pixels=True))
     assert isinstance(planned.make_model(to_be_loaded=True), nn.Module)
+
+
+# ---- what the command line begins with ----
+
+
+def test_the_command_line_begins_with_settings_of_its_own():
+    for name, algorithm in ALGORITHMS.items():
+        assert type(algorithm.default) is algorithm.config, name
+        assert vars(algorithm.default) == {**vars(algorithm.config()), **algorithm.defaults}
+    assert a2c.Config().optimizer == "rmsprop"  # Python's stays the paper's
+    assert ALGORITHMS["a2c"].default.optimizer == "adam"
+
+
+def test_reinforce_climbs_with_adam_if_it_is_asked_for(tmp_path):
+    planned = plan("reinforce", optimizer="adam", learning_rate=0.01, total_steps=30)
+    with planned.train(planned.make_model()) as training:
+        before = [theta.clone() for theta in training.model.parameters()]
+        next(training)
+        moved = [abs(b - a).max() for a, b in zip(before, training.model.parameters(), strict=True)]
+        assert max(moved).item() == pytest.approx(0.01, rel=1e-3)  # Adam's first step
+        state = training.state_dict()
+    with planned.train(planned.make_model(), state) as training:
+        assert training.updates == 1

@@ -62,8 +62,8 @@ def test_the_commands_run(tmp_path, monkeypatch, capsys):
         assert main(arguments) == 0, shorter
     assert {"cart", "cart.gif", "curves.png"} == {path.name for path in tmp_path.iterdir()}
     said = capsys.readouterr().out
-    assert "Done: 104 steps" in said  # thirteen of each of eight environments
-    assert "cart goes on after 104 steps, with new episodes" in said
+    assert "Done: 112 steps" in said  # seven of each of sixteen environments
+    assert "cart goes on after 112 steps, with new episodes" in said
 
 
 def test_the_tree_of_the_package_is_what_its_modules_say():

@@ -118,7 +118,7 @@ Beginning: Any = Union[
 class Train:
     """Train an agent, in a new run: train ALGORITHM ENV; train ALGORITHM --help lists all options.
 
-    For example: a3c-lib train a2c CartPole-v1 --total-steps 50000 --seed 1
+    For example: a3c-lib train a2c CartPole-v1 --seed 1
     """
 
     begin: Beginning
