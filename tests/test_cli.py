@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 
 import gymnasium as gym
@@ -359,10 +360,53 @@ def test_other_bad_commands_too(command, message, capsys):
 def test_a_simulator_of_which_only_one_can_run_is_evaluated(run, monkeypatch):
     asked = []
     made = cli.evaluate
-    monkeypatch.setattr(cli, "evaluate", lambda *given: (asked.append(given[5]), made(*given))[1])
+    monkeypatch.setattr(
+        cli, "evaluate", lambda *given, **named: (asked.append(given[5]), made(*given, **named))[1]
+    )
     assert main(["evaluate", str(run), "--episodes", "3", "--num-envs", "1"]) == 0
     assert main(["evaluate", str(run), "--episodes", "3"]) == 0
     assert asked == [1, 10]
+
+
+NORMAL = """
+import gymnasium
+from gymnasium.wrappers import NormalizeObservation
+
+def normal(**options):
+    return NormalizeObservation(gymnasium.make("CartPole-v1", **options))
+
+gymnasium.register("Normal/CartPole-v0", normal)
+"""
+
+
+def test_what_an_environment_normalises_with_goes_with_the_run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "normal.py").write_text(NORMAL)
+    monkeypatch.syspath_prepend(tmp_path)
+    given, evaluated = [], cli.evaluate
+    monkeypatch.setattr(
+        cli, "evaluate", lambda *a, **b: (given.append(b["statistics"]), evaluated(*a, **b))[1]
+    )
+    small = [*SMALL, "--num-envs", "2", "--run", "a"]
+    assert main(["train", "a2c", "normal:Normal/CartPole-v0", *small]) == 0
+    before = Run.open("a").load()["training"]["statistics"]
+    assert main(["evaluate", "a", "--episodes", "2", "--film", "a.png", "--film-steps", "3"]) == 0
+    assert [each["count"] for each in given[0][0]] == [each["count"] for each in before[0]]
+    assert main(["resume", "a", "--total-steps", "800"]) == 0
+    after = Run.open("a").load()["training"]["statistics"]
+    assert after[0][0]["count"] > before[0][0]["count"] + 150  # it goes on, and does not begin anew
+    assert capsys.readouterr().err == ""
+    del sys.modules["normal"], gym.registry["Normal/CartPole-v0"]
+
+
+def test_a_warning_is_a_line(monkeypatch, capsys):
+    def warning(_):
+        warnings.warn("an episode is cut\nafter 9 steps", stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(cli, "_run", warning)
+    with warnings.catch_warnings(action="always"):
+        assert main(["evaluate"]) == 0
+    assert complaint(capsys) == "an episode is cut after 9 steps"
 
 
 def test_too_little_shared_memory_is_a_line_with_the_remedy(monkeypatch, capsys):

@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 import gymnasium as gym
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -294,6 +295,14 @@ def test_a_checkpoint_that_is_not_finite_is_one_clear_line(tmp_path, place):
     checkpoints.save(run.checkpoint, content)  # what an older version left
     with pytest.raises(CheckpointError, match=f"of a run that diverged: {damage} is not finite"):
         run.model()
+
+
+def test_what_an_environment_normalises_with_is_looked_at_too(tmp_path):
+    run = train(plan(), tmp_path / "run", stop=2)
+    state = dict(run.load()["training"])
+    state["statistics"] = (({"of": "observations", "mean": np.array([1.0, np.nan])},),)
+    with pytest.raises(FloatingPointError, match=r"statistics\.0\.0\.mean is not finite"):
+        run.save(state, 1.0)
 
 
 def test_weights_of_workers_in_turn_count_too_and_what_they_saw_does_not(tmp_path):

@@ -111,13 +111,13 @@ def content_of(path: Path) -> bytes:
 
 
 def not_finite(value: Any, name: str = "") -> Iterator[str]:
-    """The tensors in a state that hold NaN or infinity, by name.
+    """The tensors and arrays in a state that hold NaN or infinity, by name.
 
     >>> list(not_finite({"model": {"bias": torch.tensor([1.0, torch.inf])}, "steps": 3}))
     ['model.bias']
     """
-    if isinstance(value, Tensor):
-        if not value.isfinite().all():
+    if isinstance(value, Tensor | np.ndarray):
+        if not torch.as_tensor(value).isfinite().all():
             yield name
     elif isinstance(value, Mapping):
         for key, each in value.items():

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ from a3c_lib.app.plan import (
 from a3c_lib.app.runs import Run, record, refuse_existing, versions
 from a3c_lib.app.telling import closing, is_somebodys, told
 from a3c_lib.evaluation import evaluate
+from a3c_lib.restoring import with_statistics
 from a3c_lib.rollout import HasLogits, MakeEnv, MakesEnvs, greedy, initial_state, sampled
 from a3c_lib.settings import Count, NotNegative, NumEnvs, Range, Seed, check_settings
 from a3c_lib.training import Config, Training
@@ -207,6 +209,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if list(argv) == ["--version"]:
         print(f"a3c_lib {a3c_lib.__version__}")
         return 0
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        return _run(argv)
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
         command = parsed(argv)
         match command:
@@ -433,11 +441,18 @@ def play_episodes(command: Evaluate) -> int:
     run = Run.open(command.run)
     if command.film is not None:
         _refuse_film(command.film)
-    model, steps = run.model(), run.load()["training"]["steps"]
-    world, playing = cast(MakeEnv, run.plan.world()), cast(HasLogits, model)
+    model, state = run.model(), run.load()["training"]
+    world, steps = cast(MakeEnv, run.plan.world()), state["steps"]
+    statistics = state.get("statistics")  # with which environments normalise
     with _failing(run.plan.env):
         result = evaluate(
-            playing, world, command.episodes, command.seed, command.actions, command.num_envs
+            cast(HasLogits, model),
+            world,
+            command.episodes,
+            command.seed,
+            command.actions,
+            command.num_envs,
+            statistics=statistics,
         )
     print(f"{run.folder}, {run.plan.algorithm} after {steps:,} steps of {run.plan.env}")
     if said := run.divergence(steps):
@@ -445,7 +460,7 @@ def play_episodes(command: Evaluate) -> int:
     print(f"mean return {result}; 95 % interval {result.low:.2f} to {result.high:.2f}")
     if command.film is not None:
         with _refusing():
-            _film(model, world, command)
+            _film(model, with_statistics(world, statistics or ()), command)
         print(f"film: {command.film}")
     return 0
 
@@ -588,6 +603,11 @@ def _failing(env: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise Failed(f"environment {env!r} failed: {told(error)}") from error
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """Show a warning in a line."""
+    print(f"{PROGRAM}: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _complain(error: object, code: int) -> int:

@@ -539,7 +539,7 @@ def spoilt(state: Mapping[str, Any]) -> str:
     >>> spoilt({"model": {"weight": torch.ones(2)}, "optimizer": {"g": [torch.tensor(torch.nan)]}})
     'optimizer.g.0'
     """
-    learned = {name: state.get(name) for name in ("model", "optimizer", "target")}
+    learned = {name: state.get(name) for name in ("model", "optimizer", "target", "statistics")}
     # Workers in turn have weights of their own, and perhaps statistics. (What they have seen is no
     # matter of finiteness: a world may have its own use for infinity.)
     workers = [
