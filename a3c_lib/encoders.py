@@ -13,7 +13,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from a3c_lib.networks import ActorCritic
+from a3c_lib.networks import ActorCritic, check_channels
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.worlds.atari import Game
 
@@ -102,6 +102,7 @@ class SmallEncoder(nn.Module):
     def __init__(self, space: spaces.Box) -> None:
         super().__init__()
         layers: list[nn.Module] = []
+        check_channels(space)
         channels = space.shape[0]
         for _ in range(4):
             layers += [nn.Conv2d(channels, 32, kernel_size=3, stride=2, padding=1), nn.ELU()]

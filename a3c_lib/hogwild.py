@@ -359,15 +359,14 @@ def in_a_process(link: Link, shared: Shared, make_worker: MakeWorker, total_step
     everybodys = [*shared.parameters, *shared.buffers, *shared.target, *statistics]
     assert all(tensor.is_shared() for tensor in everybodys)
     assert not any(theta.is_shared() for theta in worker.model.parameters())
-    try:
+    with closed_on_error(worker.player.close):
         link.wait_for_all()
         while shared.step_count < total_steps and not link.stopped:
             worker.begin()
             with link.whole():
                 link.send(worker.finish())
         link.done()
-    finally:
-        worker.player.close()
+    worker.player.close()
 
 
 SCHEDULES: dict[str, type[InTurn | InProcesses]] = {

@@ -16,7 +16,8 @@ from a3c_lib.settings import Seed, Width, check_setting
 
 SUPPORTED = (
     "supported are observations that are Discrete, a Box with one axis (a vector) or a Box of "
-    "bytes with three axes (a picture: channels, height, width), and actions that are Discrete"
+    "bytes with three axes (a picture: channels, height, width), and actions that are Discrete; "
+    "gymnasium.wrappers.FlattenObservation makes vectors of others"
 )
 
 
@@ -77,8 +78,37 @@ def encoder_for(space: spaces.Space[Any]) -> OneHot | Vector | Picture:
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
         return Vector(space)
     if isinstance(space, spaces.Box) and len(space.shape) == 3 and space.dtype == np.uint8:
+        check_channels(space)
         return Picture(space)
-    raise ValueError(f"observations {space} are not supported; {SUPPORTED}")
+    raise unsupported("observations", space)
+
+
+def unsupported(what: str, space: spaces.Space[Any]) -> ValueError:
+    """The error that says what is supported; for spaces of another package, that they are."""
+    if not isinstance(space, spaces.Space):
+        theirs = type(space).__module__.partition(".")[0]
+        return ValueError(f"{what} are a space of gymnasium's; got {space}, one of {theirs}'s")
+    return ValueError(f"{what} {space} are not supported; {SUPPORTED}")
+
+
+def check_channels(space: spaces.Box) -> None:
+    """Refuse pictures whose channels seem to come last, as Gymnasium's own do.
+
+    >>> check_channels(spaces.Box(0, 255, (3, 96, 96), np.uint8))
+    >>> check_channels(spaces.Box(0, 255, (96, 96, 3), np.uint8))
+    Traceback (most recent call last):
+    ...
+    ValueError: pictures are (channels, height, width); the channels of (96, 96, 3) seem to come \
+last: wrap the environment in a3c_lib.worlds.envs.ChannelsFirst; if they do not, hand over \
+make_encoder=a3c_lib.networks.Picture
+    """
+    first, _, last = space.shape
+    if last in (1, 3, 4) and first > last:
+        raise ValueError(
+            f"pictures are (channels, height, width); the channels of {space.shape} seem to come "
+            "last: wrap the environment in a3c_lib.worlds.envs.ChannelsFirst; if they do not, hand "
+            "over make_encoder=a3c_lib.networks.Picture"
+        )
 
 
 def check_sizes(hidden: Sequence[int], seed: int) -> None:
@@ -150,7 +180,7 @@ class ActorCritic(nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(action_space, spaces.Discrete):
-            raise ValueError(f"actions {action_space} are not supported; {SUPPORTED}")
+            raise unsupported("actions", action_space)
         check_sizes(hidden, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from a3c_lib import a2c, optim
 from a3c_lib.actor_critic import Loss, LossFunction, Targets, Update, lesson_of
 from a3c_lib.lessons import Lesson, Recent, report
-from a3c_lib.making import MakeEnv, for_workers
+from a3c_lib.making import MakeEnv, closed_on_error, for_workers
 from a3c_lib.playing import Player
 from a3c_lib.restoring import warn_of_own_statistics
 from a3c_lib.returns import n_step_returns
@@ -168,7 +168,7 @@ class Worker:
 def in_a_process(link: Link, shared: Shared, config: Config, **options: Any) -> None:
     """One worker, until the budget is spent."""
     worker = Worker(link, shared, config=config, **options)
-    try:
+    with closed_on_error(worker.player.close):
         link.wait_for_all()
         while worker.steps < config.total_steps and not link.stopped:
             lesson = worker.lesson()
@@ -177,8 +177,7 @@ def in_a_process(link: Link, shared: Shared, config: Config, **options: Any) -> 
                 if part is not None:
                     link.send(part)
         link.done()
-    finally:
-        worker.player.close()
+    worker.player.close()
 
 
 class ParallelTraining(Training[nn.Module, Update]):

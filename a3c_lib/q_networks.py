@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from a3c_lib.networks import (
-    SUPPORTED,
     HasSpaces,
     MakeEncoder,
     check_sizes,
     encoder_for,
     torso,
+    unsupported,
 )
 from a3c_lib.recurrent import FORGET_BIAS, Memory
 from a3c_lib.rollout import Rollout, State
@@ -210,7 +210,7 @@ class RecurrentQNetwork(nn.Module):
 def _checked(action_space: spaces.Space[Any], epsilon: float) -> tuple[int, float]:
     """How many actions there are, and ε."""
     if not isinstance(action_space, spaces.Discrete):
-        raise ValueError(f"actions {action_space} are not supported; {SUPPORTED}")
+        raise unsupported("actions", action_space)
     check_setting("epsilon", epsilon, ProperFraction)
     return int(action_space.n), epsilon
 

@@ -8,12 +8,12 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from a3c_lib.networks import (
-    SUPPORTED,
     HasSpaces,
     MakeEncoder,
     check_sizes,
     encoder_for,
     torso,
+    unsupported,
 )
 from a3c_lib.rollout import Rollout
 from a3c_lib.settings import Width, check_setting
@@ -51,7 +51,7 @@ class RecurrentActorCritic(nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(action_space, spaces.Discrete):
-            raise ValueError(f"actions {action_space} are not supported; {SUPPORTED}")
+            raise unsupported("actions", action_space)
         check_sizes(hidden, seed)
         check_setting("cells", cells, Width)
         with torch.random.fork_rng(devices=[]):

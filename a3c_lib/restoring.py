@@ -39,6 +39,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from a3c_lib.making import Envs, KeepsWhatItShowed, MakeEnv, make_env
 from a3c_lib.rollout import Episode, Position, Rollout, State
+from a3c_lib.worlds.envs import ChannelsFirst
 
 StateDict = dict[str, Any]
 # Of each wrapper that normalises, the outermost first: what each environment's has measured, or the
@@ -152,7 +153,7 @@ def _layers(env: gym.Env[Any, Any]) -> Iterator[gym.Env[Any, Any]]:
     yield env
 
 
-REMEMBER_NOTHING = OrderEnforcing, PassiveEnvChecker, FlattenObservation
+REMEMBER_NOTHING = OrderEnforcing, PassiveEnvChecker, FlattenObservation, ChannelsFirst
 OF_ALL = vector.NormalizeObservation, vector.NormalizeReward  # around a vector environment
 NORMALISE = NormalizeObservation, NormalizeReward, *OF_ALL
 

@@ -392,13 +392,15 @@ def _what_is_not_finite(observation: Tensor, logits: Tensor) -> str:
 
 def _check_numbers(rollout: Rollout) -> None:
     """Refuse what is not a number among observations."""
-    if rollout.seen.is_floating_point() and (
-        rollout.seen.isnan().any() or rollout.final.isnan().any()
-    ):
-        t, env, *_ = rollout.next_observations.isnan().nonzero()[0].tolist()
-        raise FloatingPointError(
-            f"step {t} of the rollout: what environment {env} shows after it is not finite"
-        )
+    if not rollout.seen.is_floating_point():
+        return
+    for shown, where in (rollout.seen, None), (rollout.final, rollout.ended):
+        if shown.isnan().any():
+            first = shown.isnan().nonzero()[0].tolist()
+            t, env = first[:2] if where is None else where.nonzero()[first[0]].tolist()
+            raise FloatingPointError(
+                f"step {t} of the rollout: what environment {env} shows is not finite"
+            )
 
 
 def _logits(model: HasLogits, observation: Tensor, state: Any) -> tuple[Tensor, Any]:

@@ -13,6 +13,7 @@ from a3c_lib.worlds.envs import (
     UP,
     UP_SIGN,
     Catch,
+    ChannelsFirst,
     Corridor,
     TabularEnv,
     TMaze,
@@ -203,3 +204,37 @@ def test_cartpole_without_velocities_is_cartpole_half_seen():
         assert rest == rest_of_half
         assert half.observation_space.contains(seen_by_half)
     assert half.spec.max_episode_steps == whole.spec.max_episode_steps
+
+
+# ---- pictures of others ----
+
+
+class Screen(gym.Env):
+    """Shows height, width and channel of every byte, in (H, W, C)."""
+
+    observation_space = gym.spaces.Box(0, 255, (7, 5, 3), np.uint8)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return self.picture(), {}
+
+    def step(self, action):
+        return self.picture(), 0.0, False, False, {}
+
+    def picture(self):
+        row, column, channel = np.indices((7, 5, 3))
+        return (100 * channel + 10 * row + column).astype(np.uint8)
+
+
+def test_the_channels_of_pictures_are_brought_to_the_front():
+    env = ChannelsFirst(Screen())
+    (shown, _), (stepped, *_) = env.reset(), env.step(0)
+    assert shown.shape == env.observation_space.shape == (3, 7, 5)
+    assert env.observation_space.contains(np.ascontiguousarray(shown))
+    assert shown[2, 6, 4] == stepped[2, 6, 4] == (200 + 60 + 4) % 256
+    assert np.array_equal(shown, np.transpose(Screen().picture(), (2, 0, 1)))
+
+
+def test_what_is_no_picture_has_no_channels():
+    with pytest.raises(ValueError, match="a Box with three axes; got Discrete"):
+        ChannelsFirst(gym.make("a3c_lib/Corridor-v0"))

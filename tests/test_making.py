@@ -351,3 +351,40 @@ def test_a_block_that_ends_well_closes_nothing():
     with pytest.raises(KeyboardInterrupt), closed_on_error(lambda: log.append("closed")):
         raise KeyboardInterrupt
     assert log == ["closed"]
+
+
+# ---- numbers that are none ----
+
+
+class NotANumber(Counting):
+    """Shows NaN from its third episode on."""
+
+    def _observation(self):
+        return super()._observation() * (np.nan if self.episode == 2 else 1)
+
+
+@pytest.mark.parametrize("trainer", ["actor_critic", "reinforce", "a2c"])
+def test_an_observation_that_is_not_a_number_ends_a_training_with_its_place(trainer):
+    """And with the model as the last good update left it."""
+    module = sys.modules[f"a3c_lib.{trainer}"]
+    options = {} if trainer == "reinforce" else {"t_max": 2}
+    if trainer != "reinforce":
+        options["num_envs"] = 1
+    model = network(Counting)
+    before: list[np.ndarray] = []
+    training = module.train(model, NotANumber, module.Config(total_steps=99, **options))
+    with training, pytest.raises(FloatingPointError) as caught:
+        learn_all(training, model, before)
+    assert "what environment 0 shows" in str(caught.value)
+    assert f"update {training.updates + 1}, after {training.steps} steps" in str(caught.value)
+    assert "the model was left as it was" in str(caught.value)
+    assert all(map(np.array_equal, weights(model), before))
+
+
+def learn_all(training, model, before):
+    for _ in training:
+        before[:] = weights(model)
+
+
+def weights(model):
+    return [theta.detach().numpy().copy() for theta in model.parameters()]

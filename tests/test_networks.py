@@ -6,7 +6,9 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from a3c_lib.networks import ActorCritic
+from a3c_lib.encoders import SmallEncoder
+from a3c_lib.networks import ActorCritic, Picture, encoder_for
+from a3c_lib.recurrent import RecurrentActorCritic
 
 VECTOR = spaces.Box(-1, 1, (4,), np.float64)
 PICTURE = spaces.Box(0, 255, (2, 5, 6), np.uint8)
@@ -116,3 +118,47 @@ def test_observations_that_are_not_supported_are_named_with_what_is(space):
 def test_actions_that_are_not_supported_are_named_with_what_is():
     with pytest.raises(ValueError, match=r"actions Box.*actions that are Discrete"):
         ActorCritic(VECTOR, VECTOR)
+
+
+# ---- spaces of others ----
+
+
+@pytest.mark.parametrize("shape", [(96, 96, 3), (210, 160, 3), (7, 7, 3), (10, 10, 4), (84, 84, 1)])
+def test_pictures_whose_channels_come_last_are_refused_with_the_way_out(shape):
+    """CarRacing's, an Atari screen, MiniGrid's, MinAtar's, a grey one."""
+    space = spaces.Box(0, 255, shape, np.uint8)
+    for make_encoder in encoder_for, SmallEncoder:
+        with pytest.raises(ValueError, match=r"come last: wrap the env.*ChannelsFirst; if they do"):
+            ActorCritic(space, spaces.Discrete(2), make_encoder=make_encoder)
+    ActorCritic(space, spaces.Discrete(2), hidden=(4,), make_encoder=Picture)
+
+
+@pytest.mark.parametrize("shape", [(3, 96, 96), (1, 9, 4), (4, 84, 84), (3, 3, 3), (1, 1, 1)])
+def test_pictures_whose_channels_come_first_are_taken(shape):
+    ActorCritic(spaces.Box(0, 255, shape, np.uint8), spaces.Discrete(2), hidden=(4,))
+
+
+class OldDiscrete:
+    """As of the package gym, which is not gymnasium."""
+
+    n = 2
+    __module__ = "gym.spaces.discrete"
+
+    def __repr__(self):
+        return "Discrete(2)"
+
+
+@pytest.mark.parametrize("kind", [ActorCritic, RecurrentActorCritic])
+def test_spaces_of_the_old_package_are_told_apart(kind):
+    ours = spaces.Discrete(2)
+    with pytest.raises(
+        ValueError, match=r"observations are a space of gymnasium's; got Discrete\(2"
+    ):
+        kind(OldDiscrete(), ours)
+    with pytest.raises(ValueError, match=r"actions are a space of gymnasium's.*one of gym's"):
+        kind(ours, OldDiscrete())
+
+
+def test_what_is_not_supported_is_said_with_the_way_out():
+    with pytest.raises(ValueError, match=r"observations Dict\(.*FlattenObservation makes vectors"):
+        ActorCritic(spaces.Dict({"a": spaces.Discrete(2)}), spaces.Discrete(2))

@@ -624,18 +624,18 @@ class Seeing:
 
 
 @pytest.mark.parametrize("choose", [greedy, lambda m: sampled(m, torch.Generator())])
-@pytest.mark.parametrize(("t_max", "step"), [(3, 2), (9, 2)])
-def test_an_observation_that_is_not_a_number_is_named(choose, t_max, step):
+@pytest.mark.parametrize("t_max", [3, 4, 9])
+def test_an_observation_that_is_not_a_number_is_named(choose, t_max):
     """By step and environment: after the last step as well, when nothing acts on it any more."""
     makes = iter([Counting, lambda: Spoilt(3), Counting])
     envs = make_envs(lambda: next(makes)(), 3)
-    with pytest.raises(FloatingPointError, match=r"step \d of the rollout: what environment 1 sho"):
+    with pytest.raises(FloatingPointError, match=r"step 3 of the rollout: what environment 1 sho"):
         collect(envs, choose(Seeing()), start(envs, 0), t_max)
 
 
 def test_and_also_where_a_network_makes_something_of_it():
     envs = make_envs(lambda: Spoilt(3), 2)
-    with pytest.raises(FloatingPointError, match=r"step 2 .* what environment 0 shows after it"):
+    with pytest.raises(FloatingPointError, match=r"step 3 .* what environment 0 shows is not fin"):
         collect(envs, greedy(Fixed(0.0, 1.0)), start(envs, 0), 9)
 
 
@@ -644,9 +644,24 @@ def test_and_at_an_end():
         def _observation(self):
             return super()._observation() * (np.nan if self.t == 3 else 1)
 
-    envs = make_envs(AtTheEnd)
-    with pytest.raises(FloatingPointError, match=r"step 2 .* what environment 0 shows after it"):
+    makes = iter([lambda: Counting(2), AtTheEnd])
+    envs = make_envs(lambda: next(makes)(), 2)
+    with pytest.raises(
+        FloatingPointError, match=r"step 2 .* what environment 1 shows is not finit"
+    ):
         collect(envs, first_action, start(envs, 0), 9)
+
+
+def test_and_at_a_beginning():
+    class AtItsSecond(Counting):
+        def _observation(self):
+            return super()._observation() * (np.nan if self.episode == 1 else 1)
+
+    envs = make_envs(AtItsSecond)
+    with pytest.raises(
+        FloatingPointError, match=r"step 3 .* what environment 0 shows is not finit"
+    ):
+        collect(envs, first_action, start(envs, 0), 3)
 
 
 def test_infinity_may_be_shown_where_a_network_takes_it():

@@ -760,6 +760,13 @@ FAULTS = [
         "            if False:",
     ),
     # ---- environments of others ----
+    Fault("channels last taken", "networks", "if last in (1, 3, 4) and first > last:", "if False:"),
+    Fault(
+        "a space of another package contradicted",
+        "networks",
+        "if not isinstance(space, spaces.Space):",
+        "if False:",
+    ),
     Fault(
         "the last column silently empty", "rollout", "n = range(self.actions.shape[1])[n]", "pass"
     ),

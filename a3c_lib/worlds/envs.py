@@ -365,6 +365,29 @@ class TMaze(gym.Env[np.int64, np.int64]):
         return np.int64(JUNCTION if self._cell == self.length + 1 else CORRIDOR)
 
 
+class ChannelsFirst(gym.ObservationWrapper[NDArray[Any], Any, NDArray[Any]]):
+    """Pictures (height, width, channels), as Gymnasium's own are, as (channels, height, width), as
+    networks take them.
+
+    >>> screens = gym.make("a3c_lib/Catch-v0", render_mode="rgb_array")
+    >>> pictures = gym.wrappers.AddRenderObservation(screens)
+    >>> pictures.observation_space.shape, ChannelsFirst(pictures).observation_space.shape
+    ((240, 120, 3), (3, 240, 120))
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env)
+        space = env.observation_space
+        if not isinstance(space, spaces.Box) or len(space.shape) != 3:
+            raise ValueError(f"pictures are a Box with three axes; got {space}")
+        low, high = (np.moveaxis(bound, -1, 0) for bound in (space.low, space.high))
+        self.observation_space = spaces.Box(low, high, dtype=space.dtype.type)
+
+    def observation(self, observation: NDArray[Any]) -> NDArray[Any]:
+        """(H, W, C) → (C, H, W)"""
+        return np.moveaxis(observation, -1, 0)
+
+
 def cartpole_without_velocities(**options: Any) -> gym.Env[Any, Any]:
     """CartPole of which only the cart's place and the pole's angle are seen: how fast they change
     has to be remembered."""
