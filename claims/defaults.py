@@ -1,10 +1,10 @@
-"""With what the command line begins with, every algorithm learns CartPole-v1 to a mean of at least
-400, and FrozenLake-v1 to a mean of at least 0.5, over 100 episodes, within 100,000 steps, in 5 of 5
-seeds.
+"""With the settings that the command line begins with, actor-critics and REINFORCE learn CartPole-v1
+to a mean of at least 400, and the actor-critics FrozenLake-v1 to one of at least 0.5, within 100,000
+steps, in 5 of 5 seeds. Whichever way it comes out.
 
-`evaluated` is the mean return of 100 episodes with sampled actions after the last step. The best
-that FrozenLake-v1 allows is 0.74; acting at random gives 0.014. A3C's processes do not repeat:
-another run of a seed gives another number.
+`sampled` and `greedy` are mean returns of 100 episodes after the last step. The best that
+FrozenLake-v1 allows is 0.74; acting at random gives 0.014. A3C's processes do not repeat: another
+run of a seed gives another number.
 """
 
 from types import SimpleNamespace
@@ -13,7 +13,8 @@ from a3c_lib.app.plan import ALGORITHMS, Network, Plan
 from a3c_lib.evaluation import evaluate
 
 WORLDS = "CartPole-v1", "FrozenLake-v1"
-SETTINGS = [{"world": world, "algorithm": name} for name in ALGORITHMS for world in WORLDS]
+NAMES = "a3c", "a2c", "parallel-a2c", "actor-critic", "reinforce"
+SETTINGS = [{"world": world, "algorithm": name} for name in NAMES for world in WORLDS]
 SEEDS = range(5)
 
 
@@ -25,7 +26,7 @@ def config(seed: int, world: str, algorithm: str) -> SimpleNamespace:
         world=world,
         model=Plan(algorithm, world, training, Network()).make_model(),
         training=training,
-        evaluation={"episodes": 100, "actions": "sampled"},
+        evaluation={"episodes": 100},
     )
 
 
@@ -35,5 +36,7 @@ def run(seed: int, world: str, algorithm: str) -> list[dict[str, float]]:
     with plan.train(its.model) as training:
         for _ in training:
             pass
-    played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed)
-    return [{"steps": training.steps, "evaluated": played.mean}]
+    seed = 1000 + seed
+    sampled = evaluate(its.model, its.world, **its.evaluation, seed=seed)
+    greedy = evaluate(its.model, its.world, **its.evaluation, seed=seed, actions="greedy")
+    return [{"steps": training.steps, "sampled": sampled.mean, "greedy": greedy.mean}]
