@@ -48,6 +48,7 @@ def test_the_examples_run(tmp_path, monkeypatch, capsys):
     assert torch.equal(logits, names["again"].logits(torch.zeros(5, 4)))
     assert names["learned"].policy_head.in_features == 8
     assert main(["evaluate", "mine", "--episodes", "2"]) == 0
+    assert main(["resume", "mine", "--total-steps", "400"]) == 0
     sys.modules.pop("my_package")
 
 
