@@ -678,7 +678,7 @@ assert (distance.abs() < 4).all()
 # so would never missing it. So here are forty such runs, each with a seed of its own and 1000 episodes. With three cells that makes 120 intervals, of which about 114 should contain the exact value.
 #
 # It took some minutes to compute them, so the book keeps the result as a **record**, and the cell draws that. Each dot is the estimate of one run, and the bar through it is ± two standard errors. The
-# black line is the exact value. Bars that do not cross it are drawn in orange.
+# black line is the exact value. Bars that do not cross it are drawn in red.
 
 # %% tags=["hide-input"]
 from a3c_lib.app import records

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from a3c_lib.figures import plots
+from a3c_lib.figures import drawing, plots
 from a3c_lib.worlds.envs import corridor
 from a3c_lib.worlds.exact import optimal_values
 
@@ -231,6 +231,13 @@ def test_explained_variance_is_cut_off_below_minus_one_and_outliers_are_cut_off(
     spiky = [update(k, gradient_norm=1000.0 if k == 500 else 1.0) for k in range(1, 1001)]
     (norm,) = plots.signals(spiky, window=500)
     assert norm.get_ylim()[1] < 10
+
+
+def test_signals_of_several_runs_are_told_apart_without_colours():
+    runs = {str(n): [update(s, entropy=float(n)) for s in (1, 2)] for n in range(7)}
+    (ax,) = plots.signals(runs, names=["entropy"])
+    assert len({str(line._dash_pattern) for line in ax.lines}) == 7  # as it is drawn
+    assert len(plots.PALETTE) == len(drawing.FORMS)
 
 
 def test_signals_can_be_drawn_on_panels_that_are_there():

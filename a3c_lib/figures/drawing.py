@@ -50,6 +50,17 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": BLACK,
 }
 DASHES = (0, (4, 3))
+# Of several lines that are told apart by a legend alone, each has a form of its own: colours that
+# are different may look alike.
+FORMS: Sequence[Any] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1.2, 1.2)),
+    (0, (6, 1.5, 1.2, 1.5)),
+    (0, (2.5, 1)),
+    (0, (6, 1.5, 1.2, 1.5, 1.2, 1.5)),
+    (0, (9, 2)),
+)
 
 Floats = NDArray[np.float64]
 P = ParamSpec("P")

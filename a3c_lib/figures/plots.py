@@ -21,6 +21,7 @@ from a3c_lib.figures.drawing import (
     BLACK,
     BLUE,
     DASHES,
+    FORMS,
     GREEN,
     GREY,
     LIGHT_GREY,
@@ -212,7 +213,8 @@ def signals(
     figure = cast(Figure, panels[0].figure)
     if len(runs) > 1:
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(runs))
+        look: dict[str, Any] = {"loc": "outside lower center", "handlelength": 3.2}
+        figure.legend(handles, labels, ncols=len(runs), **look)
     for ax in panels[-2:]:
         ax.set_xlabel("environment steps" + f" (mean over the last {window:,.0f})" * (window > 0))
         ax.tick_params(labelbottom=True)
@@ -228,10 +230,10 @@ def _draw_signal(
     lines: Mapping[str, float],
 ) -> None:
     seen = [*lines.values()]
-    for label, updates, colour in runs:
+    for (label, updates, colour), form in zip(runs, FORMS, strict=False):
         steps, values = _signal(updates, name)
         means = moving_mean(steps, values, window)
-        ax.plot(steps, means, color=colour, label=label, zorder=3)
+        ax.plot(steps, means, color=colour, linestyle=form, label=label, zorder=3)
         seen += [means.min(), means.max()] if len(means) else []
         if len(runs) == 1:  # of several, the pale ones would hide each other
             ax.plot(steps, values, color=colour, alpha=0.3, linewidth=0.7)
