@@ -61,9 +61,12 @@ class Player:
             self.position = start(envs, self._for_envs, initial_state(model, envs.num_envs))
 
     def play(self, policy: Policy, t_max: int) -> Played:
-        """Act for `t_max` steps, from where the last rollout stopped."""
+        """Act for `t_max` steps, from where the last rollout stopped; once more if all of them only
+        reset environments, so that there is something to learn from."""
         began = self.position
         rollout, self.position = collect(self.envs, policy, began, t_max)
+        if rollout.dummies.all():
+            return self.play(policy, t_max)
         return Played(rollout, began.policy_state)
 
     def play_episode(self, policy: Policy) -> Rollout:

@@ -175,15 +175,13 @@ def of_actions(q: Tensor, actions: Tensor) -> Tensor:
     return q.gather(-1, actions[..., None]).squeeze(-1)
 
 
-def look_back(
-    model: nn.Module, rollout: Rollout, state: State = None, dummies: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def look_back(model: nn.Module, rollout: Rollout, state: State = None) -> tuple[Tensor, Tensor]:
     """Q(o_t, ·) and Q(o_{t+1}, ·) of a rollout, as `model` sees it now; the latter are constants.
 
     → (T, N, A) each.  `state` is what the policy remembered when the rollout began.
     """
     if isinstance(model, HasUnroll):
-        return model.unroll(rollout, state, dummies)
+        return model.unroll(rollout, state)
     q: Tensor = model(rollout.observations)
     next_q = q.detach().roll(-1, dims=0)
     with torch.no_grad():
@@ -244,9 +242,9 @@ class OneStepQ:
         """The gradient of mean (R − Q(o, a))²."""
         model = self.network(worker)
         rollout = played.rollout.map(lambda tensor: tensor.to(device_of(model)))
-        q, next_q = look_back(model, rollout, played.state, played.dummies)
+        q, next_q = look_back(model, rollout, played.state)
         with torch.no_grad():
-            _, target_q = look_back(worker.target, rollout, played.state, played.dummies)
+            _, target_q = look_back(worker.target, rollout, played.state)
             next_values = self.next_values(worker, rollout, next_q, target_q)
             returns = self.targets(
                 rollout.rewards,
@@ -256,9 +254,8 @@ class OneStepQ:
                 self.config.gamma,
             )
         values = of_actions(q, rollout.actions)
-        if played.dummies is not None and played.dummies.any():
-            real = ~played.dummies.to(values.device)
-            values, returns = values[real], returns[real]
+        if rollout.dummies.any():
+            values, returns = values[~rollout.dummies], returns[~rollout.dummies]
         loss = q_loss(values, returns)
         return Lesson(
             gradients_of(loss.total, list(model.parameters())),

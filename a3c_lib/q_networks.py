@@ -35,7 +35,7 @@ class HasUnroll(Protocol):
     def q(self, observations: Tensor, state: Any) -> tuple[Tensor, Any]:
         """One step: (N, *O), memory before → Q (N, A), memory after."""
 
-    def unroll(self, rollout: Rollout, state: Any, dummies: Tensor | None) -> tuple[Tensor, Tensor]:
+    def unroll(self, rollout: Rollout, state: Any) -> tuple[Tensor, Tensor]:
         """Q(o_t, ·) and Q(o_{t+1}, ·) of a rollout that began with `state`, (T, N, A) each."""
 
 
@@ -189,9 +189,7 @@ class RecurrentQNetwork(nn.Module):
         h, c = (torch.stack(part) for part in zip(*memories, strict=True))
         return self.head(h), (h, c)
 
-    def unroll(
-        self, rollout: Rollout, state: Memory, dummies: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def unroll(self, rollout: Rollout, state: Memory) -> tuple[Tensor, Tensor]:
         """Q(o_t, ·) and Q(o_{t+1}, ·) of a rollout that began with `state`, (T, N, A) each.
 
         No gradient flows into `state`. Q(o_{t+1}, ·) are constants.
@@ -199,7 +197,7 @@ class RecurrentQNetwork(nn.Module):
         h, c = (part.detach() for part in state)
         ended, unseen = rollout.ended, rollout.unseen
         begins = torch.zeros_like(ended)
-        begins[1:] = ended[:-1] if dummies is None else (ended | dummies)[:-1]
+        begins[1:] = (ended | rollout.dummies)[:-1]
         q, (h, c) = self(rollout.observations, (h, c), begins)
         next_q = q.detach().roll(-1, dims=0)
         with torch.no_grad():

@@ -4,6 +4,8 @@ import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from scripted import Counting
 
+from a3c_lib import a2c
+from a3c_lib.networks import ActorCritic
 from a3c_lib.playing import Player
 from a3c_lib.rollout import Episode, collect, make_envs, sampled, start
 from a3c_lib.training import seeds
@@ -99,6 +101,24 @@ def test_a_step_that_only_resets_is_marked_also_where_the_rollout_before_ended()
     assert first == [[False, False], [False, False]]
     assert second == [[True, False], [False, True]]
     assert third == [[False, False], [True, False]]
+
+
+def test_a_rollout_in_which_everything_only_resets_is_played_again():
+    """From it nothing could be learned: the mean over no steps is no number."""
+    envs = SyncVectorEnv([lambda: Counting(2)] * 2, autoreset_mode=AutoresetMode.NEXT_STEP)
+    player = Player(envs, seeds(0, steps=0), Coin())
+    rollouts = [playing(player, 1).rollout for _ in range(5)]
+    assert not any(rollout.dummies.any() for rollout in rollouts)
+    assert [rollout.seen[0, 0].item() for rollout in rollouts] == [0, 1, 10, 11, 20]
+
+
+def test_one_environment_that_resets_late_teaches_at_every_step():
+    model = ActorCritic.for_env(gym.make(CARTPOLE), seed=0)
+    config = a2c.Config(total_steps=60, num_envs=1, t_max=1)
+    with a2c.train(model, CARTPOLE, config) as training:
+        history = list(training)
+    assert [update.steps for update in history] == list(range(1, 61))
+    assert any(update.episodes for update in history)
 
 
 def test_no_step_is_a_dummy_where_an_end_and_a_reset_are_one_step():

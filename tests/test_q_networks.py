@@ -167,7 +167,7 @@ def test_a_dummy_step_begins_an_episode_after_it():
     rollout = rollout_of(VECTOR, 4, 1)
     dummies = torch.tensor([[False], [True], [False], [False]])
     state = tuple(torch.randn(1, 5) for _ in range(2))
-    q, _ = model.unroll(rollout, state, dummies)
+    q, _ = model.unroll(rollout._replace(dummies=dummies), state)
     afresh, _ = model.q(rollout.observations[2], model.initial_state(1))
     torch.testing.assert_close(q[2], afresh)
 

@@ -964,8 +964,8 @@ FAULTS = [
     Fault(
         "dummies in action values' lessons",
         "q_learning",
-        "played.dummies is not None and played.dummies.any()",
-        "False",
+        "if rollout.dummies.any():",
+        "if False:",
     ),
     Fault(
         "gradient of the target in the loss of Q",
@@ -1008,6 +1008,12 @@ FAULTS = [
         "q_networks",
         "* (1 - epsilon) + epsilon / num_actions",
         "* (1 - epsilon)",
+    ),
+    Fault(
+        "a rollout of dummies alone handed over",
+        "playing",
+        "if rollout.dummies.all():",
+        "if False:",
     ),
     Fault(
         "worlds left out of fingerprints",
