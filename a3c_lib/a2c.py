@@ -15,7 +15,7 @@ from torch import nn
 
 from a3c_lib import losses, optim
 from a3c_lib.actor_critic import ActorCriticTraining, LossFunction, Targets
-from a3c_lib.making import Envs, MakeEnv, close_all, closed_on_error, find_spec, make_envs
+from a3c_lib.making import Envs, MakeEnv, closed_on_error, find_spec, make_envs
 from a3c_lib.returns import n_step_returns
 from a3c_lib.settings import NumEnvs
 from a3c_lib.training import RolloutConfig
@@ -54,14 +54,19 @@ def _own_vector_env(spec: EnvSpec, num_envs: int) -> Envs | None:
     """The vector environment that a spec names, if it shows and takes what a single one does."""
     if spec.vector_entry_point is None or spec.additional_wrappers:
         return None
-    single = gym.make(spec)
     envs: Envs = gym.make_vec(spec, num_envs, vectorization_mode="vector_entry_point")
-    same = (single.observation_space, single.action_space) == (
-        envs.single_observation_space,
-        envs.single_action_space,
-    )
-    close_all([single.close] if same else [single.close, envs.close])
-    return envs if same else None
+    with closed_on_error(envs.close):
+        its = envs.single_observation_space, envs.single_action_space
+        if spec.entry_point is None or _spaces_of(spec) == its:
+            return envs
+    envs.close()
+    return None
+
+
+def _spaces_of(spec: EnvSpec) -> tuple[gym.Space[Any], gym.Space[Any]]:
+    single = gym.make(spec)
+    single.close()
+    return single.observation_space, single.action_space
 
 
 def train(
@@ -76,9 +81,10 @@ def train(
     """Collect t_max steps of all environments, learn from them once, and so on.  [OpenAI's A2C]
 
     `make_env` may be a vector environment of your own; it is closed with the training. Without
-    `loss`, it is `a2c_loss` with the config's weights. The model is yours; it is moved to
-    `config.device`, and holds what was learned after every update. Raises FloatingPointError, with
-    the model left as it was, if a loss or a gradient is not finite.
+    `loss`, it is `a2c_loss` with the config's weights. The model is what `actor_critic.train`
+    takes, and yours; it is moved to `config.device`, and holds what was learned after every update.
+    Raises FloatingPointError, with the model left as it was, if an observation, a loss or a
+    gradient is not finite.
 
     >>> from a3c_lib.networks import ActorCritic
     >>> model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=0)

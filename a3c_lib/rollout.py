@@ -511,7 +511,12 @@ def begin_anew(policy: Policy, policy_state: Any, begins: NDArray[np.bool_]) -> 
         mask = anew.to(part.device).reshape(-1, *[1] * (part.dim() - 1))
         return torch.where(mask, at_first.detach(), part)
 
-    return tree_map(begun, policy_state, at_first)
+    try:
+        return tree_map(begun, policy_state, at_first)
+    except ValueError as error:
+        raise ValueError(
+            f"a memory keeps the form that it has where an episode begins: {error}"
+        ) from None
 
 
 def _zeros(part: Any) -> Any:

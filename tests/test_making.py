@@ -273,6 +273,24 @@ def test_a_vector_environment_that_shows_something_else_is_not_taken(two_kinds):
     assert [other.closed_times for other in made] == [1]
 
 
+def test_one_that_has_no_single_environment_is_taken():
+    gym.register("tests/OnlyTogether-v0", vector_entry_point=OtherPictures)
+    envs = a2c.make_vector_env("tests/OnlyTogether-v0", 2)
+    gym.registry.pop("tests/OnlyTogether-v0")
+    assert isinstance(envs, OtherPictures)
+
+
+def test_it_is_not_left_open_where_the_single_one_cannot_be_made(two_kinds):
+    gym.registry[two_kinds].entry_point = lambda: raising()
+    with pytest.raises(OSError, match="no such level"):
+        a2c.make_vector_env(two_kinds, 2)
+    assert [other.closed_times for other in made] == [1]
+
+
+def raising():
+    raise OSError("no such level")
+
+
 def test_the_wrappers_of_a_spec_are_kept():
     wrapped = NormalizeObservation(gym.make("CartPole-v1"))
     envs = a2c.make_vector_env(wrapped.spec, 2)

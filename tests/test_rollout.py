@@ -774,6 +774,14 @@ def test_a_memory_that_cannot_begin_anew_for_one_environment_is_named(state, mes
         initial_state(Model(), 3)
 
 
+def test_a_memory_that_changes_its_form_is_refused():
+    model = Remembers(lambda a, b: (a,), lambda state: state[0])
+    model.initial_state = lambda num_envs: [torch.zeros(num_envs)]
+    envs = make_envs(lambda: Counting(2))
+    with pytest.raises(ValueError, match="a memory keeps the form that it has where an episode be"):
+        collect(envs, greedy(model), start(envs, 0, initial_state(model, 1)), 3)
+
+
 def test_so_is_one_that_is_handed_to_start():
     with pytest.raises(ValueError, match=r"got \(2, 3, 4\) as state\[0\]"):
         start(make_envs(Counting, 3), 0, (torch.zeros(2, 3, 4),))

@@ -788,7 +788,7 @@ FAULTS = [
     ),
     Fault("close's error instead of the loop's", "training", "under_way=error", "under_way=None"),
     Fault("an info key of somebody else's", "making", 'key != "final_obs"', "True"),
-    Fault("other spaces, faster", "a2c", "return envs if same else None", "return envs"),
+    Fault("other spaces, faster", "a2c", "_spaces_of(spec) == its", "True"),
     Fault("wrappers of a spec left out", "a2c", "or spec.additional_wrappers", ""),
     Fault("evaluated in training mode", "evaluation", "        model.eval()\n", "        pass\n"),
     Fault("left in evaluation mode", "evaluation", "module.training = True", "pass"),
