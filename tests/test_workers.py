@@ -134,6 +134,22 @@ def test_messages_come_in_order_and_none_is_missing():
         assert [k for sender, k in messages if sender == rank] == list(range(5 * UNREAD + 3))
 
 
+def test_what_a_worker_says_as_it_ends_is_read(monkeypatch):
+    def say(link, shared):
+        link.send("last")
+
+    mail = workers._Member.mail
+
+    def too_early(member):
+        """All comes, and the worker ends, right after it was looked."""
+        monkeypatch.setattr(workers._Member, "mail", mail)
+        member.process.join()
+        return iter(())
+
+    monkeypatch.setattr(workers._Member, "mail", too_early)
+    assert list(Team(say, None, 1)) == [(0, "last")]
+
+
 class Parcel(NamedTuple):
     """Of the test alone: as a class of a notebook's, no other process can import it."""
 
@@ -447,7 +463,7 @@ def test_a_request_to_end_is_for_the_parent(told, tmp_path):
                 (folder / "at work").touch()
                 while not (link.interrupted if told else (folder / "go on").exists()):
                     time.sleep(0.01)
-            link.send("whole")
+                link.send("whole")
             time.sleep(600 if told else 0)
             link.send("finished")
         finally:
@@ -460,7 +476,7 @@ def test_a_request_to_end_is_for_the_parent(told, tmp_path):
         os.kill(pid, number)
     if told:
         team.stop()
-        assert list(team) == []
+        assert list(team) == [(0, "whole")]
     else:
         (tmp_path / "go on").touch()
         assert list(team) == [(0, "whole"), (0, "finished")]

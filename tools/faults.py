@@ -1066,8 +1066,8 @@ FAULTS = [
     Fault(
         "what a worker said last is lost",
         "a3c_lib/workers",
-        "# if not, all it had to say is in the pipe\n        for kind, message in member.mail():",
-        "\n        for kind, message in member.mail() if alive else ():",
+        "if not alive:",
+        "if not member.process.is_alive():",
     ),
     Fault(
         "an error after the last message fails the run",
