@@ -92,6 +92,7 @@ class Link:
         self._alone = False  # the parent is gone
         self._wholes = 0  # how many things are under way that are not broken off
         self._owed = False  # an interrupt that waits for them
+        self._done = False
         self.interrupted = False  # as it did not end by itself
 
     @property
@@ -138,6 +139,7 @@ class Link:
 
     def done(self) -> None:
         """Say that nothing more is to come. How the worker ends does no harm from now on."""
+        self._done = True
         self.flush()
         self.tell("done")
 
@@ -159,7 +161,7 @@ class Link:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_PARENT)
 
     def _interrupt(self, _: int, __: FrameType | None) -> None:
-        if self.stopped and not self.interrupted:  # once: environments are closed in peace
+        if self.stopped and not (self.interrupted or self._done):  # it closes in peace
             self.interrupted = True
             self._owed = self._wholes > 0
             if not self._owed:
@@ -331,7 +333,7 @@ class _Member:
         self.process, self.pipe, self.lifeline = process, pipe, lifeline
         self.told: set[str] = set()  # the kinds of its messages so far
         self._ends_by = math.inf  # when it is pressed
-        self._pressed = False
+        self._closes = False  # its environments, and is interrupted no more
 
     def mail(self) -> Iterator[tuple[str, Any]]:
         """What has come in. Ends where a message breaks off, because its sender was killed."""
@@ -340,11 +342,13 @@ class _Member:
                 kind, message = self.pipe.recv()
                 self.told.add(kind)
                 if kind == "done":
-                    self.ask_to_end(CLOSING)
+                    seconds = CLOSING if self._ends_by == math.inf else PATIENCE
+                    self._closes, self._ends_by = True, time.monotonic() + seconds
                 yield kind, message
 
-    def ask_to_end(self, seconds: float) -> None:
-        """It has so many seconds from now on, if it had not fewer."""
+    def ask_to_end(self) -> None:
+        """It has some time from now on, if it had not less."""
+        seconds = PATIENCE if self._closes else GRACE
         self._ends_by = min(self._ends_by, time.monotonic() + seconds)
 
     def press(self, told_to_end: bool, quiet: bool = True) -> None:
@@ -352,9 +356,9 @@ class _Member:
         still has something to say, who may be this one."""
         if told_to_end and not self.told:  # it has begun nothing
             self.process.kill()
-        elif time.monotonic() >= self._ends_by and (quiet or not self._pressed):
-            (self.process.kill if self._pressed else self.process.terminate)()
-            self._pressed, self._ends_by = True, time.monotonic() + PATIENCE
+        elif time.monotonic() >= self._ends_by and (quiet or not self._closes):
+            (self.process.kill if self._closes else self.process.terminate)()
+            self._closes, self._ends_by = True, time.monotonic() + PATIENCE
 
 
 def _refuse_script_without_file() -> None:
@@ -447,7 +451,7 @@ def _untie() -> None:
 def _ask_to_end(members: dict[int, _Member], switches: Switches) -> None:
     switches.stop.fill_(1)
     for member in members.values():
-        member.ask_to_end(GRACE)
+        member.ask_to_end()
 
 
 def _end(members: dict[int, _Member], switches: Switches, owner: int) -> None:

@@ -15,6 +15,7 @@ import textwrap
 import time
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import gymnasium as gym
@@ -422,6 +423,53 @@ def test_a_worker_that_is_ended_in_a_step_closes_its_environments(how, tmp_path)
     assert noted(tmp_path, "closed") == pids
     assert training.steps == training.updates == 0
     assert not any(map(alive, pids))
+
+
+def test_who_has_begun_is_interrupted_first_and_killed_if_that_does_not_help(monkeypatch):
+    done = []
+    process = SimpleNamespace(
+        kill=lambda: done.append("killed"), terminate=lambda: done.append("interrupted")
+    )
+    for patience in "GRACE", "PATIENCE":
+        monkeypatch.setattr(workers, patience, 0.0)
+    importing = workers._Member(process, None, None)
+    importing.press(told_to_end=False)
+    assert done == []
+    importing.press(told_to_end=True)
+    assert done == ["killed"]
+    begun = workers._Member(process, None, None)
+    begun.told.add("began")
+    begun.press(told_to_end=True)
+    assert done == ["killed"]  # it has time yet
+    begun.ask_to_end()
+    for quiet in False, False, True:  # others may have something to say
+        begun.press(told_to_end=True, quiet=quiet)
+    assert done == ["killed", "interrupted", "killed"]
+
+
+class Slow(Counting):
+    """Takes its time to close."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def close(self):
+        if multiprocessing.parent_process() is not None:
+            time.sleep(1)
+            (self.folder / f"closed-{os.getpid()}").touch()
+
+
+@pytest.mark.parametrize("how", ["close", "finish"])
+def test_a_worker_that_closes_its_environments_is_left_alone(how, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "GRACE", 0.0)
+    monkeypatch.setattr(workers, "PATIENCE", 60.0)
+    with a3c.train(network(Counting), lambda: Slow(tmp_path), endless()) as training:
+        pids = set(training.pids.values())
+        next(training)
+        if how == "finish":
+            training.finish()
+    assert noted(tmp_path, "closed") == pids
 
 
 def test_what_was_made_and_not_read_is_handed_out_at_the_end():

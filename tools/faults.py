@@ -1078,8 +1078,14 @@ FAULTS = [
     Fault(
         "a closing that hangs is waited for without end",
         "a3c_lib/workers",
-        "self.ask_to_end(CLOSING)",
-        "pass",
+        "seconds = CLOSING if self._ends_by == math.inf else PATIENCE",
+        "seconds = math.inf",
+    ),
+    Fault(
+        "a worker interrupted as it closes its environments",
+        "a3c_lib/workers",
+        "if self.stopped and not (self.interrupted or self._done):",
+        "if self.stopped and not self.interrupted:",
     ),
     Fault(
         "whoever has begun nothing is waited for",
