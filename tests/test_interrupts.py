@@ -21,7 +21,7 @@ from a3c_lib.app.runs import Run
 # The command line, which says when it begins to learn and when twenty updates are read. A worker
 # may be slow to import it, and its environment to answer.
 COMMAND = """
-import ctypes, fcntl, multiprocessing, os, sys, termios, time
+import ctypes, fcntl, multiprocessing, os, signal, sys, termios, time
 from pathlib import Path
 
 def note(what):
@@ -59,6 +59,7 @@ def recorded(run, training, updates, **options):
         yield update
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests run under nohup
     if sys.stdin.isatty():
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # this is its terminal
     cli.record = recorded
@@ -71,6 +72,16 @@ def here(tmp_path, monkeypatch):
     """An empty folder to work in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def not_ignored():
+    """No signal, though the tests may run in the background or under nohup."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in interrupts.ENDING}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def begun(*arguments, env=(), **streams):
