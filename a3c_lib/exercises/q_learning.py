@@ -855,6 +855,8 @@ EXERCISES = (
     Exercise(
         id="8.1",
         title="ε-greedy actions",
+        minutes=10,
+        difficulty=1,
         reference=epsilon_greedy,
         cases=_epsilon_cases,
         atol=0.02,
@@ -924,6 +926,8 @@ EXERCISES = (
     Exercise(
         id="8.2",
         title="the target of one-step Q",
+        minutes=5,
+        difficulty=1,
         reference=q_targets,
         cases=_q_cases,
         wrong=(
@@ -991,6 +995,8 @@ EXERCISES = (
     Exercise(
         id="8.3",
         title="the target of Sarsa",
+        minutes=10,
+        difficulty=2,
         reference=sarsa_targets,
         cases=_sarsa_cases,
         wrong=(
@@ -1058,6 +1064,8 @@ EXERCISES = (
     Exercise(
         id="8.4",
         title="the returns of n-step Q",
+        minutes=5,
+        difficulty=1,
         reference=n_step_q_returns,
         cases=_n_step_cases,
         wrong=(
@@ -1111,6 +1119,8 @@ EXERCISES = (
     Exercise(
         id="8.5",
         title="the target network's copy",
+        minutes=15,
+        difficulty=2,
         reference=refresh_target,
         cases=_target_cases,
         wrong=(
@@ -1179,6 +1189,8 @@ EXERCISES = (
     Exercise(
         id="8.6",
         title="n-step Q as a whole",
+        minutes=25,
+        difficulty=3,
         reference=QPlayer,
         cases=_player_cases,
         atol=0.03,
@@ -1246,6 +1258,8 @@ EXERCISES = (
     Exercise(
         id="8.7",
         title="bug hunt: the promised action",
+        minutes=15,
+        difficulty=2,
         reference=sarsa,
         start=sarsa_with_a_bug,
         cases=_sarsa_hunt_cases,
