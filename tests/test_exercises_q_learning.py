@@ -176,6 +176,26 @@ def test_a_mistake_without_a_name_is_still_wrong():
     assert check(registry.find("8.7"), next_to_last).kind is Kind.WRONG
 
 
+def test_what_no_name_fits_is_told_by_what_it_responds_to():
+    def half_of_each(rewards, next_q, terminated, truncated, gamma):
+        best = next_q.amax(-1)
+        R, returns = best[-1], []
+        for t in reversed(range(len(rewards))):
+            after = torch.where(truncated[t], best[t], (R + best[t]) / 2)
+            R = rewards[t] + gamma * after * ~terminated[t]
+            returns.insert(0, R)
+        return torch.stack(returns)
+
+    def of_the_first_too(rewards, next_q, actions, following, terminated, gamma):
+        right = exercises.sarsa_targets(rewards, next_q, actions, following, terminated, gamma)
+        return right + actions[0].float()
+
+    verdict = check(registry.find("8.4"), half_of_each)
+    assert "`next_q` counts inside the rollout" in " ".join(verdict.text.split())
+    verdict = check(registry.find("8.3"), of_the_first_too)
+    assert "The rollout's first action changes your targets" in " ".join(verdict.text.split())
+
+
 # What the references are
 
 

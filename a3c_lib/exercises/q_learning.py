@@ -7,8 +7,16 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
-from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong
+from a3c_lib.exercises.engine.cases import (
+    Case,
+    Exercise,
+    Wrong,
+    heeds,
+    ignores,
+    scales,
+)
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Rollout
 
@@ -851,6 +859,34 @@ def _sarsa_hunt_cases() -> list[Case]:
     return [Case(label, *args, probe=_executed) for label, args in cases.items()]
 
 
+# What is changed to see how an answer responds
+
+
+def _chosen(given: Any, actions: Tensor) -> Tensor:
+    """1 for these actions, else 0.   (T, N) → (T, N, A)"""
+    return one_hot(actions, given.next_q.shape[-1]).float()
+
+
+def _executed_next(given: Any) -> Tensor:
+    return torch.cat([given.actions[1:], given.following[None]])
+
+
+def _another(actions: Tensor, given: Any) -> Tensor:
+    """Another action in the place of each."""
+    return (actions + 1) % int(given.next_q.shape[-1])
+
+
+def _more_at_ends(given: Any) -> dict[str, Tensor]:
+    return {"next_q": given.next_q + given.terminated[..., None].float()}
+
+
+def _cut(given: Any) -> Tensor:
+    """1 where the rollout or a time limit cuts, else 0.   (T, N)"""
+    cut: Tensor = given.truncated.clone()
+    cut[-1] = True
+    return cut.float()
+
+
 EXERCISES = (
     Exercise(
         id="8.1",
@@ -986,6 +1022,27 @@ EXERCISES = (
                 "γ max Q.",
             ),
         ),
+        properties=(
+            heeds(
+                "The value of an action that is not the best changes your target. Only the largest "
+                "counts.",
+                lambda given: {
+                    "next_q": given.next_q - 1 + _chosen(given, given.next_q.argmax(-1))
+                },
+            ),
+            heeds(
+                "`next_q` counts where the world ended. There nothing comes after: r alone.",
+                _more_at_ends,
+            ),
+            ignores(
+                "`gamma` has no effect. What comes next is worth γ times as much.",
+                lambda given: {"gamma": 0.7 * given.gamma},
+            ),
+            scales(
+                "Rewards and values twice as large do not make the targets twice as large.",
+                lambda given: {"rewards": 2 * given.rewards, "next_q": 2 * given.next_q},
+            ),
+        ),
         hints=(
             "r, and γ times the value of the best action in what comes next, unless nothing does.",
             "next_q.amax(dim=-1) is (T, N); ~terminated makes it 0 where the world ended.",
@@ -1052,6 +1109,31 @@ EXERCISES = (
                 "γ Q(o′, a′).",
             ),
         ),
+        properties=(
+            heeds(
+                "The value of an action that is not executed next changes your target.",
+                lambda given: {"next_q": given.next_q + 1 - _chosen(given, _executed_next(given))},
+            ),
+            heeds(
+                "The rollout's first action changes your targets. It comes before all that they "
+                "look at.",
+                lambda given: {
+                    "actions": torch.cat([_another(given.actions[:1], given), given.actions[1:]])
+                },
+            ),
+            heeds(
+                "`next_q` counts where the world ended. There nothing comes after: r alone.",
+                _more_at_ends,
+            ),
+            ignores(
+                "`following` has no effect. It is the action after the rollout's last step.",
+                lambda given: {"following": _another(given.following, given)},
+            ),
+            ignores(
+                "`gamma` has no effect. What comes next is worth γ times as much.",
+                lambda given: {"gamma": 0.7 * given.gamma},
+            ),
+        ),
         hints=(
             "First the actions that come next, (T, N): those of the rollout from the second on, "
             "then `following`.",
@@ -1107,6 +1189,27 @@ EXERCISES = (
             Wrong(
                 returns_undiscounted,
                 "Nothing is discounted: γ stands before what comes next, at every step.",
+            ),
+        ),
+        properties=(
+            heeds(
+                "`next_q` counts inside the rollout. It is asked for where the rollout or a time "
+                "limit cuts; before that, what was paid is known.",
+                lambda given: {"next_q": given.next_q + (1 - _cut(given))[..., None]},
+            ),
+            heeds(
+                "`next_q` counts where the world ended. There nothing comes after.",
+                _more_at_ends,
+            ),
+            heeds(
+                "The value of an action that is not the best changes your returns.",
+                lambda given: {
+                    "next_q": given.next_q - 1 + _chosen(given, given.next_q.argmax(-1))
+                },
+            ),
+            ignores(
+                "`gamma` has no effect. Each step costs a factor γ.",
+                lambda given: {"gamma": 0.7 * given.gamma},
             ),
         ),
         hints=(
