@@ -16,6 +16,7 @@ from torch import nn
 from a3c_lib import losses, optim
 from a3c_lib.actor_critic import ActorCriticTraining, LossFunction, Targets
 from a3c_lib.making import Envs, MakeEnv, closed_on_error, find_spec, make_envs
+from a3c_lib.models import check_methods, trainable
 from a3c_lib.returns import n_step_returns
 from a3c_lib.settings import NumEnvs
 from a3c_lib.training import RolloutConfig
@@ -92,8 +93,9 @@ def train(
     ...     [update.updates for update in training]
     [1, 2, 3]
     """
+    check_methods(model)
     envs = make_vector_env(make_env, config.num_envs, config.fast_envs)
     with closed_on_error(envs.close):
-        optimizer = config.make_optimizer(list(model.to(config.device).parameters()))
+        optimizer = config.make_optimizer(trainable(model.to(config.device)))
         loss = config.loss if loss is None else loss
         return ActorCriticTraining(model, optimizer, envs, config, targets, loss, resume)

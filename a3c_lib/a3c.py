@@ -14,9 +14,11 @@ from a3c_lib import hogwild, losses
 from a3c_lib.actor_critic import LossFunction, Targets, lesson_of
 from a3c_lib.hogwild import HogwildTraining, Shared, Worker
 from a3c_lib.lessons import Lesson, mean_return
+from a3c_lib.models import check_methods, check_outputs
 from a3c_lib.playing import Played
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode, MakeEnv, Policy, sampled
+from a3c_lib.training import as_row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +40,16 @@ class Update(NamedTuple):
     learning_rate: float
     worker: int
     policy_lag: int  # updates of other workers between reading θ and changing it
+    extra: Mapping[str, float] = {}  # what else a loss of one's own reports, by name
 
     @property
     def episode_return(self) -> float:
         """The mean return of the episodes that ended here; NaN if none did."""
         return mean_return(self.episodes)
+
+    def as_row(self) -> dict[str, float | int | None]:
+        """Numbers by name, for a table or a line of JSON: see `training.as_row`."""
+        return as_row(self)
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,14 @@ class Method:
 
     def policy(self, worker: Worker) -> Policy:
         """a ~ π(· | o; θ′)"""
+        if not worker.recent.pairs:  # the first time
+            check_outputs(worker.model, worker.player)
         return sampled(worker.model, worker.player.generator)  # type: ignore[arg-type]
 
     def lesson(self, worker: Worker, played: Played) -> Lesson:
         """The gradient of the loss at θ′."""
-        return lesson_of(worker.model, played, self.targets, self.loss, self.gamma)
+        steps = worker.shared.step_count
+        return lesson_of(worker.model, played, self.targets, self.loss, self.gamma, steps)
 
     def counted(self, shared: Shared, before: int, after: int) -> None:
         """Nothing is due."""
@@ -93,5 +103,6 @@ def train(
     ...     [(update.steps, update.worker, update.policy_lag) for update in training]
     [(10, 0, 0), (20, 1, 1), (30, 2, 2), (40, 0, 2), (50, 1, 2), (60, 2, 2)]
     """
+    check_methods(model)
     method = Method(targets, config.loss if loss is None else loss, config.gamma)
     return HogwildTraining(model, make_env, config, method, resume)

@@ -6,9 +6,10 @@ The trainer stays the same to the end of Part I; what changes is what it is give
 is descended: without the entropy bonus here, with it in chapter 03.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch.distributions import Categorical
 
 from a3c_lib.lessons import Lesson, Recent, mean_return, report
 from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
+from a3c_lib.models import HasUnroll, check_methods, check_outputs, trainable
 from a3c_lib.networks import ActorCritic
 from a3c_lib.playing import Played
 from a3c_lib.rollout import (
@@ -32,9 +34,13 @@ from a3c_lib.training import (
     RolloutConfig,
     SingleThreadTraining,
     TorchOptimizer,
+    as_row,
     clip_gradients,
     gradients_of,
+    take_step,
 )
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Loss(NamedTuple):
@@ -68,18 +74,55 @@ class LossFunction(Protocol):
         """No gradient flows into `returns`."""
 
 
-@runtime_checkable
-class HasUnroll(Protocol):
-    """A model that goes through a rollout itself, such as one with memory (chapter 04)."""
+class Context(NamedTuple):
+    """What else there is to see for a loss, or for targets: see `WithContext`."""
 
-    def initial_state(self, num_envs: int) -> State:
-        """What its policy carries along when N episodes begin: (N, …) each."""
+    model: nn.Module  # that learns; a worker's own copy
+    rollout: Rollout  # all its T·N steps, where the model computes
+    steps: int  # environment steps before it, of all workers together
+    values: Tensor  # (T, N) V(o_t), constants
+    next_values: Tensor  # (T, N) V(o_{t+1}), constants
 
-    def unroll(
-        self, rollout: Rollout, state: Any, dummies: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of a rollout that began with
-        `state`; `dummies` (T, N) are its steps that only reset an environment."""
+
+@dataclass(frozen=True)
+class WithContext:
+    """A loss, or targets, with one argument more, the `Context`. Every trainer takes it.
+
+    So a loss may have a weight that changes with the steps, or a term of its own, of what the
+    model makes of the rollout. What its named tuple has besides the parts of `Loss` is reported in
+    `update.extra`.
+
+    >>> import gymnasium as gym
+    >>> from a3c_lib.losses import a2c_loss
+    >>> @WithContext
+    ... def loss(logits, values, actions, returns, context):
+    ...     weight = 0.01 * 0.5 ** (context.steps / 100_000)
+    ...     return a2c_loss(logits, values, actions, returns, entropy_weight=weight)
+
+    Targets that are given values, such as λ-returns, which look at each step's own:
+
+    >>> @WithContext
+    ... def targets(rewards, next_values, terminated, truncated, gamma, context):
+    ...     errors = rewards + gamma * next_values * ~terminated - context.values
+    ...     A, ended = torch.zeros_like(rewards[0]), terminated | truncated
+    ...     advantages = []
+    ...     for t in reversed(range(len(rewards))):
+    ...         A = errors[t] + gamma * 0.95 * A * ~ended[t]
+    ...         advantages.append(A)
+    ...     return context.values + torch.stack(advantages[::-1])
+    >>> from a3c_lib import a2c
+    >>> model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=0)
+    >>> config = a2c.Config(total_steps=200)
+    >>> with a2c.train(model, "CartPole-v1", config, loss=loss, targets=targets) as training:
+    ...     [update.steps for update in training]
+    [160, 200]
+    """
+
+    function: Callable[..., Any]
+
+    def __call__(self, *arguments: Any, context: Context | None = None) -> Any:
+        """The function's answer."""
+        return self.function(*arguments, context)
 
 
 def one_step_targets(
@@ -155,28 +198,46 @@ def look_back(
 
 
 def lesson_of(
-    model: nn.Module, played: Played, targets: Targets, loss: LossFunction, gamma: float
+    model: nn.Module,
+    played: Played,
+    targets: Targets,
+    loss: LossFunction,
+    gamma: float,
+    steps: int = 0,
 ) -> Lesson:
-    """What a rollout teaches `model`, which is left as it is.
+    """What a rollout teaches `model`, which is left as it is, after `steps` steps.
 
     Steps that belong to no episode are left out. Raises FloatingPointError if the loss is not
-    finite.
+    finite, and TypeError if it is not a named tuple with a `total`.
     """
     rollout = played.rollout.map(lambda tensor: tensor.to(device_of(model)))
     logits, values, next_values = look_back(model, rollout, played.state, played.dummies)
+    context = Context(model, rollout, steps, values.detach(), next_values)
+    targets, loss = _told(targets, context), _told(loss, context)
     returns = targets(rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma)
     actions = rollout.actions
     if played.dummies.any():
         real = ~played.dummies.to(values.device)
         logits, values, actions, returns = logits[real], values[real], actions[real], returns[real]
     losses = loss(logits, values, actions, returns)
+    if not hasattr(losses, "total"):
+        raise TypeError(
+            "a loss gives a named tuple with its total and parts, such as actor_critic.Loss; "
+            f"got {type(losses).__name__}"
+        )
     return Lesson(
-        gradients_of(losses.total, list(model.parameters())),
+        gradients_of(losses.total, trainable(model)),
         losses,
         returns.detach().flatten(),
         values.detach().flatten(),
         rollout.episodes,
     )
+
+
+def _told(function: F, context: Context) -> F:
+    if isinstance(function, WithContext):
+        return partial(function, context=context)  # type: ignore[return-value]
+    return function
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,11 +257,16 @@ class Update(NamedTuple):
     explained_variance: float  # over the latest 1000 steps or so
     gradient_norm: float  # before it was clipped
     learning_rate: float
+    extra: Mapping[str, float] = {}  # what else a loss of one's own reports, by name
 
     @property
     def episode_return(self) -> float:
         """The mean return of the episodes that ended here; NaN if none did."""
         return mean_return(self.episodes)
+
+    def as_row(self) -> dict[str, float | int | None]:
+        """Numbers by name, for a table or a line of JSON: see `training.as_row`."""
+        return as_row(self)
 
 
 class ActorCriticTraining(SingleThreadTraining[nn.Module, Update]):
@@ -217,6 +283,7 @@ class ActorCriticTraining(SingleThreadTraining[nn.Module, Update]):
         resume: Mapping[str, Any] | None,
     ) -> None:
         super().__init__(model, optimizer, envs, config, resume)
+        check_outputs(model, self.player)
         self.config, self.targets, self.loss = config, targets, loss
         self.recent = Recent(config.t_max * config.num_envs)
         if resume is not None and "recent" in resume:
@@ -231,9 +298,9 @@ class ActorCriticTraining(SingleThreadTraining[nn.Module, Update]):
         config, learning_rate = self.config, self.config.annealed(self.steps)
         policy = sampled(cast(HasLogits, self.model), self.player.generator)
         played = self.player.play(policy, config.rollout_length(self.steps))
-        lesson = lesson_of(self.model, played, self.targets, self.loss, config.gamma)
+        lesson = lesson_of(self.model, played, self.targets, self.loss, config.gamma, self.steps)
         gradients, norm = clip_gradients(lesson.gradients, config.max_grad_norm)
-        self.optimizer.step(gradients, learning_rate)
+        take_step(self.theta, self.optimizer, gradients, learning_rate)
         self.steps += lesson.steps
         self.updates += 1
         return report(
@@ -271,7 +338,8 @@ def train(
     ...     [update.steps for update in training]
     [20, 40, 50]
     """
-    adam = TorchOptimizer(torch.optim.Adam(model.parameters(), lr=config.learning_rate))
+    check_methods(model)
+    adam = TorchOptimizer(torch.optim.Adam(trainable(model), lr=config.learning_rate))
     envs = make_envs(make_env, config.num_envs)
     with closed_on_error(envs.close):
         return ActorCriticTraining(model, adam, envs, config, targets, loss, resume)

@@ -70,7 +70,7 @@ class PaperEncoder(nn.Module):
             raise ValueError(
                 f"statistics.mean is a picture {tuple(size)}; got {tuple(statistics.mean.shape)}"
             )
-        if not torch.equal(statistics.mean, statistics.mean.byte().float()):
+        if not torch.equal(statistics.mean, statistics.mean.byte().to(statistics.mean.dtype)):
             raise ValueError("statistics.mean is in whole bytes, 0 … 255; got other numbers")
         if not statistics.deviation > 0:
             raise ValueError(f"statistics.deviation is above 0; got {statistics.deviation}")
@@ -121,7 +121,8 @@ def features_of(layers: nn.Module, pictures: Tensor) -> Tensor:
     (*B, stack, H, W) → (*B, features)
     """
     *batch, stack, height, width = pictures.shape
-    features: Tensor = layers(pictures.reshape(-1, stack, height, width) / 255)
+    numbers = next(layers.parameters()).dtype
+    features: Tensor = layers(pictures.reshape(-1, stack, height, width).to(numbers) / 255)
     return features.reshape(*batch, -1)
 
 

@@ -7,8 +7,8 @@ bit. A `Method` says how a worker acts and what it learns from a rollout. A3C is
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -28,6 +28,7 @@ from a3c_lib.making import (
     for_workers,
     make_envs,
 )
+from a3c_lib.models import check_module, trainable
 from a3c_lib.playing import Played, Player
 from a3c_lib.restoring import memory_from, rollout_from, rollout_state, warn_of_own_statistics
 from a3c_lib.rollout import Policy, device_of
@@ -37,9 +38,11 @@ from a3c_lib.training import (
     RolloutConfig,
     Training,
     clip_gradients,
+    copy_tensors,
     go_on,
     leave_shared_memory,
     seeds,
+    take_step,
 )
 from a3c_lib.workers import Link, Team, WorkerError
 
@@ -132,7 +135,10 @@ class Worker:
         self.model = model  # with θ′, this worker's own copy of θ
         self.optimizer = shared.optimizer
         if not config.shared_statistics:
-            self.optimizer = config.make_optimizer(shared.parameters)
+            learned = [theta for theta in shared.parameters if theta.requires_grad]
+            self.optimizer = config.make_optimizer(learned)
+        names = (name for name, _ in model.named_parameters())
+        self.theta = dict(zip(names, shared.parameters, strict=True))
         own = seeds(config.seed, shared.step_count, rank)
         self.player = Player(make_envs(make_env, config.num_envs), own, model)
         warn_of_own_statistics(self.player.envs)
@@ -143,29 +149,27 @@ class Worker:
         """Copy θ, and act."""
         steps, updates_seen = self.shared.step_count, int(self.shared.updates.sum())
         with self.shared.lock:
-            _copy(self.shared.parameters, self.model.parameters())  # θ′ ← θ
-            _copy(self.shared.buffers, self.model.buffers())
+            copy_tensors(self.shared.parameters, self.model.parameters())  # θ′ ← θ
+            copy_tensors(self.shared.buffers, self.model.buffers())
         # Another worker may have spent the budget since this one looked whether there is any left.
         t_max = max(1, self.config.rollout_length(steps))
-        played = self.player.play(self.method.policy(self), t_max)
+        with self._saying_where():
+            played = self.player.play(self.method.policy(self), t_max)
         self.under_way = UnderWay(played, updates_seen)
 
     def finish(self) -> Any:
         """Learn from the rollout, and change θ.   → the method's update"""
         assert self.under_way is not None, "begin() comes before finish()"
         shared, (played, updates_seen) = self.shared, self.under_way
-        try:
+        with self._saying_where():
             lesson = self.method.lesson(self, played)
             gradients, norm = clip_gradients(lesson.gradients, self.config.max_grad_norm)
-        except FloatingPointError as error:
-            raise FloatingPointError(
-                f"worker {self.rank}, after {shared.step_count} steps: {error}; "
-                "the model is as the last good update left it"
-            ) from None
         learning_rate = self.config.annealed(shared.step_count)
-        with shared.lock:
-            self.optimizer.step(gradients, learning_rate)  # θ ← θ − η dθ / √(g + ε)
-            _copy(self.model.buffers(), shared.buffers)
+        with self._saying_where(), shared.lock:
+            # θ ← θ − η dθ / √(g + ε); to θ′ if that is not finite
+            good = self.model.parameters()
+            take_step(self.theta, self.optimizer, gradients, learning_rate, good)
+            copy_tensors(self.model.buffers(), shared.buffers)
         policy_lag = int(shared.updates.sum()) - updates_seen
         before = shared.step_count
         shared.steps[self.rank] += lesson.steps  # T ← T + (t − t_start)
@@ -183,6 +187,16 @@ class Worker:
             worker=self.rank,
             policy_lag=policy_lag,
         )
+
+    @contextmanager
+    def _saying_where(self) -> Iterator[None]:
+        try:
+            yield
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"worker {self.rank}, after {self.shared.step_count} steps: {error}; "
+                "the model is as the last good update left it"
+            ) from None
 
     @cached_property
     def shared_model(self) -> nn.Module:
@@ -224,12 +238,6 @@ class Worker:
         return True
 
 
-@torch.no_grad()
-def _copy(source: Iterable[Tensor], to: Iterable[Tensor]) -> None:
-    for theirs, ours in zip(source, to, strict=True):
-        ours.copy_(theirs)
-
-
 def seeing(model: nn.Module, tensors: Sequence[Tensor]) -> nn.Module:
     """A network like `model`, whose parameters and buffers are these very tensors, in their order.
 
@@ -264,7 +272,7 @@ def _under_way_from(state: Mapping[str, Any], device: torch.device) -> UnderWay:
 MakeWorker = Callable[[int, Shared], Worker]
 
 
-class InTurn(Iterator[Any]):
+class InTurn(Iterator[dict[str, Any]]):
     """Workers one after another, each a rollout behind: while one acts, all others learn.
 
     So a gradient is num_workers − 1 updates old when it is applied. Everything can be repeated bit
@@ -283,7 +291,7 @@ class InTurn(Iterator[Any]):
         self.turn = 0  # whose it is
         self.stopped = False
 
-    def __next__(self) -> Any:
+    def __next__(self) -> dict[str, Any]:
         if self.stopped or self.shared.step_count >= self.total_steps:
             raise StopIteration
         for worker in self.workers:
@@ -291,7 +299,7 @@ class InTurn(Iterator[Any]):
                 worker.begin()
         update = self.workers[self.turn].finish()
         self.turn = (self.turn + 1) % len(self.workers)
-        return update
+        return update._asdict()
 
     def state_dict(self) -> dict[str, Any]:
         """The workers' states, if their environments can be restored, and whose turn it is."""
@@ -319,7 +327,7 @@ class InTurn(Iterator[Any]):
         close_all(worker.player.close for worker in self.workers)
 
 
-class InProcesses(Iterator[Any]):
+class InProcesses(Iterator[dict[str, Any]]):
     """Every worker in a process, all at the same time; their updates in the order they come in."""
 
     def __init__(self, make_worker: MakeWorker, shared: Shared, config: Config) -> None:
@@ -331,9 +339,9 @@ class InProcesses(Iterator[Any]):
         """Process numbers of the workers that run, by rank."""
         return self._team.pids
 
-    def __next__(self) -> Any:
-        _, update = next(self._team)
-        return update
+    def __next__(self) -> dict[str, Any]:
+        _, fields = next(self._team)
+        return fields
 
     def state_dict(self) -> dict[str, Any]:
         """Processes are not put back where they stood."""
@@ -364,7 +372,7 @@ def in_a_process(link: Link, shared: Shared, make_worker: MakeWorker, total_step
         while shared.step_count < total_steps and not link.stopped:
             worker.begin()
             with link.whole():
-                link.send(worker.finish())
+                link.send(worker.finish()._asdict())
         link.done()
     worker.player.close()
 
@@ -387,10 +395,13 @@ class HogwildTraining(Training[nn.Module, Any]):
         make_env: MakeEnv,
         config: Config,
         method: Method,
-        resume: Mapping[str, Any] | None,
+        resume: Mapping[str, Any] | None = None,
         target: nn.Module | None = None,
     ) -> None:
+        check_module(model)
         self.model, self.target, self.config = model, target, config
+        # Workers report an update's fields: its class may be one that other processes cannot name.
+        self._make_update = method.make_update
         self.total_steps = config.total_steps
         self._closed = False
         self.shared = _share(model, target, config)
@@ -424,16 +435,16 @@ class HogwildTraining(Training[nn.Module, Any]):
         if self._closed or self._schedule is None:
             raise StopIteration
         try:
-            update = next(self._schedule)
+            fields = next(self._schedule)
         except BaseException as error:  # exhausted, a worker's error, or an interrupt
             self.close()
             if isinstance(error, WorkerError) and self.steps >= self.total_steps:
                 warnings.warn(f"the budget is spent, but {error}", RuntimeWarning, stacklevel=2)
                 raise StopIteration from None
             raise
-        self.steps += update.steps
-        self.updates += update.updates
-        return update._replace(steps=self.steps, updates=self.updates)
+        self.steps += fields["steps"]
+        self.updates += fields["updates"]
+        return self._make_update(**{**fields, "steps": self.steps, "updates": self.updates})
 
     def stop(self) -> None:
         """Let workers begin no further update."""
@@ -478,7 +489,7 @@ class HogwildTraining(Training[nn.Module, Any]):
 @in_shared_memory()
 def _share(model: nn.Module, target: nn.Module | None, config: Config) -> Shared:
     """What workers share; in shared memory if they are to be processes."""
-    optimizer = config.make_optimizer(list(model.parameters()))
+    optimizer = config.make_optimizer(trainable(model))
     slots = torch.zeros(2, config.num_workers, dtype=torch.int64)
     lock: AbstractContextManager[Any] = nullcontext()
     if config.schedule == "processes":

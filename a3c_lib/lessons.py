@@ -47,13 +47,19 @@ def report(make_update: Callable[..., U], lesson: Lesson, **others: Any) -> U:
     """The update of a lesson: the loss's parts, by name, beside the `others`.
 
     `make_update` is a named tuple such as `actor_critic.Update`. A part called `policy` is its
-    `policy_loss` if it has a field of that name, and its `policy` otherwise.
+    `policy_loss` if it has a field of that name, and its `policy` otherwise. Parts that it has no
+    field for are its `extra`, if it has that.
     """
     fields = getattr(make_update, "_fields", ())
-    parts = {}
+    parts: dict[str, Any] = {}
+    extra: dict[str, float] = {}
     for name, part in lesson.loss._asdict().items():
         if name != "total":
-            parts[f"{name}_loss" if f"{name}_loss" in fields else name] = part.item()
+            field = f"{name}_loss" if f"{name}_loss" in fields else name
+            known = field in fields or "extra" not in fields
+            (parts if known else extra)[field] = part.item()
+    if extra:
+        parts["extra"] = extra
     return make_update(episodes=lesson.episodes, **parts, **others)
 
 

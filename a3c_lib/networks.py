@@ -21,7 +21,19 @@ SUPPORTED = (
 )
 
 
-class OneHot(nn.Module):
+class Encoder(nn.Module):
+    """What turns observations into features, in numbers of the network's kind: float32, or what
+    `model.double()` made of it."""
+
+    one: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Of the kind that the network's weights are, whatever becomes of them.
+        self.register_buffer("one", torch.ones(()), persistent=False)
+
+
+class OneHot(Encoder):
     """State numbers (*B) → (*B, n), with a 1 in the state's place."""
 
     def __init__(self, space: spaces.Discrete) -> None:
@@ -30,22 +42,22 @@ class OneHot(nn.Module):
 
     def forward(self, observations: Tensor) -> Tensor:
         """(*B) → (*B, n)."""
-        return one_hot(observations.long() - self.first, self.width).float()
+        return one_hot(observations.long() - self.first, self.width).to(self.one.dtype)
 
 
-class Vector(nn.Module):
-    """Vectors (*B, width) as float32."""
+class Vector(Encoder):
+    """Vectors (*B, width) as they are."""
 
     def __init__(self, space: spaces.Box) -> None:
         super().__init__()
         (self.width,) = space.shape
 
     def forward(self, observations: Tensor) -> Tensor:
-        """(*B, width) → the same, as float32."""
-        return observations.float()
+        """(*B, width) → the same, in the network's numbers."""
+        return observations.to(self.one.dtype)
 
 
-class Picture(nn.Module):
+class Picture(Encoder):
     """Bytes (*B, channels, height, width) → features (*B, 16·height·width), through two 3×3
     convolutions."""
 
@@ -64,7 +76,7 @@ class Picture(nn.Module):
         """Bytes (*B, channels, height, width) → (*B, 16·height·width)."""
         *batch, channels, height, width = observations.shape
         pictures = observations.reshape(math.prod(batch), channels, height, width)
-        features: Tensor = self.layers(pictures / 255)
+        features: Tensor = self.layers(pictures.to(self.one.dtype) / 255)
         return features.reshape(*batch, self.width)
 
 

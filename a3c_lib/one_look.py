@@ -204,8 +204,8 @@ class OneLook(nn.Module):
     With `bfloat16` the torso computes with 8 bits of precision instead of 24; parameters, heads,
     loss and optimiser keep 24. It is meant for processors that have instructions for it.
 
-    Raises TypeError for a model with another encoder, and RuntimeError if it has acted in other
-    steps than those it is to learn from.
+    Raises TypeError for a model with another encoder, or of other numbers than float32, and
+    RuntimeError if it has acted in other steps than those it is to learn from.
 
     >>> from a3c_lib import a2c
     >>> from a3c_lib.worlds.atari import Game
@@ -226,6 +226,9 @@ class OneLook(nn.Module):
         if not isinstance(model.torso[0], PaperEncoder):
             encoder = type(model.torso[0]).__name__
             raise TypeError(f"a model that looks once has a PaperEncoder; got {encoder}")
+        numbers = model.policy_head.weight.dtype
+        if numbers is not torch.float32:
+            raise TypeError(f"a model that looks once computes with torch.float32; got {numbers}")
         self._plain = (model,)  # in a tuple, so that its parameters do not count twice
         self._torso = RememberingTorso(model.torso, bfloat16)
         self._model = copy(model)  # the same parameters, and the caller's keeps its own torso

@@ -6,12 +6,13 @@ so that the copies stay equal. What is computed is what `a2c` computes, in less 
 stale, unlike in A3C; the price is that once an update all wait for the slowest.
 """
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import deque, namedtuple
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -19,16 +20,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from a3c_lib import a2c, optim
-from a3c_lib.actor_critic import Loss, LossFunction, Targets, Update, lesson_of
-from a3c_lib.lessons import Lesson, Recent, report
+from a3c_lib.actor_critic import LossFunction, Targets, Update, lesson_of
+from a3c_lib.lessons import Lesson, LossParts, Recent, report
 from a3c_lib.making import MakeEnv, closed_on_error, for_workers
+from a3c_lib.models import check_methods, check_outputs, trainable
 from a3c_lib.playing import Player
 from a3c_lib.restoring import warn_of_own_statistics
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode, sampled
 from a3c_lib.settings import NumWorkers
 from a3c_lib.sharing import in_shared_memory, semaphore
-from a3c_lib.training import Training, clip_gradients, go_on, leave_shared_memory, seeds
+from a3c_lib.training import (
+    Training,
+    clip_gradients,
+    copy_tensors,
+    go_on,
+    leave_shared_memory,
+    seeds,
+    take_step,
+)
 from a3c_lib.workers import Link, Team
 
 COPIES = 100  # of a state that changes meanwhile, at most: worker 0 may have been killed in it
@@ -65,6 +75,7 @@ class Shared(NamedTuple):
     counts: Tensor  # (3,) STEPS, BEGUN and MADE, which worker 0 writes
     gradients: Tensor  # (2, W, P): each worker's, of the latest two updates
     weights: Tensor  # (2, W) how many steps each worker learned from
+    buffers: list[list[Tensor]]  # (2, …) worker 0's buffers, after the latest two rollouts
     arrivals: list[Any]  # (W,) semaphores, released when another worker arrives at the meeting
 
 
@@ -72,7 +83,7 @@ class Part(NamedTuple):
     """What a worker tells of an update."""
 
     episodes: tuple[Episode, ...]
-    loss: tuple[float, ...]  # and its parts
+    loss: dict[str, float]  # and its parts, by name
     returns: NDArray[np.float32]  # (M,) of its steps
     values: NDArray[np.float32]  # (M,)
     gradient_norm: float  # of all workers' gradient
@@ -96,14 +107,16 @@ class Worker:
         self.model, self.optimizer = shared.model, shared.optimizer
         if link.rank > 0:
             self.model = deepcopy(shared.model)
-            self.optimizer = config.make_optimizer(self.model.parameters())
+            self.optimizer = config.make_optimizer(trainable(self.model))
             self.optimizer.load_state_dict(shared.optimizer.state_dict())
+        self.theta = dict(self.model.named_parameters())
         # Nobody makes an update before all are here, so all find the same.
         self.steps, self.updates = int(shared.counts[STEPS]), 0
         num_envs = config.num_envs // config.num_workers
         envs = a2c.make_vector_env(make_env, num_envs, config.fast_envs)
         self.player = Player(envs, seeds(config.seed, self.steps, link.rank), self.model)
         warn_of_own_statistics(envs)
+        check_outputs(self.model, self.player)
 
     def update(self, lesson: Lesson) -> Part | None:
         """Meet, and take the step that all take.   → None if stopped"""
@@ -116,15 +129,15 @@ class Worker:
         self.updates += 1
         if self.link.rank == 0:
             self.shared.counts[BEGUN] += 1
-        self.optimizer.step(gradients, learning_rate)
+        take_step(self.theta, self.optimizer, gradients, learning_rate)
         if self.link.rank == 0:
             self.shared.counts[STEPS] = self.steps
             self.shared.counts[MADE] += 1
         return Part(
             lesson.episodes,
-            tuple(part.item() for part in lesson.loss),
-            lesson.returns.numpy(),
-            lesson.values.numpy(),
+            {name: part.item() for name, part in lesson.loss._asdict().items()},
+            lesson.returns.float().numpy(),
+            lesson.values.float().numpy(),
             norm,
             learning_rate,
         )
@@ -133,7 +146,8 @@ class Worker:
         """Act and differentiate."""
         policy = sampled(self.model, self.player.generator)  # type: ignore[arg-type]
         played = self.player.play(policy, self.config.rollout_length(self.steps))
-        return lesson_of(self.model, played, self.targets, self.loss, self.config.gamma)
+        gamma = self.config.gamma
+        return lesson_of(self.model, played, self.targets, self.loss, gamma, self.steps)
 
     def _added_up(self, lesson: Lesson) -> tuple[Tensor, ...] | None:
         """The gradient of all workers' steps together, a mean over them.   → None if stopped"""
@@ -144,13 +158,29 @@ class Worker:
             [d_theta.flatten() for d_theta in lesson.gradients], out=gradients[self.link.rank]
         )
         weights[self.link.rank] = lesson.steps
+        buffers = self.shared.buffers[place]
+        if self.link.rank == 0:
+            copy_tensors(self.model.buffers(), buffers)
         if not self._meet():
             return None
-        mean = (weights / weights.sum()) @ gradients
+        if self.link.rank > 0:
+            copy_tensors(buffers, self.model.buffers())
+        mean = (weights / weights.sum()).to(gradients.dtype) @ gradients
         pieces = mean.split([d_theta.numel() for d_theta in lesson.gradients])
         return tuple(
             piece.view_as(d_theta) for piece, d_theta in zip(pieces, lesson.gradients, strict=True)
         )
+
+    @contextmanager
+    def saying_where(self) -> Iterator[None]:
+        """Errors in here name this worker, and where it was."""
+        try:
+            yield
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"worker {self.link.rank}, after {self.steps} steps: {error}; "
+                "the model is as the last good update left it"
+            ) from None
 
     def _meet(self) -> bool:
         """Wait until every worker has come here as often as this one.   → False if stopped"""
@@ -171,8 +201,9 @@ def in_a_process(link: Link, shared: Shared, config: Config, **options: Any) -> 
     with closed_on_error(worker.player.close):
         link.wait_for_all()
         while worker.steps < config.total_steps and not link.stopped:
-            lesson = worker.lesson()
-            with link.whole():
+            with worker.saying_where():
+                lesson = worker.lesson()
+            with link.whole(), worker.saying_where():
                 part = worker.update(lesson)
                 if part is not None:
                     link.send(part)
@@ -193,7 +224,8 @@ class ParallelTraining(Training[nn.Module, Update]):
         resume: Mapping[str, Any] | None,
     ) -> None:
         self.model, self.config, self.total_steps = model, config, config.total_steps
-        self.optimizer = config.make_optimizer(list(model.parameters()))
+        check_methods(model)
+        self.optimizer = config.make_optimizer(trainable(model))
         self.steps = self.updates = 0
         if resume is not None:
             self.steps, self.updates = go_on(resume, model, self.optimizer)
@@ -214,14 +246,16 @@ class ParallelTraining(Training[nn.Module, Update]):
 
     @in_shared_memory()
     def _share(self) -> Shared:
-        parameters = sum(theta.numel() for theta in self.model.parameters())
+        learned = trainable(self.model)
+        parameters = sum(theta.numel() for theta in learned)
         workers = self.config.num_workers
         return Shared(
             self.model.share_memory(),
             self.optimizer.share_memory(),
             self._counts.share_memory_(),
-            torch.zeros(2, workers, parameters).share_memory_(),
+            torch.zeros(2, workers, parameters, dtype=learned[0].dtype).share_memory_(),
             torch.zeros(2, workers).share_memory_(),
+            [[b.clone().share_memory_() for b in self.model.buffers()] for _ in range(2)],
             [semaphore() for _ in range(workers)],
         )
 
@@ -266,10 +300,12 @@ class ParallelTraining(Training[nn.Module, Update]):
         environments are counted on from worker 0's, and so on."""
         each = self.config.num_envs // self.config.num_workers
         weights = [len(part.returns) for part in parts]
-        means = np.average([part.loss for part in parts], axis=0, weights=weights)
+        losses = [list(part.loss.values()) for part in parts]
+        means = np.average(losses, axis=0, weights=weights)
+        kind = namedtuple("Loss", parts[0].loss)  # type: ignore[misc]
         return Lesson(
             gradients=(),
-            loss=Loss(*map(torch.tensor, means)),
+            loss=cast(LossParts, kind(*map(torch.tensor, means))),
             returns=torch.from_numpy(np.concatenate([part.returns for part in parts])),
             values=torch.from_numpy(np.concatenate([part.values for part in parts])),
             episodes=tuple(

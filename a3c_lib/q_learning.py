@@ -29,6 +29,7 @@ from a3c_lib import hogwild
 from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.hogwild import HogwildTraining, Shared, Worker
 from a3c_lib.lessons import Lesson, mean_return
+from a3c_lib.models import trainable
 from a3c_lib.networks import ActorCritic
 from a3c_lib.playing import Played
 from a3c_lib.q_networks import HasUnroll, epsilon_greedy_probabilities
@@ -46,7 +47,7 @@ from a3c_lib.rollout import (
     seed_sequence,
 )
 from a3c_lib.settings import Count, Fraction
-from a3c_lib.training import gradients_of
+from a3c_lib.training import as_row, gradients_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +209,10 @@ class Update(NamedTuple):
         """The mean return of the episodes that ended here; NaN if none did."""
         return mean_return(self.episodes)
 
+    def as_row(self) -> dict[str, float | int | None]:
+        """Numbers by name, for a table or a line of JSON: see `training.as_row`."""
+        return as_row(self)
+
 
 @dataclass(frozen=True)
 class OneStepQ:
@@ -258,7 +263,7 @@ class OneStepQ:
             values, returns = values[~rollout.dummies], returns[~rollout.dummies]
         loss = q_loss(values, returns)
         return Lesson(
-            gradients_of(loss.total, list(model.parameters())),
+            gradients_of(loss.total, trainable(model)),
             loss,
             returns.flatten(),
             values.detach().flatten(),

@@ -31,7 +31,8 @@ class RecurrentActorCritic(nn.Module):
     What it remembers of an episode is (h, c), zero where the episode begins. The memory is handed
     in and handed back; the network keeps none itself, so evaluating it disturbs no training. The
     same seed gives the same weights, and torch's random state is left alone. Raises ValueError for
-    spaces that are not supported.
+    spaces that are not supported. (torch.export takes a step of it, `logits`; torch.jit.script does
+    not take it.)
 
     >>> model = RecurrentActorCritic(spaces.Box(-1, 1, (4,)), spaces.Discrete(2), seed=0)
     >>> logits, (h, c) = model.logits(torch.zeros(3, 4), model.initial_state(3))

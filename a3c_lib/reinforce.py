@@ -1,5 +1,6 @@
 """Chapter 00: REINFORCE, the policy gradient from whole episodes."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,14 +13,17 @@ from torch.distributions import Categorical
 
 from a3c_lib import training
 from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
+from a3c_lib.models import check_methods, check_outputs, trainable
 from a3c_lib.rollout import Episode, check_shapes, sampled
 from a3c_lib.settings import Count, Fraction, Positive
 from a3c_lib.training import (
     Optimizer,
     SingleThreadTraining,
     TorchOptimizer,
+    as_row,
     clip_gradients,
     gradients_of,
+    take_step,
 )
 
 
@@ -93,8 +97,12 @@ class Update(NamedTuple):
 
     @property
     def episode_return(self) -> float:
-        """The return of its episode."""
-        return self.episodes[0].episode_return
+        """The return of its episode; NaN if there is none."""
+        return self.episodes[0].episode_return if self.episodes else math.nan
+
+    def as_row(self) -> dict[str, float | int | None]:
+        """Numbers by name, for a table or a line of JSON: see `training.as_row`."""
+        return as_row(self)
 
 
 class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
@@ -109,11 +117,13 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
         optimizer: Optimizer | None = None,
     ) -> None:
         self.config = config
+        check_methods(model, ["logits"])
         if optimizer is None:
-            optimizer = TorchOptimizer(torch.optim.SGD(model.parameters(), lr=config.learning_rate))
+            optimizer = TorchOptimizer(torch.optim.SGD(trainable(model), lr=config.learning_rate))
         envs = make_envs(make_env)
         with closed_on_error(envs.close):
             super().__init__(model, optimizer, envs, config, resume)
+            check_outputs(model, self.player, critic=False)
 
     def update(self) -> Update:
         """Play one episode, and learn from it."""
@@ -121,8 +131,8 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
         pi = Categorical(logits=self.model.logits(rollout.observations[:, 0]))
         returns = discounted_returns(rollout.rewards[:, 0], self.config.gamma)
         loss = reinforce_loss(pi.log_prob(rollout.actions[:, 0]), returns)
-        gradients, norm = clip_gradients(gradients_of(loss, list(self.model.parameters())))
-        self.optimizer.step(gradients, self.config.learning_rate)
+        gradients, norm = clip_gradients(gradients_of(loss, trainable(self.model)))
+        take_step(self.theta, self.optimizer, gradients, self.config.learning_rate)
         self.steps += len(rollout.rewards)
         self.updates += 1
         entropy = pi.entropy().mean().item()

@@ -10,7 +10,7 @@ budget of steps, seeds, the hand-over of gradients, closing, and the state from 
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from types import TracebackType
@@ -71,6 +71,22 @@ class RolloutConfig(Config):
         return self.learning_rate * (left if self.anneal else 1.0)
 
 
+def as_row(update: Any) -> dict[str, float | int | None]:
+    """An update as numbers by name, for a table or a line of JSON: with the number of its episodes
+    and their `episode_return`, and None for what is no number.
+
+    >>> from a3c_lib.reinforce import Update
+    >>> as_row(Update(steps=9, updates=1, episodes=(), entropy=0.5, gradient_norm=math.nan))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'steps': 9, 'updates': 1, 'episodes': 0, 'entropy': 0.5, 'gradient_norm': None,
+     'episode_return': None}
+    """
+    row = update._asdict()
+    extra = row.pop("extra", {})
+    row |= {"episodes": len(update.episodes), "episode_return": update.episode_return, **extra}
+    return {name: value if math.isfinite(value) else None for name, value in row.items()}
+
+
 class Optimizer(Protocol):
     """What changes θ, by one step against gradients that are handed over as values.
     `TorchOptimizer` is one, and chapter 05 writes others."""
@@ -116,7 +132,13 @@ class TorchOptimizer:
         return self.optimizer.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with torch's, a copy: torch's optimisers would go on changing the tensors in it."""
+        """Go on with torch's, a copy: torch's optimisers would go on changing the tensors in it.
+        Raises ValueError if it is another kind's."""
+        if "param_groups" not in state_dict:
+            kind = type(self.optimizer).__name__
+            raise ValueError(
+                f"a state of torch's {kind} has param_groups; this one has {sorted(state_dict)}"
+            )
         self.optimizer.load_state_dict(deepcopy(state_dict))
 
 
@@ -186,6 +208,7 @@ class SingleThreadTraining(Training[M, U]):
         resume: Mapping[str, Any] | None,
     ) -> None:
         self.model, self.optimizer = model, optimizer
+        self.theta = dict(model.named_parameters())
         self.total_steps = config.total_steps
         self.steps = self.updates = 0
         if resume is not None:
@@ -234,18 +257,77 @@ class SingleThreadTraining(Training[M, U]):
         return deepcopy(state)  # torch's are views, which training would go on changing
 
 
+def take_step(
+    theta: Mapping[str, Tensor],
+    optimizer: Optimizer,
+    gradients: Sequence[Tensor],
+    learning_rate: float,
+    good: Iterable[Tensor] | None = None,
+) -> None:
+    """One step of the optimizer. `theta` are the parameters, by name.
+
+    Raises FloatingPointError if the step makes a parameter, or one of the optimizer's statistics,
+    not finite; the parameters are then as they were before, or as they are in `good`.
+    """
+    before = [each.detach().clone() for each in theta.values()] if good is None else good
+    try:
+        optimizer.step(gradients, learning_rate)
+        check_finite(theta, optimizer)
+    except (FloatingPointError, RuntimeError) as error:
+        copy_tensors(before, theta.values())
+        # torch refuses numbers that float32 does not have.
+        if isinstance(error, FloatingPointError) or "overflow" in str(error):
+            raise FloatingPointError(
+                f"after a step with learning rate {learning_rate}: {error}"
+            ) from None
+        raise
+
+
+def check_finite(theta: Mapping[str, Tensor], optimizer: object) -> None:
+    """Raise FloatingPointError, with the names, if parameters are not finite, or what an optimizer
+    remembers in its `statistics`.
+
+    >>> check_finite({"bias": torch.tensor([0.0, math.inf])}, optimizer=None)
+    Traceback (most recent call last):
+    ...
+    FloatingPointError: not finite: bias
+    """
+    named = [*theta.items()]
+    for name, tensors in getattr(optimizer, "statistics", {}).items():
+        named += [(f"the optimizer's {name}", tensor) for tensor in tensors]
+    # A sum is finite only if all numbers are; where it is not, it may only have overflowed.
+    if not math.isfinite(sum(float(tensor.detach().sum()) for _, tensor in named)):
+        spoilt = [name for name, tensor in named if not tensor.isfinite().all()]
+        if spoilt:
+            raise FloatingPointError(f"not finite: {', '.join(dict.fromkeys(spoilt))}")
+
+
+@torch.no_grad()
+def copy_tensors(source: Iterable[Tensor], to: Iterable[Tensor]) -> None:
+    """Write the numbers of some tensors into others, in their order."""
+    for theirs, ours in zip(source, to, strict=True):
+        ours.copy_(theirs)
+
+
 def go_on(
     state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer, *others: str
 ) -> tuple[int, int]:
     """Load a trainer's state into model and optimiser.   → steps, updates
 
-    Raises ValueError if it lacks one of these, or of the `others` that the trainer will read.
+    Raises ValueError if it lacks one of these, or of the `others` that the trainer will read, or
+    if it holds numbers that are not finite.
     """
+    if not isinstance(state, Mapping):
+        raise ValueError(f"resume is a trainer's state_dict(); got {type(state).__name__}")
     missing = {"model", "optimizer", "steps", "updates", *others} - state.keys()
     if missing:
         raise ValueError(f"resume is a trainer's state_dict(); it lacks {sorted(missing)}")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
+    try:
+        check_finite(dict(model.named_parameters()), optimizer)
+    except FloatingPointError as error:
+        raise ValueError(f"resume is of a run that diverged: {error}") from None
     return state["steps"], state["updates"]
 
 

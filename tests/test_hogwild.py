@@ -512,7 +512,7 @@ def test_a_worker_in_a_process_reports_until_the_budget_is_spent():
 
     in_a_process(link, shared, make_worker, total_steps=45)
     assert (link.waited, link.was_done) == (1, 1)
-    assert [update.steps for update in link.sent] == [10] * 5
+    assert [update["steps"] for update in link.sent] == [10] * 5
     assert made[0].player.closed
 
 

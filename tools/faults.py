@@ -355,15 +355,38 @@ FAULTS = [
     Fault(
         "no copy of θ",
         "hogwild",
-        "            _copy(self.shared.parameters, self.model.parameters())",
+        "            copy_tensors(self.shared.parameters, self.model.parameters())",
         "            pass",
     ),
     Fault(
         "θ overwritten",
         "hogwild",
-        "self.optimizer.step(gradients, learning_rate)",
+        "take_step(self.theta, self.optimizer, gradients, learning_rate, good)",
         "[theta.data.copy_(own.data - learning_rate * d) for theta, own, d in zip(shared.parameters, self.model.parameters(), gradients)]",
     ),
+    Fault(
+        "frozen parameters handed to the optimizer",
+        "models",
+        "for theta in model.parameters() if theta.requires_grad]",
+        "for theta in model.parameters()]",
+    ),
+    Fault("a spoilt step kept", "training", "copy_tensors(before, theta.values())", "pass"),
+    Fault("a step never looked at", "training", "check_finite(theta, optimizer)", "pass"),
+    Fault(
+        "a memory asked for N environments alone",
+        "models",
+        "initial_state(model, N + 1)",
+        "initial_state(model, N)",
+    ),
+    Fault("looking moves running means", "models", "    model.eval()", "    pass"),
+    Fault(
+        "buffers of other workers stay behind",
+        "parallel_a2c",
+        "copy_tensors(buffers, self.model.buffers())",
+        "pass",
+    ),
+    Fault("a bound of settings lost", "settings", "not number >= self.least", "False"),
+    Fault("truth values taken for numbers", "settings", "(kind is bool or not truth)", "True"),
     Fault(
         "same seed in every worker",
         "hogwild",
@@ -626,13 +649,13 @@ FAULTS = [
     Fault(
         "running means not handed back",
         "hogwild",
-        "_copy(self.model.buffers(), shared.buffers)",
+        "copy_tensors(self.model.buffers(), shared.buffers)",
         "pass",
     ),
     Fault(
         "running means not taken along",
         "hogwild",
-        "_copy(self.shared.buffers, self.model.buffers())",
+        "copy_tensors(self.shared.buffers, self.model.buffers())",
         "pass",
     ),
     Fault(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from a3c_lib.app import checkpoints
 from a3c_lib.app.plan import RunError
+from a3c_lib.training import as_row
 
 
 class Metrics:
@@ -46,9 +47,7 @@ class Metrics:
     def add(self, update: Any, seconds: float, speed: float) -> None:
         """One row: an update, the run's seconds so far, and the steps per second."""
         row = {
-            **update._asdict(),
-            "episodes": len(update.episodes),
-            "episode_return": update.episode_return,
+            **{name: math.nan if n is None else n for name, n in as_row(update).items()},
             "seconds": round(seconds, 3),
             "steps_per_second": round(speed, 1),
         }
