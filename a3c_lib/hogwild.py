@@ -299,7 +299,8 @@ class InTurn(Iterator[dict[str, Any]]):
                 worker.begin()
         update = self.workers[self.turn].finish()
         self.turn = (self.turn + 1) % len(self.workers)
-        return update._asdict()
+        fields: dict[str, Any] = update._asdict()
+        return fields
 
     def state_dict(self) -> dict[str, Any]:
         """The workers' states, if their environments can be restored, and whose turn it is."""
@@ -340,6 +341,7 @@ class InProcesses(Iterator[dict[str, Any]]):
         return self._team.pids
 
     def __next__(self) -> dict[str, Any]:
+        fields: dict[str, Any]
         _, fields = next(self._team)
         return fields
 

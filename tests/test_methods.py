@@ -75,6 +75,11 @@ if __name__ == "__main__":
 """
 
 
+def run(*arguments):
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
 @pytest.mark.parametrize("schedule", ["round-robin", "processes"])
 @pytest.mark.parametrize("place", ["script", "command"])
 def test_a_method_of_ones_own_is_learned_by(schedule, place, tmp_path):
@@ -82,7 +87,7 @@ def test_a_method_of_ones_own_is_learned_by(schedule, place, tmp_path):
     script = tmp_path / "own method.py"
     script.write_text(code, encoding="utf-8")
     arguments = [str(script)] if place == "script" else ["-c", code]
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=300)
+    done = run(*arguments)
     assert (done.stdout, done.returncode) == ("learned\n", 0), done.stderr
 
 
@@ -116,7 +121,5 @@ if __name__ == "__main__":
 
 
 def test_a_network_and_an_optimizer_of_a_command_reach_the_workers_of_parallel_a2c():
-    done = subprocess.run(
-        [sys.executable, "-c", NETWORK], capture_output=True, text=True, timeout=300
-    )
+    done = run("-c", NETWORK)
     assert (done.stdout, done.returncode) == ("6\n", 0), done.stderr
