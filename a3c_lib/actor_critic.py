@@ -103,7 +103,8 @@ class WithContext:
 
     >>> @WithContext
     ... def targets(rewards, next_values, terminated, truncated, gamma, context):
-    ...     errors = rewards + gamma * next_values * ~terminated - context.values
+    ...     after = torch.where(terminated, 0.0, next_values)
+    ...     errors = rewards + gamma * after - context.values
     ...     A, ended = torch.zeros_like(rewards[0]), terminated | truncated
     ...     advantages = []
     ...     for t in reversed(range(len(rewards))):

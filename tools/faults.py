@@ -231,7 +231,7 @@ FAULTS = [
         "self.value_torso = None if shared else",
         "self.value_torso = None if True else",
     ),
-    Fault("bytes not scaled", "networks", "pictures / 255", "pictures / 1"),
+    Fault("bytes not scaled", "networks", "one.dtype) / 255", "one.dtype) / 1"),
     Fault(
         "rewards continue after the end in V^π",
         "worlds.exact",
@@ -684,7 +684,7 @@ FAULTS = [
         "noop_max=self.noop_max",
         "noop_max=30 * coloured",
     ),
-    Fault("bytes not scaled", "encoders", "width) / 255)", "width) / 1)"),
+    Fault("bytes not scaled", "encoders", "to(numbers) / 255)", "to(numbers) / 1)"),
     Fault(
         "what the encoder saw in another order",
         "one_look",
