@@ -116,10 +116,10 @@ if __name__ == "__main__":
     model = Network.for_env(gym.make("CartPole-v1"), hidden=(4,))
     config = Config(total_steps=60, num_envs=2, t_max=5)
     with parallel_a2c.train(model, "CartPole-v1", config) as training:
-        print(len(list(training)))
+        print(list(training)[-1].steps >= 60)
 """
 
 
 def test_a_network_and_an_optimizer_of_a_command_reach_the_workers_of_parallel_a2c():
     done = run("-c", NETWORK)
-    assert (done.stdout, done.returncode) == ("6\n", 0), done.stderr
+    assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
