@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 
 from a3c_lib.figures import diagrams
 from a3c_lib.figures.drawing import STYLE
-from a3c_lib.figures.pictures import Sharp, description, sharp
+from a3c_lib.figures.pictures import Sharp, description
 
 DIAGRAMS = {
     name: draw
@@ -87,9 +87,9 @@ def test_no_words_lie_across_a_line(draw) -> None:
 
 
 def test_it_looks_the_same_in_whatever_style_a_notebook_draws() -> None:
-    plain = sharp(diagrams.agent_and_world())[0]
+    plain = diagrams.agent_and_world().png()
     with plt.rc_context(STYLE):
-        assert sharp(diagrams.agent_and_world())[0] == plain
+        assert diagrams.agent_and_world().png() == plain
 
 
 def test_an_update_is_a_step_along_the_gradient_of_the_log_probability() -> None:

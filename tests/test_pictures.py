@@ -1,6 +1,8 @@
 """A notebook keeps with every picture the words that say what it shows."""
 
 import base64
+import html
+import re
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -18,17 +20,22 @@ from a3c_lib.figures.animation import animate
 
 @pytest.fixture
 def notebook():
-    """What a kernel's shell makes of what a cell shows: data and metadata, by kind."""
+    """What a kernel's shell makes of what a cell shows, by kind."""
     shell = SimpleNamespace(display_formatter=DisplayFormatter())
     select_figure_formats(shell, {"png"})  # as the kernel does when pyplot is imported
     pictures.teach(shell)
     select_figure_formats(shell, {"png"})  # and does once more, after the cell
-    yield shell.display_formatter.format
+    yield lambda shown: shell.display_formatter.format(shown)[0]
     plt.close("all")
 
 
-def size(png):
-    return Image.open(BytesIO(png)).size
+IMAGE = re.compile(r'<img (?:alt="([^"]*)" )?width="(\d+)" src="data:image/png;base64,([^"]+)">')
+
+
+def shown(data):
+    """Words, width and pixels of the one picture in what a notebook keeps."""
+    ((alt, width, png),) = IMAGE.findall(data["text/html"])
+    return html.unescape(alt), int(width), Image.open(BytesIO(base64.b64decode(png)))
 
 
 def test_a_figures_titles_axes_and_marks_are_its_words(notebook):
@@ -38,24 +45,23 @@ def test_a_figures_titles_axes_and_marks_are_its_words(notebook):
     left.legend()
     right.set(title="It falls", xlabel="steps")
     right.text(0, 0, "0.43")  # a number says nothing without its place
-    data, metadata = notebook(left.figure)
+    data = notebook(left.figure)
     said = "It rises. It falls. Axes: steps; return; steps. Marked: A3C."
-    assert metadata == {"image/png": {"alt": said}}
-    assert data["text/plain"] == said
-    assert data["image/png"]
+    assert set(data) == {"text/html", "text/plain"}  # and not the same pixels once more
+    alt, width, image = shown(data)
+    assert alt == data["text/plain"] == said
+    assert width == image.width
 
 
 def test_a_description_is_said_in_place_of_the_titles(notebook):
     ax = plots.axes()
     ax.set_title("It rises")
-    plots.describe(ax, "A curve that rises.")
-    assert notebook(ax.figure)[1] == {"image/png": {"alt": "A curve that rises."}}
+    plots.describe(ax, 'A curve, "steep".')
+    assert shown(notebook(ax.figure))[0] == 'A curve, "steep".'
 
 
 def test_a_figure_without_a_title_has_no_words(notebook):
-    data, metadata = notebook(plots.axes().figure)
-    assert "alt" not in metadata.get("image/png", {})
-    assert data["image/png"]
+    assert "alt" not in notebook(plots.axes().figure)["text/html"]
 
 
 def test_an_empty_description_is_refused():
@@ -76,21 +82,17 @@ def test_what_the_books_figures_call_their_title_is_found(label):
 
 def test_a_diagram_is_kept_with_twice_the_pixels_that_are_shown(notebook):
     diagram = diagrams.agent_and_world()
-    data, metadata = notebook(diagram)
-    assert metadata["image/png"]["alt"] == pictures.description(diagram)
-    width = metadata["image/png"]["width"]
-    assert size(data["image/png"])[0] == 2 * width == 2 * 660
+    alt, width, image = shown(notebook(diagram))
+    assert alt == pictures.description(diagram)
+    assert image.width == 2 * width == 2 * 660
 
 
-def test_a_film_is_shown_large_with_its_words(notebook):
-    films = [
-        animate([np.full((48, width, 3), grey, np.uint8) for grey in (0, 99)], alt="It brightens.")
-        for width in (96, 400)
-    ]
-    for film, width in zip(films, (192, 640), strict=True):
-        data, metadata = notebook(film)
-        assert metadata["image/png"] == {"alt": "It brightens.", "width": width}
-        assert base64.b64decode(data["image/png"]) if isinstance(data["image/png"], str) else True
+def test_a_film_is_shown_large_with_its_words_and_can_be_put_away(notebook):
+    for given, width in (96, 192), (400, 640):
+        frames = [np.full((48, given, 3), grey, np.uint8) for grey in (0, 99)]
+        data = notebook(animate(frames, alt="It brightens."))
+        assert shown(data)[:2] == ("It brightens.", width)
+        assert data["text/html"].startswith("<details open><summary>Film, 1 s")
         assert data["text/plain"].startswith("It brightens. (Animation: 2 frames of ")
 
 

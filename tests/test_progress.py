@@ -347,19 +347,20 @@ def test_a_notebook_stores_one_line(notebook):
 
 def test_a_notebook_stores_one_static_figure_after_a_break_too(notebook):
     (figure,) = notebook["a figure"]
-    assert set(figure.data) == {"image/png", "text/plain"}
+    assert set(figure.data) == {"text/html", "text/plain"}
     said = figure.data["text/plain"]
     assert said.startswith("It learns: episode_return, entropy after ")
     assert said.endswith(" of 150 steps")
+    assert f'<img alt="{said}"' in figure.data["text/html"]
 
 
 def test_a_line_and_a_figure_go_together_and_no_figure_stays_open(notebook):
-    assert kinds(notebook["both"]) == [{"text/plain"}, {"image/png", "text/plain"}, {"stdout"}]
+    assert kinds(notebook["both"]) == [{"text/plain"}, {"text/html", "text/plain"}, {"stdout"}]
     assert notebook["both"][2].text == "after []\n"
 
 
 def test_the_figure_stays_when_the_loop_fails(notebook):
-    assert kinds(notebook["an error"]) == [{"image/png", "text/plain"}, {"stdout"}]
+    assert kinds(notebook["an error"]) == [{"text/html", "text/plain"}, {"stdout"}]
 
 
 def test_a_run_without_updates_leaves_nothing(notebook):
@@ -367,5 +368,5 @@ def test_a_run_without_updates_leaves_nothing(notebook):
 
 
 def test_turned_off_there_is_no_line_and_the_figure_is_drawn_once(notebook):
-    assert kinds(notebook["off"]) == [{"image/png", "text/plain"}, {"stdout"}]
+    assert kinds(notebook["off"]) == [{"text/html", "text/plain"}, {"stdout"}]
     assert notebook["off"][1].text == "1\n"

@@ -276,7 +276,8 @@ def traces(output: NotebookNode) -> list[str]:
     """What an output tells of the machine or the moment it was made on: paths and addresses, each
     once."""
     data = output.get("data", {})
-    texts = [output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")]
+    html = re.sub(r"data:image/[^\"']*", "", data.get("text/html", ""))  # pixels name no folder
+    texts = [output.get("text", ""), data.get("text/plain", ""), html]
     # The book may lie below the home folder: where both match, the longer one does.
     folders = sorted({f"{ROOT}", f"{Path.home()}{os.sep}"} - {"//"}, key=len, reverse=True)
     here = "|".join(map(re.escape, folders))

@@ -824,8 +824,8 @@ FAULTS = [
     Fault(
         "a figure without words",
         "figures.pictures",
-        'return ({"text/plain": said}, metadata(said)) if said else ({}, {})',
-        'return {"text/plain": said}, {}',
+        "as_html(png, said, width)",
+        'as_html(png, "", width)',
     ),
     Fault(
         "a description that is not heard",
@@ -836,8 +836,8 @@ FAULTS = [
     Fault(
         "a diagram as coarse as any figure",
         "figures.pictures",
-        "dpi=2 * figure.dpi",
-        "dpi=figure.dpi",
+        "dpi=self.scale * self.dpi",
+        "dpi=self.dpi",
     ),
     Fault(
         "numbers among a figure's marks",

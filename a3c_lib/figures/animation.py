@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from a3c_lib.figures.pictures import metadata
+from a3c_lib.figures.pictures import as_html
 
 Frame = NDArray[np.uint8]  # (H, W, 3)
 
@@ -56,10 +56,12 @@ class Animation:
         """Write the PNG to a file."""
         Path(path).write_bytes(self.png)
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
-        width = min(2 * self.size[0], SHOWN)
-        about = metadata(self.alt, width=width) if self.alt else {"image/png": {"width": width}}
-        return self.png, about["image/png"]
+    def _repr_html_(self) -> str:
+        film = as_html(self.png, self.alt, min(2 * self.size[0], SHOWN))
+        if self.frames == 1:
+            return film
+        said = f"Film, {self.seconds:.0f} s, again and again. Click here to put it away."
+        return f"<details open><summary>{said}</summary>{film}</details>"
 
     def __repr__(self) -> str:
         width, height = self.size

@@ -21,6 +21,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from a3c_lib.figures.pictures import Picture
+
 BLUE, RED, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
 GREY, LIGHT_GREY = "#666666", "#E6E6E6"
@@ -95,7 +97,9 @@ def axes(width: float = ..., height: float = ..., *, columns: int) -> list[Axes]
 def axes(width: float = 7, height: float = 3.2, *, columns: int | None = None) -> Axes | list[Axes]:
     """New axes in the book's style, on a figure of width × height inches; with `columns` a list of
     that many, side by side."""
-    _, grid = plt.subplots(1, columns or 1, figsize=(width, height), squeeze=False)
+    _, grid = plt.subplots(
+        1, columns or 1, figsize=(width, height), squeeze=False, FigureClass=Picture
+    )
     return grid[0, 0] if columns is None else list(grid[0])
 
 

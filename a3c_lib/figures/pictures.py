@@ -1,12 +1,14 @@
 """Chapter 00: every picture says in words what it shows, for those who do not see it.
 
-A notebook keeps the words as the picture's alternative text: nbconvert writes them into
-`<img alt>`, and where no picture can be shown they stand in its place. A figure's words are its
-titles, what its axes measure and what is marked in it; `describe` gives it better ones.
+A notebook keeps a picture as HTML, `<img alt="…">`, and where no picture can be shown its words
+stand in its place. A figure's words are its titles, what its axes measure and what is marked in it;
+`describe` gives it better ones.
 """
 
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
+from html import escape
 from io import BytesIO
 from typing import Any
 
@@ -20,8 +22,30 @@ MOST_MARKS = 8  # of a figure's marks, as many are named
 Bundle = dict[str, Any]  # data by kind
 
 
-class Sharp(Figure):
+class Picture(Figure):
+    """A figure of the book's."""
+
+    scale = 1  # pixels that are kept, to one that is shown
+
+    def png(self) -> bytes:
+        """It, drawn, without the white around it."""
+        drawn = BytesIO()
+        self.savefig(drawn, format="png", bbox_inches="tight")
+        return drawn.getvalue()
+
+
+class Sharp(Picture):
     """A figure of lines and words, which a notebook keeps with twice as many pixels as it shows."""
+
+    scale = 2
+
+    def png(self) -> bytes:
+        """It, drawn; with few colours, with which a notebook is half as large."""
+        drawn, png = BytesIO(), BytesIO()
+        self.savefig(drawn, format="png", dpi=self.scale * self.dpi)
+        few = Image.open(drawn).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few.save(png, format="PNG", optimize=True)
+        return png.getvalue()
 
 
 def describe(picture: Figure | Axes, text: str) -> None:
@@ -93,37 +117,33 @@ def _sentences(titles: list[str]) -> str:
 # In a notebook
 
 
-def words(figure: Figure, **_: Any) -> tuple[Bundle, Bundle]:
-    """What a notebook keeps of a figure beside its pixels: data and metadata, by kind. Nothing of a
-    figure without words; the book is not built with one."""
-    said = description(figure)
-    return ({"text/plain": said}, metadata(said)) if said else ({}, {})
+def as_html(png: bytes, alt: str, width: int) -> str:
+    """A picture as HTML, `width` pixels wide. It holds the picture itself, so that it shows
+    wherever HTML does, in a notebook that is not trusted too.
+
+    >>> as_html(b"PNG", "A curve.", 96)
+    '<img alt="A curve." width="96" src="data:image/png;base64,UE5H">'
+    """
+    data = b64encode(png).decode()
+    words = f'alt="{escape(alt)}" ' if alt else ""
+    return f'<img {words}width="{width}" src="data:image/png;base64,{data}">'
 
 
-def sharp(figure: Sharp) -> tuple[bytes, Bundle]:
-    """A PNG with twice as many pixels as are shown, and how a notebook shows it."""
-    drawn, png = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", dpi=2 * figure.dpi)
-    # Lines and words have few colours, with which a notebook is half as large.
-    few = Image.open(drawn).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    few.save(png, format="PNG", optimize=True)
-    width = round(figure.get_figwidth() * figure.dpi)
-    return png.getvalue(), metadata(description(figure), width=width)["image/png"]
+def bundle(picture: Picture, **_: Any) -> Bundle:
+    """What a notebook keeps of a picture, by kind: HTML, and its words where nothing else shows.
+
+    JupyterLab and nbconvert give no words to an image/png, so a picture is not kept as one. A
+    picture without words has no `alt`, and the book is not built with it.
+    """
+    said, png = description(picture), picture.png()
+    width = Image.open(BytesIO(png)).width // picture.scale
+    return {"text/html": as_html(png, said, width), "text/plain": said}
 
 
 def teach(shell: Any) -> None:
-    """Let a notebook's shell keep every figure's words with it, whatever draws the pixels."""
-    shell.display_formatter.mimebundle_formatter.for_type(Figure, words)
-    shell.display_formatter.formatters["image/png"].for_type(Sharp, sharp)
-
-
-def metadata(alt: str, **more: Any) -> dict[str, Bundle]:
-    """Metadata of an image/png with alternative text.
-
-    >>> metadata("A film.", width=320)
-    {'image/png': {'alt': 'A film.', 'width': 320}}
-    """
-    return {"image/png": {"alt": alt, **more}}
+    """Let a notebook's shell keep pictures like this, whatever it does with other figures."""
+    shell.display_formatter.mimebundle_formatter.for_type(Picture, bundle)
+    shell.display_formatter.formatters["image/png"].for_type(Picture, lambda _: None)
 
 
 if (ipython := sys.modules.get("IPython")) and (shell := ipython.get_ipython()):

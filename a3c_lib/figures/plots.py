@@ -47,7 +47,7 @@ from a3c_lib.figures.drawing import (
     styled,
     view,
 )
-from a3c_lib.figures.pictures import describe
+from a3c_lib.figures.pictures import Picture, describe
 
 __all__ = [
     "BLACK",
@@ -356,7 +356,7 @@ def frames(
     height, width = images[0].shape[:2]
     each = min(7.5 / columns, width / 60)  # inches wide
     size = each * columns, rows * (each * height / width + 0.3) + 0.3 * bool(title)
-    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, FigureClass=Picture)
     for ax in grid.flat:
         ax.set_axis_off()
     for ax, image, name in zip(grid.flat, images, names, strict=False):
@@ -623,7 +623,9 @@ def _summary(values: Floats, centre: str) -> tuple[Floats, Floats, Floats]:
 def _panels(count: int) -> list[Axes]:
     columns, rows = min(count, 2), math.ceil(count / 2)
     size = 7.5, 0.6 + 1.9 * rows
-    _, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True)
+    _, grid = plt.subplots(
+        rows, columns, figsize=size, squeeze=False, sharex=True, FigureClass=Picture
+    )
     for spare in grid.flat[count:]:
         spare.remove()
     return list(grid.flat[:count])

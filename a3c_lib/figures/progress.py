@@ -14,19 +14,16 @@ import math
 import os
 import sys
 import time
-from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from io import BytesIO
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from a3c_lib.figures.drawing import STYLE
-from a3c_lib.figures.pictures import metadata
+from a3c_lib.figures.pictures import Picture, bundle, describe
 from a3c_lib.figures.plots import signals
 
 EVERY = 30.0  # seconds from one line to the next, where lines stay: in a file
@@ -148,15 +145,14 @@ def _picture(history: Sequence[U], total: int, names: Sequence[str], title: str)
     """The figure as a notebook takes it: by kind of data."""
     with plt.rc_context(STYLE):
         # Not a figure of pyplot's, of which a notebook shows a second copy at the end of the cell.
-        figure = Figure(figsize=(3.75 * len(names), 2.6))
+        figure = Picture(figsize=(3.75 * len(names), 2.6))
         panels = list(figure.subplots(1, len(names), squeeze=False)[0])
         signals(history, names=names, window=total / 20, title=title, panels=panels)
         for ax in panels:
             ax.set_xlim(0, max(total, history[-1].steps))
-        png = BytesIO()
-        figure.savefig(png, format="png")
-    said = f"{title or 'Training'}: {', '.join(names)} after {_count(history[-1].steps, total)}"
-    return {"image/png": b64encode(png.getvalue()).decode(), "text/plain": f"{said} steps"}
+        said = f"{title or 'Training'}: {', '.join(names)} after {_count(history[-1].steps, total)}"
+        describe(figure, f"{said} steps")
+        return bundle(figure)
 
 
 class _Place:
@@ -168,13 +164,10 @@ class _Place:
     def show(self, data: dict[str, str]) -> None:
         from IPython.display import display, update_display
 
-        # A picture's words are its alternative text too.
-        said = metadata(data["text/plain"]) if "image/png" in data else {}
-        look: dict[str, Any] = {"raw": True, "metadata": said}
         if self.id is None:
-            self.id = display(data, **look, display_id=True).display_id  # type: ignore[no-untyped-call]
+            self.id = display(data, raw=True, display_id=True).display_id  # type: ignore[no-untyped-call]
         else:
-            update_display(data, **look, display_id=self.id)  # type: ignore[no-untyped-call]
+            update_display(data, raw=True, display_id=self.id)  # type: ignore[no-untyped-call]
 
 
 class _Log:
