@@ -7,11 +7,13 @@ from io import BytesIO
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from IPython.core.pylabtools import select_figure_formats
 from matplotlib.figure import Figure
+from nbconvert import HTMLExporter
 from PIL import Image
 
 from a3c_lib.figures import diagrams, pictures, plots
@@ -51,6 +53,14 @@ def test_a_figures_titles_axes_and_marks_are_its_words(notebook):
     alt, width, image = shown(data)
     assert alt == data["text/plain"] == said
     assert width == image.width
+
+
+def test_the_words_reach_a_page_of_html():
+    output = nbformat.v4.new_output("display_data", data=pictures.bundle(diagrams.two_heads()))
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("two", outputs=[output])])
+    page, _ = HTMLExporter().from_notebook_node(book)
+    alts = re.findall(r'<img[^>]*alt="([^"]*)"', page)
+    assert alts == [pictures.description(diagrams.two_heads())]
 
 
 def test_a_description_is_said_in_place_of_the_titles(notebook):
