@@ -44,11 +44,7 @@ from a3c_lib.networks import ActorCritic as ActorCritic
 from a3c_lib.networks import torso as torso
 from a3c_lib.lessons import explained_variance as explained_variance
 from a3c_lib import actor_critic as actor_critic
-from a3c_lib.models import HasUnroll as HasUnroll
-from a3c_lib.models import trainable as trainable
-from a3c_lib.actor_critic import Context as Context
 from a3c_lib.actor_critic import Loss as Loss
-from a3c_lib.actor_critic import WithContext as WithContext
 from a3c_lib.actor_critic import actor_critic_loss as actor_critic_loss
 from a3c_lib.actor_critic import lesson_of as lesson_of
 from a3c_lib.actor_critic import look_back as look_back

@@ -630,16 +630,3 @@ def test_targets_may_be_given_values():
     loss = actor_critic.actor_critic_loss
     one, other = (lesson_of(model, played, f, loss, gamma) for f in (recursive, advantages))
     torch.testing.assert_close(one.returns, other.returns)
-
-
-# ---- after the end ----
-
-
-@each_in_one_process
-def test_a_training_that_is_closed_is_exhausted_also_with_fast_environments(train):
-    model = ActorCritic.for_env(gym.make("CartPole-v1"), hidden=(8,), seed=0)
-    with train(model, "CartPole-v1") as training:
-        next(training)
-    before = values(model.parameters())
-    assert list(training) == []
-    assert all(map(torch.equal, values(model.parameters()), before))
