@@ -226,6 +226,14 @@ class ReadsTheCountAfterItActs(ReadsTheCountBeforeItActs):
         self.T = int(self.shared.steps.sum())
 
 
+class _Weights(nn.Module):
+    """A model that is nothing but parameters."""
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList(weights)
+
+
 class _Scripted:
     """A player whose gradient tells where it was taken. While it acts, other workers go on."""
 
@@ -270,7 +278,7 @@ def _at_work(
     views = [each.view(-1) for tensors in seen for each in tensors]
     players, workers = {}, {}
     for number, name in enumerate(sorted({step.split()[0] for step in schedule})):
-        model = nn.ParameterList([torch.full_like(each, 9.0) for each in theta])
+        model = _Weights([torch.full_like(each, 9.0) for each in theta])
         players[name] = _Scripted(shared, length, others, envs)
         workers[name] = Worker(
             (rank + number) % 3, shared, model, players[name], learning_rate=0.1, total_steps=60

@@ -58,6 +58,7 @@ def _step_cases() -> list[Case]:
         Case("1 environment, 1 cell", *random(1, 1, 1)),
         Case("3 environments, 2 features, 4 cells", *random(3, 2, 4)),
         Case("2 environments, 5 features, 3 cells", *random(2, 5, 3)),
+        Case("2 environments, 1 feature, 5 cells", *random(2, 1, 5)),
     ]
 
 

@@ -826,19 +826,25 @@ def _executed(answer: Callable[..., None], size: int, steps: int, gamma: float) 
     them is not known, so that one step is left out.)"""
     world, Q = _Wheel(size), torch.zeros(size, 2)
     dice = torch.Generator().manual_seed(size)
-    before = [Q.clone()]
+    before, events = [Q.clone()], [""]
 
     def choose(row: Tensor) -> int:
         assert row.shape == (2,)
+        events.append("choose")
         return int(torch.randint(2, (), generator=dice))
 
-    made = world.step
+    def reset() -> int:
+        events.append("reset")
+        return world.reset()
 
     def step(action: int) -> tuple[int, float, bool]:
+        events.append("step after choose" if events[-1] == "choose" else "step")
         before.append(Q.clone())
-        return made(action)
+        after, reward, ended = world.step(action)
+        events.extend(["end"] * ended)
+        return after, reward, ended
 
-    watched = SimpleNamespace(reset=world.reset, step=step)
+    watched = SimpleNamespace(reset=reset, step=step)
     answer(watched, Q, choose, 0.5, gamma, steps)
     expected, log = torch.zeros(size, 2), world.log
     for (s, a, r, after, ended), (_, following, *_) in pairwise(log):
@@ -847,7 +853,20 @@ def _executed(answer: Callable[..., None], size: int, steps: int, gamma: float) 
     return {
         "Q before the last step, less what the executed steps make of it": before[-1] - expected,
         "how many steps were taken": len(log),
+        "is the world reset after every end?": events.count("reset") >= events.count("end"),
+        "is an action chosen after every reset?": "step" not in _after(events, "reset"),
     }
+
+
+def _after(events: Sequence[str], what: str) -> list[str]:
+    """The steps that are the first ones after such an event."""
+    found, due = [], False
+    for event in events:
+        due = due or event == what
+        if due and event.startswith("step"):
+            found.append(event)
+            due = False
+    return found
 
 
 def _sarsa_hunt_cases() -> list[Case]:

@@ -11,7 +11,7 @@ from a3c_lib.exercises.engine.comparing import Difference, Level, common, differ
 from a3c_lib.exercises.engine.mistakes import explanation
 from a3c_lib.exercises.engine.numeric import Tolerance
 from a3c_lib.exercises.engine.observing import Outcome, isolated, observe, size
-from a3c_lib.exercises.engine.properties import remarks
+from a3c_lib.exercises.engine.properties import remarks, repeatable
 from a3c_lib.exercises.engine.showing import kind_of, listed
 from a3c_lib.exercises.engine.wording import (
     call_of,
@@ -155,7 +155,12 @@ def diagnosis(
     found = common([each.difference for each in failing if each.difference])
     at = next(each for each in failing if each.difference and each.difference.level == found.level)
     sentences = [found.remark]
-    if found.level >= Level.NUMBERS:
+    if not repeatable(exercise, answer, at.case):
+        sentences.append(
+            "Called a second time with the same arguments, it gives something else. What does it "
+            "keep from the first call: a list in a default argument, a name outside of it?"
+        )
+    elif found.level >= Level.NUMBERS:
         claimed = found != at.difference
         sentences += right_so_far(exercise, failing)
         sentences += remarks(exercise, answer, [each.case for each in failing], claimed)

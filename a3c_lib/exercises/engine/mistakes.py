@@ -54,7 +54,7 @@ def edited(form: Answer, *edits: Edit) -> Answer | None:
             return None
     for place, old, new in reversed(passages):
         text = text[:place] + new + text[place + len(old) :]
-    return _defined(text, form)
+    return defined(text, form)
 
 
 def _place(passage: str, text: str) -> int:
@@ -70,7 +70,7 @@ def source(answer: Answer) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _defined(text: str, original: Answer) -> Answer:
+def defined(text: str, original: Answer) -> Answer:
     """What a definition defines in the module of the original."""
     written = unwrapped(original)
     space: dict[str, Any] = dict(vars(sys.modules[written.__module__]))

@@ -32,11 +32,6 @@ def remarks(
 ) -> list[str]:
     """What can be said of an answer: sentences that hold in all failing cases, most telling
     first. The engine's own are left out where something is `claimed` of it already."""
-    if not repeatable(exercise, answer, failing[0]):
-        return [
-            "Called a second time with the same arguments, it gives something else. What does it "
-            "keep from the first call: a list in a default argument, a name outside of it?"
-        ]
     found = [p.remark for p in exercise.properties if holds(p, exercise, answer, failing)]
     if not found and not claimed:
         general = without_effect(exercise, answer, failing[0])
