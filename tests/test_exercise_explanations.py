@@ -1,0 +1,318 @@
+"""How the engine finds what is wrong: single mistakes, pairs, spellings, properties; and how it says
+so on the page."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from small_exercises import exercise_of, leaf
+from torch import Tensor
+
+import a3c_lib.exercises as book
+from a3c_lib.exercises.engine import announcing, memory, registry
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores, scales
+from a3c_lib.exercises.engine.checking import Kind, check
+from a3c_lib.exercises.engine.mistakes import edited
+
+
+def targets(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+    """r + γ V, or r alone where it ended."""
+    goes_on = ~ended
+    after = gamma * values * goes_on
+    return rewards + after
+
+
+def targets_of_the_next_row(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+    return rewards + gamma * values.roll(-1) * ~ended
+
+
+def cases() -> list[Case]:
+    def random(T: int, *ends: int) -> tuple[Tensor, Tensor, Tensor]:
+        return torch.randn(T), torch.randn(T), torch.tensor([t in ends for t in range(T)])
+
+    return [
+        Case("2 steps", torch.tensor([1.0, 2.0]), torch.tensor([4.0, 6.0]), random(2)[2], 0.5),
+        Case("3 steps, an end", *random(3, 1), 0.9),
+        Case("5 steps, two ends", *random(5, 0, 3), 0.8),
+    ]
+
+
+NOT_DISCOUNTED = Wrong({"gamma * values": "values"}, "Nothing is discounted.")
+THROUGH_ENDS = Wrong({" * goes_on": ""}, "It looks through an end.")
+REWARD_LOST = Wrong(
+    {"return rewards + after": "return rewards * goes_on + after"}, "The last reward is lost."
+)
+OTHER_GAMMA = Wrong({"gamma *": "0.9 *"}, "γ is always 0.9.", also=({"gamma *": "0.99 *"},))
+NEXT_ROW = Wrong(targets_of_the_next_row, "It is one row too late.")
+
+EXERCISE = Exercise(
+    id="9.5",
+    title="targets",
+    reference=targets,
+    cases=cases,
+    wrong=(NOT_DISCOUNTED, THROUGH_ENDS, REWARD_LOST, OTHER_GAMMA, NEXT_ROW),
+    properties=(
+        heeds(
+            "A step's target changes with another step's reward.",
+            lambda given: {"rewards": given.rewards + (torch.arange(len(given.rewards)) == 0)},
+        ),
+        ignores("The values have no effect.", lambda given: {"values": given.values + 1}),
+        scales(
+            "It does not grow with the rewards and values.",
+            lambda given: {"rewards": 2 * given.rewards, "values": 2 * given.values},
+        ),
+    ),
+    hints=("What comes after an end?",),
+    praise="Now look one step further.",
+)
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def said(answer: Any, exercise: Exercise = EXERCISE, kind: Kind = Kind.WRONG) -> str:
+    verdict = check(exercise, answer)
+    assert verdict.kind is kind, verdict.text
+    return words(verdict.text)
+
+
+# Mistakes
+
+
+def test_what_is_solved_is_worth_a_line() -> None:
+    assert check(EXERCISE, targets).text == (
+        "✓ 9.5 targets: right. Checked on 3 cases.\n  Now look one step further."
+    )
+
+
+def test_an_edit_is_recognised_in_any_form() -> None:
+    def answer(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        return torch.where(ended, rewards, rewards + values)
+
+    assert said(answer).startswith("✗ 9.5 answer: not right yet. Nothing is discounted.")
+
+
+def test_two_mistakes_at_once_are_both_named() -> None:
+    def answer(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        return rewards * ~ended + values * ~ended
+
+    assert said(answer) == (
+        "✗ 9.5 answer: two things are not right yet. One: Nothing is discounted. The other: The "
+        "last reward is lost."
+    )
+
+
+def test_edits_of_one_passage_and_functions_are_not_made_together() -> None:
+    assert edited(targets, NOT_DISCOUNTED.mistake, OTHER_GAMMA.mistake) is None  # type: ignore[arg-type]
+
+    def answer(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        return rewards + values.roll(-1) * ~ended
+
+    text = said(answer)
+    assert "one row too late" not in text
+    assert "Nothing is discounted" not in text
+
+
+def test_another_spelling_is_the_same_mistake() -> None:
+    for gamma in 0.9, 0.99:
+        assert "γ is always 0.9." in said(lambda r, v, e, g, gamma=gamma: r + gamma * v * ~e)
+    assert "γ is always" not in said(lambda r, v, e, g: r + 0.7 * v * ~e)
+
+
+def test_spellings_may_take_turns() -> None:
+    """In each case one of them does what the answer does."""
+
+    def answer(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        return rewards + (0.9 if len(rewards) == 2 else 0.99) * values * ~ended
+
+    assert "γ is always 0.9." in said(answer)
+
+
+def test_a_mistake_with_another_gradient_is_another_mistake() -> None:
+    def twice(x: Tensor) -> Tensor:
+        return 2 * x
+
+    exercise = exercise_of(
+        twice, Case("on paper", leaf(1.0, 2.0)), wrong=(Wrong({"2 * x": "3 * x"}, "Thrice."),)
+    )
+    assert "Thrice." in said(lambda x: x + x + x, exercise)
+    assert "Thrice." not in said(lambda x: (3 * x).detach(), exercise)
+
+
+def test_a_passage_that_is_not_there_is_the_books_fault_and_said_aloud() -> None:
+    with pytest.raises(ValueError, match="'delta' is found 0 times"):
+        edited(targets, {"delta": "gamma"})
+    with pytest.raises(ValueError, match="'gamma' is found 2 times"):
+        edited(targets, {"gamma": "delta"})
+
+
+# Properties
+
+
+def test_a_property_speaks_where_no_mistake_fits() -> None:
+    def summed(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        return rewards.sum() + gamma * values * ~ended
+
+    def no_values(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        return rewards + gamma * ~ended
+
+    def clipped(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        return rewards + gamma * values.clamp(-0.1, 0.1) * ~ended
+
+    assert "A step's target changes with another step's reward." in said(summed)
+    assert "The values have no effect." in said(no_values)
+    assert "It does not grow with the rewards and values." in said(clipped)
+
+
+def test_a_property_that_holds_in_some_failing_cases_only_is_not_told() -> None:
+    def answer(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        if len(rewards) == 5:
+            return rewards + gamma * ~ended
+        return rewards + gamma * values * ~ended + 1
+
+    assert "The values have no effect." not in said(answer)
+
+
+def test_an_argument_without_effect_is_named_as_the_learner_names_it() -> None:
+    def answer(r: Tensor, v: Tensor, over: Tensor, gamma: float) -> Tensor:
+        return r + 0.77 * v * ~over
+
+    assert "`gamma` has no effect on what comes out." in said(answer)
+
+    def other(r: Tensor, v: Tensor, over: Tensor, gamma: float) -> Tensor:
+        return r + gamma * gamma * v
+
+    assert "`over` has no effect on what comes out." in said(other)
+
+
+CALLS: list[int] = []
+
+
+def counts_its_calls(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+    CALLS.append(1)
+    return targets(rewards, values, ended, gamma) + len(CALLS)
+
+
+def test_an_answer_that_keeps_something_is_found_by_a_second_call() -> None:
+    assert "What does it keep from the first call" in said(counts_its_calls)
+
+
+# What a claim needs
+
+
+def test_a_claim_holds_in_all_failing_cases_or_is_not_made() -> None:
+    cases = [Case("2", torch.tensor([1.0, 2.0])), Case("3", torch.tensor([1.0, 2.0, 4.0]))]
+    exercise = exercise_of(lambda x: x + 0, *cases)
+    assert "is 2 times what it should be, everywhere." in said(lambda x: 2 * x, exercise)
+    assert "times what it should be" not in said(lambda x: len(x) * x, exercise)
+    assert "Its numbers are right." not in said(lambda x: x.numpy() + (len(x) > 2), exercise)
+
+
+def test_a_gradient_is_not_told_of_where_the_numbers_of_another_case_are_wrong() -> None:
+    cases = [Case("1", leaf(1.0)), Case("2", leaf(1.0, 2.0))]
+    exercise = exercise_of(lambda x: x.mean(), *cases)
+    text = said(lambda x: x.sum() + x.detach().mean() - x.mean(), exercise)
+    assert "the numbers are right" not in text
+    assert "In the case “2”" in text
+
+
+def test_of_several_parts_is_said_which_are_right() -> None:
+    def parts(x: Tensor) -> dict[str, Tensor]:
+        return {"sum": x.sum(), "mean": x.mean(), "largest": x.max()}
+
+    exercise = exercise_of(parts, Case("on paper", torch.tensor([1.0, 2.0, 6.0])))
+    text = said(lambda x: {**parts(x), "mean": x.median()}, exercise)
+    assert (
+        "the result['mean'] is not right yet. The result['sum'] and the result['largest'] are right."
+        in text
+    )
+
+
+def test_the_values_of_a_tuple_have_names() -> None:
+    exercise = exercise_of(
+        lambda x: (x + 1, x + 2), Case("on paper", torch.tensor([1.0, 4.0])), parts=("h", "c")
+    )
+    assert "`c` has the wrong sign. `h` is right." in said(lambda x: (x + 1, -x - 2), exercise)
+
+
+def test_of_large_results_that_look_alike_the_first_difference_is_shown() -> None:
+    exercise = exercise_of(lambda x: x + 0, Case("zeros", torch.zeros(10, 10)))
+
+    def answer(x: Tensor) -> Tensor:
+        result = x.clone()
+        result[7, 3] = 5
+        return result
+
+    assert "expected at [7, 3] = 0 yours at [7, 3] = 5" in said(answer, exercise)
+
+
+# On the page
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """A notebook's kernel, and what it is given to show."""
+    shown: list[dict[str, str]] = []
+    display = SimpleNamespace(display=lambda data, raw: shown.append(data))
+    shell = SimpleNamespace(kernel=None)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    return shown
+
+
+def test_a_notebook_gets_colour_and_a_mark_and_the_same_text(
+    kernel: list[dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    announcing.announce("✗ 9.5 f: a < b\n  and more: here")
+    assert capsys.readouterr().out == ""
+    (data,) = kernel
+    assert data["text/plain"] == "✗ 9.5 f: a < b\n  and more: here"
+    assert announcing.COLOURS["✗"] in data["text/html"]
+    assert "✗ 9.5 f</b>: a &lt; b\n  and more: here" in data["text/html"]
+    assert json.dumps(data)
+
+
+def test_elsewhere_the_text_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    announcing.announce("✓ 9.5 f: right.")
+    assert capsys.readouterr().out == "✓ 9.5 f: right.\n"
+
+
+# An interrupted check
+
+ENDLESS = """
+@exercise("9.5")
+def endless(rewards, values, ended, gamma):
+    while True:
+        interrupt()
+"""
+
+
+def test_an_interrupted_check_says_so_in_two_lines_and_binds_the_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("A3C_LIB_PROGRESS", raising=False)
+    monkeypatch.setattr(memory, "LATEST", {})
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    space = vars(sys.modules[__name__])
+    monkeypatch.setitem(space, "exercise", book.exercise)
+    monkeypatch.setitem(space, "interrupt", interrupt)
+    with registry.added(EXERCISE):
+        book.exercise("9.5")(targets)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            exec(compile(ENDLESS, __file__, "exec"), space)
+        assert space.pop("endless") is targets
+    assert memory.states()["9.5"] == "right"  # what was solved stays solved
+    lines = caught.value._render_traceback_()
+    assert len("\n".join(lines).split("\n")) <= 3
+    assert "9.5 endless: the check was interrupted" in words(lines[0])
+    assert "rewards + after" not in lines[0]
