@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -221,16 +221,23 @@ def test_a_gradient_is_not_told_of_where_the_numbers_of_another_case_are_wrong()
     assert "In the case “2”" in text
 
 
-def test_of_several_parts_is_said_which_are_right() -> None:
-    def parts(x: Tensor) -> dict[str, Tensor]:
-        return {"sum": x.sum(), "mean": x.mean(), "largest": x.max()}
+class Parts(NamedTuple):
+    total: Tensor
+    mean: Tensor
+    largest: Tensor
 
-    exercise = exercise_of(parts, Case("on paper", torch.tensor([1.0, 2.0, 6.0])))
-    text = said(lambda x: {**parts(x), "mean": x.median()}, exercise)
-    assert (
-        "the result['mean'] is not right yet. The result['sum'] and the result['largest'] are right."
-        in text
-    )
+
+def test_of_several_parts_is_said_which_are_right_and_the_total_comes_last() -> None:
+    def parts(x: Tensor) -> Parts:
+        return Parts(x.mean() + x.max(), x.mean(), x.max())
+
+    fields: dict[str, Any] = {"parts": ("mean", "largest", "total")}
+    exercise = exercise_of(parts, Case("on paper", torch.tensor([1.0, 2.0, 6.0])), **fields)
+
+    def answer(x: Tensor) -> Parts:
+        return Parts(x.median() + x.max(), x.median(), x.max())
+
+    assert ": `mean` is not right yet. `largest` is right." in said(answer, exercise)
 
 
 def test_the_values_of_a_tuple_have_names() -> None:
@@ -300,6 +307,7 @@ def test_an_interrupted_check_says_so_in_two_lines_and_binds_the_name(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("A3C_LIB_PROGRESS", raising=False)
     monkeypatch.setattr(memory, "LATEST", {})
+
     def interrupt() -> None:
         raise KeyboardInterrupt
 

@@ -158,7 +158,8 @@ def diagnosis(
     if not repeatable(exercise, answer, at.case):
         sentences.append(
             "Called a second time with the same arguments, it gives something else. What does it "
-            "keep from the first call: a list in a default argument, a name outside of it?"
+            "keep from the first call: a list in a default argument, a name outside of it? Or does "
+            "it read what was never written, as after torch.empty?"
         )
     elif found.level >= Level.NUMBERS:
         claimed = found != at.difference
@@ -170,7 +171,9 @@ def diagnosis(
 
 
 def right_so_far(exercise: Exercise, failing: Sequence[Trial]) -> list[str]:
-    """A sentence on the parts of a result that are right, if it has several."""
+    """A sentence on the parts of a result that are right, if they have names."""
+    if not exercise.parts:
+        return []
     outcomes = [(each.expected, each.yours) for each in failing]
     tolerance = Tolerance(exercise.rtol, exercise.atol)
     places = right_places(outcomes, tolerance, exercise.parts)

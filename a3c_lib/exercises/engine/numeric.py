@@ -112,7 +112,11 @@ def claims_on_numbers(place: str, expected: Tensor, yours: Tensor, tolerance: To
     the result is right but for its last row.
     """
     a, b = _double(expected), _double(yours)
-    if a.is_complex() or not bool((b.isfinite() | ~a.isfinite()).all()):
+    if (
+        a.is_complex()
+        or (expected.dtype == torch.bool and not a.dim())
+        or not bool((b.isfinite() | ~a.isfinite()).all())
+    ):
         return {}
     evidence = len(a[a != 0].unique())
     found = (claim(a, b, tolerance) for claim in (_sign, _order, _place, _factor, _offset, _row))
