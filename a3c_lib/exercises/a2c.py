@@ -98,6 +98,14 @@ def dummy_mask(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tens
     return torch.cat([resetting[None], ended[:-1]])
 
 
+def dummy_mask_in_steps(terminated: Tensor, truncated: Tensor, resetting: Tensor) -> Tensor:
+    ended = terminated | truncated
+    first = resetting[None]
+    later = ended[:-1]
+    mask: Tensor = torch.cat([first, later])
+    return mask
+
+
 def rolled_through_the_environments(
     terminated: Tensor, truncated: Tensor, resetting: Tensor
 ) -> Tensor:
@@ -491,79 +499,62 @@ EXERCISES = (
         id="6.3",
         title="steps that only reset",
         reference=dummy_mask,
+        form=dummy_mask_in_steps,
         cases=_dummy_cases,
         wrong=(
             Wrong(
-                {"torch.cat([resetting[None], ended[:-1]])": "torch.zeros_like(ended)"},
+                {"torch.cat([first, later])": "torch.zeros_like(ended)"},
                 "Nothing is left out. After every end comes a step whose action nobody looked at "
                 "and whose reward is 0: learned from, it teaches that the action was worth "
                 "nothing.",
             ),
             Wrong(
-                {"torch.cat([resetting[None], ended[:-1]])": "ended"},
+                {"torch.cat([first, later])": "ended"},
                 "This leaves out the steps that end an episode. They are real, and often the ones "
                 "that are paid; the dummy is the step after them.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], ended[:-1]])": "ended | "
-                    "torch.cat([resetting[None], "
-                    "ended[:-1]])"
-                },
+                {"return mask": "return mask | ended"},
                 "The dummies are found, and the ends before them are left out as well. An end is a "
                 "real step.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], "
-                    "ended[:-1]])": "torch.cat([torch.zeros_like(ended[:1]), "
-                    "resetting[None], ended])[: "
-                    "len(ended)]"
-                },
+                {"return mask": "return torch.cat([torch.zeros_like(mask[:1]), mask[:-1]])"},
                 "This is one step late: it leaves out the first real step of the new episode, and "
                 "learns from the dummy.",
             ),
             Wrong(
                 {
-                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([ended[1:], "
+                    "torch.cat([first, later])": "torch.cat([ended[1:], "
                     "torch.zeros_like(ended[:1])])"
                 },
                 "This leaves out the step before an end, which is real. A dummy comes *after* an "
                 "end.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([ended[1:], "
-                    "resetting[None]])"
-                },
+                {"torch.cat([first, later])": "torch.cat([ended[1:], first])"},
                 "The rows have moved up: a row holds the end of the step *after* it, and "
                 "`resetting` "
                 "stands at the bottom. They have to move down, with `resetting` on top.",
             ),
             Wrong(
-                {"ended[:-1]": "ended[1:]"},
+                {"later = ended[:-1]": "later = ended[1:]"},
                 "`ended[1:]` drops the first step's end, and leaves each other end in its own row. "
                 "Row t is to hold the end of step t − 1: drop the *last* row.",
             ),
             Wrong(
-                {"ended[:-1]": "ended"},
+                {"later = ended[:-1]": "later = ended"},
                 "This has T + 1 rows. The last step's end belongs to the first row of the next "
                 "rollout: leave it out.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([resetting[None], "
-                    "ended[:-1]]) | resetting"
-                },
+                {"return mask": "return mask | resetting"},
                 "`resetting` is in every row here: (N,) broadcasts to (T, N). It speaks of the "
                 "first "
                 "row only.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([resetting[None] | "
-                    "ended[-1:], ended[:-1]])"
-                },
+                {"first = resetting[None]": "first = resetting[None] | ended[-1:]"},
                 "`roll` has brought the last row's ends round to the first row, and `|=` leaves "
                 "them "
                 "there. The first row is `resetting` alone: use `=`.",
@@ -584,21 +575,18 @@ EXERCISES = (
                 "Only time limits count here. After a termination the environment resets, too.",
             ),
             Wrong(
-                {"resetting[None]": "torch.zeros_like(ended[:1])"},
+                {"first = resetting[None]": "first = torch.zeros_like(ended[:1])"},
                 "The first row is never a dummy here. If the last step of the rollout before was "
                 "an "
                 "end, it is: that is what `resetting` says.",
             ),
             Wrong(
-                {"resetting[None]": "ended[-1:]"},
+                {"first = resetting[None]": "first = ended[-1:]"},
                 "`roll` brings the last row's ends round to the first row. They belong to the next "
                 "rollout; this one's first row is `resetting`.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([ended[:-1], "
-                    "resetting[None]])"
-                },
+                {"torch.cat([first, later])": "torch.cat([later, first])"},
                 "`resetting` stands below the others here, so no row has moved. What happened "
                 "before "
                 "the rollout comes first: row 0 is `resetting`, row 1 is the end of step 0, and so "
@@ -617,81 +605,57 @@ EXERCISES = (
                 "that the time limit allows. That is an end as well.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([ended[:1] | "
-                    "resetting, ended[1:]])"
-                },
+                {"torch.cat([first, later])": "torch.cat([ended[:1] | first, ended[1:]])"},
                 "The first row knows of `resetting`, but the ends stand in their own rows. They "
                 "are "
                 "real steps; the dummy is the step after each.",
             ),
             Wrong(
-                {"ended[:-1]": "torch.zeros_like(ended[:-1])"},
+                {"later = ended[:-1]": "later = torch.zeros_like(ended[:-1])"},
                 "Only the first row is looked at. Within the rollout, too, a dummy follows each "
                 "end.",
             ),
             Wrong(
-                {
-                    "ended = terminated | truncated": "ended = terminated | truncated\n    "
-                    "resetting = "
-                    "resetting.any().expand_as(resetting)\n    "
-                    "ended = ended.any(dim=1, "
-                    "keepdim=True).expand_as(ended)"
-                },
+                {"return mask": "return mask.any(dim=1, keepdim=True).expand_as(mask)"},
                 "When one environment resets, this leaves out the step of all of them. Each "
                 "environment ends, and resets, for itself.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([resetting[None], "
-                    "ended[:-1]]).cumsum(dim=0) > 0"
-                },
+                {"return mask": "return mask.cumsum(dim=0) > 0"},
                 "From the first end on, this leaves out everything. Only one step resets; the ones "
                 "after it belong to the new episode.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], ended[:-1]])": "~torch.cat([resetting[None], "
-                    "ended[:-1]])"
-                },
+                {"return mask": "return ~mask"},
                 "This is the right mask the wrong way round: True is to say that a step is a "
                 "dummy.",
             ),
             Wrong(
-                {
-                    "ended[:-1]": "torch.cat([torch.zeros_like(ended[:1]), ended[1:-1]]) if "
-                    "len(ended) > 1 else ended[:-1]"
-                },
+                {"later = ended[:-1]": "later = ended[:-1].clone()\n    later[:1] = False"},
                 "An end at step 0 is overlooked: step 1 is a dummy where step 0 ended.",
             ),
             Wrong(
-                {"ended[:-1]": "ended[:1].expand_as(ended[:-1])"},
+                {"later = ended[:-1]": "later = ended[:1].expand_as(ended[:-1])"},
                 "The flags of step 0 stand in all rows: a loop that writes into the rows it still "
                 "has to read takes them along. Build a new tensor, or go from the last row to the "
                 "first.",
             ),
             Wrong(
-                {"resetting[None]": "~resetting[None]"},
+                {"first = resetting[None]": "first = ~resetting[None]"},
                 "`resetting` is turned round in the first row: it says where the step before was "
                 "an end.",
             ),
             Wrong(
-                {"resetting[None]": "torch.ones_like(ended[:1])"},
+                {"first = resetting[None]": "first = torch.ones_like(ended[:1])"},
                 "The first row is always a dummy here. It is one only where the step before the "
                 "rollout was an end: `resetting`.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([resetting[None], "
-                    "ended[:-1]]).float()"
-                },
+                {"return mask": "return mask.float()"},
                 "The mask holds floats. It is used as a mask: bools.",
             ),
             Wrong(
-                {
-                    "torch.cat([resetting[None], ended[:-1]])": "torch.cat([resetting[None] | "
-                    "ended[:1], ended[:-1]])"
-                },
+                {"first = resetting[None]": "first = resetting[None] | ended[:1]"},
                 "The first row has the end of step 0 in it as well. Row 0 is `resetting` alone.",
             ),
         ),
@@ -867,6 +831,18 @@ EXERCISES = (
             Wrong(
                 {"[real].log_softmax(dim=-1)": "[real].log_softmax(dim=0)"},
                 "The softmax runs over the steps now. The actions are the last axis: dim=-1.",
+            ),
+            Wrong(
+                {
+                    "taken = log_pi.gather(-1, "
+                    "rollout.actions[real][:, None]).squeeze(-1)": "taken = log_pi.mean(dim=-1)"
+                },
+                "Now the advantage weighs log π of all actions. Only "
+                "the one that was taken counts: gather was right.",
+            ),
+            Wrong(
+                {"policy = -(taken": "policy = -(taken.exp()"},
+                "Now π stands in the place of log π. It was right as it was given.",
             ),
         ),
         properties=(

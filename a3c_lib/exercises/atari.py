@@ -337,6 +337,13 @@ Flags = NDArray[np.bool_]
 Ends = tuple[Flags, Flags]
 
 
+def ends_in_steps(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
+    lost = (lives[1:] < lives[:-1]) & ~timed_out
+    terminated = lost | over
+    reported = over | timed_out
+    return terminated, reported
+
+
 def a_step_early(lives: Lives, over: Flags, timed_out: Flags) -> Ends:
     """The loss is looked up one step too late in `lives`, so it is seen one step early."""
     lost = lives[1:] < lives[:-1]
@@ -1029,6 +1036,7 @@ EXERCISES = (
         id="7.6",
         title="a life and a game",
         reference=ends,
+        form=ends_in_steps,
         cases=_life_cases,
         wrong=(
             Wrong(
@@ -1047,7 +1055,7 @@ EXERCISES = (
                 also=({"lives[1:] < lives[:-1]": "lives[1:] > lives[:-1]"},),
             ),
             Wrong(
-                {"lost | over, over": "lost, over"},
+                {"terminated = lost | over": "terminated = lost"},
                 "With the last life a game is over, and the counter that you see belongs to the "
                 "new "
                 "game: it has gone *up*. So `over` terminates as well.",
@@ -1059,7 +1067,7 @@ EXERCISES = (
                 also=({"lives[1:] < lives[:-1]": "lives[1:] != lives[:-1]", " & ~timed_out": ""},),
             ),
             Wrong(
-                {"lost | over, over": "over, over"},
+                {"terminated = lost | over": "terminated = over"},
                 "Only the end of the game counts here. With `life_ends`, a lost life is an end to "
                 "learn from.",
             ),
@@ -1070,29 +1078,29 @@ EXERCISES = (
                 also=({"lives[1:] < lives[:-1]": "lives[1:] == 0", " & ~timed_out": ""},),
             ),
             Wrong(
-                {"lost | over, over": "lost | over | timed_out, over"},
+                {"terminated = lost | over": "terminated = lost | over | timed_out"},
                 "A time limit is no ending to learn from: something would have come, and the "
                 "return "
                 "bootstraps there. It belongs in the second result alone.",
             ),
             Wrong(
-                {"lost | over, over": "(lost | over) & ~timed_out, over"},
+                {"terminated = lost | over": "terminated = (lost | over) & ~timed_out"},
                 "Where a game is over and its time is up in the same step, nothing would have "
                 "come: "
                 "it terminates.",
             ),
             Wrong(
-                {"over | timed_out": "lost | over | timed_out"},
+                {"reported = over | timed_out": "reported = lost | over | timed_out"},
                 "This reports a score at each lost life. A game of Breakout has five lives and one "
                 "score.",
             ),
             Wrong(
-                {"over | timed_out": "over"},
+                {"reported = over | timed_out": "reported = over"},
                 "A game that the clock cut has a score, too. Leave it out, and the best games, "
                 "which last longest, are missing in the mean.",
             ),
             Wrong(
-                {"return lost | over, over | timed_out": "return over | timed_out, lost | over"},
+                {"return terminated, reported": "return reported, terminated"},
                 "The two results are exchanged: first what terminates, then what is reported.",
             ),
             Wrong(
@@ -1126,27 +1134,27 @@ EXERCISES = (
                 "them. Each environment has its own clock.",
             ),
             Wrong(
-                {"over | timed_out": "over ^ timed_out"},
+                {"reported = over | timed_out": "reported = over ^ timed_out"},
                 "Where a game is over and its time is up in the same step, no score is reported: "
                 "^ is True only if one of the two is. Use |.",
             ),
             Wrong(
-                {"over | timed_out": "over & timed_out"},
+                {"reported = over | timed_out": "reported = over & timed_out"},
                 "A score is reported only where a game is over and its time is up at once. One of "
                 "the two is enough.",
             ),
             Wrong(
-                {"lost | over, over": "lost ^ over, over"},
+                {"terminated = lost | over": "terminated = lost ^ over"},
                 "Where a life is lost and the game is over at once, nothing terminates: ^ is True "
                 "only if one of the two is. Use |.",
             ),
             Wrong(
-                {"lost | over, over": "lost & over, over"},
+                {"terminated = lost | over": "terminated = lost & over"},
                 "It terminates only where a life is lost and the game is over at once. One of the "
                 "two is enough.",
             ),
             Wrong(
-                {"over | timed_out": "timed_out"},
+                {"reported = over | timed_out": "reported = timed_out"},
                 "Only games that the clock cut are reported. Each game that is over has a score, "
                 "too.",
             ),

@@ -416,9 +416,12 @@ EXERCISES = (
                 "are means. The bonus then weighs T·N times as much as you think. Take the mean.",
             ),
             Wrong(
-                {"bonus = entropy(logits).mean()": "bonus = entropy(logits).mean().detach()"},
+                {"entropy_weight * bonus": "entropy_weight * bonus.detach()"},
                 "The bonus has no gradient: it is detached, and pushes nothing. It is a constant "
                 "only for whoever looks at the number.",
+                also=(
+                    {"bonus = entropy(logits).mean()": "bonus = entropy(logits).mean().detach()"},
+                ),
             ),
             Wrong(
                 {"entropy=bonus": "entropy=entropy_weight * bonus"},
@@ -714,6 +717,15 @@ EXERCISES = (
             Wrong(
                 {"1 - float(left / variance)": "100 * (1 - float(left / variance))"},
                 "This is in percent. Asked for is the share itself: 1 for a perfect critic.",
+            ),
+            Wrong(
+                {"1 - float": "1 + float"},
+                "What is left is added to 1. It is taken from it: 1 for a perfect critic.",
+            ),
+            Wrong(
+                {"left / variance": "left * variance"},
+                "The two variances are multiplied. Divide: "
+                "which share of the returns' variance is left?",
             ),
         ),
         properties=(

@@ -66,6 +66,19 @@ def new_tensors_in_the_lists(
         theta[k] = theta[k] - learning_rate * gradient / (g[k] + epsilon).sqrt()
 
 
+def new_statistics_in_the_list(
+    theta: Sequence[Tensor],
+    g: list[Tensor],
+    gradients: Sequence[Tensor],
+    learning_rate: float,
+    decay: float = 0.99,
+    epsilon: float = 1e-5,
+) -> None:
+    for k, gradient in enumerate(gradients):
+        g[k] = decay * g[k] + (1 - decay) * gradient**2
+        theta[k].sub_(learning_rate * gradient / (g[k] + epsilon).sqrt())
+
+
 def only_the_first_tensor(
     theta: Sequence[Tensor],
     g: Sequence[Tensor],
@@ -598,6 +611,7 @@ EXERCISES = (
                 "ε stands outside the root here, as in torch's RMSprop. In the paper it stands "
                 "inside: √(g + ε). In the first step of the example on paper that is 0.535, not "
                 "0.667.",
+                also=({"(statistic + epsilon).sqrt()": "statistic.sqrt() + epsilon"},),
             ),
             Wrong(
                 {
@@ -631,6 +645,12 @@ EXERCISES = (
                 "old memory, where nothing changes. Write into it: sub_, or `-=`.",
             ),
             Wrong(
+                new_statistics_in_the_list,
+                "θ moves as it should as long as nobody else changes g, but `g[k] = …` puts a new "
+                "tensor into your list, and the shared one stays what it was. Write into the "
+                "tensor that is there: mul_ and add_, or g[k][:] = ….",
+            ),
+            Wrong(
                 new_tensors_in_the_lists,
                 "Your own θ is right, and what the other workers see does not change: `theta[k] = "
                 "…` "
@@ -655,10 +675,7 @@ EXERCISES = (
             ),
             Wrong(
                 {
-                    "statistic.mul_(decay).add_((1 - decay) * gradient**2)": "before = "
-                    "statistic.clone()\n        "
-                    "statistic.mul_(decay).add_((1 "
-                    "- decay) * gradient**2)",
+                    "statistic.": "before = statistic.clone()\n        statistic.",
                     "(statistic + epsilon)": "(before + epsilon)",
                 },
                 "θ is divided by the g of the step before. First g, then θ: at the very first step "
@@ -690,6 +707,7 @@ EXERCISES = (
                 {"gradient**2)": "(gradient**2).mean())"},
                 "g holds the mean square of all weights here. It is kept element by element: each "
                 "weight has its own scale.",
+                also=({"gradient**2)": "(gradient**2).sum())"},),
             ),
             Wrong(
                 {
@@ -1220,6 +1238,16 @@ EXERCISES = (
                     "mine.copy_(theirs)\n"
                 },
                 "θ is copied at the first `begin` only. Every rollout begins with a fresh copy.",
+            ),
+            Wrong(
+                {
+                    "rmsprop_step(self.shared.theta, "
+                    "self.shared.g, gradients, rate)": "for theirs, gradient in "
+                    "zip(self.shared.theta, gradients, "
+                    "strict=True):\n            theirs.sub_(rate * gradient)"
+                },
+                "The step is plain gradient descent, and g does "
+                "nothing. Make it with your `rmsprop_step`.",
             ),
         ),
         properties=(

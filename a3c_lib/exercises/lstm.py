@@ -748,6 +748,31 @@ EXERCISES = (
                 "Of the cells only the last one comes back. Both parts have one for every step: "
                 "(T, N, C).",
             ),
+            Wrong(
+                {"step(x, before)": "step(x.detach(), before)"},
+                "The features are cut from the graph: what makes "
+                "features of observations would never learn.",
+            ),
+            Wrong(
+                {
+                    "hs.append(state[0])": "state = state[0].detach(), state[1]\n "
+                    "       hs.append(state[0])"
+                },
+                "h is detached within the loop: no gradient flows from a "
+                "step's h to what came before it. Cut once, before the loop.",
+            ),
+            Wrong(
+                {
+                    "hs.append(state[0])": "state = state[0], state[1].detach()\n "
+                    "       hs.append(state[0])"
+                },
+                "c is detached within the loop: no gradient survives "
+                "along the cell. Cut once, before the loop.",
+            ),
+            Wrong(
+                {"cs.append(state[1])": "cs.append(state[0])"},
+                "h is kept in both places: of the pair (h, c) that a step gives, the second is c.",
+            ),
         ),
         properties=(
             heeds(

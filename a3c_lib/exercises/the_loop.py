@@ -370,8 +370,10 @@ def _actions(seed: int, T: int, A: int) -> Tensor:
 
 def loss_in_steps(log_probabilities: Tensor, returns: Tensor) -> Tensor:
     weights = returns.detach()
-    terms = weights * log_probabilities
-    return -terms.sum()
+    logs = log_probabilities
+    terms = weights * logs
+    total = terms.sum()
+    return -total
 
 
 def _reinforce_loss_cases() -> list[Case]:
@@ -1191,7 +1193,7 @@ EXERCISES = (
         cases=_reinforce_loss_cases,
         wrong=(
             Wrong(
-                {"-terms": "terms"},
+                {"-total": "total"},
                 "The sign is missing: an optimiser makes a loss *small*, and so would make the "
                 "actions with high returns rarer.",
             ),
@@ -1201,27 +1203,28 @@ EXERCISES = (
             ),
             Wrong(
                 {
-                    "weights * log_probabilities": "0.9 ** torch.arange(len(returns)) * weights * "
-                    "log_probabilities"
+                    "weights = returns.detach()": "weights = 0.9 ** torch.arange(len(returns)) "
+                    "* returns.detach()"
                 },
                 "There is a factor 0.9^t inside. Take the returns as they come: your caller "
                 "multiplies them by γ^t first, or leaves it.",
                 also=(
                     {
-                        "weights * log_probabilities": "0.99 ** torch.arange(len(returns)) * "
-                        "weights * log_probabilities"
+                        "weights = returns.detach()": "weights = 0.99 ** "
+                        "torch.arange(len(returns)) "
+                        "* returns.detach()"
                     },
                 ),
             ),
             Wrong(
-                {"* log_probabilities": "* log_probabilities.log()"},
+                {"logs = log_probabilities": "logs = log_probabilities.log()"},
                 "You take the logarithm of log_probabilities, which are logarithms already.",
             ),
             Wrong(
                 {
-                    "returns.detach()": "(returns.detach() - returns.detach().mean()) / "
-                    "(returns.detach().std() "
-                    "+ 1e-8)"
+                    "weights = returns.detach()": "weights = returns.detach()\n "
+                    "   weights = (weights "
+                    "- weights.mean()) / (weights.std() + 1e-8)"
                 },
                 "You normalise the returns. Many programs do, but then the gradient is another "
                 "one (and of a single step nothing is left). Weigh with the returns as they come.",
@@ -1232,75 +1235,93 @@ EXERCISES = (
                 "mean, a step in a long episode would count less than one in a short episode.",
             ),
             Wrong(
-                {"returns.detach()": "returns"},
+                {"weights = returns.detach()": "weights = returns"},
                 "A gradient flows into the returns. They are what happened, not something to be "
                 "changed: detach them.",
             ),
             Wrong(
                 {
-                    "returns.detach()": "returns",
-                    "* log_probabilities": "* log_probabilities.detach()",
+                    "weights = returns.detach()": "weights = returns",
+                    "logs = log_probabilities": "logs = log_probabilities.detach()",
                 },
                 "You detached the log-probabilities. They are what learning changes; the returns "
                 "are the constants.",
-                also=({"* log_probabilities": "* log_probabilities.detach()"},),
+                also=({"logs = log_probabilities": "logs = log_probabilities.detach()"},),
             ),
             Wrong(
-                {"* log_probabilities": "* log_probabilities.exp()"},
+                {"logs = log_probabilities": "logs = log_probabilities.exp()"},
                 "You use probabilities. The gradient of E[G] is E[G ∇log π]: the actions that were "
                 "sampled already come as often as π says, and the logarithm divides by that.",
             ),
             Wrong(
-                {"weights * log_probabilities": "weights.sum() * log_probabilities.sum()"},
+                {"weights * logs": "weights.sum() * logs.sum()"},
                 "You sum first and multiply then: every action is weighed by all returns together. "
                 "Multiply step by step, then sum.",
             ),
             Wrong(
-                {"weights * log_probabilities": "weights[0] * log_probabilities"},
+                {"weights = returns.detach()": "weights = returns.detach()[0]"},
                 "Every action is weighed by the first return. An action cannot change what was "
                 "paid before it: weigh step t by G_t.",
             ),
             Wrong(
-                {"weights * log_probabilities": "log_probabilities"},
+                {"weights * logs": "logs"},
                 "The returns do not come in: this makes whatever was done likelier, good or bad.",
             ),
             Wrong(
-                {"weights * log_probabilities": "(weights - weights.mean()) * log_probabilities"},
+                {
+                    "weights = returns.detach()": "weights = returns.detach()\n    "
+                    "weights = weights - weights.mean()"
+                },
                 "You subtract the mean from the returns. Weigh with the returns as they come; "
                 "what may be subtracted, and why, is chapter 01's question.",
             ),
             Wrong(
-                {"weights * log_probabilities": "weights.flip(0) * log_probabilities"},
+                {"weights = returns.detach()": "weights = returns.detach().flip(0)"},
                 "The returns are in the opposite order: step t is weighed by another step's "
                 "return.",
             ),
             Wrong(
-                {"weights * log_probabilities": "weights + log_probabilities"},
+                {"weights * logs": "weights + logs"},
                 "The returns are added to the logarithms. They are weights: multiply.",
             ),
             Wrong(
-                {"weights * log_probabilities": "weights * log_probabilities**2"},
+                {"logs = log_probabilities": "logs = log_probabilities**2"},
                 "The logarithms are squared. The loss has log π itself.",
             ),
             Wrong(
-                {"weights * log_probabilities": "weights**2 * log_probabilities"},
+                {"weights = returns.detach()": "weights = returns.detach() ** 2"},
                 "The returns are squared: a bad return would make an action likelier, as a good "
                 "one does.",
             ),
             Wrong(
-                {"weights * log_probabilities": "weights.abs() * log_probabilities"},
+                {"weights = returns.detach()": "weights = returns.detach().abs()"},
                 "The returns have lost their sign. An action with a negative return has to "
                 "become rarer.",
             ),
             Wrong(
-                {"weights * log_probabilities": "weights.roll(-1) * log_probabilities"},
+                {"weights = returns.detach()": "weights = returns.detach().roll(-1)"},
                 "Step t is weighed by the return of step t + 1. The reward of step t belongs to "
                 "its action: weigh it by G_t.",
             ),
             Wrong(
-                {"weights * log_probabilities": "weights.cumsum(0) * log_probabilities"},
+                {"weights = returns.detach()": "weights = returns.detach().cumsum(0)"},
                 "You add up the returns. They are sums of rewards already: weigh step t by G_t "
                 "alone.",
+            ),
+            Wrong(
+                {
+                    "weights = returns.detach()": "weights = "
+                    "returns.detach().flip(0).cumsum(0).flip(0)"
+                },
+                "You add up the returns from each step on. They are "
+                "sums of rewards already: weigh step t by G_t itself.",
+            ),
+            Wrong(
+                {
+                    "weights = returns.detach()": "weights = returns.detach()\n    "
+                    "weights = weights / weights.abs().max()"
+                },
+                "You divide the returns by the largest. Weigh with the returns as they come.",
             ),
         ),
         properties=(

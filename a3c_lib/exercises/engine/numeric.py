@@ -41,8 +41,6 @@ broadcast to (3, 3).'
     if expected.shape == yours.shape:
         return ""
     remark = f"{place} has shape {tuple(yours.shape)}, expected is {tuple(expected.shape)}."
-    if expected.dim() == 0 and yours.numel() > 1:
-        return f"{remark} Is a sum or a mean missing?"
     if yours.dim() == 0 and expected.numel() > 1:
         return f"{remark} Is there a sum or a mean too many?"
     try:
@@ -55,7 +53,10 @@ broadcast to (3, 3).'
 
 
 def claims_on_shape(expected: Tensor, yours: Tensor) -> Claims:
-    """The question whether two shapes broadcast, if the result has an axis twice."""
+    """The question whether a sum is missing, or whether two shapes broadcast, if the result has an
+    axis twice."""
+    if expected.dim() == 0:
+        return {"Is a sum or a mean missing?": yours.numel()}
     larger = expected.numel() > 1 and yours.numel() > expected.numel()
     if not larger or not set(yours.shape) <= {1, *expected.shape}:
         return {}
