@@ -35,6 +35,8 @@ complete = check.installation()
 # A wrong or missing answer never stops you. The function's name then stands for the book's own function, the *reference*, so that the cells below run either way. If you are stuck, `hint("0.1")`
 # gives a hint, and a stronger one when you call it again; `solution("0.1")` shows the reference; `progress()` shows where you are.
 #
+# Three things hold in every exercise, if its text says nothing else: what your function is given it leaves as it came; what it returns is new; and "one number" is a tensor of shape `()`.
+#
 # Under an exercise's title stand the minutes that it takes most readers, and how hard it is: ●○○ is a few lines that the text has prepared, ●●● wants paper and pencil.
 #
 # Where the page asks you to **predict**, the cell below shows nothing until you run it. Write your answer down first; it is the cheapest way to notice what you have not understood.

@@ -421,7 +421,7 @@ plots.frames(
 plt.show()
 
 # %% [markdown]
-# In one picture the rocks are gone, in the next one the ship, as if there were no maximum at all. Find out why.
+# In one picture the rocks are gone, in the next one the ship, as if there were no maximum at all. **Find the fault and mend it.**
 
 
 # %% tags=["nbval-check-output"]
