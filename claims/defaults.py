@@ -1,5 +1,6 @@
 """How well each algorithm learns CartPole-v1 and FrozenLake-v1 within 100,000 steps, with what the
-command line begins with: is the mean at least 400, and at least 0.5, in 5 of 5 seeds? Whichever way it comes out.
+command line begins with: is the mean at least 400, and at least 0.5, in 5 of 5 seeds? Whichever
+way it comes out.
 
 `sampled` and `greedy` are mean returns of 100 episodes after the last step. The best that
 FrozenLake-v1 allows is 0.74; acting at random gives 0.014. A3C's processes do not repeat: another
