@@ -146,8 +146,8 @@ Q_NETWORKS = QNetwork, RecurrentQNetwork
 
 BUDGET = {"total_steps": 100_000}
 # Settings chosen for CartPole-v1 and FrozenLake-v1 within that budget; the claim `defaults` says
-# how well each algorithm learns them. Those of the paper and of OpenAI's A2C, which the configs have,
-# are for Atari.
+# how well each algorithm learns them. Those of the paper and of OpenAI's A2C, which the configs
+# have, are for Atari.
 SMALL_WORLDS = BUDGET | {
     "learning_rate": 5e-3,
     "t_max": 5,
