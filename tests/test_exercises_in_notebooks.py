@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -41,8 +41,13 @@ def verdicts(notebook: Path) -> list[str]:
     assert notebook.exists(), f"{notebook.name} is not built yet; run `make book`"
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    printed = "".join("".join(output.get("text", [])) + "\n" for output in outputs)
-    return re.findall(r"^([✓✗○] \d+\.\d+) \w+: ", printed, re.MULTILINE)
+    told = "\n".join(map(plain_text, outputs))
+    return re.findall(r"^([✓✗○] \d+\.\d+) \w+: ", told, re.MULTILINE)
+
+
+def plain_text(output: dict[str, Any]) -> str:
+    """What an output says: printed, or shown with a richer form beside it."""
+    return "".join(output.get("text") or output.get("data", {}).get("text/plain", []))
 
 
 @for_every_source
