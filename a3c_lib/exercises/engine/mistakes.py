@@ -69,7 +69,7 @@ def source(answer: Answer) -> str:
     return textwrap.dedent(inspect.getsource(unwrapped(answer)))
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def defined(text: str, original: Answer) -> Answer:
     """What a definition defines in the module of the original."""
     written = unwrapped(original)
