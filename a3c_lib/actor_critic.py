@@ -116,7 +116,7 @@ class WithContext:
     >>> config = a2c.Config(total_steps=200)
     >>> with a2c.train(model, "CartPole-v1", config, loss=loss, targets=targets) as training:
     ...     [update.steps for update in training]
-    [160, 200]
+    [157, 202]
     """
 
     function: Callable[..., Any]

@@ -641,8 +641,8 @@ def test_a_run_that_diverged_says_which_checkpoint_is_good(run, capsys):
     options = ["--learning-rate", "3e38", "--optimizer", "rmsprop", "--num-envs", "8"]
     options += ["--run", "a", "--checkpoint-every", "0"]
     assert main(["train", "a2c", MAZE, *SMALL, *options]) == 1
-    assert "is not finite" in capsys.readouterr().err
-    good = "Its training diverged after 40 steps (after 40 steps "
+    assert "not finite: policy_head.weight" in capsys.readouterr().err
+    good = "Its training diverged after 0 steps (update 1, after 0 steps: after a step with "
     for command in ["evaluate", "a", "--episodes", "4"], ["resume", "a"]:
         main(command)
         said = capsys.readouterr().out
