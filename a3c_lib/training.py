@@ -175,7 +175,11 @@ class Training(Iterator[U], Generic[M, U]):
 
     @abstractmethod
     def close(self) -> None:
-        """End the training: environments are closed, processes ended. Twice is fine."""
+        """End the training: environments are closed, processes ended. Twice is fine.
+
+        Workers in processes may have made updates that nobody has read. They are in the model
+        and in `steps`; `finish`, called before, hands them out.
+        """
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
