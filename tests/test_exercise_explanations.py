@@ -240,6 +240,20 @@ def test_of_several_parts_is_said_which_are_right_and_the_total_comes_last() -> 
     assert ": `mean` is not right yet. `largest` is right." in said(answer, exercise)
 
 
+@pytest.mark.parametrize("odd", [10**40, torch.eye(2).to_sparse(), object()])
+def test_a_part_that_no_number_can_be_compared_with_is_only_wrong(odd: Any) -> None:
+    exercise = exercise_of(
+        lambda x: {"a": x.sum(), "b": x.mean()},
+        Case("on paper", torch.tensor([1.0, 2.0])),
+        properties=(scales("It does not scale.", lambda given: {"x": 2 * given.x}),),
+    )
+    assert "It does not scale." not in said(lambda x: {"a": -x.sum(), "b": odd}, exercise)
+    pair = exercise_of(
+        lambda x: (x.sum(), x.mean()), Case("on paper", torch.tensor([1.0, 2.0])), parts=("a", "b")
+    )
+    assert "`b` is right" not in said(lambda x: (-x.sum(), odd), pair)
+
+
 def test_the_values_of_a_tuple_have_names() -> None:
     exercise = exercise_of(
         lambda x: (x + 1, x + 2), Case("on paper", torch.tensor([1.0, 4.0])), parts=("h", "c")
