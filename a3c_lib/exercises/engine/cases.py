@@ -9,6 +9,7 @@ from typing import Any, Literal
 Answer = Callable[..., Any]  # a function or a class: the learner's, the reference, or a wrong one
 Edit = Mapping[str, str]  # passages of an exercise's form → what somebody writes in their place
 Change = Callable[[SimpleNamespace], Mapping[str, Any]]  # a case's arguments → those that change
+Where = Callable[[SimpleNamespace], Any]  # … → a mask of the result's numbers, of any shape
 
 
 class Case:
@@ -71,13 +72,15 @@ class Property:
     """A way in which answers respond to a change, and the reference does not.
 
     `change` gets a case's arguments by their names, and returns those that are changed; nothing
-    where it has no meaning. `ignores`, `heeds` and `scales` make properties.
+    where it has no meaning. `where` says, from the arguments, of which of the result's numbers in a
+    row `heeds` speaks; of all, if it is left out. `ignores`, `heeds` and `scales` make properties.
     """
 
     remark: str  # on an answer of which it is true, in whole sentences
     change: Change
     kind: Literal["ignores", "heeds", "scales"]
     by: float = 1.0
+    where: Where | None = None
 
 
 def ignores(remark: str, change: Change) -> Property:
@@ -89,13 +92,16 @@ def ignores(remark: str, change: Change) -> Property:
     return Property(remark, change, "ignores")
 
 
-def heeds(remark: str, change: Change) -> Property:
+def heeds(remark: str, change: Change, where: Where | None = None) -> Property:
     """Something changes where nothing of the reference's does.
+
+    Name the places with `where` if the remark speaks of some only: "what comes after an end" is
+    not to be said of an answer that is one row late.
 
     >>> heeds("The target is moved.", lambda given: {"target": given.target + 1}).kind
     'heeds'
     """
-    return Property(remark, change, "heeds")
+    return Property(remark, change, "heeds", where=where)
 
 
 def scales(remark: str, change: Change, by: float = 2.0) -> Property:

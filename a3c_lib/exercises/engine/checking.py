@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from a3c_lib.exercises.engine.attempt import is_stub, is_unchanged, unwritten_methods
 from a3c_lib.exercises.engine.cases import Answer, Case, Exercise
 from a3c_lib.exercises.engine.comparing import Difference, Level, common, difference, right_places
-from a3c_lib.exercises.engine.mistakes import explanation
+from a3c_lib.exercises.engine.mistakes import explanation, mistake_beside
 from a3c_lib.exercises.engine.numeric import Tolerance
 from a3c_lib.exercises.engine.observing import Outcome, isolated, observe, size
 from a3c_lib.exercises.engine.properties import remarks, repeatable
-from a3c_lib.exercises.engine.showing import kind_of, listed
+from a3c_lib.exercises.engine.showing import first_word_capital, is_plural, kind_of, listed
 from a3c_lib.exercises.engine.wording import (
     call_of,
     case_block,
@@ -23,6 +23,8 @@ from a3c_lib.exercises.engine.wording import (
     wrapped,
 )
 from a3c_lib.exercises.engine.written import known_by_its_name, name_of
+
+MOST_PLACES = 3  # of a result that a sentence lists as right
 
 
 class Kind(Enum):
@@ -154,7 +156,7 @@ def diagnosis(
         return Judgement(Kind.RAISED, difference.remark, blocks)
     found = common([each.difference for each in failing if each.difference])
     at = next(each for each in failing if each.difference and each.difference.level == found.level)
-    sentences = [found.remark]
+    sentences = [found.remark, *second_fault(exercise, tried, found.level)]
     if not repeatable(exercise, answer, at.case):
         sentences.append(
             "Called a second time with the same arguments, it gives something else. What does it "
@@ -164,10 +166,46 @@ def diagnosis(
     elif found.level >= Level.NUMBERS:
         claimed = found != at.difference
         sentences += right_so_far(exercise, failing)
-        sentences += remarks(exercise, answer, [each.case for each in failing], claimed)
+        told, at = remarks_and_trial(exercise, answer, failing, at, claimed)
+        sentences += told
+        assert at.difference is not None
+        found = found._replace(rows=at.difference.rows) if claimed else at.difference
+        sentences[0] = found.remark
     everywhere = not found.rows and all(each.difference == found for each in tried)
     shown = "" if everywhere else case_block(at.case, at.yours, exercise.reference, found.rows)
     return Judgement(Kind.WRONG, " ".join(sentences), (shown, side_block(at.case, at.yours)))
+
+
+def remarks_and_trial(
+    exercise: Exercise, answer: Answer, failing: Sequence[Trial], at: Trial, claimed: bool
+) -> tuple[list[str], Trial]:
+    """What properties say, and the failing case to show with it: one that bears the first of them
+    out. What no case of the level that is told of bears out is not said.
+
+    `at` is the case to show if nothing is said.
+    """
+    assert at.difference is not None
+    level = at.difference.level
+    comparable = [each for each in failing if each.difference and each.difference.level == level]
+    told, shown = [], at
+    for text, cases in remarks(exercise, answer, [each.case for each in failing], claimed):
+        bearing = [each for each in comparable if any(each.case is case for case in cases)]
+        if bearing and not told:
+            shown = at if any(each is at for each in bearing) else bearing[0]
+        if bearing:
+            told.append(text)
+    return told, shown
+
+
+def second_fault(exercise: Exercise, tried: Sequence[Trial], level: Level) -> list[str]:
+    """A sentence on the mistake that an answer makes beside a fault that hides it: arguments that
+    were changed in place, or a shape."""
+    if level not in (Level.ARGUMENTS, Level.SHAPE):
+        return []
+    observed = [(each.case, each.yours) for each in tried]
+    if beside := mistake_beside(exercise, observed):
+        return [f"And a second thing is not right yet: {beside.hint}"]
+    return []
 
 
 def right_so_far(exercise: Exercise, failing: Sequence[Trial]) -> list[str]:
@@ -179,8 +217,10 @@ def right_so_far(exercise: Exercise, failing: Sequence[Trial]) -> list[str]:
     places = right_places(outcomes, tolerance, exercise.parts)
     if not places:
         return []
-    names = listed(places)
-    return [f"{names[0].upper()}{names[1:]} {'is' if len(places) == 1 else 'are'} right."]
+    if len(places) > MOST_PLACES:
+        return [f"{len(places)} other parts of it are right."]
+    are = "are" if len(places) > 1 or is_plural(places[0]) else "is"
+    return [f"{first_word_capital(listed(places))} {are} right."]
 
 
 def misfit(exercise: Exercise, answer: Answer, cases: Sequence[Case]) -> str:

@@ -24,7 +24,14 @@ from a3c_lib.exercises.engine.numeric import (
     remark_on_shape,
 )
 from a3c_lib.exercises.engine.observing import Gradients, Outcome, fields_of
-from a3c_lib.exercises.engine.showing import error_line, kind_of, listed, shown, shown_apart
+from a3c_lib.exercises.engine.showing import (
+    agreeing,
+    error_line,
+    kind_of,
+    listed,
+    shown,
+    shown_apart,
+)
 
 NUMBERS = (bool, int, float, np.number, np.bool_)
 
@@ -275,7 +282,7 @@ def of_leaves(pair: Pair, tolerance: Tolerance, wants_gradient: bool) -> Iterato
     """How what stands at one place differs from what should: in kind, shape or numbers."""
     place, expected, yours = pair
     if yours is None and expected is not None:
-        yield Difference(f"{place} is None.", rows(expected, yours), Level.FORM)
+        yield Difference(agreeing(place, "is None."), rows(expected, yours), Level.FORM)
         return
     if isinstance(expected, (Tensor, *NUMBERS)):
         if remark := of_form(pair, wants_gradient):
@@ -302,7 +309,7 @@ def of_leaves(pair: Pair, tolerance: Tolerance, wants_gradient: bool) -> Iterato
                 Pair(place, torch.as_tensor(expected), torch.as_tensor(yours)), tolerance, False
             )
     elif not _equal(expected, yours):
-        yield Difference(f"{place} is not right yet.", rows(expected, yours), Level.NUMBERS)
+        yield Difference(agreeing(place, "is not right yet."), rows(expected, yours), Level.NUMBERS)
 
 
 def of_form(pair: Pair, wants_gradient: bool) -> str:

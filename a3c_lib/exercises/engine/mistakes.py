@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, combinations, pairwise, product
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from a3c_lib.exercises.engine.cases import Answer, Case, Edit, Exercise, Wrong
 from a3c_lib.exercises.engine.comparing import difference
 from a3c_lib.exercises.engine.numeric import Tolerance
@@ -27,6 +30,51 @@ def explanation(exercise: Exercise, observed: Sequence[tuple[Case, Outcome]]) ->
         if answers and all(_is_made(exercise, answers, *each) for each in observed):
             return made
     return ()
+
+
+def mistake_beside(
+    exercise: Exercise, observed: Sequence[tuple[Case, Outcome]]
+) -> Wrong | None:
+    """The single mistake that an answer makes when nothing is looked at but its numbers: neither
+    what it did to its arguments, nor axes of length 1, nor gradients. None if the numbers are right.
+    """
+    seen = [(case, bare(yours)) for case, yours in observed]
+    if all(_does(exercise, [exercise.reference], *each) for each in seen):
+        return None
+    for wrong in exercise.wrong:
+        answers = list(spelled(exercise, wrong))
+        if all(_does(exercise, answers, *each) for each in seen):
+            return wrong
+    return None
+
+
+def _does(exercise: Exercise, answers: Sequence[Answer], case: Case, numbers: Outcome) -> bool:
+    """Whether one of them gives these numbers in a case."""
+    outcomes = (observe(each, case, exercise.reference, with_gradients=False) for each in answers)
+    return any(same(bare(outcome), numbers, exercise) for outcome in outcomes)
+
+
+def bare(outcome: Outcome) -> Outcome:
+    """The numbers of an outcome alone, without axes of length 1."""
+    return Outcome(value=squeezed(outcome.value), error=outcome.error)
+
+
+def squeezed(value: Any) -> Any:
+    """A result without its axes of length 1; of what holds several, each without them.
+
+    >>> squeezed((np.zeros((3, 1)), 0.5))
+    (array([0., 0., 0.]), 0.5)
+    """
+    match value:
+        case Tensor() | np.ndarray():
+            return value.squeeze()
+        case tuple() if hasattr(value, "_fields"):
+            return type(value)(*map(squeezed, value))
+        case tuple() | list():
+            return type(value)(map(squeezed, value))
+        case dict():
+            return {key: squeezed(each) for key, each in value.items()}
+    return value
 
 
 def spelled(exercise: Exercise, *made: Wrong) -> Iterator[Answer]:

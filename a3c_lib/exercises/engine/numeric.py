@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from a3c_lib.exercises.engine.showing import agreeing
+
 Claims = Mapping[str, int]  # a sentence → how many different numbers of the case bear it out
 
 
@@ -40,7 +42,8 @@ broadcast to (3, 3).'
     """
     if expected.shape == yours.shape:
         return ""
-    remark = f"{place} has shape {tuple(yours.shape)}, expected is {tuple(expected.shape)}."
+    shapes = f"has shape {tuple(yours.shape)}, expected is {tuple(expected.shape)}."
+    remark = agreeing(place, shapes)
     if yours.dim() == 0 and expected.numel() > 1:
         return f"{remark} Is there a sum or a mean too many?"
     try:
@@ -78,7 +81,7 @@ def remark_on_kind(place: str, expected: Tensor, yours: Tensor) -> str:
         "integers": "they count, or index",
         "bools": "`~`, `&` and indexing mean something else for numbers",
     }.get(wanted, "another kind of number")
-    return f"{place} holds {kind}; {wanted} are expected: {reason}."
+    return agreeing(place, f"holds {kind}; {wanted} are expected: {reason}.")
 
 
 def remark_on_numbers(place: str, expected: Tensor, yours: Tensor, tolerance: Tolerance) -> str:
@@ -93,8 +96,8 @@ def remark_on_numbers(place: str, expected: Tensor, yours: Tensor, tolerance: To
     a, b = _double(expected), _double(yours)
     for what, wrong in ("nan", b.isnan() & ~a.isnan()), ("infinite", b.isinf() & ~a.isinf()):
         if wrong.any():
-            return f"{place} is {what}{_at(wrong)}: a logarithm of 0, a division by 0?"
-    return f"{place} is not right yet{_at(~agree)}."
+            return agreeing(place, f"is {what}{_at(wrong)}: a logarithm of 0, a division by 0?")
+    return agreeing(place, f"is not right yet{_at(~agree)}.")
 
 
 def claims_on_numbers(place: str, expected: Tensor, yours: Tensor, tolerance: Tolerance) -> Claims:
@@ -121,7 +124,7 @@ def claims_on_numbers(place: str, expected: Tensor, yours: Tensor, tolerance: To
         return {}
     evidence = len(a[a != 0].unique())
     found = (claim(a, b, tolerance) for claim in (_sign, _order, _place, _factor, _offset, _row))
-    return {f"{place} {text}.": evidence for text in found if text}
+    return {f"{agreeing(place, text)}.": evidence for text in found if text}
 
 
 def _sign(a: Tensor, b: Tensor, tolerance: Tolerance) -> str:

@@ -5,9 +5,10 @@ the reference and to the answer.
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,18 +26,54 @@ from a3c_lib.exercises.engine.observing import (
 )
 
 MOST_REMARKS = 2
+UNMOVED = (
+    "What is not right stays the same, whatever goes in: is it computed, and written to the place "
+    "where it is looked for?"
+)
+
+
+class Remark(NamedTuple):
+    """What is said of an answer, and the failing cases that bear it out."""
+
+    text: str
+    cases: Sequence[Case]
+
+
+class Moves(NamedTuple):
+    """Which numbers of a result a change moves: the reference's, and the answer's."""
+
+    right: Tensor
+    yours: Tensor
+
+    @property
+    def comparable(self) -> bool:
+        """Whether both have as many numbers."""
+        return self.right.shape == self.yours.shape
 
 
 def remarks(
     exercise: Exercise, answer: Answer, failing: Sequence[Case], claimed: bool
-) -> list[str]:
+) -> list[Remark]:
     """What can be said of an answer: sentences that hold in all failing cases, most telling
     first. The engine's own are left out where something is `claimed` of it already."""
-    found = [p.remark for p in exercise.properties if holds(p, exercise, answer, failing)]
+    own = exercise.properties
+    general = list(without_effect(exercise, answer, failing[0]))
+    found = list(_holding(own, exercise, answer, failing))
     if not found and not claimed:
-        general = without_effect(exercise, answer, failing[0])
-        found = [p.remark for p in general if holds(p, exercise, answer, failing)]
-    return found[:MOST_REMARKS]
+        found = list(_holding(general, exercise, answer, failing))
+    for property, cases in found:
+        others = (each for each in chain(own, general) if each is not property)
+        if is_unmoved(property, others, exercise, answer, cases[0]):
+            return [Remark(UNMOVED, cases)]
+    return [Remark(property.remark, cases) for property, cases in found[:MOST_REMARKS]]
+
+
+def _holding(
+    properties: Sequence[Property], exercise: Exercise, answer: Answer, failing: Sequence[Case]
+) -> Iterator[tuple[Property, Sequence[Case]]]:
+    for property in properties:
+        if cases := bearing_out(property, exercise, answer, failing):
+            yield property, cases
 
 
 def repeatable(exercise: Exercise, answer: Answer, case: Case) -> bool:
@@ -45,42 +82,120 @@ def repeatable(exercise: Exercise, answer: Answer, case: Case) -> bool:
     return difference(one, other, Tolerance(exercise.rtol, exercise.atol)) is None
 
 
-def holds(property: Property, exercise: Exercise, answer: Answer, failing: Sequence[Case]) -> bool:
-    """Whether a property is true of an answer, in each failing case that can tell, and in at least
-    one."""
+def bearing_out(
+    property: Property, exercise: Exercise, answer: Answer, failing: Sequence[Case]
+) -> list[Case]:
+    """The failing cases in which a property is true of an answer; none if it is not true in one
+    that can tell."""
     told = [tell(property, exercise, answer, case) for case in failing]
-    return True in told and False not in told
+    if False in told:
+        return []
+    return [case for case, true in zip(failing, told, strict=True) if true]
+
+
+def is_unmoved(
+    property: Property,
+    others: Iterable[Property],
+    exercise: Exercise,
+    answer: Answer,
+    case: Case,
+) -> bool:
+    """Whether what a change should have moved, and did not, is moved by no other change either.
+    Then it says nothing of this one that an answer does not heed it.
+
+    True only if there is another argument whose change moves the reference there.
+    """
+    meant = moves(property, exercise, answer, case)
+    if property.kind != "ignores" or meant is None or not meant.comparable:
+        return False
+    names = changed_by(property, case, exercise.reference).keys()
+    tried = False
+    for other in others:
+        if other.kind != "ignores" or names & changed_by(other, case, exercise.reference).keys():
+            continue
+        found = moves(other, exercise, answer, case)
+        if found is None or not found.comparable or found.right.shape != meant.right.shape:
+            continue
+        there = meant.right & found.right
+        if (there & found.yours).any():
+            return False
+        tried = tried or bool(there.any())
+    return tried
 
 
 def tell(property: Property, exercise: Exercise, answer: Answer, case: Case) -> bool | None:
     """Whether a property is true of an answer in a case; None if the case cannot tell."""
+    if property.kind == "scales":
+        return _does_not_scale(property, exercise, answer, case)
+    found = moves(property, exercise, answer, case)
+    if found is None:
+        return None
+    right, yours = found
+    if property.kind == "ignores":
+        if not right.any():
+            return None
+        return not (yours[right] if found.comparable else yours).any()
+    if not found.comparable:
+        return None
+    still = ~right & meant_by(property, case, exercise.reference, right)
+    return bool(yours[still].any()) if still.any() else None
+
+
+def _does_not_scale(
+    property: Property, exercise: Exercise, answer: Answer, case: Case
+) -> bool | None:
+    numbers = numbers_of_both(property, exercise, answer, case)
+    if numbers is None:
+        return None
+    right, yours = numbers
+    if not agree(property.by * right[0], right[1], exercise).all():
+        return None
+    return not agree(property.by * yours[0], yours[1], exercise).all()
+
+
+def moves(property: Property, exercise: Exercise, answer: Answer, case: Case) -> Moves | None:
+    """What a property's change moves in a case; None if the case cannot tell."""
+    numbers = numbers_of_both(property, exercise, answer, case)
+    if numbers is None:
+        return None
+    return Moves(*(~agree(*each, exercise) for each in numbers))
+
+
+def numbers_of_both(
+    property: Property, exercise: Exercise, answer: Answer, case: Case
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
+    """The reference's numbers before and after a property's change, and the answer's."""
     changed = with_change(property, case, exercise.reference)
     if changed is None:
         return None
     right = numbers_before_and_after(exercise.reference, case, changed, exercise)
     yours = numbers_before_and_after(answer, case, changed, exercise)
-    if right is None or yours is None:
-        return None
-    if property.kind == "scales":
-        if not agree(property.by * right[0], right[1], exercise).all():
-            return None
-        return not agree(property.by * yours[0], yours[1], exercise).all()
-    moves, moved = (~agree(*numbers, exercise) for numbers in (right, yours))
-    if property.kind == "ignores":
-        if not moves.any():
-            return None
-        return not (moved[moves] if moves.shape == moved.shape else moved).any()
-    if moves.shape != moved.shape or moves.all():
-        return None
-    return bool(moved[~moves].any())
+    return None if right is None or yours is None else (right, yours)
+
+
+def meant_by(property: Property, case: Case, reference: Answer, numbers: Tensor) -> Tensor:
+    """Of a result's numbers, in a row, those that a property speaks of."""
+    if property.where is None:
+        return torch.ones_like(numbers)
+    meant = torch.as_tensor(property.where(given_in(case, reference))).flatten()
+    return meant if meant.shape == numbers.shape else torch.zeros_like(numbers)
+
+
+def given_in(case: Case, reference: Answer) -> SimpleNamespace:
+    """A case's arguments by their names, those that it leaves out too."""
+    return SimpleNamespace(**defaults(case, reference), **arguments(case, reference))
+
+
+def changed_by(property: Property, case: Case, reference: Answer) -> Mapping[str, Any]:
+    """The arguments that a property changes in a case, as it changes them."""
+    with isolated():
+        return property.change(given_in(case, reference))
 
 
 def with_change(property: Property, case: Case, reference: Answer) -> Case | None:
     """The case with other arguments; None where the change has no meaning."""
     names = arguments(case, reference)
-    with isolated():
-        given = defaults(case, reference) | names
-        changes = property.change(SimpleNamespace(**given))
+    given, changes = vars(given_in(case, reference)), changed_by(property, case, reference)
     if not changes.keys() <= given.keys():
         return None
     if all(unchanged(given[name], value) for name, value in changes.items()):

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 MOST_NUMBERS = 48  # of a tensor that is shown whole
 WIDEST = 200  # characters of anything
 LONGEST_ERROR = 300  # characters of an error's message
+PLURALS = {"is": "are", "has": "have", "holds": "hold"}
+AFTER_THE_NOUN = "of|that|in|from|after|afterwards|about|at|if|by|as|with|for|on"
 
 
 def shown(value: Any, digits: int = 4) -> str:
@@ -85,6 +87,39 @@ def listed(words: list[str]) -> str:
     '`a`, `b` and `c`'
     """
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def first_word_capital(text: str) -> str:
+    """A text as a sentence begins; a symbol or a name that it begins with stays as it is.
+
+    >>> first_word_capital("the gradient"), first_word_capital("θ, as others see it")
+    ('The gradient', 'θ, as others see it')
+    """
+    return f"{text[0].upper()}{text[1:]}" if re.match(r"[a-z]{2,}\b", text) else text
+
+
+def is_plural(place: str) -> bool:
+    """Whether a place of a result, such as "the gradients afterwards", is many.
+
+    >>> [is_plural(each) for each in ("the flags of step 1", "what logits() gives", "the loss")]
+    [True, False, False]
+    """
+    if re.match(r"(what|which|how|whether|that) ", place):
+        return False
+    head = re.split(rf",| (?:{AFTER_THE_NOUN})\b", place)[0]
+    last = head.split(" ")[-1]
+    return bool(re.fullmatch(r"[a-z]+s", last)) and not last.endswith(("ss", "us", "is", "as"))
+
+
+def agreeing(place: str, text: str) -> str:
+    """A place, and what is to be said of it, its verb in the plural if the place is many.
+
+    >>> agreeing("the gradients afterwards", "has the wrong sign")
+    'the gradients afterwards have the wrong sign'
+    """
+    verb, _, rest = text.partition(" ")
+    plural = PLURALS.get(verb, verb) if is_plural(place) else verb
+    return f"{place} {plural} {rest}"
 
 
 def kind_of(value: Any) -> str:

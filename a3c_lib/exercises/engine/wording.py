@@ -109,8 +109,17 @@ def side_block(case: Case, yours: Outcome) -> str:
     more = ["…"] if len(lines) > MOST_LINES else []
     printed = [f"    {line}" for line in lines[:MOST_LINES] + more if yours.printed.strip()]
     heading = [f"  It printed, in the case “{case.label}”:"] if printed else []
-    warned = [paragraph(f"Python warned: {' '.join(text.split())}", "  ") for text in yours.warned]
+    warned = [paragraph(f"Python warned: {told(text)}", "  ") for text in yours.warned]
     return "\n".join([*heading, *printed, *warned])
+
+
+def told(warning: str) -> str:
+    """A warning on one line, without the place in torch's own build that it came from.
+
+    >>> told("UserWarning: slow here. (Triggered internally at /pytorch/aten/Copy.cpp:308.)")
+    'UserWarning: slow here.'
+    """
+    return re.sub(r" \(Triggered internally at [^)]*\)", "", " ".join(warning.split()))
 
 
 def parameters_of(signature: inspect.Signature) -> str:
