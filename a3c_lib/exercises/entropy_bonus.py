@@ -20,7 +20,8 @@ def entropy_in_steps(logits: Tensor) -> Tensor:
     log_pi = logits.log_softmax(dim=-1)
     pi = log_pi.exp()
     surprise = -log_pi
-    return (pi * surprise).sum(dim=-1)
+    H = (pi * surprise).sum(dim=-1)
+    return H
 
 
 def log_of_softmax(logits: Tensor) -> Tensor:
@@ -111,16 +112,16 @@ def squared_correlation(returns: Tensor, values: Tensor) -> float:
 
 
 def _explained_variance_cases() -> list[Case]:
-    R = torch.tensor([1.0, 2.0, 3.0])
+    R = torch.tensor([[1.0], [2.0], [3.0]])
     return [
         # First: of failing cases of one size the first is shown, and this fault hides all others.
-        Case("returns that do not vary", torch.full((3,), 2.0), R),
+        Case("returns that do not vary", torch.full((3, 1), 2.0), R),
         Case("a perfect critic", R, R.clone()),
-        Case("a critic that says 2 everywhere", R, torch.full((3,), 2.0)),
+        Case("a critic that says 2 everywhere", R, torch.full((3, 1), 2.0)),
         Case("a critic that is 1 too high everywhere", R, R + 1),
         Case("a critic that says twice what is right", R, 2 * R),
         Case("a critic that says the opposite", R, -R),
-        Case("returns that vary little", 0.01 * R, torch.tensor([0.01, 0.01, 0.02])),
+        Case("returns that vary little", 0.01 * R, torch.tensor([[0.01], [0.01], [0.02]])),
         Case("5 steps of 2 environments", torch.randn(5, 2), torch.randn(5, 2)),
     ]
 
@@ -232,7 +233,7 @@ EXERCISES = (
                 "larger the less decided the policy is.",
             ),
             Wrong(
-                {"surprise = -log_pi": "surprise = -log_pi / math.log(2)"},
+                {"return H": "return H / math.log(2)"},
                 "These are bits: the logarithm is to base 2. The book counts in nats, with the "
                 "natural logarithm; 1 bit is 0.693 nats.",
             ),
@@ -247,10 +248,19 @@ EXERCISES = (
                 "and has its own entropy: sum over the last axis only.",
             ),
             Wrong(
-                log_of_softmax,
+                {
+                    "log_pi = logits.log_softmax(dim=-1)": "pi = logits.softmax(dim=-1)",
+                    "pi = log_pi.exp()": "log_pi = pi.log()",
+                },
                 "Right, until the policy is certain. Then some π(a) is 0 in floating point, its "
                 "logarithm is −inf, and 0 · −inf is NaN. `log_softmax` gives log π without "
                 "rounding π to 0 first.",
+                also=(log_of_softmax,),
+            ),
+            Wrong(
+                {"return H": "return H.mean()"},
+                "The entropies are averaged to one number. Each row is a policy and has its own: "
+                "the axes in front of the actions stay.",
             ),
             Wrong(
                 {
@@ -323,7 +333,7 @@ EXERCISES = (
                 "own: sum over the last axis only.",
             ),
             Wrong(
-                {"surprise = -log_pi": "surprise = -log_pi / math.log(logits.shape[-1])"},
+                {"return H": "return H / math.log(logits.shape[-1])"},
                 "You divide by log A, so that a uniform policy has 1. The book's entropy is in "
                 "nats: log A for a uniform policy.",
             ),
@@ -721,6 +731,11 @@ EXERCISES = (
             Wrong(
                 {"1 - float": "1 + float"},
                 "What is left is added to 1. It is taken from it: 1 for a perfect critic.",
+            ),
+            Wrong(
+                {"left / variance": "left / values.var(correction=0)"},
+                "You divide by the variance of the critic's values. The share is one of the "
+                "returns' variance: Var(R − V) / Var(R).",
             ),
             Wrong(
                 {"left / variance": "left * variance"},

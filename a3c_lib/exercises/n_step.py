@@ -52,6 +52,12 @@ def discounted_from_the_start(rewards: Tensor, bootstrap: Tensor, gamma: float) 
     return (powers * everything).flip(0).cumsum(0).flip(0)[:-1]
 
 
+def divided_by_powers(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
+    everything = torch.cat([rewards, bootstrap[None]])
+    powers = gamma ** torch.arange(len(everything), dtype=rewards.dtype)
+    return ((powers * everything).flip(0).cumsum(0).flip(0) / powers)[:-1]
+
+
 def bootstrap_in_the_last_place(rewards: Tensor, bootstrap: Tensor, gamma: float) -> Tensor:
     return torch.cat([stretch_returns(rewards[:-1], bootstrap, gamma), bootstrap[None]])
 
@@ -69,6 +75,8 @@ def _stretch_cases() -> list[Case]:
         Case("two steps", torch.tensor([2.0, 0.0]), torch.tensor(-3.0), 0.5),
         Case("seven random numbers", torch.randn(7), torch.randn(()), 0.95),
         Case("nothing lost on the way", torch.randn(4), torch.randn(()), 1.0),
+        Case("nothing but the next reward", torch.randn(4), torch.randn(()), 0.0),
+        Case("160 steps, γ = 0.5", torch.randn(160), torch.randn(()), 0.5),  # 0.5^159 is 0 here
     ]
 
 
@@ -132,6 +140,17 @@ def _rollout_cases() -> list[Case]:
         ),
         Case("8 steps of 4 environments with ends", *random(8, 4, 0.9, 0.3)),
         Case("6 steps of 2 environments with ends", *random(6, 2, 0.99, 0.4)),
+        Case("4 steps of 2 environments, γ = 0", *random(4, 2, 0.0, 0.2)),
+        Case("4 steps of 2 environments, γ = 1", *random(4, 2, 1.0, 0.2)),
+        Case(
+            "truncated at step 0, terminated at step 2, and the other way round",
+            torch.randn(4, 2),
+            torch.randn(4, 2),
+            _rows(4, (2, 0), (0, 1)),
+            _rows(4, (0, 0), (2, 1)),
+            0.5,
+        ),
+        Case("160 steps of an environment, γ = 0.5", *random(160, 1, 0.5, 0.01)),
     ]
 
 
@@ -262,6 +281,20 @@ def _definition_cases() -> list[Case]:
         cases.append(Case(f"8 random steps, from step {t}", t, *arguments))
     random = torch.randn(8), torch.randn(8)
     cases.append(Case("8 random steps, cut at step 4", 1, *random, flags(8), flags(8, 4), 0.9))
+    two_ends = {
+        "cut at step 3, terminated at step 6": (flags(8, 6), flags(8, 3)),
+        "terminated at step 3, cut at step 6": (flags(8, 3), flags(8, 6)),
+        "cut at step 3, terminated at the last step": (flags(8, 7), flags(8, 3)),
+        "terminated at step 3, cut at the last step": (flags(8, 3), flags(8, 7)),
+        "terminated at step 0, cut at step 3": (flags(8, 0), flags(8, 3)),
+        "cut at step 0, terminated at step 3": (flags(8, 3), flags(8, 0)),
+    }
+    for label, ends in two_ends.items():
+        cases.append(Case(f"8 random steps, {label}, from step 1", 1, *random, *ends, 0.9))
+    cases.append(Case("nothing but the reward: γ = 0", 2, *random, flags(8, 5), flags(8), 0.0))
+    cases.append(Case("nothing lost on the way: γ = 1", 2, *random, flags(8), flags(8, 5), 1.0))
+    long = torch.randn(160), torch.randn(160)
+    cases.append(Case("160 steps, γ = 0.5", 0, *long, flags(160, 159), flags(160, 155), 0.5))
     return cases
 
 
@@ -345,12 +378,22 @@ def _hunt_cases() -> list[Case]:
         _hunt_case("terminated at step 1", restart, no, second),
         _hunt_case("two environments, one cut, one terminated", two, ends[0], ends[1]),
         _hunt_case("two environments, the other way round", two, ends[1], ends[0]),
+        _hunt_case("a time limit after step 1, an end at the last step", restart, second, third),
+        _hunt_case("an end at step 1, a time limit after the last step", restart, third, second),
     ]
 
 
 def _column(*numbers: float) -> Tensor:
     """One environment's T numbers as (T, 1)."""
     return torch.tensor(numbers)[:, None]
+
+
+def _rows(T: int, *places: tuple[int, int]) -> Tensor:
+    """(T, 2), True at the given (step, environment)."""
+    flags = torch.zeros(T, 2, dtype=torch.bool)
+    for place in places:
+        flags[place] = True
+    return flags
 
 
 def _plus_one(numbers: Tensor, place: Any) -> Tensor:
@@ -442,6 +485,12 @@ EXERCISES = (
                 {"gamma * R": "gamma * bootstrap"},
                 "This looks one step ahead at every step, and the value it takes belongs to the "
                 "end of the stretch. What follows step t is the return of step t + 1.",
+            ),
+            Wrong(
+                divided_by_powers,
+                "You divide by a power of γ. With γ = 0 that is 0 / 0, and in a long stretch γ^t "
+                "becomes 0 in float32 for any γ below 1. Go back from the last step, R ← r + γ R: "
+                "nothing is divided.",
             ),
             Wrong(
                 bootstrap_in_the_last_place,

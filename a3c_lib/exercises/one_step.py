@@ -309,6 +309,12 @@ def _values_after_cases() -> list[Case]:
             _walk((1, 2, ""), (2, 3, "truncated"), (0, 0, ""), (0, 1, "")),
             _walk((0, 1, "truncated"), (0, 1, ""), (1, 3, "terminated"), (0, 2, "truncated")),
         ),
+        "an end, and later a time limit": _walk(
+            (2, 3, "terminated"), (0, 1, ""), (1, 2, "truncated")
+        ),
+        "a time limit, and later an end": _walk(
+            (2, 3, "truncated"), (0, 1, ""), (1, 2, "terminated")
+        ),
     }
     cases = []
     for label, walk in walks.items():

@@ -226,6 +226,11 @@ def returns_in_a_loop(rewards: Tensor, gamma: float) -> Tensor:
     return returns
 
 
+def divided_by_powers(rewards: Tensor, gamma: float) -> Tensor:
+    powers = gamma ** torch.arange(len(rewards), dtype=rewards.dtype)
+    return (powers * rewards).flip(0).cumsum(0).flip(0) / powers
+
+
 def _discounted_returns_cases() -> list[Case]:
     return [
         Case("on paper", torch.tensor([1.0, 2.0, 3.0]), 0.5),
@@ -235,6 +240,7 @@ def _discounted_returns_cases() -> list[Case]:
         Case("nothing but the reward", torch.tensor([1.0, 2.0, 3.0]), 0.0),
         Case("6 random rewards", _normal(0, 6), 0.9),
         Case("11 random rewards", _normal(1, 11), 0.9),
+        Case("160 random rewards, γ = 0.5", _normal(2, 160), 0.5),  # 0.5^159 is 0 in float32
     ]
 
 
@@ -687,8 +693,13 @@ EXERCISES = (
         cases=_discounted_returns_cases,
         wrong=(
             Wrong(
-                {"gamma * G": "G"},
-                "You add up the rewards without the discount: γ is never used. Each step back "
+                divided_by_powers,
+                "You divide by a power of γ. With γ = 0 that is 0 / 0, and in a long episode γ^t "
+                "becomes 0 in float32 for any γ below 1. Go back from the last step: nothing is "
+                "divided.",
+            ),
+            Wrong(
+@                "You add up the rewards without the discount: γ is never used. Each step back "
                 "multiplies what comes later by γ.",
             ),
             Wrong(
