@@ -4,6 +4,7 @@ rejected with its own hint, and what is not attempted is called that."""
 import ast
 import functools
 import inspect
+import re
 import textwrap
 from typing import Any
 
@@ -143,6 +144,15 @@ def test_a_typical_mistake_is_rejected_with_its_own_hint(exercise: Exercise, wro
         verdict = check(exercise, answer)
         assert verdict.kind is Kind.WRONG, verdict.text
         assert f"not right yet. {words(wrong.hint)}" in words(verdict.text)
+
+
+@for_every_exerciseCLAIMS_THE_REST = re.compile(r"^Right\b|\b(is|are) right(\.|,| and\b| but\b| now\b)")
+
+
+@for_every_mistake
+def test_a_hint_does_not_call_the_rest_right(exercise: Exercise, wrong: Wrong) -> None:
+    """Beside a second mistake that would not be true, and each is named beside each other."""
+    assert not CLAIMS_THE_REST.search(words(wrong.hint))
 
 
 @for_every_exercise

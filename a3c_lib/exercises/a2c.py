@@ -396,7 +396,7 @@ EXERCISES = (
             ),
             Wrong(
                 {"added / total": "added"},
-                "The weights are right, and do not add up to 1: divide by the number of all steps.",
+                "The weights do not add up to 1: divide by the number of all steps.",
             ),
             Wrong(
                 {"added / total": "added / len(steps)"},

@@ -596,7 +596,7 @@ EXERCISES = (
             ),
             Wrong(
                 {"features.reshape(*batch, -1)": "features"},
-                "The features are right, in one long axis. Put them back: a rollout of (T, N) "
+                "All features stand in one long axis. Put them back: a rollout of (T, N) "
                 "stacks gives (T, N) rows of features, and a single stack one row without a batch "
                 "axis.",
             ),

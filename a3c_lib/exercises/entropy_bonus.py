@@ -252,7 +252,7 @@ EXERCISES = (
                     "log_pi = logits.log_softmax(dim=-1)": "pi = logits.softmax(dim=-1)",
                     "pi = log_pi.exp()": "log_pi = pi.log()",
                 },
-                "Right, until the policy is certain. Then some π(a) is 0 in floating point, its "
+                "Where the policy is certain this is NaN: some π(a) is 0 in floating point, its "
                 "logarithm is −inf, and 0 · −inf is NaN. `log_softmax` gives log π without "
                 "rounding π to 0 first.",
                 also=(log_of_softmax,),
@@ -269,7 +269,7 @@ EXERCISES = (
                     "softmax.log(), 0.0)",
                     "log_pi.exp()": "softmax",
                 },
-                "The entropy is right, but where the policy is certain its gradient is NaN. You "
+                "Where the policy is certain, the gradient of the entropy is NaN. You "
                 "put a 0 in the place of 0 · log 0; on the way back autograd still goes through "
                 "that logarithm, and 0 · ∞ is NaN. Let no infinity arise: `log_softmax` gives log "
                 "π, which is finite.",
@@ -277,7 +277,7 @@ EXERCISES = (
             ),
             Wrong(
                 softmax_by_hand,
-                "Right, as long as the logits are small. exp(300) is inf in floating point, and "
+                "Where the logits are large this is NaN: exp(300) is inf in floating point, and "
                 "inf / inf is NaN. `log_softmax` subtracts the largest logit first.",
             ),
             Wrong(
@@ -491,7 +491,7 @@ EXERCISES = (
                     "bonus = entropy(logits).mean()": "pi = logits.softmax(dim=-1)\n    "
                     "bonus = -(pi * pi.log()).sum(dim=-1).mean()"
                 },
-                "Right, until the policy is certain somewhere. Then a π(a) is 0 in floating point, "
+                "Where the policy is certain somewhere, a π(a) is 0 in floating point, "
                 "0 · log 0 is NaN, and so is the whole loss. Take `entropy` from exercise 3.1.",
             ),
             Wrong(

@@ -652,7 +652,7 @@ EXERCISES = (
             ),
             Wrong(
                 new_tensors_in_the_lists,
-                "Your own θ is right, and what the other workers see does not change: `theta[k] = "
+                "What the other workers see does not change: `theta[k] = "
                 "…` "
                 "puts a new tensor into your list, and `.data = …` other memory behind a tensor. "
                 "Write into the tensor that is there: theta[k].sub_(…), or `theta[k] -= …`. The "

@@ -454,7 +454,7 @@ EXERCISES = (
             ),
             Wrong(
                 {"return returns": "return returns.flip(0)"},
-                "The numbers are right and in the wrong order. Working backwards, you find the "
+                "The order is wrong. Working backwards, you find the "
                 "last step's return first; the first step's return belongs first in the result.",
             ),
             Wrong(
@@ -1215,7 +1215,7 @@ EXERCISES = (
                     "rollout.next_observations)": "rollout.next_observations)\n"
                     "        next_values[-1] = model.values(last_observation)"
                 },
-                "The inner rows are right. In the last row last_observation is taken, and if the "
+                "In the last row last_observation is taken, and if the "
                 "clock cut there, that is already the next episode's first observation.",
             ),
             Wrong(
@@ -1235,7 +1235,7 @@ EXERCISES = (
                     "rollout.next_observations[-1:]])\n        "
                     ")[1:]"
                 },
-                "The last row is right now. Inside the rollout, the row below a time limit is "
+                "Inside the rollout, the row below a time limit is "
                 "still the first one of the next episode. Where else does the rollout keep what "
                 "the world showed last?",
             ),

@@ -562,7 +562,7 @@ EXERCISES = (
                     "        self.policy_head.weight.data *= 0.01\n        "
                     "self.policy_head.bias.data.zero_()\n": ""
                 },
-                "All is right but the start: this policy begins with an opinion, from the policy "
+                "The start is not right: this policy begins with an opinion, from the policy "
                 "head's random weights. Make them small, times 0.01, and its bias 0.",
                 also=(
                     {
@@ -1018,7 +1018,7 @@ EXERCISES = (
             ),
             Wrong(
                 {"last[None]": "values[:1].detach()"},
-                "The ends of episodes are right now, but the last row is not: roll() lets the "
+                "The last row is not right: roll() lets the "
                 "rollout's first observation follow it. Ask the model there too.",
             ),
             Wrong(

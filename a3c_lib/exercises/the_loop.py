@@ -437,7 +437,7 @@ EXERCISES = (
             ),
             Wrong(
                 {"prediction - constant": "prediction.detach() - constant"},
-                "The value is right, but no gradient flows at all: neither into the prediction nor "
+                "No gradient flows at all: neither into the prediction nor "
                 "into the target. Detach the target only. (.item(), .data, a detach at the end and "
                 "torch.no_grad() all have this effect.)",
             ),
@@ -714,7 +714,7 @@ EXERCISES = (
             ),
             Wrong(
                 {"return returns": "return returns.flip(0)"},
-                "The numbers are right, the order is not: the first one has to be the return of "
+                "The order is not right: the first one has to be the return of "
                 "the first step. Did you append while going backwards?",
             ),
             Wrong(
@@ -1133,7 +1133,7 @@ EXERCISES = (
                     "torch.arange(len(actions))\n    "
                     "logits = logits.detach()"
                 },
-                "The values are right, but no gradient flows back to the logits: something in "
+                "No gradient flows back to the logits: something in "
                 "between detaches them (detach, no_grad, .item(), .numpy() …).",
             ),
             Wrong(
