@@ -28,34 +28,11 @@ def pushed(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
     return np.concatenate([older, picture[None]])
 
 
-def newest_first(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    return pushed(stack[::-1], picture, begins)[::-1].copy()
-
-
-def newest_dropped(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    older = np.zeros_like(stack[:-1]) if begins else stack[:-1]
-    return np.concatenate([older, picture[None]])
-
-
-def written_into_the_old_stack(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    stack[:-1] = 0 if begins else stack[1:].copy()
-    stack[-1] = picture
-    return stack
-
-
-def floats_throughout(stack: Bytes, picture: Bytes, begins: bool) -> Any:
-    return pushed(stack, picture, begins).astype(float)
-
-
-def rolled_the_other_way(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    new = np.zeros_like(stack) if begins else np.roll(stack, 1, axis=0)
-    new[-1] = picture
-    return new
-
-
-def rolled_without_an_axis(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
-    new = np.zeros_like(stack) if begins else np.roll(stack, -1)
-    new[-1] = picture
+def pushed_in_steps(stack: Bytes, picture: Bytes, begins: bool) -> Bytes:
+    older = stack[1:]
+    if begins:
+        older = np.zeros_like(older)
+    new: Bytes = np.concatenate([older, picture[None]])
     return new
 
 
@@ -64,6 +41,7 @@ def _stack_cases() -> list[Case]:
         numbers: Tensor = torch.randint(1, 256, shape, dtype=torch.uint8)
         return numbers.numpy()
 
+    black, white = np.zeros((2, 2), dtype=np.uint8), np.full((2, 2), 255, dtype=np.uint8)
     return [
         Case("2 pictures of 1 × 2, within an episode", bytes_of(2, 1, 2), bytes_of(1, 2), False),
         Case("2 pictures of 1 × 2, an episode begins", bytes_of(2, 1, 2), bytes_of(1, 2), True),
@@ -71,6 +49,9 @@ def _stack_cases() -> list[Case]:
         Case("4 pictures of 2 × 3, an episode begins", bytes_of(4, 2, 3), bytes_of(2, 3), True),
         Case("1 picture of 3 × 3, within an episode", bytes_of(1, 3, 3), bytes_of(3, 3), False),
         Case("1 picture of 3 × 3, an episode begins", bytes_of(1, 3, 3), bytes_of(3, 3), True),
+        Case("a black picture, within an episode", bytes_of(3, 2, 2), black, False),
+        Case("pictures after black ones", np.stack([black, black, white]), white, False),
+        Case("a white picture, an episode begins", bytes_of(3, 2, 2), white, True),
     ]
 
 
@@ -124,6 +105,10 @@ def _picture_cases() -> list[Case]:
             nn.Sequential(nn.Conv2d(2, 3, kernel_size=2), nn.Flatten()),
             pictures(2, 2, 2, 3, 3),
         ),
+        Case("pictures of the bytes 0 and 1", layers(2), pictures(3, 2, 4, 4) % 2),
+        Case("black pictures", layers(2), pictures(2, 2, 4, 4) * 0),
+        Case("dark pictures", layers(2), pictures(2, 2, 2, 4, 4) // 4),
+        Case("white pictures", layers(2), pictures(2, 2, 4, 4) * 0 + 255),
     ]
 
 
@@ -177,6 +162,8 @@ def _screen_cases() -> list[Case]:
         Case("a red dot, then a green one", red, green),
         Case("two screens of 2 × 3", *screens(2, 3)),
         Case("two screens of 5 × 4", *screens(5, 4)),
+        Case("two white screens", nothing + 255, nothing + 255),
+        Case("two dark screens of 3 × 3", *(screen // 16 for screen in screens(3, 3))),
     ]
 
 
@@ -272,6 +259,7 @@ def _held_cases() -> list[Case]:
         Case("actions 1 and 3, 2 frames each", 1, 3, 2, probe=_two_steps),
         Case("actions 2 and 1, 3 frames each", 2, 1, 3, probe=_two_steps),
         Case("actions 3 and 2, 4 frames each", 3, 2, 4, probe=_two_steps),
+        Case("actions 0 and 2, 5 frames each", 0, 2, 5, probe=_two_steps),
     ]
 
 
@@ -309,6 +297,11 @@ def _reward_cases() -> list[Case]:
         ends = torch.rand(T, N) < 0.2
         return 5 * torch.randn(T, N), 3 * torch.randn(T, N), ends, no
 
+    def both(size: float) -> tuple[Tensor, ...]:
+        rewards, values, ends, _ = random(6, 3)
+        cuts = torch.rand(6, 3) < 0.2
+        return size * rewards, values, ends, cuts
+
     no = column(False, False)
     on_paper = column(7.0, -3.0), column(0.0, 0.0), no, no
     small = column(0.5, 30.0), column(4.0, 4.0), no, no
@@ -317,6 +310,10 @@ def _reward_cases() -> list[Case]:
         Case("rewards 0.5 and 30", one_step_targets, *small, 0.5, probe=_applied),
         Case("n-step returns of 4 steps", n_step_returns, *random(4, 1), 0.9, probe=_applied),
         Case("n-step returns, (5, 3)", n_step_returns, *random(5, 3), 0.99, probe=_applied),
+        Case("n-step returns, both kinds of end", n_step_returns, *both(1.0), 0.9, probe=_applied),
+        Case("no reward beyond −1 … 1", n_step_returns, *both(0.01), 0.9, probe=_applied),
+        Case("all rewards beyond −1 … 1", n_step_returns, *both(1000.0), 0.9, probe=_applied),
+        Case("no reward", n_step_returns, *both(0.0), 0.9, probe=_applied),
     ]
 
 
@@ -434,16 +431,20 @@ EXERCISES = (
         id="7.1",
         title="the latest pictures",
         reference=pushed,
+        form=pushed_in_steps,
         cases=_stack_cases,
         wrong=(
             Wrong(
-                {"np.zeros_like(stack[1:]) if begins else stack[1:]": "stack[1:]"},
+                {"    if begins:\n        older = np.zeros_like(older)\n": ""},
                 "Where an episode begins, the stack still holds pictures of the one before. The "
                 "ball "
                 "then seems to have flown from where the last game ended to where this one begins.",
             ),
             Wrong(
-                newest_first,
+                {
+                    "older = stack[1:]": "older = stack[:-1]",
+                    "[older, picture[None]]": "[picture[None], older]",
+                },
                 "The newest picture stands first here. That would do as well, if all agreed on it; "
                 "ale-py and Gymnasium put it last, and a network that was trained on one order "
                 "reads "
@@ -451,8 +452,8 @@ EXERCISES = (
             ),
             Wrong(
                 {
-                    "np.zeros_like(stack[1:]) if begins": "np.stack([picture] * len(stack))[1:] "
-                    "if begins"
+                    "older = np.zeros_like(older)": "older = np.repeat(picture[None], len(older), "
+                    "axis=0)"
                 },
                 "Where an episode begins, this repeats its first picture. Some wrappers do that "
                 "(Gymnasium's too, unless it is told otherwise); ale-py leaves the older pictures "
@@ -468,31 +469,28 @@ EXERCISES = (
                 "is there to be seen.",
             ),
             Wrong(
-                newest_dropped,
+                {"older = stack[1:]": "older = stack[:-1]"},
                 "What leaves the stack here is the latest picture, and the oldest stays for ever. "
                 "Leave out the first one: stack[1:].",
             ),
             Wrong(
-                {
-                    "np.zeros_like(stack[1:]) if begins else stack[1:]": "np.zeros_like(stack) if "
-                    "begins else stack"
-                },
+                {"older = stack[1:]": "older = stack"},
                 "The stack grows by one picture at each step. The oldest one leaves: stack[1:].",
             ),
             Wrong(
-                {" if begins else stack[1:]": ""},
+                {"if begins:": "if True:"},
                 "The older pictures are black at every step. They are to be forgotten only where "
                 "an "
                 "episode begins.",
             ),
             Wrong(
-                {"if begins else": "if not begins else"},
+                {"if begins:": "if not begins:"},
                 "`begins` is understood the wrong way round: the older pictures are black within "
                 "an "
                 "episode, and those of the last episode where a new one begins.",
             ),
             Wrong(
-                written_into_the_old_stack,
+                {"return new": "stack[:] = new\n    return stack"},
                 "The pictures are written into the array that came in. A rollout holds that array "
                 "as the observation of the step before: it would change after the fact. Return a "
                 "new one.",
@@ -504,38 +502,38 @@ EXERCISES = (
                 "order is broken at one place. The newest one comes last.",
             ),
             Wrong(
-                {"np.zeros_like(stack[1:])": "np.zeros(stack[1:].shape)"},
+                {"np.zeros_like(older)": "np.zeros(older.shape)"},
                 "Where an episode begins, this gives floats: np.zeros makes them unless it is told "
                 "otherwise. Pictures are bytes; np.zeros_like(stack[1:]) keeps their kind.",
             ),
             Wrong(
-                floats_throughout,
+                {"return new": "return new.astype(float)"},
                 "The pictures are floats, which need eight times the memory: np.zeros makes "
                 "floats unless it is told otherwise. np.zeros_like(stack) keeps bytes.",
             ),
             Wrong(
-                rolled_the_other_way,
+                {"older = stack[1:]": "older = np.roll(stack, 1, axis=0)[:-1]"},
                 "This moves the pictures the wrong way: each goes one place towards the end, and "
                 "the "
                 "latest but one is lost. np.roll by −1 moves them to the front.",
             ),
             Wrong(
-                rolled_without_an_axis,
+                {"older = stack[1:]": "older = np.roll(stack, -1)[:-1]"},
                 "np.roll without `axis=0` moves dots, not pictures: each dot goes to its "
                 "neighbour's "
                 "place, and the first one of a picture into the picture before it.",
             ),
             Wrong(
-                {"np.zeros_like(stack[1:])": "np.full_like(stack[1:], 255)"},
+                {"np.zeros_like(older)": "np.full_like(older, 255)"},
                 "Where an episode begins, the older pictures are white. They are black: zeros.",
             ),
             Wrong(
-                {"older = np": "older = np", "picture[None]]": "stack[-1:]]"},
+                {"picture[None]]": "stack[-1:]]"},
                 "The new picture is never seen: the latest one of the old stack stands in its "
                 "place.",
             ),
             Wrong(
-                {"else stack[1:]": "else stack[::-1][1:]"},
+                {"older = stack[1:]": "older = stack[::-1][1:]"},
                 "The older pictures come in the opposite order of time. They stay as they are: "
                 "stack[1:].",
             ),
@@ -599,6 +597,21 @@ EXERCISES = (
                 "All features stand in one long axis. Put them back: a rollout of (T, N) "
                 "stacks gives (T, N) rows of features, and a single stack one row without a batch "
                 "axis.",
+            ),
+            Wrong(
+                {"features.reshape(*batch, -1)": "features.reshape(*(batch or [1]), -1)"},
+                "A single stack comes back with a batch axis, (1, features). It came without one, "
+                "so its features are one row: (features,).",
+            ),
+            Wrong(
+                {"features.reshape(*batch, -1)": "features.reshape(*batch[::-1], -1)"},
+                "The batch axes come back in the opposite order: T and N are exchanged. Where both "
+                "are equal no shape tells, and steps and environments are mixed up.",
+            ),
+            Wrong(
+                {"one_axis / 255": "one_axis / (255 if one_axis.max() > 1 else 1)"},
+                "Whether it divides depends on what the pictures show: a batch that is nearly "
+                "black, with bytes 0 and 1 alone, is not divided. Bytes are bytes: divide always.",
             ),
             Wrong(
                 put_back_environment_by_environment,
@@ -751,6 +764,20 @@ EXERCISES = (
                 "each dot: np.maximum.",
             ),
             Wrong(
+                {
+                    "np.maximum(one, other)": "np.where(before.sum(axis=-1) > "
+                    "after.sum(axis=-1), one, other)"
+                },
+                "Which screen is brighter is decided by the plain sum of red, green and blue. "
+                "Compare what you keep, the brightness with its weights: np.maximum of the two.",
+                also=(
+                    {
+                        "np.maximum(one, other)": "np.where(before.sum(axis=-1) >= "
+                        "after.sum(axis=-1), one, other)"
+                    },
+                ),
+            ),
+            Wrong(
                 {"return brighter": "return brighter.astype(float)"},
                 "The picture is of floats. It is of bytes, .astype(np.uint8): the rollouts need "
                 "an eighth of the memory.",
@@ -829,7 +856,11 @@ EXERCISES = (
         start=held_with_a_bug,
         wrong=(
             Wrong(
-                held_with_a_bug,
+                {
+                    "    reward, screens = 0.0, []\n": "    reward, screens = 0.0, []\n"
+                    "    screen = np.empty((210, 160, 3), dtype=np.uint8)\n",
+                    "            screen = np.empty((210, 160, 3), dtype=np.uint8)\n": "",
+                },
                 "`before` and `after` show the same screen, the last one, twice. The list holds "
                 "two names for one array, or copies that were made when both were the same "
                 "already. Make a new array, or a copy, in each of the two frames.",
@@ -883,6 +914,25 @@ EXERCISES = (
             Wrong(
                 {"reward += console.act(action)": "console.act(action)"},
                 "Nothing is counted as paid. The step is paid what all its frames pay, together.",
+            ),
+            Wrong(
+                {"return reward, before, after": "return max(-1.0, min(1.0, reward)), before, after"},
+                "The reward is limited to −1 … 1. That is done where it is learned from; a step is "
+                "paid what its frames pay.",
+            ),
+            Wrong(
+                {
+                    "reward += console.act(action)": "paid = console.act(action)\n        "
+                    "reward += paid if frame else 0"
+                },
+                "The first frame's reward is not counted. All frames of a step pay.",
+            ),
+            Wrong(
+                {
+                    "reward += console.act(action)": "paid = console.act(action)\n        "
+                    "reward += paid if frame < frames - 1 else 0"
+                },
+                "The last frame's reward is not counted. All frames of a step pay.",
             ),
             Wrong(
                 {"return reward, before, after": "return reward / frames, before, after"},
@@ -997,6 +1047,15 @@ EXERCISES = (
             Wrong(
                 {"result: Tensor = targets(": "result: Tensor = one_step_targets("},
                 "These are one-step targets, whichever function was given. Call `targets`.",
+            ),
+            Wrong(
+                {"*others)": "others[1], others[0], *others[2:])"},
+                "The two flags are handed on in the wrong order: terminated first, then truncated.",
+            ),
+            Wrong(
+                {"rewards.clamp(-1, 1)": "rewards.round().clamp(-1, 1)"},
+                "The rewards are made whole numbers. What lies within −1 … 1 stays as it is.",
+                also=({"rewards.clamp(-1, 1)": "rewards.trunc().clamp(-1, 1)"},),
             ),
             Wrong(
                 {"return result": "return small"},
@@ -1126,7 +1185,14 @@ EXERCISES = (
                 },
                 "A lost life is seen one step late here. `lives[t]` is the counter before step t, "
                 "`lives[t + 1]` the one after it.",
-                also=(a_step_late,),
+                also=(
+                    a_step_late,
+                    {
+                        "lost = (lives[1:] < lives[:-1]) & ~timed_out": "lost = "
+                        "np.zeros_like(over)\n    "
+                        "lost[1:] = (lives[1:-1] < lives[:-2]) & ~(over | timed_out)[:-1]"
+                    },
+                ),
             ),
             Wrong(
                 {"~timed_out": "~timed_out.any(axis=1, keepdims=True)"},
@@ -1173,6 +1239,7 @@ EXERCISES = (
                 "What is reported changes with the lives. A game has one score, however many "
                 "lives.",
                 lambda given: {"lives": given.lives[::-1].copy()},
+                where=lambda given: np.stack([False & given.over, True | given.over]),
             ),
             ignores(
                 "`timed_out` has no effect: a game that the clock cut has a score, and what "
