@@ -146,7 +146,7 @@ def test_a_typical_mistake_is_rejected_with_its_own_hint(exercise: Exercise, wro
         assert f"not right yet. {words(wrong.hint)}" in words(verdict.text)
 
 
-@for_every_exerciseCLAIMS_THE_REST = re.compile(r"^Right\b|\b(is|are) right(\.|,| and\b| but\b| now\b)")
+CLAIMS_THE_REST = re.compile(r"^Right\b|\b(is|are) right(\.|,| and\b| but\b| now\b)")
 
 
 @for_every_mistake

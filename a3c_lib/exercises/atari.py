@@ -916,7 +916,7 @@ EXERCISES = (
                 "Nothing is counted as paid. The step is paid what all its frames pay, together.",
             ),
             Wrong(
-                {"return reward, before, after": "return max(-1.0, min(1.0, reward)), before, after"},
+                {"return reward,": "return max(-1.0, min(1.0, reward)),"},
                 "The reward is limited to −1 … 1. That is done where it is learned from; a step is "
                 "paid what its frames pay.",
             ),

@@ -660,7 +660,7 @@ EXERCISES = (
             Wrong(
                 squared_correlation,
                 "This is the squared correlation, which forgives a wrong scale: a critic that says "
-                "twice what is right, or the opposite, gets 1. Look at the variance of R − V.",
+                "twice as much, or the opposite, gets 1. Look at the variance of R − V.",
             ),
             Wrong(
                 {"    if variance == 0:\n        return math.nan\n": ""},

@@ -1094,7 +1094,7 @@ EXERCISES = (
             ),
             Wrong(
                 {"[steps, actions]": "[steps, actions].squeeze()"},
-                "Right for several steps. But with one step squeeze() removes the dimension of the "
+                "With one step, squeeze() removes the dimension of the "
                 "steps too, and the shape is () instead of (1,): squeeze(-1) removes the last "
                 "only.",
             ),
@@ -1109,7 +1109,7 @@ EXERCISES = (
             ),
             Wrong(
                 {"logits.log_softmax(dim=-1)": "logits.softmax(dim=-1).log()"},
-                "Right on paper, but not in a computer: where logits are far apart, the softmax "
+                "Where logits are far apart, the softmax "
                 "rounds a probability to 0, and its logarithm is −inf. log_softmax does both at "
                 "once and stays finite.",
             ),
@@ -1118,12 +1118,24 @@ EXERCISES = (
                     "logits.log_softmax(dim=-1)": "logits - logits.exp().sum(dim=-1, "
                     "keepdim=True).log()"
                 },
-                "Right on paper, but not in a computer: the exponential of a large logit is "
+                "The exponential of a large logit is "
                 "infinite, and log π becomes −inf. log_softmax and logsumexp avoid that.",
             ),
             Wrong(
+                {"logits.log_softmax(dim=-1)": "(logits.softmax(dim=-1) + 1e-8).log()"},
+                "A small number is added to the probabilities before the logarithm. It keeps off "
+                "−inf, and no logarithm can be below that of the small number: where logits are "
+                "far apart, log π is lower. log_softmax needs no such number.",
+                also=(
+                    {"logits.log_softmax(dim=-1)": "(logits.softmax(dim=-1) + 1e-6).log()"},
+                    {"logits.log_softmax(dim=-1)": "(logits.softmax(dim=-1) + 1e-10).log()"},
+                    {"logits.log_softmax(dim=-1)": "(logits.softmax(dim=-1) + 1e-12).log()"},
+                    {"logits.log_softmax(dim=-1)": "logits.softmax(dim=-1).clamp(min=1e-8).log()"},
+                ),
+            ),
+            Wrong(
                 distribution_of_rounded_probabilities,
-                "Right on paper, but not in a computer: where logits are far apart, the softmax "
+                "Where logits are far apart, the softmax "
                 "rounds a small probability away. Categorical(logits=logits) takes the logits "
                 "themselves.",
             ),

@@ -36,7 +36,7 @@ def mistake_beside(
     exercise: Exercise, observed: Sequence[tuple[Case, Outcome]]
 ) -> Wrong | None:
     """The single mistake that an answer makes when nothing is looked at but its numbers: neither
-    what it did to its arguments, nor axes of length 1, nor gradients. None if the numbers are right.
+    what it did to its arguments, nor axes of length 1, nor gradients. None if those are right.
     """
     seen = [(case, bare(yours)) for case, yours in observed]
     if all(_does(exercise, [exercise.reference], *each) for each in seen):
