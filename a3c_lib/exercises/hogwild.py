@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, ignores
+from a3c_lib.training import clip_gradients
 
 # 5.1 Shared RMSProp
 
@@ -484,15 +485,17 @@ def parameters_handed_over_too(
 
 
 class _Noting(torch.optim.SGD):
-    """Notes the gradients with which it takes its steps; NaN where there is none."""
+    """Notes the gradients with which it takes its steps, and where there are any."""
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         super().__init__(parameters, lr=0.1)
         self.noted: list[Tensor] = []
+        self.found: list[Tensor] = []
 
     def step(self, closure: Any = None) -> Any:
         parameters = self.param_groups[0]["params"]
-        grads = [torch.full_like(p, torch.nan) if p.grad is None else p.grad for p in parameters]
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        self.found.append(torch.tensor([p.grad is not None for p in parameters]))
         self.noted.append(_flat(grads))
         return super().step(closure)
 
@@ -519,8 +522,10 @@ def _arriving(
             for mine, theirs in zip(local, shared, strict=True):
                 mine.copy_(theirs)
     noted = torch.stack(optimizer.noted) if optimizer.noted else torch.zeros(0, sum(sizes))
+    found = torch.stack(optimizer.found) if optimizer.found else torch.zeros(0, len(sizes)).bool()
     return {
         "the number of steps that the optimizer takes": len(noted),
+        "the places where a gradient arrives": found,
         "the gradients that reach the optimizer": noted,
         "θ in the end": _flat(shared),
         "the worker's own parameters after each hand-over": torch.stack(own),
@@ -646,9 +651,19 @@ EXERCISES = (
             ),
             Wrong(
                 new_statistics_in_the_list,
-                "θ moves as it should as long as nobody else changes g, but `g[k] = …` puts a new "
-                "tensor into your list, and the shared one stays what it was. Write into the "
+                "`g[k] = …` puts a new tensor into your list, and the shared one stays what it "
+                "was: nobody else sees what this worker has found out of g. Write into the "
                 "tensor that is there: mul_ and add_, or g[k][:] = ….",
+                also=(
+                    {
+                        "for parameter, statistic, gradient": "for k, (parameter, statistic, "
+                        "gradient)",
+                        "zip(theta, g, gradients, strict=True)": "enumerate(zip(theta, list(g), "
+                        "gradients))",
+                        "statistic.mul_(decay).add_((1 - decay) * gradient**2)": "statistic = g[k] "
+                        "= decay * statistic + (1 - decay) * gradient**2",
+                    },
+                ),
             ),
             Wrong(
                 new_tensors_in_the_lists,
@@ -719,6 +734,7 @@ EXERCISES = (
                 },
                 "The gradients that you were given are squared afterwards: `square_` and `pow_` "
                 "change them. Leave what is handed over alone.",
+                also=({"gradient**2": "gradient.square_()"},),
             ),
             Wrong(
                 {
@@ -848,6 +864,15 @@ EXERCISES = (
                 {"mul_(decay)": "mul_(1 - decay)"}, "Of the old g the share 1 − α is kept. It is α."
             ),
             Wrong(
+                {"(1 - decay) * gradient**2": "((1 - decay) * gradient) ** 2"},
+                "1 − α is squared with the gradient: the bracket closes too late. Only Δθ is "
+                "squared, g ← α g + (1 − α) Δθ².",
+            ),
+            Wrong(
+                {"(1 - decay) * gradient**2": "decay * gradient**2"},
+                "The new square comes in with weight α. It is weighted with 1 − α.",
+            ),
+            Wrong(
                 {"gradient**2)": "gradient**2 + epsilon)"},
                 "ε is added into g. It belongs under the root only, when g is used.",
             ),
@@ -866,7 +891,7 @@ EXERCISES = (
                 lambda given: {"decay": 0.8 * given.decay},
             ),
             ignores(
-                "`epsilon` has no effect: it stands under the root, √(g + ε).",
+                "`epsilon` has no effect. The step is divided by √(g + ε).",
                 lambda given: {"epsilon": 3 * given.epsilon + 0.5},
             ),
             ignores(
@@ -1281,19 +1306,28 @@ EXERCISES = (
         cases=_hand_over_cases,
         wrong=(
             Wrong(
-                hand_over_with_a_bug,
+                {
+                    "gradients = torch.autograd.grad(loss, list(local))": "loss.backward()\n    "
+                    "gradients = [mine.grad for mine in local]"
+                },
                 "They still pile up: the true gradients 1, 2, 3, 4, 5 arrive as 1, 3, 6, 10, 15. "
                 "`optimizer.zero_grad()` clears the gradients of its own parameters, the shared "
                 "ones. "
                 "Who clears the local ones?",
+                also=(hand_over_with_a_bug,),
             ),
             Wrong(
-                local_cleared_in_the_place_of_shared,
+                {
+                    "theirs.grad = gradient": "theirs.grad = gradient if theirs.grad is None else "
+                    "theirs.grad",
+                    "    optimizer.zero_grad()\n": "",
+                },
                 "Now the first gradient arrives again and again: 1, 1, 1, 1, 1. The shared "
                 "parameter keeps the tensor it was given first, the `if` sees it and stops, and "
                 "the "
                 "local one has a new tensor each time. The shared side must be cleared as well, or "
                 "the `if` has to go.",
+                also=(local_cleared_in_the_place_of_shared,),
             ),
             Wrong(
                 filled_with_zeros_instead,
@@ -1304,25 +1338,33 @@ EXERCISES = (
                 "process the tensor is the first one's, and the second's gradients never arrive.",
             ),
             Wrong(
-                cleared_before_it_is_handed_over,
+                {"theirs.grad = gradient": "theirs.grad = None"},
                 "The gradient is thrown away before it is handed over: the optimizer finds none, "
                 "and "
                 "does nothing. Clear before `backward()`, or after the step.",
+                also=(cleared_before_it_is_handed_over,),
             ),
             Wrong(
-                zeroed_before_it_is_used,
+                {"theirs.grad = gradient": "theirs.grad = gradient.zero_()"},
                 "You fill the local gradient with zeros, and the shared one is the same tensor: "
                 "the "
                 "optimizer sees zeros. Clear it after the step, or hand over a copy.",
+                also=(zeroed_before_it_is_used,),
             ),
             Wrong(
-                only_the_first_is_handed_over,
+                {"theirs.grad = gradient": "theirs.grad = gradient\n        break"},
                 "Only the first parameter gets its gradient: the loop ends after it.",
+                also=(only_the_first_is_handed_over,),
             ),
             Wrong(
-                added_to_what_is_there,
+                {
+                    "theirs.grad = gradient": "theirs.grad = gradient if theirs.grad is None else "
+                    "theirs.grad + gradient",
+                    "    optimizer.zero_grad()\n": "",
+                },
                 "The gradients are fresh, and then added to what the shared parameters still hold. "
                 "Put them there, in the place of the old ones.",
+                also=(added_to_what_is_there,),
             ),
             Wrong(
                 copied_into_nothing,
@@ -1331,11 +1373,17 @@ EXERCISES = (
                 "tensor: `theirs.grad = …`.",
             ),
             Wrong(
-                parameters_handed_over_too,
+                {
+                    "    optimizer.step()\n": "    for mine, theirs in zip(local, shared):\n"
+                    "        "
+                    "theirs.data = mine.data.clone()\n    "
+                    "optimizer.step()\n"
+                },
                 "The gradient arrives, but the worker's parameters are put over the shared ones as "
                 "well: what others have changed since it copied them is gone. Hand over the "
                 "gradient "
                 "alone.",
+                also=(parameters_handed_over_too,),
             ),
             Wrong(
                 {"    optimizer.step()\n": ""},
@@ -1350,6 +1398,22 @@ EXERCISES = (
                 },
                 "A step is made for each parameter: `optimizer.step()` stands inside the loop. "
                 "Hand over all gradients first, then make one step.",
+            ),
+            Wrong(
+                {
+                    "    for theirs, gradient": "    gradients, _ = clip_gradients(gradients, "
+                    "0.5)\n    "
+                    "for theirs, gradient"
+                },
+                "The gradients are clipped to a shorter norm on the way. Hand them over as they "
+                "are.",
+                also=(
+                    {
+                        "    for theirs, gradient": "    gradients, _ = clip_gradients(gradients, "
+                        "1.0)\n    "
+                        "for theirs, gradient"
+                    },
+                ),
             ),
             Wrong(
                 {"theirs.grad = gradient": "theirs.grad = -gradient"},
@@ -1455,6 +1519,10 @@ EXERCISES = (
                         "    noted = {}": "    noted = {}\n    first = theta",
                         "noted[worker] = theta": "noted[worker] = first",
                     },
+                    {
+                        "    noted = {}": "    noted = dict.fromkeys(changes, theta)",
+                        "noted[worker] = theta": "pass",
+                    },
                 ),
             ),
             Wrong(
@@ -1472,6 +1540,14 @@ EXERCISES = (
                 },
                 "The note is changed when its worker writes. A note is made by reading alone: a "
                 "worker that writes twice puts the same note, plus its change, back twice.",
+            ),
+            Wrong(
+                {
+                    "    noted = {}": "    noted, wrote = {}, set()",
+                    "        else:": "        elif worker not in wrote:\n            "
+                    "wrote.add(worker)",
+                },
+                "A worker writes only once here, however often the schedule says that it writes.",
             ),
             Wrong(
                 {"noted[worker] + changes": "noted.pop(worker) + changes"},
@@ -1502,7 +1578,7 @@ EXERCISES = (
         ),
         properties=(
             ignores(
-                "The order of the steps has no effect. Who is overwritten depends on nothing else.",
+                "It makes no difference when a worker reads. What it notes is θ as it stands then.",
                 lambda given: {"schedule": _read_first(given.schedule)} if given.schedule else {},
             ),
             ignores(

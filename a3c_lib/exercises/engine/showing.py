@@ -12,7 +12,7 @@ MOST_NUMBERS = 48  # of a tensor that is shown whole
 WIDEST = 200  # characters of anything
 LONGEST_ERROR = 300  # characters of an error's message
 PLURALS = {"is": "are", "has": "have", "holds": "hold"}
-AFTER_THE_NOUN = "of|that|in|from|after|afterwards|about|at|if|by|as|with|for|on"
+AFTER_THE_NOUN = "of|where|that|in|from|after|afterwards|about|at|if|by|as|with|for|on"
 
 
 def shown(value: Any, digits: int = 4) -> str:
