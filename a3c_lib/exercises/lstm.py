@@ -38,6 +38,19 @@ def lstm_step(
     return o.sigmoid() * c.tanh(), c
 
 
+def lstm_step_in_steps(
+    features: Tensor, state: Memory, input_weights: Tensor, hidden_weights: Tensor, bias: Tensor
+) -> Memory:
+    h, c = state
+    gates = features @ input_weights.T + h @ hidden_weights.T + bias
+    i, f, g, o = gates.chunk(4, dim=-1)
+    i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
+    g = g.tanh()
+    new_c = f * c + i * g
+    new_h = o * new_c.tanh()
+    return new_h, new_c
+
+
 def _step_cases() -> list[Case]:
     def random(N: int, F: int, C: int) -> tuple[Tensor, Memory, Tensor, Tensor, Tensor]:
         weights = torch.randn(4 * C, F), torch.randn(4 * C, C), torch.randn(4 * C)
@@ -309,6 +322,7 @@ EXERCISES = (
         id="4.1",
         title="one step of the cell",
         reference=lstm_step,
+        form=lstm_step_in_steps,
         cases=_step_cases,
         wrong=(
             Wrong(
@@ -337,26 +351,26 @@ EXERCISES = (
                 "1: sigmoid.",
             ),
             Wrong(
-                {"o.sigmoid() * c.tanh()": "o.sigmoid() * state[1].tanh()"},
+                {"new_c.tanh()": "c.tanh()"},
                 "The output reads the cell as it was before the step. What is seen now would come "
                 "out one step late: tanh(c').",
             ),
             Wrong(
-                {"c.tanh(), c": "c, c"},
+                {"new_c.tanh()": "new_c"},
                 "The output is o times c'. It is o times tanh(c'), which lies between −1 and 1.",
             ),
             Wrong(
-                {"return o.sigmoid() * c.tanh(), c": "return c, o.sigmoid() * c.tanh()"},
+                {"return new_h, new_c": "return new_c, new_h"},
                 "The two are in the wrong order: the output h comes first, then the cell c.",
             ),
             Wrong(
-                {"f.sigmoid() * c": "(1 - f.sigmoid()) * c"},
+                {"f * c": "(1 - f) * c"},
                 "You keep 1 − f of the cell. The forget gate is named badly: f is the share that "
                 "is "
                 "*kept*.",
             ),
             Wrong(
-                {"c.tanh(), c": "c.tanh()"},
+                {"return new_h, new_c": "return new_h"},
                 "You hand back the output alone. The cell is what the next step goes on from: "
                 "return both, (h', c').",
             ),
@@ -375,7 +389,7 @@ EXERCISES = (
                 "The bias has no effect. The sums are W x + U h + b.",
             ),
             Wrong(
-                {"f.sigmoid() * c": "f.sigmoid() * c.detach()"},
+                {"f * c": "f * c.detach()"},
                 "The cell is detached. Along the cell the gradient is to survive from step to "
                 "step; where it is cut is not this function's business.",
             ),
@@ -391,29 +405,29 @@ EXERCISES = (
                 "U h.",
             ),
             Wrong(
-                {"c = f.sigmoid() * c + i.sigmoid() * g.tanh()": "c = i.sigmoid() * g.tanh()"},
+                {"f * c + ": ""},
                 "The old cell is lost: the new one keeps the share f of it, and adds i times g.",
             ),
             Wrong(
-                {"+ i.sigmoid() * g.tanh()": "+ g.tanh()"},
+                {"i * g": "g"},
                 "The input gate has no effect: of the candidate the share i is written.",
             ),
             Wrong(
-                {"o.sigmoid() * c.tanh()": "c.tanh()"},
+                {"new_h = o * ": "new_h = "},
                 "The output gate has no effect: the share o of tanh(c') comes out.",
             ),
             Wrong(
-                {"f.sigmoid() * c +": "c +"},
+                {"f * c": "c"},
                 "The forget gate has no effect: the share f of the old cell is kept, not all of "
                 "it.",
             ),
             Wrong(
-                {"+ i.sigmoid() * g.tanh()": "+ (1 - f.sigmoid()) * g.tanh()"},
+                {"i * g": "(1 - f) * g"},
                 "What is written has the factor 1 − f. That is another kind of unit (a GRU "
                 "couples them so); here the input gate i is a gate of its own.",
             ),
             Wrong(
-                {"c.tanh(), c": "c.sigmoid(), c"},
+                {"new_c.tanh()": "new_c.sigmoid()"},
                 "The cell goes through a sigmoid on its way out. It is tanh: an output may be "
                 "negative.",
             ),
@@ -422,19 +436,31 @@ EXERCISES = (
                 "The gates went through tanh. A gate is a share from 0 to 1: sigmoid.",
             ),
             Wrong(
-                {
-                    "return o.sigmoid() * c.tanh(), c": "return o.sigmoid() * c.tanh(), "
-                    "o.sigmoid() * c.tanh()"
-                },
+                {"return new_h, new_c": "return new_h, new_h"},
                 "The output is handed back twice, and the cell is lost. Return (h', c').",
             ),
             Wrong(
-                {"return o.sigmoid() * c.tanh(), c": "return o.sigmoid() * c.tanh(), c.tanh()"},
+                {"return new_h, new_c": "return new_h, new_c.tanh()"},
                 "The cell that is handed back went through tanh. Only the output reads it so: the "
                 "cell itself is carried on as it is.",
             ),
             Wrong(
-                {"+ i.sigmoid() * g.tanh()": "- i.sigmoid() * g.tanh()"},
+                {".chunk(4, dim=-1)": ".unflatten(-1, (-1, 4)).unbind(dim=-1)"},
+                "The rows are read as if i, f, g, o of each cell stood side by side. They stand in "
+                "blocks: C rows of i, then C of f, of g and of o.",
+            ),
+            Wrong(
+                {"hidden_weights.T + bias": "hidden_weights.T + 2 * bias"},
+                "The bias is added twice, once with W x and once with U h. torch's cell has a bias "
+                "for each of the two; here there is one.",
+            ),
+            Wrong(
+                {"f.sigmoid()": "(f + 1).sigmoid()"},
+                "1 is added to the sum of the forget gate. Some libraries do that so that a cell "
+                "remembers at first; here it would stand in `bias`.",
+            ),
+            Wrong(
+                {"+ i * g": "- i * g"},
                 "What is written is subtracted from the cell. It is added.",
             ),
             Wrong(
@@ -463,7 +489,7 @@ EXERCISES = (
                 lambda given: {"bias": _bumped(given.bias)},
             ),
             ignores(
-                "`features` has no effect: the sums are W x + U h + b.",
+                "`features` has no effect. The sums are W x + U h + b.",
                 lambda given: {"features": _bumped(given.features)},
             ),
             heeds(
@@ -606,7 +632,7 @@ EXERCISES = (
         cases=_time_cases,
         wrong=(
             Wrong(
-                {"begin_anew(state, anew)": "_constant(begin_anew(state, anew))"},
+                {"step(x, before)": "step(x, _constant(before))"},
                 "The gradient is cut between all steps: the detach is inside the loop. What is "
                 "seen at step 0 then hears nothing of what it was good for at step 5. Cut once, "
                 "before the loop.",
@@ -903,6 +929,27 @@ EXERCISES = (
             Wrong(
                 {"*ends, gamma": "*ends, 1.0"},
                 "Nothing is discounted now. `gamma` was right as it was given.",
+            ),
+            Wrong(
+                {"*ends, gamma": "*ends, 0.99"},
+                "The returns are discounted with 0.99, whatever `gamma` is. It was right as it was "
+                "given.",
+            ),
+            Wrong(
+                {
+                    "model.unroll(rollout, state)": "model.unroll(rollout, "
+                    "begin_anew(position.policy_state, rollout.ended.any(dim=0)))"
+                },
+                "The memory from which you unroll is zeros for whoever ended in the rollout, and "
+                "the one *after* the rollout for the others. It is the one that the rollout began "
+                "with, for all of them.",
+            ),
+            Wrong(
+                {
+                    "model.unroll(rollout, state)": "model.unroll(rollout, "
+                    "tuple(part.roll(1, 0) for part in state))"
+                },
+                "The environments' memories are exchanged. Row n belongs to environment n.",
             ),
             Wrong(
                 {"model.unroll(rollout, state)": "model.unroll(rollout, (state[1], state[0]))"},
