@@ -60,9 +60,9 @@ SURVIVORS = {
         "added = sum((m * part for m, part in zip(steps, parts, strict=True))) → added = sum((m * part for m, part in zip(steps, parts, strict=False)))": STRICT,
     },
     "6.4": {
-        "taken = log_pi.gather(-1, rollout.actions[real][:, None]).squeeze(-1) → taken = log_pi.gather(-1, rollout.actions[real][:, None]).squeeze(1)": LAST_AXIS,
-        "log_pi = logits[real].log_softmax(dim=-1) → log_pi = logits[real].log_softmax(dim=1)": LAST_AXIS,
-        "taken = log_pi.gather(-1, rollout.actions[real][:, None]).squeeze(-1) → taken = log_pi.gather(1, rollout.actions[real][:, None]).squeeze(-1)": LAST_AXIS,
+        "taken = log_pi.gather(-1, rollout.actions[acting][:, None]).squeeze(-1) → taken = log_pi.gather(-1, rollout.actions[acting][:, None]).squeeze(1)": LAST_AXIS,
+        "log_pi = logits[acting].log_softmax(dim=-1) → log_pi = logits[acting].log_softmax(dim=1)": LAST_AXIS,
+        "taken = log_pi.gather(-1, rollout.actions[acting][:, None]).squeeze(-1) → taken = log_pi.gather(1, rollout.actions[acting][:, None]).squeeze(-1)": LAST_AXIS,
     },
     "7.3": {
         "brighter: Bytes = np.maximum(one, other) → brighter: Bytes = np.maximum(other, one)": SYMMETRIC,

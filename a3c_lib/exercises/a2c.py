@@ -29,7 +29,8 @@ def one_batch_in_steps(observations: Tensor, actions: Tensor, returns: Tensor) -
     seen = observations.flatten(0, 1)
     done = actions.flatten()
     worth = returns.flatten()
-    return seen, done, worth
+    batch = seen, done, worth
+    return batch
 
 
 def _batch_cases() -> list[Case]:
@@ -199,6 +200,33 @@ def batch_loss_with_a_bug(
     return Loss(policy + value_weight * value - entropy_weight * bonus, policy, value, bonus)
 
 
+def batch_loss_in_steps(
+    model: ActorCritic,
+    rollout: Rollout,
+    dummies: Tensor,
+    gamma: float,
+    value_weight: float,
+    entropy_weight: float,
+) -> Loss:
+    logits, values = model(rollout.observations)
+    next_values = values_after(model, rollout, values)
+    ends = rollout.terminated, rollout.truncated
+    returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
+    acting = criticising = exploring = ~dummies
+    log_pi = logits[acting].log_softmax(dim=-1)
+    taken = log_pi.gather(-1, rollout.actions[acting][:, None]).squeeze(-1)
+    advantages = (returns - values).detach()[acting]
+    weighed = taken * advantages
+    errors = returns[criticising] - values[criticising]
+    squares = errors.square()
+    entropies = entropy(logits[exploring])
+    policy = -weighed.mean()
+    value = squares.mean()
+    bonus = entropies.mean()
+    total = policy + value_weight * value - entropy_weight * bonus
+    return Loss(total, policy, value, bonus)
+
+
 def _hunt_case(label: str, T: int, N: int, ends: Sequence[tuple[int, int]] = ()) -> Case:
     model = ActorCritic(spaces.Box(-1, 1, (3,)), spaces.Discrete(2), hidden=(4,), seed=1)
     with torch.no_grad():
@@ -314,17 +342,23 @@ EXERCISES = (
                 "Only environment 0 is in the batch. All N of them were played, and all teach.",
             ),
             Wrong(
-                {
-                    "actions.flatten()": "actions.reshape(-1, 1)",
-                    "returns.flatten()": "returns.reshape(-1, 1)",
-                },
+                {"batch = seen, done, worth": "batch = seen, done[:, None], worth[:, None]"},
                 "Actions and returns have one axis too many, (T·N, 1). The difference of (M, 1) "
-                "and "
-                "(M,) would silently broadcast to (M, M).",
-                also=(
-                    {"actions.flatten()": "actions.reshape(-1, 1)"},
-                    {"returns.flatten()": "returns.reshape(-1, 1)"},
-                ),
+                "and (M,) would silently broadcast to (M, M).",
+            ),
+            Wrong(
+                {"batch = seen, done, worth": "batch = seen, done[:, None], worth"},
+                "The actions have one axis too many, (T·N, 1). Asked for is (T·N,).",
+            ),
+            Wrong(
+                {"batch = seen, done, worth": "batch = seen, done, worth[:, None]"},
+                "The returns have one axis too many, (T·N, 1). The difference of (M, 1) and (M,) "
+                "would silently broadcast to (M, M).",
+            ),
+            Wrong(
+                {"return batch": "return list(map(torch.Tensor.float, batch))"},
+                "All three are floats here. Actions, and observations that are whole numbers, stay "
+                "integers: they are looked up with.",
             ),
             Wrong(
                 {"observations.flatten(0, 1)": "observations.reshape(-1, *observations.shape[3:])"},
@@ -347,7 +381,7 @@ EXERCISES = (
                 "Only step 0 is in the batch. All T steps teach.",
             ),
             Wrong(
-                {"return seen, done, worth": "return seen, worth, done"},
+                {"batch = seen, done, worth": "batch = seen, worth, done"},
                 "Actions and returns are exchanged: observations, actions, returns.",
             ),
             Wrong(
@@ -385,8 +419,9 @@ EXERCISES = (
         wrong=(
             Wrong(
                 {"m * part": "part", "added / total": "added"},
-                "This adds the gradients up. Each is that of a mean, and so is the batch's: with N "
-                "environments this step is N times as long.",
+                "This adds the gradients up, each with the same weight. Each is that of a mean, and "
+                "so is the batch's: with N environments this step is N times as long. And whoever "
+                "played fewer steps counts less.",
             ),
             Wrong(
                 {"m * part": "part", "added / total": "added / len(steps)"},
@@ -446,6 +481,23 @@ EXERCISES = (
                 "that of a mean.",
             ),
             Wrong(
+                {
+                    "total = sum(steps)": "total = 1",
+                    "added = sum(m * part for m, part in zip(steps, parts, strict=True))": "added "
+                    "= 0\n        "
+                    "for m, part in zip(steps, parts, strict=True):\n            "
+                    "added = added + (part - added) * m / sum(steps)",
+                },
+                "This is a running mean with the wrong weights: each environment counts with its "
+                "share of *all* steps where its share of the steps so far belongs, so that the "
+                "earlier ones lose weight. Add up m · gradient, and divide at the end.",
+            ),
+            Wrong(
+                {"zip(steps, parts, strict=True)": "zip([1, *steps[1:]], parts, strict=True)"},
+                "The first environment enters without its weight. Every one of them is weighed "
+                "with its number of steps.",
+            ),
+            Wrong(
                 {"m * part": "m**2 * part"},
                 "The weights are squared. The mean over all steps weighs each environment with "
                 "its number of steps.",
@@ -476,7 +528,8 @@ EXERCISES = (
                 lambda given: {"steps": [2 * m for m in given.steps]},
             ),
             heeds(
-                "The order of the environments matters. To a mean it does not.",
+                "The order of the environments matters. In a mean each has its own weight, "
+                "wherever it stands.",
                 lambda given: {
                     "gradients": list(given.gradients)[::-1],
                     "steps": list(given.steps)[::-1],
@@ -719,6 +772,7 @@ EXERCISES = (
         id="6.4",
         title="bug hunt: a poor actor",
         reference=batch_loss,
+        form=batch_loss_in_steps,
         cases=_hunt_cases,
         start=batch_loss_with_a_bug,
         wrong=(
@@ -729,14 +783,14 @@ EXERCISES = (
             ),
             Wrong(
                 {
-                    "policy = -(taken * advantages).mean()": "policy = -(taken[:, None] * "
-                    "advantages).sum(dim=1).mean()"
+                    "weighed = taken * advantages": "weighed = (taken[:, None] * "
+                    "advantages).sum(dim=1)"
                 },
                 "The product still has a row and a column for each step. Adding up one of its axes "
                 "does not take the wrong pairs out of it; the factors need the same shape.",
             ),
             Wrong(
-                {"policy = -(taken * advantages).mean()": "policy = -(taken * advantages).sum()"},
+                {"-weighed.mean()": "-weighed.sum()"},
                 "The actor's part is added up. All three parts are means over the steps.",
             ),
             Wrong(
@@ -747,51 +801,45 @@ EXERCISES = (
                 "`gather` returns.",
             ),
             Wrong(
-                {"(returns - values).detach()[real]": "(returns - values)[real]"},
+                {"(returns - values).detach()": "(returns - values)"},
                 "The advantages have lost their `detach()`: the actor's loss moves the critic.",
             ),
             Wrong(
-                {"policy = -(taken * advantages).mean()": "policy = (taken * advantages).mean()"},
+                {"policy = -weighed": "policy = weighed"},
                 "The sign of the policy's part is gone: this makes good actions rarer.",
             ),
             Wrong(
-                {"returns[real] - values[real]": "returns[real] - values[real].detach()"},
+                {
+                    "errors = returns[criticising] - values[criticising]": "errors = (returns - "
+                    "values.detach())[criticising]"
+                },
                 "The critic no longer gets a gradient. Its values have to be those that the model "
                 "computed here, without `detach()`.",
             ),
             Wrong(
-                {"real = ~dummies": "real = torch.ones_like(dummies)"},
+                {"exploring = ~dummies": "exploring = torch.ones_like(dummies)"},
                 "The dummies are learned from now. Only real steps count.",
             ),
             Wrong(
                 {
-                    "    return Loss(": "    share = real.float().mean()\n    "
-                    "policy, value, bonus = share * policy, share * value, "
-                    "share * bonus\n    "
-                    "return Loss("
+                    "    total = policy": "    share = (~dummies).float().mean()\n    "
+                    "policy, value, bonus = share * policy, share * value, share * bonus\n    "
+                    "total = policy"
                 },
                 "The dummies count as zeros in the means. Divide by the number of real steps.",
             ),
             Wrong(
-                {"(returns - values).detach()[real]": "returns.detach()[real]"},
+                {"(returns - values).detach()": "returns.detach()"},
                 "log π is weighed by the returns now. The advantages, returns − values, were "
                 "right as they were given.",
             ),
             Wrong(
-                {
-                    "value = (returns[real] - "
-                    "values[real]).square().mean()": "value = (returns[real] - "
-                    "values[real]).square().sum()"
-                },
+                {"squares.mean()": "squares.sum()"},
                 "The critic's part is a sum now. It was right as it was given: all three parts "
                 "are means over the steps.",
             ),
             Wrong(
-                {
-                    "value = (returns[real] - "
-                    "values[real]).square().mean()": "value = (returns[real] - "
-                    "values[real]).abs().mean()"
-                },
+                {"errors.square()": "errors.abs()"},
                 "The critic's errors are no longer squared. They were right as they were given.",
             ),
             Wrong(
@@ -799,26 +847,32 @@ EXERCISES = (
                 "The entropy is added now. It was right as it was given: a loss is made small.",
             ),
             Wrong(
-                {
-                    "bonus = entropy(logits[real]).mean()": "bonus = "
-                    "entropy(logits[real]).mean().detach()"
-                },
+                {"entropies.mean()": "entropies.mean().detach()"},
                 "The entropy is cut from the graph now, and pushes nothing. It was right as it "
                 "was given.",
             ),
             Wrong(
-                {"bonus = entropy(logits[real]).mean()": "bonus = entropy(logits).mean()"},
+                {"entropy(logits[exploring])": "entropy(logits)"},
                 "The entropy is that of all steps now, dummies included. It was right as it was "
                 "given.",
             ),
             Wrong(
                 {
-                    "(returns - values).detach()[real]": "(returns - values).detach()[real]\n    "
-                    "advantages = (advantages - "
-                    "advantages.mean()) / (advantages.std() "
-                    "+ 1e-8)"
+                    "weighed = taken * advantages": "centred = advantages - advantages.mean()\n    "
+                    "weighed = taken * centred / (advantages.std(correction=0) + 1e-8)"
                 },
                 "The advantages are normalised now. They were right as they were given.",
+                also=(
+                    {
+                        "weighed = taken * advantages": "centred = advantages - "
+                        "advantages.mean()\n    "
+                        "weighed = taken * centred / (advantages.std() + 1e-8)"
+                    },
+                    {
+                        "weighed = taken * advantages": "weighed = taken * (advantages - "
+                        "advantages.mean())"
+                    },
+                ),
             ),
             Wrong(
                 {"value_weight * value": "value"},
@@ -829,19 +883,43 @@ EXERCISES = (
                 "The returns bootstrap from V(o_t) now. values_after was right as it was given.",
             ),
             Wrong(
-                {"[real].log_softmax(dim=-1)": "[real].log_softmax(dim=0)"},
+                {".log_softmax(dim=-1)": ".log_softmax(dim=0)"},
                 "The softmax runs over the steps now. The actions are the last axis: dim=-1.",
             ),
             Wrong(
                 {
-                    "taken = log_pi.gather(-1, "
-                    "rollout.actions[real][:, None]).squeeze(-1)": "taken = log_pi.mean(dim=-1)"
+                    "log_pi.gather(-1, rollout.actions[acting][:, None]).squeeze(-1)": "log_pi"
+                    ".mean(dim=-1)"
                 },
                 "Now the advantage weighs log π of all actions. Only "
                 "the one that was taken counts: gather was right.",
             ),
             Wrong(
-                {"policy = -(taken": "policy = -(taken.exp()"},
+                {
+                    "criticising = exploring = ~dummies": "criticising = exploring = ~dummies\n    "
+                    "acting = torch.ones_like(dummies)"
+                },
+                "The actor learns from dummies now. Only real steps count.",
+            ),
+            Wrong(
+                {
+                    "errors = returns[criticising] - values[criticising]": "errors = (returns - "
+                    "values).flatten()"
+                },
+                "The critic learns from dummies now. It was right as it was given: real steps "
+                "alone.",
+            ),
+            Wrong(
+                {"    policy = -weighed": "    weighed = weighed.detach()\n    policy = -weighed"},
+                "The actor's part is cut from the graph now, and teaches nothing.",
+            ),
+            Wrong(
+                {"*ends, gamma": "*ends, 0.99"},
+                "The returns are discounted with 0.99, whatever `gamma` is. It was right as it was "
+                "given.",
+            ),
+            Wrong(
+                {"weighed = taken": "weighed = taken.exp()"},
                 "Now π stands in the place of log π. It was right as it was given.",
             ),
         ),
