@@ -78,9 +78,6 @@ SURVIVORS = {
         "for mine, theirs in zip(target, theta, strict=True): → for mine, theirs in zip(target, theta):": STRICT,
         "for mine, theirs in zip(target, theta, strict=True): → for mine, theirs in zip(target, theta, strict=False):": STRICT,
     },
-    "8.6": {
-        "return self._gradients(self._returns(self.target, rollout), values, model) → return self._gradients(values, self._returns(self.target, rollout), model)": SYMMETRIC,
-    },
 }
 
 

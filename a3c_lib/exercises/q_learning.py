@@ -31,56 +31,15 @@ def epsilon_greedy(q: Tensor, epsilon: float, generator: torch.Generator) -> Ten
     return torch.where(explores, any_one, best)
 
 
-def explores_when_it_should_not(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
-    return epsilon_greedy(q, 1 - epsilon, generator)
-
-
-def never_explores(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
-    return epsilon_greedy(q, 0.0, generator)
-
-
-def explores_with_the_other_actions_only(
-    q: Tensor, epsilon: float, generator: torch.Generator
-) -> Tensor:
-    best, A = q.argmax(dim=-1), q.shape[-1]
-    other = (best + 1 + torch.randint(A - 1, best.shape, generator=generator)) % A
-    return torch.where(torch.rand(best.shape, generator=generator) < epsilon, other, best)
-
-
-def one_decision_for_all_environments(
-    q: Tensor, epsilon: float, generator: torch.Generator
-) -> Tensor:
-    explores = torch.rand((), generator=generator) < epsilon
-    return epsilon_greedy(q, float(explores), generator)
-
-
-def one_random_action_for_all_environments(
-    q: Tensor, epsilon: float, generator: torch.Generator
-) -> Tensor:
-    best = q.argmax(dim=-1)
-    any_one = torch.randint(q.shape[-1], (), generator=generator)
-    return torch.where(torch.rand(best.shape, generator=generator) < epsilon, any_one, best)
-
 
 def drawn_by_a_softmax(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
     return torch.multinomial(q.softmax(dim=-1), 1, generator=generator).squeeze(-1)
 
 
-def explores_by_a_softmax(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
-    best, drawn = q.argmax(dim=-1), drawn_by_a_softmax(q, epsilon, generator)
-    return torch.where(torch.rand(best.shape, generator=generator) < epsilon, drawn, best)
-
-
-def worst_action(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
-    return epsilon_greedy(-q, epsilon, generator)
-
 
 def other_dice(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
     return epsilon_greedy(q, epsilon, torch.default_generator)
 
-
-def best_environment(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
-    return epsilon_greedy(q.mean(dim=0).expand_as(q), epsilon, generator)
 
 
 def _shares(
@@ -122,78 +81,14 @@ def q_targets(rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float)
     return rewards + gamma * next_q.amax(dim=-1) * ~terminated
 
 
-def _of_next(after: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
-    """A target with `after(next_q)` in the place of the maximum."""
-
-    def targets(rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float) -> Tensor:
-        return rewards + gamma * after(next_q) * ~terminated
-
-    targets.__name__ = after.__name__
-    return targets
-
-
-@_of_next
-def mean_over_the_actions(next_q: Tensor) -> Tensor:
-    return next_q.mean(dim=-1)
-
-
-@_of_next
-def sum_over_the_actions(next_q: Tensor) -> Tensor:
-    return next_q.sum(dim=-1)
-
-
-@_of_next
-def number_of_the_best_action(next_q: Tensor) -> Tensor:
-    return next_q.argmax(dim=-1)
-
-
-@_of_next
-def always_the_first_action(next_q: Tensor) -> Tensor:
-    return next_q[..., 0]
-
-
-@_of_next
-def smallest_value(next_q: Tensor) -> Tensor:
-    return next_q.amin(dim=-1)
-
-
-@_of_next
-def largest_of_the_whole_rollout(next_q: Tensor) -> Tensor:
-    return next_q.max().expand(next_q.shape[:-1])
-
-
-def q_through_a_terminal_state(
+def q_targets_in_steps(
     rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
 ) -> Tensor:
-    return q_targets(rewards, next_q, torch.zeros_like(terminated), gamma)
+    best = next_q.amax(dim=-1)
+    goes_on = ~terminated
+    after = gamma * best * goes_on
+    return rewards + after
 
-
-def q_mask_the_wrong_way_round(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
-) -> Tensor:
-    return q_targets(rewards, next_q, ~terminated, gamma)
-
-
-def q_reward_of_the_last_step_lost(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
-) -> Tensor:
-    return q_targets(rewards, next_q, terminated, gamma) * ~terminated
-
-
-def q_undiscounted(rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float) -> Tensor:
-    return q_targets(rewards, next_q, terminated, 1.0)
-
-
-def q_reward_discounted_too(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
-) -> Tensor:
-    return q_targets(gamma * rewards, next_q, terminated, gamma)
-
-
-def q_minus_what_comes_next(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
-) -> Tensor:
-    return q_targets(rewards, next_q, terminated, -gamma)
 
 
 def _q_arguments(T: int, N: int, A: int, share: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -212,6 +107,7 @@ def _q_cases() -> list[Case]:
         Case("no end, values below zero", torch.zeros(1, 1), -torch.ones(1, 1, 3), _no(1, 1), 0.5),
         Case("5 steps of 3 environments", *_q_arguments(5, 3, 4, 0.0), 0.9),
         Case("6 steps of 2 environments with ends", *_q_arguments(6, 2, 3, 0.4), 0.99),
+        Case("nothing but the reward: γ = 0", *_q_arguments(3, 2, 3, 0.4), 0.0),
     ]
 
 
@@ -239,68 +135,7 @@ def sarsa_targets(
     return rewards + gamma * executed * ~terminated
 
 
-def _of_actions(next_q: Tensor, next_actions: Tensor) -> Tensor:
-    return next_q.gather(-1, next_actions[..., None]).squeeze(-1)
-
-
-def _sarsa_of(after: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
-    """A target with `after(next_q, actions, following)` in the place of the executed action's."""
-
-    def targets(
-        rewards: Tensor,
-        next_q: Tensor,
-        actions: Tensor,
-        following: Tensor,
-        terminated: Tensor,
-        gamma: float,
-    ) -> Tensor:
-        return rewards + gamma * after(next_q, actions, following) * ~terminated
-
-    targets.__name__ = after.__name__
-    return targets
-
-
-@_sarsa_of
-def maximum_left_in(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-    return next_q.amax(dim=-1)
-
-
-@_sarsa_of
-def action_of_the_same_step(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-    return _of_actions(next_q, actions)
-
-
-@_sarsa_of
-def action_of_the_step_before(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-    return _of_actions(next_q, torch.cat([following[None], actions[:-1]]))
-
-
-@_sarsa_of
-def first_action_after_the_last(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-    return _of_actions(next_q, actions.roll(-1, dims=0))
-
-
-@_sarsa_of
-def last_action_twice(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-    return _of_actions(next_q, torch.cat([actions[1:], actions[-1:]]))
-
-
-@_sarsa_of
-def greedy_after_the_last(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-    return _of_actions(next_q, torch.cat([actions[1:], next_q[-1:].argmax(dim=-1)]))
-
-
-@_sarsa_of
-def what_follows_at_every_step(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-    return _of_actions(next_q, following.expand_as(actions))
-
-
-@_sarsa_of
-def mean_of_all_actions(next_q: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-    return next_q.mean(dim=-1)
-
-
-def sarsa_through_a_terminal_state(
+def sarsa_targets_in_steps(
     rewards: Tensor,
     next_q: Tensor,
     actions: Tensor,
@@ -308,30 +143,12 @@ def sarsa_through_a_terminal_state(
     terminated: Tensor,
     gamma: float,
 ) -> Tensor:
-    no = torch.zeros_like(terminated)
-    return sarsa_targets(rewards, next_q, actions, following, no, gamma)
+    next_actions = torch.cat([actions[1:], following[None]])
+    executed = next_q.gather(-1, next_actions[..., None]).squeeze(-1)
+    goes_on = ~terminated
+    after = gamma * executed * goes_on
+    return rewards + after
 
-
-def sarsa_undiscounted(
-    rewards: Tensor,
-    next_q: Tensor,
-    actions: Tensor,
-    following: Tensor,
-    terminated: Tensor,
-    gamma: float,
-) -> Tensor:
-    return sarsa_targets(rewards, next_q, actions, following, terminated, 1.0)
-
-
-def sarsa_minus_what_comes_next(
-    rewards: Tensor,
-    next_q: Tensor,
-    actions: Tensor,
-    following: Tensor,
-    terminated: Tensor,
-    gamma: float,
-) -> Tensor:
-    return sarsa_targets(rewards, next_q, actions, following, terminated, -gamma)
 
 
 def _sarsa_cases() -> list[Case]:
@@ -365,10 +182,12 @@ def n_step_q_returns(
     return n_step_returns(rewards, next_q.amax(dim=-1), terminated, truncated, gamma)
 
 
-def looks_one_step_ahead(
+def n_step_q_returns_in_steps(
     rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
 ) -> Tensor:
-    return q_targets(rewards, next_q, terminated, gamma)
+    values = next_q.amax(dim=-1)
+    return n_step_returns(rewards, values, terminated, truncated, gamma)
+
 
 
 def larger_of_return_and_value(
@@ -383,41 +202,6 @@ def larger_of_return_and_value(
     return torch.stack(returns[::-1])
 
 
-def returns_of_the_mean_action(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_returns(rewards, next_q.mean(dim=-1), terminated, truncated, gamma)
-
-
-def nothing_after_the_rollout(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_returns(rewards, 0 * next_q[..., 0], terminated, truncated, gamma)
-
-
-def returns_through_a_terminal_state(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_q_returns(rewards, next_q, _no(*terminated.shape), truncated, gamma)
-
-
-def returns_through_a_time_limit(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_q_returns(rewards, next_q, terminated, _no(*terminated.shape), gamma)
-
-
-def a_time_limit_ends_everything(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_q_returns(rewards, next_q, terminated | truncated, truncated, gamma)
-
-
-def returns_undiscounted(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
-) -> Tensor:
-    return n_step_q_returns(rewards, next_q, terminated, truncated, 1.0)
-
 
 def _n_step_cases() -> list[Case]:
     def random(T: int, N: int, share: float) -> tuple[Tensor, ...]:
@@ -426,6 +210,8 @@ def _n_step_cases() -> list[Case]:
 
     rewards, next_q, terminated = _on_paper()
     earlier = torch.tensor([[True], [False]])
+    two, ends = random(4, 2, 0.0), _no(4, 2)
+    ends[2, 0] = ends[0, 1] = True
     return [
         Case("on paper", rewards, next_q, terminated, _no(2, 1), 0.5),
         Case("on paper, no end", rewards, next_q, _no(2, 1), _no(2, 1), 0.5),
@@ -433,6 +219,9 @@ def _n_step_cases() -> list[Case]:
         Case("one step", rewards[:1], next_q[:1], _no(1, 1), _no(1, 1), 0.5),
         Case("5 steps of 3 environments", *random(5, 3, 0.0), 0.9),
         Case("8 steps of 3 environments with ends", *random(8, 3, 0.3), 0.99),
+        Case("a cut and later an end, an end and later a cut", *two[:2], ends, ends.flip(1), 0.5),
+        Case("nothing but the reward: γ = 0", *random(3, 2, 0.3), 0.0),
+        Case("160 steps, γ = 0.5", *random(160, 1, 0.02), 0.5),
     ]
 
 
@@ -447,81 +236,6 @@ def refresh_target(
         for mine, theirs in zip(target, theta, strict=True):
             mine.copy_(theirs)
 
-
-def only_exactly_at_a_multiple(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    if after % period == 0:
-        refresh_target(theta, target, 0, period, period)
-
-
-def where_the_count_was_at_a_multiple(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    if before % period == 0:
-        refresh_target(theta, target, 0, period, period)
-
-
-def at_every_update(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    refresh_target(theta, target, 0, period, period)
-
-
-def only_the_first_time(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    if before < period <= after:
-        refresh_target(theta, target, 0, period, period)
-
-
-def always_once_it_was_due(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    if after >= period:
-        refresh_target(theta, target, 0, period, period)
-
-
-def by_the_steps_of_one_worker(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    if after - before >= period:
-        refresh_target(theta, target, 0, period, period)
-
-
-def one_multiple_too_late(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    if (after - 1) // period > (before - 1) // period:
-        refresh_target(theta, target, 0, period, period)
-
-
-def another_name_for_the_same(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    if after // period > before // period:
-        for mine, theirs in zip(target, theta, strict=True):
-            mine.data = theirs.data
-
-
-def other_tensors_in_the_list(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    if after // period > before // period:
-        for k, theirs in enumerate(theta):
-            target[k] = theirs.clone()
-
-
-def the_wrong_way(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    refresh_target(target, theta, before, after, period)
-
-
-def only_the_first_tensor_copied(
-    theta: list[Tensor], target: list[Tensor], before: int, after: int, period: int
-) -> None:
-    refresh_target(theta[:1], target[:1], before, after, period)
 
 
 def _over_time(
@@ -588,88 +302,35 @@ class QPlayer:
 
     def gradients(self, model: nn.Module, rollout: Any) -> Sequence[Tensor]:
         """Of mean (R − Q(o_t, a_t))², where R are the n-step returns by θ⁻."""
-        values = self._values(model(rollout.observations), rollout)
-        return self._gradients(self._returns(self.target, rollout), values, model)
-
-    # For the wrong players below.
-
-    def _values(self, q: Tensor, rollout: Any) -> Tensor:
-        return _of_actions(q, rollout.actions)
-
-    def _returns(self, model: nn.Module, rollout: Any) -> Tensor:
+        q = model(rollout.observations)
+        values = q.gather(-1, rollout.actions[..., None]).squeeze(-1)
         with torch.no_grad():
-            next_q = model(rollout.next_observations)
-        return n_step_q_returns(
-            rollout.rewards, next_q, rollout.terminated, rollout.truncated, self.gamma
-        )
-
-    def _gradients(self, R: Tensor, values: Tensor, model: nn.Module) -> Sequence[Tensor]:
-        return torch.autograd.grad((R - values).square().mean(), list(model.parameters()))
-
-
-class BootstrapsFromWhatLearns(QPlayer):
-    def gradients(self, model: nn.Module, rollout: Any) -> Sequence[Tensor]:
-        values = self._values(model(rollout.observations), rollout)
-        return self._gradients(self._returns(model, rollout), values, model)
-
-
-class LetsTheTargetLearn(QPlayer):
-    def gradients(self, model: nn.Module, rollout: Any) -> Sequence[Tensor]:
-        values = self._values(model(rollout.observations), rollout)
-        next_q = model(rollout.next_observations)
+            next_q = self.target(rollout.next_observations)
         R = n_step_q_returns(
             rollout.rewards, next_q, rollout.terminated, rollout.truncated, self.gamma
         )
-        return self._gradients(R, values, model)
+        return torch.autograd.grad((R - values).square().mean(), list(model.parameters()))
 
 
-class ActsWithTheTarget(QPlayer):
+class QPlayerInSteps(QPlayer):
     def act(self, model: nn.Module) -> Any:
-        return super().act(self.target)
+        def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+            with torch.no_grad():
+                q = model(observation)
+            return epsilon_greedy(q, self.epsilon, self.player.generator), state
 
+        return self.player.play(policy, self.t_max).rollout
 
-class ActsGreedily(QPlayer):
-    def act(self, model: nn.Module) -> Any:
-        epsilon, self.epsilon = self.epsilon, 0.0
-        rollout = super().act(model)
-        self.epsilon = epsilon
-        return rollout
-
-
-class LearnsOfTheBestAction(QPlayer):
-    def _values(self, q: Tensor, rollout: Any) -> Tensor:
-        return q.amax(dim=-1)
-
-
-class LooksOneStepAhead(QPlayer):
-    def _returns(self, model: nn.Module, rollout: Any) -> Tensor:
+    def gradients(self, model: nn.Module, rollout: Any) -> Sequence[Tensor]:
+        q = model(rollout.observations)
+        values = q.gather(-1, rollout.actions[..., None]).squeeze(-1)
         with torch.no_grad():
-            next_q = model(rollout.next_observations)
-        return q_targets(rollout.rewards, next_q, rollout.terminated, self.gamma)
+            next_q = self.target(rollout.next_observations)
+        ends = rollout.terminated, rollout.truncated
+        R = n_step_q_returns(rollout.rewards, next_q, *ends, self.gamma)
+        loss = (R - values).square().mean()
+        return torch.autograd.grad(loss, list(model.parameters()))
 
-
-class LooksAtTheObservationsBefore(QPlayer):
-    def _returns(self, model: nn.Module, rollout: Any) -> Tensor:
-        with torch.no_grad():
-            next_q = model(rollout.observations)
-        return n_step_q_returns(
-            rollout.rewards, next_q, rollout.terminated, rollout.truncated, self.gamma
-        )
-
-
-class AddsUp(QPlayer):
-    def _gradients(self, R: Tensor, values: Tensor, model: nn.Module) -> Sequence[Tensor]:
-        return torch.autograd.grad((R - values).square().sum(), list(model.parameters()))
-
-
-class HalvesTheSquare(QPlayer):
-    def _gradients(self, R: Tensor, values: Tensor, model: nn.Module) -> Sequence[Tensor]:
-        return torch.autograd.grad((R - values).square().mean() / 2, list(model.parameters()))
-
-
-class ClimbsTheLoss(QPlayer):
-    def _gradients(self, R: Tensor, values: Tensor, model: nn.Module) -> Sequence[Tensor]:
-        return torch.autograd.grad(-(R - values).square().mean(), list(model.parameters()))
 
 
 class _Steps(NamedTuple):
@@ -917,28 +578,35 @@ EXERCISES = (
         atol=0.02,
         wrong=(
             Wrong(
-                explores_when_it_should_not,
+                {"< epsilon": ">= epsilon"},
                 "It explores with probability 1 − ε: the comparison is the wrong way round. With "
                 "ε = 0 every action is the best one.",
             ),
             Wrong(
-                never_explores,
+                {"< epsilon": "< 0"},
                 "It always takes the best action, whatever ε is. A random number below ε says "
                 "that an environment explores.",
             ),
             Wrong(
-                explores_with_the_other_actions_only,
+                {
+                    "any_one = torch.randint(q.shape[-1], best.shape, generator=generator)": "other"
+                    " = torch.randint(q.shape[-1] - 1, best.shape, generator=generator)\n    "
+                    "any_one = (best + 1 + other) % q.shape[-1]"
+                },
                 "When it explores, it never takes the best action. Any action is meant, the best "
                 "among them, so that its probability is 1 − ε + ε/A. With ε = 1 every action is as "
                 "likely as every other.",
             ),
             Wrong(
-                one_decision_for_all_environments,
+                {
+                    "torch.rand(best.shape, generator=generator)": "torch.rand((), "
+                    "generator=generator)"
+                },
                 "One random number decides for all environments: all of them explore, or none. "
                 "Draw a number for each, of shape (N,).",
             ),
             Wrong(
-                one_random_action_for_all_environments,
+                {"torch.randint(q.shape[-1], best.shape,": "torch.randint(q.shape[-1], (),"},
                 "All environments that explore take the same action. Draw an action for each, of "
                 "shape (N,).",
             ),
@@ -949,12 +617,15 @@ EXERCISES = (
                 "one.",
             ),
             Wrong(
-                explores_by_a_softmax,
+                {
+                    "torch.randint(q.shape[-1], best.shape, generator=generator)": "torch"
+                    ".multinomial(q.softmax(dim=-1), 1, generator=generator).squeeze(-1)"
+                },
                 "When it explores, it prefers actions that are worth more. While it explores, each "
                 "action is as likely as every other.",
             ),
             Wrong(
-                worst_action,
+                {"q.argmax(dim=-1)": "q.argmin(dim=-1)"},
                 "It takes the action with the smallest Q. What is wanted is worth most: argmax.",
             ),
             Wrong(
@@ -962,9 +633,16 @@ EXERCISES = (
                 "The generator is not used for every draw, so that the same seed gives other "
                 "actions each time. Hand it over: torch.rand(…, generator=generator), and "
                 "torch.randint too.",
+                also=(
+                    {"torch.rand(best.shape, generator=generator)": "torch.rand(best.shape)"},
+                    {
+                        "best.shape, generator=generator)\n    return": "best.shape)\n    "
+                        "return"
+                    },
+                ),
             ),
             Wrong(
-                best_environment,
+                {"q.argmax(dim=-1)": "q.mean(dim=0).expand_as(q).argmax(dim=-1)"},
                 "One best action is taken for all environments. Each has its own row of q, and its "
                 "own argmax: along the last axis.",
             ),
@@ -977,6 +655,7 @@ EXERCISES = (
             "torch.where(explores, torch.randint(q.shape[-1], best.shape, generator=generator), "
             "best), with best = q.argmax(dim=-1)",
         ),
+        praise="Values say what is best, and ε sees to it that the rest is tried.",
     ),
     Exercise(
         id="8.2",
@@ -984,59 +663,63 @@ EXERCISES = (
         minutes=5,
         difficulty=1,
         reference=q_targets,
+        form=q_targets_in_steps,
         cases=_q_cases,
         wrong=(
             Wrong(
-                mean_over_the_actions,
+                {"next_q.amax(dim=-1)": "next_q.mean(dim=-1)"},
                 "You take the mean over the actions. That is what an agent which acts at random "
                 "gets; what is wanted is the value of the best action.",
             ),
             Wrong(
-                sum_over_the_actions,
+                {"next_q.amax(dim=-1)": "next_q.sum(dim=-1)"},
                 "You add up the values of all actions. Only one of them is taken: the best.",
             ),
             Wrong(
-                number_of_the_best_action,
+                {"next_q.amax(dim=-1)": "next_q.argmax(dim=-1)"},
                 "That is the number of the best action, not its value: argmax in the place of "
                 "amax.",
             ),
             Wrong(
-                always_the_first_action,
+                {"next_q.amax(dim=-1)": "next_q[..., 0]"},
                 "You take the value of action 0, whichever is best. The maximum goes over the last "
                 "axis.",
             ),
-            Wrong(smallest_value, "You take the smallest value. The best action has the largest."),
             Wrong(
-                largest_of_the_whole_rollout,
+                {"next_q.amax(dim=-1)": "next_q.amin(dim=-1)"},
+                "You take the smallest value. The best action has the largest.",
+            ),
+            Wrong(
+                {"next_q.amax(dim=-1)": "next_q.max().expand(next_q.shape[:-1])"},
                 "You take one maximum for the whole rollout. Every step and every environment has "
                 "one: the maximum over the last axis alone, amax(dim=-1).",
             ),
             Wrong(
-                q_through_a_terminal_state,
+                {"goes_on = ~terminated": "goes_on = 1"},
                 "Where the world ended, nothing comes after: the target is r alone. You add the "
                 "value of an observation from which nobody acts.",
             ),
             Wrong(
-                q_mask_the_wrong_way_round,
+                {"~terminated": "terminated"},
                 "The mask is the wrong way round: you add what comes next where nothing does, and "
                 "leave it out elsewhere. ~terminated is 1 where the episode goes on.",
             ),
             Wrong(
-                q_reward_of_the_last_step_lost,
+                {"return rewards + after": "return rewards * goes_on + after"},
                 "Where the world ended, your target is 0. The last step's reward was paid: mask "
                 "what comes next, not the reward.",
             ),
             Wrong(
-                q_undiscounted,
+                {"gamma * best": "best"},
                 "What comes next is not discounted: γ stands before the maximum.",
             ),
             Wrong(
-                q_reward_discounted_too,
+                {"return rewards + after": "return gamma * rewards + after"},
                 "The reward is discounted too. It is paid for this step, at once; γ belongs to "
                 "what comes next.",
             ),
             Wrong(
-                q_minus_what_comes_next,
+                {"rewards + after": "rewards - after"},
                 "What comes next is subtracted. It is a part of what the action is worth: r plus "
                 "γ max Q.",
             ),
@@ -1052,6 +735,7 @@ EXERCISES = (
             heeds(
                 "`next_q` counts where the world ended. There nothing comes after: r alone.",
                 _more_at_ends,
+                where=lambda given: given.terminated,
             ),
             ignores(
                 "`gamma` has no effect. What comes next is worth γ times as much.",
@@ -1067,6 +751,7 @@ EXERCISES = (
             "next_q.amax(dim=-1) is (T, N); ~terminated makes it 0 where the world ended.",
             "rewards + gamma * next_q.amax(dim=-1) * ~terminated",
         ),
+        praise="No policy stands in this target: it says what the best one would get.",
     ),
     Exercise(
         id="8.3",
@@ -1074,56 +759,77 @@ EXERCISES = (
         minutes=10,
         difficulty=2,
         reference=sarsa_targets,
+        form=sarsa_targets_in_steps,
         cases=_sarsa_cases,
         wrong=(
             Wrong(
-                maximum_left_in,
+                {"next_q.gather(-1, next_actions[..., None]).squeeze(-1)": "next_q.amax(dim=-1)"},
                 "The maximum is still there: this is Q-learning. Sarsa takes the value of the "
                 "action that is executed next, the best or not.",
             ),
             Wrong(
-                action_of_the_same_step,
+                {"torch.cat([actions[1:], following[None]])": "actions"},
                 "You look up the action of the same step. It was chosen in o; in o′ the next one "
                 "is executed: actions[1:], and then `following`.",
             ),
             Wrong(
-                action_of_the_step_before,
+                {
+                    "torch.cat([actions[1:], following[None]])": "torch.cat([following[None], "
+                    "actions[:-1]])"
+                },
                 "The actions are shifted the wrong way: a step gets the action before it. What "
                 "comes after step t is actions[t + 1].",
             ),
             Wrong(
-                first_action_after_the_last,
+                {"torch.cat([actions[1:], following[None]])": "actions.roll(-1, dims=0)"},
                 "After the last step you take the rollout's first action: `roll` puts it there. "
                 "What comes after the last step is `following`.",
             ),
             Wrong(
-                last_action_twice,
+                {"following[None]]": "actions[-1:]]"},
                 "After the last step you take its own action again. What is executed after it is "
                 "`following`.",
             ),
             Wrong(
-                greedy_after_the_last,
+                {"following[None]]": "next_q[-1:].argmax(dim=-1)]"},
                 "After the last step you take the best action. The next rollout begins with "
                 "`following`, which may be another one: only what is really executed counts.",
             ),
             Wrong(
-                what_follows_at_every_step,
+                {"torch.cat([actions[1:], following[None]])": "following.expand_as(actions)"},
                 "You take `following` at every step. It comes after the last one; before that, "
                 "the next action is in `actions`.",
             ),
             Wrong(
-                mean_of_all_actions,
+                {"next_q.gather(-1, next_actions[..., None]).squeeze(-1)": "next_q.mean(dim=-1)"},
                 "You take the mean over all actions. One action is executed, and its value counts. "
                 "(With the policy's probabilities in it, such a mean is Expected Sarsa.)",
             ),
             Wrong(
-                sarsa_through_a_terminal_state,
+                {"goes_on = ~terminated": "goes_on = 1"},
                 "Where the world ended, nothing comes after: the action there is the next "
                 "episode's, in another observation. The target is r alone.",
             ),
-            Wrong(sarsa_undiscounted, "What comes next is not discounted: γ belongs before it."),
             Wrong(
-                sarsa_minus_what_comes_next,
+                {"gamma * executed": "executed"},
+                "What comes next is not discounted: γ belongs before it.",
+            ),
+            Wrong(
+                {"~terminated": "terminated"},
+                "The mask is the wrong way round: you add what comes next where nothing does, and "
+                "leave it out elsewhere.",
+            ),
+            Wrong(
+                {"return rewards + after": "return rewards * goes_on + after"},
+                "Where the world ended, your target is 0. The last step's reward was paid: mask "
+                "what comes next, not the reward.",
+            ),
+            Wrong(
+                {"return rewards + after": "return gamma * rewards + after"},
+                "The reward is discounted too. It is paid for this step, at once.",
+            ),
+            Wrong(
+                {"rewards + after": "rewards - after"},
                 "What comes next is subtracted. It is a part of what the action is worth: r plus "
                 "γ Q(o′, a′).",
             ),
@@ -1143,6 +849,7 @@ EXERCISES = (
             heeds(
                 "`next_q` counts where the world ended. There nothing comes after: r alone.",
                 _more_at_ends,
+                where=lambda given: given.terminated,
             ),
             ignores(
                 "`following` has no effect. It is the action after the rollout's last step.",
@@ -1161,6 +868,7 @@ EXERCISES = (
             "next_actions = torch.cat([actions[1:], following[None]]), then rewards + gamma * "
             "next_q.gather(-1, next_actions[..., None]).squeeze(-1) * ~terminated",
         ),
+        praise="Sarsa learns what its own steps are worth, the ones at random among them.",
     ),
     Exercise(
         id="8.4",
@@ -1168,10 +876,14 @@ EXERCISES = (
         minutes=5,
         difficulty=1,
         reference=n_step_q_returns,
+        form=n_step_q_returns_in_steps,
         cases=_n_step_cases,
         wrong=(
             Wrong(
-                looks_one_step_ahead,
+                {
+                    "n_step_returns(rewards, values, terminated, truncated, gamma)": "rewards + "
+                    "gamma * values * ~terminated"
+                },
                 "Every step looks one step ahead: that is one-step Q. Here rewards are added up as "
                 "far as the rollout goes, and the maximum comes once, where it stops.",
             ),
@@ -1181,33 +893,54 @@ EXERCISES = (
                 "what was paid counts; Q comes in where the rollout or a time limit cuts.",
             ),
             Wrong(
-                returns_of_the_mean_action,
+                {"next_q.amax(": "next_q.mean("},
                 "Where it is cut, you take the mean over the actions. What comes after is worth "
                 "what its best action is worth.",
             ),
             Wrong(
-                nothing_after_the_rollout,
+                {"next_q.amax(dim=-1)": "0 * next_q[..., 0]"},
                 "Where the rollout stops, you take 0. The episode goes on there: max_a Q stands "
                 "for what comes.",
             ),
             Wrong(
-                returns_through_a_terminal_state,
+                {" terminated, ": " terminated & False, "},
                 "Your return runs on through a terminal state, into another episode. After it, "
                 "nothing comes.",
             ),
             Wrong(
-                returns_through_a_time_limit,
+                {"truncated, gamma)": "truncated & False, gamma)"},
                 "Your return runs on through a time limit, into another episode. It stops there, "
                 "with the value of what was shown.",
             ),
             Wrong(
-                a_time_limit_ends_everything,
+                {" terminated, ": " terminated | truncated, "},
                 "A time limit is no ending: something would have come. Its value is max_a Q of "
                 "what was shown there.",
             ),
             Wrong(
-                returns_undiscounted,
+                {" gamma)": " 1.0)"},
                 "Nothing is discounted: γ stands before what comes next, at every step.",
+            ),
+            Wrong(
+                {"terminated, truncated, ": "truncated, terminated, "},
+                "The two flags are exchanged: terminated first, then truncated.",
+            ),
+            Wrong(
+                {"next_q.amax(": "next_q.amin("},
+                "Where it is cut, you take the smallest value. The best action has the largest.",
+            ),
+            Wrong(
+                {"next_q.amax(": "next_q.sum("},
+                "Where it is cut, you add up the values of all actions. Only the best is taken.",
+            ),
+            Wrong(
+                {"next_q.amax(dim=-1)": "next_q[..., 0]"},
+                "Where it is cut, you take the value of action 0, whichever is best.",
+            ),
+            Wrong(
+                {"next_q.amax(dim=-1)": "next_q.argmax(dim=-1).float()"},
+                "That is the number of the best action, not its value: argmax in the place of "
+                "amax.",
             ),
         ),
         properties=(
@@ -1219,6 +952,7 @@ EXERCISES = (
             heeds(
                 "`next_q` counts where the world ended. There nothing comes after.",
                 _more_at_ends,
+                where=lambda given: given.terminated,
             ),
             heeds(
                 "The value of an action that is not the best changes your returns.",
@@ -1237,6 +971,7 @@ EXERCISES = (
             "taken there?",
             "n_step_returns(rewards, next_q.amax(dim=-1), terminated, truncated, gamma)",
         ),
+        praise="The rewards of n steps are heard of at once, and one maximum speaks for the rest.",
     ),
     Exercise(
         id="8.5",
@@ -1247,56 +982,73 @@ EXERCISES = (
         cases=_target_cases,
         wrong=(
             Wrong(
-                only_exactly_at_a_multiple,
+                {"after // period > before // period": "after % period == 0"},
                 "It copies only if the count is exactly at a multiple. A count that goes up by 4, "
                 "or from 3 to 8 to 13, may never be: θ⁻ then stays for ever what it was. Is there "
                 "a multiple between `before` and `after`?",
             ),
             Wrong(
-                where_the_count_was_at_a_multiple,
+                {"after // period > before // period": "before % period == 0"},
                 "It asks where the count was before. What counts is whether these steps brought "
                 "it to a multiple, or past one.",
             ),
             Wrong(
-                at_every_update,
+                {"after // period > before // period": "True"},
                 "It copies every time. Then θ⁻ moves as θ does, and the target does not stand "
                 "still.",
+                also=({"after // period > before // period": "after // period >= before // period"},),
             ),
             Wrong(
-                only_the_first_time,
+                {"after // period > before // period": "before < period <= after"},
                 "It copies once, at the first multiple, and never again.",
             ),
             Wrong(
-                always_once_it_was_due,
+                {"after // period > before // period": "after >= period"},
                 "After the first multiple it copies every time. It is due once for each multiple.",
             ),
             Wrong(
-                by_the_steps_of_one_worker,
+                {"after // period > before // period": "after - before >= period"},
                 "It looks at how many steps have just been taken. A worker takes a few at a time; "
                 "what matters is where the count of all workers stands.",
             ),
             Wrong(
-                one_multiple_too_late,
+                {
+                    "after // period > before // period": "(after - 1) // period > "
+                    "(before - 1) // period"
+                },
                 "It copies one step too late: a count that has just come to a multiple has "
                 "reached it.",
             ),
             Wrong(
-                another_name_for_the_same,
+                {"mine.copy_(theirs)": "mine.data = theirs.data"},
                 "After the copy θ⁻ is θ itself: `.data = …` puts the same memory behind both, and "
                 "θ⁻ moves with every update from then on. Copy the numbers: copy_.",
             ),
             Wrong(
-                other_tensors_in_the_list,
+                {
+                    "for mine, theirs in zip(target, theta, strict=True)": "for k, theirs in "
+                    "enumerate(theta)",
+                    "mine.copy_(theirs)": "target[k] = theirs.clone()",
+                },
                 "Your list holds a copy, but the memory that all workers look at stays what it "
                 "was: `target[k] = …` puts another tensor into your list. Write into the one that "
                 "is there: copy_.",
             ),
             Wrong(
-                the_wrong_way,
+                {"mine.copy_(theirs)": "theirs.copy_(mine)"},
                 "It copies θ⁻ into θ, and what was learned is gone. The numbers go from θ to θ⁻.",
             ),
             Wrong(
-                only_the_first_tensor_copied,
+                {"mine.copy_(theirs)": "mine = theirs.clone()"},
+                "θ⁻ never changes: `mine = …` gives a name to another tensor, and leaves the one "
+                "in the list alone. Write into it: copy_.",
+            ),
+            Wrong(
+                {"mine.copy_(theirs)": "mine.add_(theirs)"},
+                "θ is added to θ⁻. It takes its place: copy_.",
+            ),
+            Wrong(
+                {"mine.copy_(theirs)": "mine.copy_(theirs)\n            break"},
                 "Only the first tensor is copied. All of them are to be: does a `return` stand "
                 "inside the loop?",
             ),
@@ -1307,6 +1059,7 @@ EXERCISES = (
             "after // period is the number of multiples that have been reached.",
             "if after // period > before // period: for each pair, mine.copy_(theirs)",
         ),
+        praise="However many steps a count takes at once, no multiple is missed, or met twice.",
     ),
     Exercise(
         id="8.6",
@@ -1314,54 +1067,77 @@ EXERCISES = (
         minutes=25,
         difficulty=3,
         reference=QPlayer,
+        form=QPlayerInSteps,
         cases=_player_cases,
         atol=0.03,
         wrong=(
             Wrong(
-                BootstrapsFromWhatLearns,
+                {"self.target(rollout": "model(rollout"},
                 "The returns are computed with the network that learns. Take what comes after "
                 "from the target network, which stands still.",
             ),
             Wrong(
-                LetsTheTargetLearn,
+                {
+                    "        with torch.no_grad():\n            "
+                    "next_q = self.target(": "        next_q = model("
+                },
                 "A gradient flows through the returns. They are what Q is to become, numbers like "
                 "any other: compute them with the target network, under torch.no_grad().",
             ),
             Wrong(
-                ActsWithTheTarget,
+                {"q = model(observation)": "q = self.target(observation)"},
                 "It acts with the target network. That is only for the returns; what acts is the "
                 "model that `act` is given.",
             ),
             Wrong(
-                ActsGreedily,
+                {"epsilon_greedy(q, self.epsilon,": "epsilon_greedy(q, 0.0,"},
                 "It never explores. Hand over self.epsilon.",
             ),
             Wrong(
-                LearnsOfTheBestAction,
+                {
+                    "q.gather(-1, rollout.actions[..., None]).squeeze(-1)": "q.amax(dim=-1)"
+                },
                 "You compare the returns with the Q of the best action. They say what the action "
                 "that was taken is worth: look it up in rollout.actions.",
             ),
             Wrong(
-                LooksOneStepAhead,
+                {
+                    "n_step_q_returns(rollout.rewards, next_q, *ends, self.gamma)": "q_targets("
+                    "rollout.rewards, next_q, ends[0], self.gamma)"
+                },
                 "These targets look one step ahead. Use the returns of exercise 8.4.",
             ),
             Wrong(
-                LooksAtTheObservationsBefore,
+                {"rollout.next_observations": "rollout.observations"},
                 "You ask the target network about the observations on which the actions were "
                 "chosen. What comes after them is rollout.next_observations.",
             ),
             Wrong(
-                AddsUp,
+                {"square().mean()": "square().sum()"},
                 "You add up over the rollout's steps. This book takes the mean, so that the "
                 "gradient's size does not depend on the rollout's.",
             ),
             Wrong(
-                HalvesTheSquare,
+                {"loss = (R": "loss = 0.5 * (R"},
                 "You take half of the square. The gradient is then half of what it is here: mean "
                 "(R − Q)².",
             ),
             Wrong(
-                ClimbsTheLoss,
+                {
+                    "rollout.terminated, rollout.truncated": "rollout.truncated, rollout.terminated"
+                },
+                "The two flags are exchanged in the returns: terminated first, then truncated.",
+            ),
+            Wrong(
+                {"*ends, self.gamma": "*ends, 0.99"},
+                "The returns are discounted with 0.99, whatever self.gamma is.",
+            ),
+            Wrong(
+                {").square()": ").abs()"},
+                "You take the size of R − Q, not its square: mean (R − Q)².",
+            ),
+            Wrong(
+                {"return torch.autograd.grad(": "return torch.autograd.grad(-"},
                 "The sign is wrong: these gradients make the loss larger. The optimiser subtracts "
                 "what you hand over.",
             ),
@@ -1376,6 +1152,7 @@ EXERCISES = (
             "torch.autograd.grad((R - values).square().mean(), list(model.parameters())), and in "
             "`act`: self.player.play(policy, self.t_max).rollout",
         ),
+        praise="Chapter 05's workers can play with this, and it is n-step Q of the paper.",
     ),
     Exercise(
         id="8.7",
@@ -1391,21 +1168,55 @@ EXERCISES = (
                 "Q still learns from one action, and another is executed: `choose` is called for "
                 "the target, and called again before the step. With ε = 0 both calls agree, and "
                 "nobody notices. What has been chosen for the target has to be done.",
+                also=(
+                    {
+                        "state, action = after, next_action": "state, action = after, "
+                        "choose(Q[after])"
+                    },
+                ),
             ),
             Wrong(
                 best_in_its_place,
                 "Now the target takes the best action: this is Q-learning. In Sarsa the target "
                 "has the action that is executed next.",
+                also=({"Q[after, next_action]": "Q[after].max()"},),
             ),
             Wrong(
                 the_action_just_taken,
                 "Now the target has the action that was just taken. It was chosen in the state "
                 "before; what counts is the one that comes next.",
+                also=({"Q[after, next_action]": "Q[after, action]"},),
             ),
             Wrong(
                 carried_through_an_end,
                 "The promised action is executed, but the target now looks past an end: after the "
                 "last step nothing comes, and what you look up is the next episode's.",
+                also=({"(0.0 if terminated else gamma * Q": "(gamma * Q"},),
+            ),
+            Wrong(
+                {"            action = choose(Q[state])\n": ""},
+                "After an end, the action that was promised for the old episode is executed in the "
+                "new one. The state is another one there: choose anew.",
+            ),
+            Wrong(
+                {
+                    "        if terminated:\n            "
+                    "state = world.reset()\n            "
+                    "action = choose(Q[state])\n": ""
+                },
+                "After an end the world is not reset.",
+            ),
+            Wrong(
+                {"else gamma * Q": "else Q"},
+                "Nothing is discounted now. It was right as it was given.",
+            ),
+            Wrong(
+                {"+= alpha * (target": "+= (target"},
+                "Q jumps to each target now: α is gone. It was right as it was given.",
+            ),
+            Wrong(
+                {"+= alpha": "-= alpha"},
+                "Q moves away from its target now. The sign was right as it was given.",
             ),
         ),
         hints=(
