@@ -822,6 +822,11 @@ EXERCISES = (
                 "The bonus is connected now, but you made a sum of the mean, which was right.",
             ),
             Wrong(
+                {"entropy = -(pi * log_pi).sum(dim=-1).mean()": "entropy = -taken.mean()"},
+                "The entropy is now −log π of the actions that were taken. It is a mean over all "
+                "actions, −Σ π log π, and was right as it was given.",
+            ),
+            Wrong(
                 {"entropy = -(pi": "entropy = (pi"},
                 "The entropy has lost its minus: H = −Σ π log π is positive. It was right as it "
                 "was given.",

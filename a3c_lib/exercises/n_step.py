@@ -879,6 +879,7 @@ EXERCISES = (
             heeds(
                 "`next_values` counts where the world ended. There nothing comes after: 0.",
                 lambda given: {"next_values": given.next_values + given.terminated.float()},
+                where=lambda given: given.terminated,
             ),
             heeds(
                 "`next_values` counts where neither the rollout nor a time limit cut. There "
@@ -1217,6 +1218,21 @@ EXERCISES = (
                 },
                 "In the last row last_observation is taken, and if the "
                 "clock cut there, that is already the next episode's first observation.",
+            ),
+            Wrong(
+                {
+                    "model.values(rollout.next_observations)": "model.values("
+                    "rollout.next_observations)\n        "
+                    "next_values = torch.cat([next_values[1:], next_values[-1:]])"
+                },
+                "Each row has the value of the row below it, V(o_{t+2}). Row t of "
+                "next_observations belongs to step t already.",
+                also=(
+                    {
+                        "model.values(rollout.next_observations)": "model.values(torch.cat("
+                        "[rollout.next_observations, last_observation[None]]))[1:]"
+                    },
+                ),
             ),
             Wrong(
                 {"rollout.truncated, gamma": "torch.zeros_like(rollout.truncated), gamma"},

@@ -397,6 +397,13 @@ EXERCISES = (
                 {"* next_values": "* next_values.roll(-1, 0)"},
                 "next_values is V(o_{t+1}) already: row t belongs to step t. You took row t + 1, "
                 "which is the value two steps ahead.",
+                also=(
+                    {
+                        "* next_values": "* torch.cat([next_values[1:], "
+                        "torch.zeros_like(next_values[:1])])"
+                    },
+                    {"* next_values": "* torch.cat([next_values[1:], next_values[-1:]])"},
+                ),
             ),
             Wrong(
                 {"~terminated": "~terminated.any()"},
@@ -483,6 +490,7 @@ EXERCISES = (
                 "the "
                 "target is the reward alone.",
                 lambda given: {"next_values": given.next_values + given.terminated.float()},
+                where=lambda given: given.terminated,
             ),
             heeds(
                 "`truncated` changes the targets. To be cut by a time limit is no ending: "
@@ -528,6 +536,23 @@ EXERCISES = (
         reference=TwoHeads,
         cases=_two_heads_cases,
         wrong=(
+            Wrong(
+                {
+                    "self.torso = torso": "self.torso, self.own = torso, "
+                    "__import__('copy').deepcopy(torso)",
+                    "self.value_head(features)": "self.value_head(self.own(observations))",
+                },
+                "There are two torsos: the values have features of their own. One torso serves "
+                "both heads, so that each learns from what moves the other.",
+            ),
+            Wrong(
+                {
+                    "logits: Tensor = self(observations)[0]": "logits: Tensor = "
+                    "self(observations)[0].softmax(dim=-1)"
+                },
+                "logits() gives probabilities. It gives the logits that forward() gives; whoever "
+                "acts makes the softmax.",
+            ),
             Wrong(
                 {".squeeze(-1)": ""},
                 "The values have one axis too many: (T, N, 1) for (T, N). Minus targets (T, N) "

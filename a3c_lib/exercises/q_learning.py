@@ -31,15 +31,12 @@ def epsilon_greedy(q: Tensor, epsilon: float, generator: torch.Generator) -> Ten
     return torch.where(explores, any_one, best)
 
 
-
 def drawn_by_a_softmax(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
     return torch.multinomial(q.softmax(dim=-1), 1, generator=generator).squeeze(-1)
 
 
-
 def other_dice(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
     return epsilon_greedy(q, epsilon, torch.default_generator)
-
 
 
 def _shares(
@@ -88,7 +85,6 @@ def q_targets_in_steps(
     goes_on = ~terminated
     after = gamma * best * goes_on
     return rewards + after
-
 
 
 def _q_arguments(T: int, N: int, A: int, share: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -150,7 +146,6 @@ def sarsa_targets_in_steps(
     return rewards + after
 
 
-
 def _sarsa_cases() -> list[Case]:
     def random(T: int, N: int, A: int, share: float) -> tuple[Tensor, ...]:
         rewards, next_q, terminated = _q_arguments(T, N, A, share)
@@ -189,7 +184,6 @@ def n_step_q_returns_in_steps(
     return n_step_returns(rewards, values, terminated, truncated, gamma)
 
 
-
 def larger_of_return_and_value(
     rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
 ) -> Tensor:
@@ -200,7 +194,6 @@ def larger_of_return_and_value(
         R = rewards[t] + gamma * after * ~terminated[t]
         returns.append(R)
     return torch.stack(returns[::-1])
-
 
 
 def _n_step_cases() -> list[Case]:
@@ -235,7 +228,6 @@ def refresh_target(
     if after // period > before // period:
         for mine, theirs in zip(target, theta, strict=True):
             mine.copy_(theirs)
-
 
 
 def _over_time(
@@ -330,7 +322,6 @@ class QPlayerInSteps(QPlayer):
         R = n_step_q_returns(rollout.rewards, next_q, *ends, self.gamma)
         loss = (R - values).square().mean()
         return torch.autograd.grad(loss, list(model.parameters()))
-
 
 
 class _Steps(NamedTuple):
@@ -996,7 +987,7 @@ EXERCISES = (
                 {"after // period > before // period": "True"},
                 "It copies every time. Then θ⁻ moves as θ does, and the target does not stand "
                 "still.",
-                also=({"after // period > before // period": "after // period >= before // period"},),
+                also=({"period > before": "period >= before"},),
             ),
             Wrong(
                 {"after // period > before // period": "before < period <= after"},
