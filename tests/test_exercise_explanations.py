@@ -3,6 +3,8 @@ so on the page."""
 
 import json
 import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -270,6 +272,117 @@ def test_of_large_results_that_look_alike_the_first_difference_is_shown() -> Non
         return result
 
     assert "expected at [7, 3] = 0 yours at [7, 3] = 5" in said(answer, exercise)
+
+# What is said of two mistakes at once, and of what hides a second one
+
+
+def halves(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+    rewards /= 2
+    return 2 * rewards + values * ~ended
+
+
+def test_a_mistake_beside_arguments_that_were_changed_is_named_too() -> None:
+    text = said(halves)
+    assert "it changes its argument `rewards` in place" in text
+    assert "And a second thing is not right yet: Nothing is discounted." in text
+
+
+def test_arguments_that_were_changed_are_all_that_is_said_where_the_numbers_are_right() -> None:
+    def answer(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        rewards += gamma * values * ~ended
+        return rewards.clone()
+
+    assert "And a second thing" not in said(answer)
+
+
+def test_a_mistake_behind_an_axis_too_many_is_named_too() -> None:
+    def answer(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        return (rewards + values * ~ended)[:, None]
+
+    text = said(answer)
+    assert "has shape (2, 1), expected is (2,)" in text
+    assert "And a second thing is not right yet: Nothing is discounted." in text
+    right = said(lambda r, v, e, g: targets(r, v, e, g)[:, None])
+    assert "And a second thing" not in right
+
+
+def test_of_what_nothing_moves_no_single_cause_is_named() -> None:
+    exercise = exercise_of(
+        lambda x, y, z: torch.stack([x * y * z, x]),
+        Case("on paper", torch.tensor(2.0), 3.0, 5.0),
+        properties=(
+            ignores("y has no effect.", lambda given: {"y": 2 * given.y}),
+            ignores("z has no effect.", lambda given: {"z": 2 * given.z}),
+        ),
+    )
+    text = said(lambda x, y, z: torch.stack([torch.tensor(7.0), x]), exercise)
+    assert "What is not right stays the same, whatever goes in" in text
+    assert "has no effect" not in text
+    moved = said(lambda x, y, z: torch.stack([x * y, x]), exercise)
+    assert "z has no effect." in moved
+    assert "stays the same" not in moved
+
+
+def test_a_property_speaks_of_its_own_places_only() -> None:
+    """What is one row late moves where an episode goes on; that is not to look past its end."""
+    past_ends = heeds(
+        "It looks past an end.",
+        lambda given: {"values": given.values + given.ended.float()},
+        where=lambda given: given.ended,
+    )
+    exercise = replace(EXERCISE, wrong=(), properties=(past_ends,))
+
+    def one_row_late(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        return rewards + gamma * values.roll(-1) * ~ended
+
+    assert "It looks past an end." not in said(one_row_late, exercise)
+    assert "It looks past an end." in said(lambda r, v, e, g: r + g * v, exercise)
+
+
+def test_the_case_beside_a_remark_bears_it_out() -> None:
+    past_ends = heeds(
+        "It looks past an end.",
+        lambda given: {"values": given.values + given.ended.float()},
+        where=lambda given: given.ended,
+    )
+    exercise = replace(EXERCISE, wrong=(), properties=(past_ends,))
+    text = said(lambda r, v, e, g: r + v, exercise)  # wrong without an end, too
+    assert "It looks past an end." in text
+    assert "In the case “3 steps, an end”" in text
+
+
+def test_many_places_that_are_right_are_counted_and_few_are_named() -> None:
+    def parts(x: Tensor) -> tuple[Tensor, ...]:
+        return x.sum(), x.mean(), x.max(), x.min(), x.median()
+
+    names = ("sum", "mean", "largest", "smallest", "median")
+    case = Case("on paper", torch.tensor([1.0, 2.0, 6.0]))
+    exercise = exercise_of(parts, case, parts=names)
+    one = said(lambda x: (x.sum() ** 2, *parts(x)[1:]), exercise)
+    assert "`sum` is not right yet. 4 other parts of it are right." in one
+    two = said(lambda x: (x.sum() ** 2, x.mean() ** 2 + 1, *parts(x)[2:]), exercise)
+    assert "`largest`, `smallest` and `median` are right." in two
+
+
+def test_symbols_keep_their_case_and_verbs_their_number() -> None:
+    exercise = exercise_of(
+        lambda x: {"θ, as others see it": x + 0, "the gradients afterwards": 2 * x},
+        Case("on paper", torch.tensor([1.0, 3.0])),
+    )
+    text = said(lambda x: {"θ, as others see it": x + 0, "the gradients afterwards": x**3}, exercise)
+    assert "the gradients afterwards are not right yet." in text
+    assert "Θ" not in text
+
+
+def test_a_warning_comes_without_the_place_in_torchs_build() -> None:
+    def answer(x: Tensor) -> Tensor:
+        warnings.warn("slow here (Triggered internally at /a/b.cpp:3.)", stacklevel=1)
+        return x + 1
+
+    exercise = exercise_of(lambda x: x + 0, Case("on paper", torch.tensor([1.0, 3.0])))
+    text = said(answer, exercise)
+    assert "Python warned: UserWarning: slow here" in text
+    assert "Triggered" not in text
 
 
 # On the page

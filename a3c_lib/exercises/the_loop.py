@@ -560,6 +560,11 @@ EXERCISES = (
                 also=({"return rewards, terminated": "return rewards, terminated or truncated"},),
             ),
             Wrong(
+                {"return rewards, terminated": "return rewards, not truncated"},
+                "The second value is `not truncated`. Both flags can be True, when the world ends in "
+                "the step in which the time is up. Then it has ended: return `terminated`.",
+            ),
+            Wrong(
                 {"return rewards, terminated": "return rewards, not terminated"},
                 "The second value is the wrong way round: True means that the world ended the "
                 "episode, False that the time limit did.",
