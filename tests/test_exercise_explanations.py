@@ -369,7 +369,9 @@ def test_symbols_keep_their_case_and_verbs_their_number() -> None:
         lambda x: {"θ, as others see it": x + 0, "the gradients afterwards": 2 * x},
         Case("on paper", torch.tensor([1.0, 3.0])),
     )
-    text = said(lambda x: {"θ, as others see it": x + 0, "the gradients afterwards": x**3}, exercise)
+    text = said(
+        lambda x: {"θ, as others see it": x + 0, "the gradients afterwards": x**3}, exercise
+    )
     assert "the gradients afterwards are not right yet." in text
     assert "Θ" not in text
 

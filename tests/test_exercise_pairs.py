@@ -2,6 +2,7 @@
 both mistakes of two are named."""
 
 import math
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def divided_only_where_it_is_bright(layers, pictures):
     [
         ("0.3", divided_by_powers_of_an_episode, "You divide by a power of γ."),
         ("2.1", divided_by_powers, "You divide by a power of γ."),
-        ("2.3", ended_anywhere_later, ""),
+        ("2.3", ended_anywhere_later, "asked of all steps from t on"),
         ("7.2", divided_only_where_it_is_bright, "Whether it divides depends on"),
     ],
 )
@@ -100,7 +101,7 @@ class TwoTorsos(nn.Module):
     def __init__(self, torso, width, num_actions):
         super().__init__()
         self.torso = torso
-        self.value_torso = __import__("copy").deepcopy(torso)
+        self.value_torso = deepcopy(torso)
         self.pi, self.v = nn.Linear(width, num_actions), nn.Linear(width, 1)
         self.pi.weight.data *= 0.01
         self.pi.bias.data.zero_()
@@ -154,9 +155,7 @@ def zeros_for_whoever_ended(model, envs, policy, position, t_max, gamma):
     return a2c_loss(logits, values, rollout.actions, returns), position
 
 
-def of_the_actions_taken(
-    logits, values, actions, returns, value_weight=0.5, entropy_weight=0.01
-):
+def of_the_actions_taken(logits, values, actions, returns, value_weight=0.5, entropy_weight=0.01):
     taken = log_softmax(logits, -1).gather(-1, actions[..., None]).squeeze(-1)
     policy = -(taken * (returns - values).detach()).mean()
     value = (returns.detach() - values).square().mean()

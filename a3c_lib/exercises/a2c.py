@@ -419,8 +419,8 @@ EXERCISES = (
         wrong=(
             Wrong(
                 {"m * part": "part", "added / total": "added"},
-                "This adds the gradients up, each with the same weight. Each is that of a mean, and "
-                "so is the batch's: with N environments this step is N times as long. And whoever "
+                "This adds the gradients up, each with the same weight. Each is that of a mean, "
+                "and so is the batch's: with N environments this step is N times as long. And whoever "
                 "played fewer steps counts less.",
             ),
             Wrong(

@@ -233,6 +233,19 @@ def end_at_step_t_overlooked(
     return _direct(t, last, rewards, value, last - t + 1, gamma)
 
 
+def flags_of_all_later_steps_asked(
+    t: int,
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+) -> Tensor:
+    last = _first_end(t, terminated, truncated)
+    value = 0.0 if terminated[t:].any() else next_values[last]
+    return _direct(t, last, rewards, value, last - t + 1, gamma)
+
+
 def flag_of_step_t_asked(
     t: int,
     rewards: Tensor,
@@ -1009,6 +1022,11 @@ EXERCISES = (
                 {"if terminated[k]:": "if terminated[k] and not truncated[k]:"},
                 "Where both flags are set, this adds a value. Ask `terminated` first: the world "
                 "ended, and nothing comes after.",
+            ),
+            Wrong(
+                flags_of_all_later_steps_asked,
+                "Whether the world ended is asked of all steps from t on. A later ending belongs to "
+                "another episode: what counts is the step with which the sum stops.",
             ),
             Wrong(
                 flag_of_step_t_asked,

@@ -561,8 +561,8 @@ EXERCISES = (
             ),
             Wrong(
                 {"return rewards, terminated": "return rewards, not truncated"},
-                "The second value is `not truncated`. Both flags can be True, when the world ends in "
-                "the step in which the time is up. Then it has ended: return `terminated`.",
+                "The second value is `not truncated`. Both flags can be True, when the world ends "
+                "in the step in which the time is up. Then it has ended: return `terminated`.",
             ),
             Wrong(
                 {"return rewards, terminated": "return rewards, not terminated"},
