@@ -1,13 +1,19 @@
 """The faults that are planted one by one can be planted: they stand in the code as it is now."""
 
 import pytest
-from faults import FAULTS, Fault, planted
+from faults import FAULTS, ROOT, Fault, planted, tests_for
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_stands_once_in_its_module_and_changes_it(fault: Fault) -> None:
     assert fault.right != fault.wrong
     compile(planted(fault), fault.module, "exec")
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_the_tests_that_have_to_see_a_fault_exist(fault: Fault) -> None:
+    assert tests_for(fault.module)
+    assert all((ROOT / name).exists() for name in tests_for(fault.module))
 
 
 def test_a_fault_that_no_longer_meets_the_code_is_named() -> None:

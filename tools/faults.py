@@ -18,6 +18,7 @@ from tree import in_order
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 900  # seconds for the tests of one fault: some faults keep a training from ending
+ENGINE = "a3c_lib/exercises/engine/"  # its modules are tested together
 SLOW = {
     "exercises",
     "workers",
@@ -1164,6 +1165,48 @@ FAULTS = [
         "signal.signal(signal.SIGINT, signal.SIG_DFL)",
         "pass",
     ),
+    Fault(
+        "a remark beside a case that does not bear it out",
+        f"{ENGINE}checking",
+        "shown = at if any(each is at for each in bearing) else bearing[0]",
+        "shown = at",
+    ),
+    Fault(
+        "a fault that hides a second mistake",
+        f"{ENGINE}checking",
+        "if level not in (Level.ARGUMENTS, Level.SHAPE):",
+        "if True:",
+    ),
+    Fault(
+        "a property speaks of places that it does not mean",
+        f"{ENGINE}properties",
+        "if property.where is None:",
+        "if True:",
+    ),
+    Fault(
+        "what nothing moves is blamed on one argument",
+        f"{ENGINE}properties",
+        "    return tried\n",
+        "    return False\n",
+    ),
+    Fault(
+        "a claim that one failing case alone bears out",
+        f"{ENGINE}comparing",
+        "shared = all(claim in each.claims for each in others)",
+        "shared = True",
+    ),
+    Fault(
+        "two mistakes are never tried together",
+        f"{ENGINE}mistakes",
+        "combinations(exercise.wrong, 1), combinations(exercise.wrong, 2)",
+        "combinations(exercise.wrong, 1), ()",
+    ),
+    Fault(
+        "mistakes are compared in one case only",
+        f"{ENGINE}mistakes",
+        "for each in observed):\n            return made",
+        "for each in observed[:1]):\n            return made",
+    ),
 ]
 
 
@@ -1174,6 +1217,8 @@ def path_of(module: str) -> str:
 
 def tests_for(module: str) -> list[str]:
     """The tests that have to see a fault, the module's own first."""
+    if module.startswith(ENGINE):
+        return ["tests/test_exercise_engine.py", "tests/test_exercise_explanations.py"]
     own = module.rpartition(".")[2]
     names = [Path(module).name] if "/" in module else sorted(TESTS, key=own.__ne__)
     return [f"tests/test_{name}.py" for name in names]

@@ -420,8 +420,8 @@ EXERCISES = (
             Wrong(
                 {"m * part": "part", "added / total": "added"},
                 "This adds the gradients up, each with the same weight. Each is that of a mean, "
-                "and so is the batch's: with N environments this step is N times as long. And whoever "
-                "played fewer steps counts less.",
+                "and so is the batch's: with N environments this step is N times as long. And "
+                "whoever played fewer steps counts less.",
             ),
             Wrong(
                 {"m * part": "part", "added / total": "added / len(steps)"},

@@ -1025,8 +1025,8 @@ EXERCISES = (
             ),
             Wrong(
                 flags_of_all_later_steps_asked,
-                "Whether the world ended is asked of all steps from t on. A later ending belongs to "
-                "another episode: what counts is the step with which the sum stops.",
+                "Whether the world ended is asked of all steps from t on. A later ending belongs "
+                "to another episode: what counts is the step with which the sum stops.",
             ),
             Wrong(
                 flag_of_step_t_asked,
