@@ -191,6 +191,18 @@ def test_an_argument_without_effect_is_named_as_the_learner_names_it() -> None:
 
     assert "`over` has no effect on what comes out." in said(other)
 
+def test_an_argument_that_other_cases_do_not_have_is_not_changed_there() -> None:
+    def doubled(answer: Any, x: Tensor) -> Any:
+        return answer(2 * x)
+
+    def moved(answer: Any, x: Tensor, by: float) -> Any:
+        return answer(x + by)
+
+    x = torch.tensor([1.0, 2.0])
+    cases = Case("moved", x, 3.0, probe=moved), Case("doubled", torch.ones(4), probe=doubled)
+    exercise = exercise_of(lambda x: x.exp(), *cases)
+    assert "is not right yet" in said(lambda x: torch.full_like(x, 5.0), exercise)
+
 
 CALLS: list[int] = []
 

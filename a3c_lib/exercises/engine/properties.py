@@ -5,7 +5,7 @@ the reference and to the answer.
 """
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from a3c_lib.exercises.engine.cases import Answer, Case, Exercise, Property, ignores
+from a3c_lib.exercises.engine.cases import Answer, Case, Change, Exercise, Property, ignores
 from a3c_lib.exercises.engine.comparing import difference
 from a3c_lib.exercises.engine.numeric import Tolerance
 from a3c_lib.exercises.engine.observing import (
@@ -62,7 +62,7 @@ def remarks(
     if not found and not claimed:
         found = list(_holding(general, exercise, answer, failing))
     for property, cases in found:
-        others = (each for each in chain(own, general) if each is not property)
+        others = [each for each in chain(own, general) if each is not property]
         if is_unmoved(property, others, exercise, answer, cases[0]):
             return [Remark(UNMOVED, cases)]
     return [Remark(property.remark, cases) for property, cases in found[:MOST_REMARKS]]
@@ -95,7 +95,7 @@ def bearing_out(
 
 def is_unmoved(
     property: Property,
-    others: Iterable[Property],
+    others: Sequence[Property],
     exercise: Exercise,
     answer: Answer,
     case: Case,
@@ -281,8 +281,18 @@ def without_effect(exercise: Exercise, answer: Answer, case: Case) -> Iterator[P
         if shaken(value) is not None:
             yield ignores(
                 f"`{names.get(name, name)}` has no effect on what comes out.",
-                lambda given, name=name: {name: shaken(getattr(given, name))},  # type: ignore[misc]
+                _shaking(name),
             )
+
+
+def _shaking(name: str) -> Change:
+    """The change of one argument; none in a case that has no such argument, or another kind."""
+
+    def change(given: SimpleNamespace) -> Mapping[str, Any]:
+        value = shaken(getattr(given, name, None))
+        return {} if value is None else {name: value}
+
+    return change
 
 
 def shaken(value: Any) -> Any:
