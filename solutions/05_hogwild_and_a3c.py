@@ -787,7 +787,7 @@ assert min(falls) > 50
 assert max(falls) > 300
 
 # %% [markdown]
-# All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds. On the way every course falls, some by more than 300, and gets up again; the falls become smaller as the learning rate does. (Processes do not repeat: a seed does not settle how a run goes, and another five runs will not be these five.)
+# All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds. On the way every course falls, some by more than 300, and most get up again; the last one has fallen once more shortly before its end, when the learning rate is nearly 0, and is still on its way up. (Processes do not repeat: a seed does not settle how a run goes, and another five runs will not be these five.)
 #
 # Two settings were found by trying, as in chapter 03. `value_weight` is 0.05. And β is 0.001, a tenth of the paper's: chapter 03 saw what too large a bonus costs an agent on CartPole that plays with its coin.
 
@@ -932,7 +932,7 @@ assert several.column("counter").max() > ones.select(workers=2).column("counter"
 assert ones.column("slots").max() == ones.column("locked").max() == 0
 
 # %% [markdown]
-# Of the additions to weights, at most 21 in 10,000: even with nothing else to do, processes spend most of their time between two additions and not in one. The counter shows how much depends on the moment: with two workers it lost fewer than four in 10,000; with four, which have to share two cores, nearly nothing in one run and hundreds in the other two.
+# Of the additions to weights, fewer than 30 in 10,000: even with nothing else to do, processes spend most of their time between two additions and not in one. The counter shows how much depends on the moment: with two workers it lost fewer than two in 10,000; with four, which have to share two cores, nothing in one run, and a tenth and a sixth of all in the other two.
 # The worst moment is the schedule in which A *sleeps* between reading and writing:
 # the operating system takes the core from A, and when A wakes up it writes an old number over all that the others have counted in the meantime.
 #
@@ -959,12 +959,12 @@ for workers in lost.levels("workers"):
 assert max(max(shares[key]) for key in shares if 1 in key or "True" in key) == 0
 assert 0 < min(shares[2, "False"]) <= max(shares[2, "False"]) < 0.01
 assert max(shares[4, "False"]) < 0.01
-assert all(max(shares[w, "False"]) > 3 * min(shares[w, "False"]) for w in (2, 4))
+assert all(max(shares[w, "False"]) > 2 * min(shares[w, "False"]) for w in (2, 4))
 assert max(map(max, counters.values())) < 0.001
-assert sum(share > 0 for runs in counters.values() for share in runs) == 1
+assert sum(share > 0 for runs in counters.values() for share in runs) == 3
 
 # %% [markdown]
-# At most 9 of 10,000 changes, in every run; but from run to run the share differs several times over, with four workers between nothing at all and nine, so that three runs do not say whether two workers lose more or four. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost something in one of these runs, 5 in 10,000.
+# Fewer than 30 of 10,000 changes, in every run; but from run to run the share differs more than twofold, with four workers fivefold, so that three runs do not say whether two workers lose more or four. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost something in three of the six runs without a lock, at most 5 in 10,000.
 # That is what makes races so unpleasant. The same line has lost hundreds of counts above, and next to nothing here, and nobody can say what it will lose tomorrow.
 #
 # So nearly nothing is lost, not because anything protects it, but because the addition is such a small part of a worker's day.
@@ -1059,14 +1059,14 @@ for x, name in enumerate(names):
     ax.plot([x] * len(ratios[name]), ratios[name], "o", color=plots.BLACK, markersize=4)
     ax.annotate(f"{medians[name]:.2f}", (x, 0.1), ha="center")
 ax.set(xlabel="workers", ylabel="steps per second, relative")
-ax.set_title("Two workers on two cores: 1.8 times the steps")
+ax.set_title("Two workers on two cores: nearly twice the steps")
 plt.show()
-assert medians["2"] >= 1.7
+assert medians["2"] >= 1.85
 assert medians["4"] < medians["2"]
 assert abs(medians["2, lock"] - medians["2"]) < 0.2
 
 # %% [markdown]
-# Two workers take 1.8 times the steps of one. Four on two cores take *fewer* than two: they only take the cores from each other. More workers than cores buy nothing but lag. And the lock? It costs next to nothing here. With a network of this size a worker holds it for a
+# Two workers take nearly twice the steps of one. Four on two cores take *fewer* than two: they only take the cores from each other. More workers than cores buy nothing but lag. And the lock? It costs next to nothing here. With a network of this size a worker holds it for a
 # moment in several milliseconds. The Hogwild! paper reports some ten times the speed of locking, on sparse problems with tiny updates. **In A3C the freedom from locks is not what makes it fast; the freedom from waiting for each other's rollouts is.**
 #
 # Steps per second are not learning per second. What two workers learn from their steps, chapter 06 compares with its own agent, at equal steps and at equal seconds.
@@ -1136,7 +1136,7 @@ print(
 # - Being **simultaneous** loses something: adding is reading and writing, and the last to write wins. In A3C that is rare. A count that must be exact gets a slot for each worker.
 # - **RMSProp** divides each weight's step by the root of its mean squared gradient, ε inside the root; all workers share $g$. $g$ begins at 0, so its first steps are longer than later ones. Where a gradient is small beside $\sqrt\epsilon$, ε sets the pace, as in plain gradient descent.
 # - **Hand gradients over as values.** An idiom that connects `.grad` of two models has piled gradients up since PyTorch 2: 1, 3, 6, 10, 15.
-# - Two workers on two cores take 1.8 times the steps per second of one. They also **decorrelate** successive updates, the critic's above all; at equal steps, eight workers in turn learned neither visibly more nor visibly less than one. What is lost is repeatability.
+# - Two workers on two cores take nearly twice the steps per second of one. They also **decorrelate** successive updates, the critic's above all; at equal steps, eight workers in turn learned neither visibly more nor visibly less than one. What is lost is repeatability.
 # - Hogwild!'s theorem is about sparse problems. A network is dense. No theorem says that A3C works; that it does, here, is a measurement.
 
 # %%

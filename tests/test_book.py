@@ -358,6 +358,12 @@ def test_the_list_of_exercises_is_the_registrys() -> None:
     ]
 
 
+def test_the_exercises_of_all_pages_are_counted() -> None:
+    pages = [int(source.name[:2]) for source in sorted((book.ROOT / "solutions").glob("*.py"))]
+    assert list(registry.PAGES) == pages
+    assert {each.chapter for each in registry.on_pages()} == set(pages)
+
+
 def loaded(source: str) -> set[str]:
     """The files of records that a chapter loads."""
     names = re.findall(r'records\.(?:load|path)\("([^"]+)"\)', source)

@@ -131,7 +131,7 @@ def solution(exercise_id: str) -> None:
 def progress() -> None:
     """Print a table of all exercises: ✓ solved, ✗ tried, ○ to come, with minutes and difficulty."""
     states = memory.states()
-    everything = list(registry.all_exercises())
+    everything = list(registry.on_pages())
     ids, titles = (
         max((len(getattr(each, name)) for each in everything), default=0)
         for name in ("id", "title")

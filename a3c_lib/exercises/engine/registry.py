@@ -22,6 +22,7 @@ MODULES = {  # chapter → the module that holds its exercises
     7: "atari",
     8: "q_learning",
 }
+PAGES = range(8)  # the chapters that have a page; what belongs to a later one is not counted yet
 
 _added: dict[str, Exercise] = {}
 
@@ -62,6 +63,11 @@ def all_exercises() -> Iterator[Exercise]:
     """Every exercise of the book, in order. Imports every chapter's module."""
     for chapter in sorted({*MODULES, *(exercise.chapter for exercise in _added.values())}):
         yield from of_chapter(chapter)
+
+
+def on_pages() -> Iterator[Exercise]:
+    """Every exercise that a reader can come to."""
+    return (each for each in all_exercises() if each.chapter in PAGES or each.id in _added)
 
 
 @contextmanager
