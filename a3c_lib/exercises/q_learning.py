@@ -1180,7 +1180,7 @@ EXERCISES = (
             ),
             Wrong(
                 carried_through_an_end,
-                "The promised action is executed, but the target now looks past an end: after the "
+                "The target now looks past an end: after the "
                 "last step nothing comes, and what you look up is the next episode's.",
                 also=({"(0.0 if terminated else gamma * Q": "(gamma * Q"},),
             ),
