@@ -29,7 +29,7 @@ def one_batch_in_steps(observations: Tensor, actions: Tensor, returns: Tensor) -
     seen = observations.flatten(0, 1)
     done = actions.flatten()
     worth = returns.flatten()
-    batch = seen, done, worth
+    batch: Batch = seen, done, worth
     return batch
 
 
@@ -342,16 +342,16 @@ EXERCISES = (
                 "Only environment 0 is in the batch. All N of them were played, and all teach.",
             ),
             Wrong(
-                {"batch = seen, done, worth": "batch = seen, done[:, None], worth[:, None]"},
+                {"= seen, done, worth": "= seen, done[:, None], worth[:, None]"},
                 "Actions and returns have one axis too many, (T·N, 1). The difference of (M, 1) "
                 "and (M,) would silently broadcast to (M, M).",
             ),
             Wrong(
-                {"batch = seen, done, worth": "batch = seen, done[:, None], worth"},
+                {"= seen, done, worth": "= seen, done[:, None], worth"},
                 "The actions have one axis too many, (T·N, 1). Asked for is (T·N,).",
             ),
             Wrong(
-                {"batch = seen, done, worth": "batch = seen, done, worth[:, None]"},
+                {"= seen, done, worth": "= seen, done, worth[:, None]"},
                 "The returns have one axis too many, (T·N, 1). The difference of (M, 1) and (M,) "
                 "would silently broadcast to (M, M).",
             ),
@@ -381,7 +381,7 @@ EXERCISES = (
                 "Only step 0 is in the batch. All T steps teach.",
             ),
             Wrong(
-                {"batch = seen, done, worth": "batch = seen, worth, done"},
+                {"= seen, done, worth": "= seen, worth, done"},
                 "Actions and returns are exchanged: observations, actions, returns.",
             ),
             Wrong(

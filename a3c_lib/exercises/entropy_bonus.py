@@ -20,7 +20,7 @@ def entropy_in_steps(logits: Tensor) -> Tensor:
     log_pi = logits.log_softmax(dim=-1)
     pi = log_pi.exp()
     surprise = -log_pi
-    H = (pi * surprise).sum(dim=-1)
+    H: Tensor = (pi * surprise).sum(dim=-1)
     return H
 
 
