@@ -119,7 +119,7 @@ for name, shares in ends.items():
 #
 # The weight of $\nabla\log\pi(a_t \mid o_t)$ is the return $G_t$: a sum of all that was paid from $t$ on. All the noise of all these steps is in it. If each reward has noise of variance $\sigma^2$, then $G_t$ has
 # $\sigma^2 (1 + \gamma^2 + \gamma^4 + \dots)$, which is $\sigma^2 / (1 - \gamma^2)$ in a long episode. On paper, with $\sigma = 0.5$ and $\gamma = 0.95$: a standard deviation of $0.5 / \sqrt{0.0975} = 1.6$. And what is the *signal*, the
-# difference that one step makes? One step to the right moves you one cell on, and in the figure above cells side by side differ in value by 0.04 to 0.08 under the best policy. The noise is about twenty times as large as the signal.
+# difference that one step makes? One step to the right moves you one cell on, and in the figure above cells side by side differ in value by 0.04 to 0.08 under the best policy. The noise is at least twenty times as large as the signal.
 #
 # There are two ideas against it.
 #
