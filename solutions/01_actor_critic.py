@@ -910,7 +910,7 @@ plots.strip(
     below=450,
     called="below 450",
     lines={"the most there is": 500},
-    title="One step learns CartPole at one of three learning rates",
+    title="With one of three learning rates most agents learn CartPole",
     x_label="mean return of 100 episodes",
 )
 plt.show()
