@@ -193,7 +193,7 @@ diagrams.rollout_grid()
 # | `terminated` | True where the world ended the episode |
 # | `truncated` | True where a time limit cut it |
 #
-# (So that no observation is stored twice, the rollout really holds `seen`, the $T + 1$ rows of observations, and `final`, what the world showed at the ends, and makes `observations` and `next_observations` of these two. `episodes` tells length and sum of rewards of the episodes that ended in the rollout.)
+# (So that no observation is stored twice, it really keeps `seen`, all rows of observations, and `final`, what the world showed at the ends; the two above are made of these. `episodes` tells of the episodes that ended.)
 #
 # What acts in `collect` is a function `(observation, memory) → (action, memory)`. The memory is something that a policy may carry from step to step; until chapter
 # 04 no policy has one, and it is handed through unused. Below, in the corridor of three cells, environment 0 always walks right and environment 1 always left, with a time limit of 4 steps. **Predict before you run:** in step $t = 2$
@@ -290,7 +290,7 @@ def sample_directions(mdp, episodes: int, seed: int) -> dict[str, Tensor]:
 
 
 # %% [markdown]
-# And in three worlds: the corridor without noise in its rewards (the slips stay), the noisy corridor, and the noisy corridor *where every step is paid 1 more*. In the last one returns are large whatever one does. Many worlds pay for every step; CartPole, which you meet at the end of this chapter, is one of them. (In this third corridor the goal is bad news, since it ends the pay: left is the better action there. That does not matter to the question.)
+# And in three worlds: the corridor without noise in its rewards (the slips stay), the noisy corridor, and the noisy corridor *where every step is paid 1 more*. In the last one returns are large whatever one does. Many worlds pay for every step; CartPole, at the end of this chapter, is one of them. (In this third corridor the goal is bad news, since it ends the pay, so left is the better action. For the question that makes no difference.)
 #
 # The measure: an episode's estimate is the exact vector plus noise. In the mean of $n$ episodes the noise has a length of about $\sqrt{\text{variance} / n}$, where the variance is that of one episode's estimate, added up over the cells. How many episodes make it as short as the vector itself? From
 # $\sqrt{\text{variance} / n} = \lVert\text{exact vector}\rVert$ follows $n = \text{variance} / \lVert\text{exact vector}\rVert^2$.
@@ -355,7 +355,7 @@ assert needed["noise, and 1 a step", "G − V"] < needed["noise, and 1 a step", 
 # ## A critic that learns
 #
 # In chapter 00 the value of a state was a mean of returns, or the solution of a linear system. The system's equation, the Bellman equation, says that $V^\pi(o)$ is the mean of $r + \gamma V^\pi(o')$. Read it as an instruction: *move $V(o_t)$ a little towards $r_t + \gamma V(o_{t+1})$.* This rule is called [**TD(0)**](../docs/glossary.md#td0). When nothing moves any more on average, the equation holds, and there is
-# only one solution. The target is made with the critic's own word about the next state, a guess from a guess; this is called [**bootstrapping**](../docs/glossary.md#bootstrap). It works because the guess about the next state counts only $\gamma$ times: so on average an error in the guesses shrinks from update to update, while the rewards in the targets are true. After an end nothing is guessed at all.
+# only one solution. The target is made with the critic's own word about the next state, a guess from a guess; this is called [**bootstrapping**](../docs/glossary.md#bootstrap). It works because the guess about the next state counts only $\gamma$ times. So on average an error in the guesses shrinks from update to update, while the rewards in the targets are true. After an end nothing is guessed at all.
 #
 # So there are two learners:
 #
@@ -688,7 +688,7 @@ plt.show()
 assert (last_pi[:8, RIGHT] > 0.75).all()
 
 # %% [markdown]
-# Here it is at play. It always wants to go right; where it goes left it has slipped.
+# Here it is at play. Where it goes left it has slipped or, rarely, chosen so.
 
 # %%
 from a3c_lib.figures.animation import animate
@@ -747,7 +747,7 @@ for name, reached, most in results:
 # %% [markdown]
 # ### Was it the critic?
 #
-# A fair question. Compared with the agent at the top of this chapter we have changed three things: there is a critic, the policy is a network instead of a table, and the optimiser is Adam instead of plain gradient ascent. So the record changes one at a time, in the same world, for 12,000 steps. Every kind of agent had two or three
+# Compared with the agent at the top of this chapter we have changed three things: there is a critic, the policy is a network instead of a table, and the optimiser is Adam instead of plain gradient ascent. So the record changes one at a time, in the same world, for 12,000 steps. Every kind of agent had two or three
 # learning rates; the best one is that with the largest mean share over the second half of the run, all seeds together.
 
 # %% tags=["hide-input"]
@@ -790,7 +790,7 @@ assert np.median(ends["REINFORCE, network, Adam"]) > 0.95
 # %% [markdown]
 # - **The optimiser was not it.** REINFORCE with Adam is hardly better than without.
 # - **The critic was.** Same tables, same optimiser, same number of steps: all eight actor-critics end above nine tenths of what can be had, while half of the agents without a critic stay below eight tenths. (Part of it is that whoever does not wait may learn more often: after every 8 steps, instead of once an episode.)
-# - **The network is a help of its own.** In this corridor right is right *everywhere*, and a network carries over to other cells what it learns in one. With it even REINFORCE gets there, and the critic has little left to add but to save the unlucky seed. Where what is right changes from place to place, that gift is smaller.
+# - **The network is a help of its own.** In this corridor right is the better action in *every* cell, and a network carries over to other cells what it learns in one. With it even REINFORCE gets there, and the critic only saves the unlucky seed.
 #
 # Against steps that are too large the critic is no help:
 
@@ -938,7 +938,7 @@ slow = runs["η = 0.001"]
 assert (slow.column("predicted") < 0.8 * slow.column("paid")).all()
 
 # %% [markdown]
-# With $\eta = 0.001$ the critic still expects far too little after 80,000 steps, with every seed. With one-step targets the news of a reward travels at most one step per update, and with a small learning rate only a small part of it is passed on. In the corridor with its eight cells that was quick. In CartPole a hundred steps count, and until the news has arrived, the policy that it was about has changed. The noise is small now. What has taken its
+# With $\eta = 0.001$ the critic still expects far too little after 80,000 steps, with every seed. With one-step targets the news of a reward travels at most one step per update, and with a small learning rate only a small part of it is passed on. In the corridor with its eight cells that was quick. In CartPole a hundred steps count. The noise is small now. What has taken its
 # place is **bias**, the error of a critic that is wrong and is believed.
 #
 # With $\eta = 0.005$ the critic expects 100. That is $1/(1 - 0.99)$, what balancing *for ever* is worth; the limit of 500 steps is not an ending, so for an agent that never lets the pole fall it is right. Agents that still fall now and then are paid less, down to 88. For them it is too much.
