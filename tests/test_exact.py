@@ -82,7 +82,7 @@ def test_the_direction_of_an_actor_critic_adds_up_advantages_step_by_step(mdp, d
     V = state_values(mdp, pi, gamma)
     A = action_values(mdp, V, gamma) - V[:, None]
     state, total = mdp.start, torch.zeros_like(pi)
-    for t in range(500):
+    for t in range(5000):
         state = np.where(mdp.terminal, 0, state)
         weight = gamma**t if discounted else 1.0
         total += weight * torch.tensor(state)[:, None] * pi * A

@@ -83,7 +83,7 @@ def policy_direction(mdp: MDP, logits: Tensor, gamma: float) -> Tensor:
 
     For the logit of a in s that is d(s) π(a | s) A^π(s, a), where d(s) is how often an episode
     visits s, on average. `policy_gradient` would count a visit at step t only γ^t times; with
-    γ = 1 the two are the same. Raises torch.linalg.LinAlgError if episodes need not end.
+    γ = 1 the two are the same. Under the policy episodes must end some time.
 
     >>> from a3c_lib.worlds.envs import corridor
     >>> policy_direction(corridor(length=1), torch.zeros(2, 2), gamma=0.5)[0]
