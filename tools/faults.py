@@ -238,7 +238,12 @@ FAULTS = [
         "alive = torch.as_tensor(~mdp.terminal)",
         "alive = torch.as_tensor(mdp.terminal | True)",
     ),
-    Fault("visits counted the wrong way", "worlds.exact", "identity - P.T, torch", "identity - P, torch"),
+    Fault(
+        "visits counted the wrong way",
+        "worlds.exact",
+        "identity - P.T, torch",
+        "identity - P, torch",
+    ),
     Fault("slip forgotten", "worlds.envs", "+= 1 - slip", "+= 1"),
     Fault(
         "memory not zeroed at an end",
