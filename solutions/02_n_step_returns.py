@@ -535,7 +535,7 @@ assert mean < -5 * error
 # %% tags=["nbval-check-output"]
 @exercise("2.4")
 def rollout_returns(rollout: Rollout, model: ActorCritic, gamma: float) -> Tensor:
-    """The n-step returns of a rollout, (T, N), from one long column of all its steps, (T · N, 1)."""
+    """The n-step returns of a rollout, (T, N), by one long column of all steps, (T · N, 1)."""
     T, N = rollout.rewards.shape
     with torch.no_grad():
         next_values = model.values(rollout.next_observations)
