@@ -130,7 +130,7 @@ print(f"probability of the far exit   {probability_of_far_exit(agent):.6f}")
 print(f"value of its policy           {value_of_policy(agent):.3f}     best: {V_best[START]:.3f}")
 
 # %% [markdown]
-# From here on a run is called **stuck** if that probability is below one half. For this agent, and for the next forty, it hardly matters where the line is drawn: they end far from it. Where it does matter we shall say so.
+# From here on a run is called **stuck** if that probability is below one half. In this section it hardly matters where the line is drawn, since nearly every run ends far from it. Where it matters, the text says so.
 
 # %%
 assert probability_of_far_exit(agent) < 0.5
@@ -167,7 +167,7 @@ assert ((without < 0.01) | (without > 0.99)).all()
 
 # %% [markdown]
 # Most are stuck for good, some have escaped, and nobody is in between. Whether a run escapes is luck: did it happen to reach the far exit a few times before it had made up its mind? After 400 of the 8000 steps
-# that was settled.
+# that was settled. To do what does not look best now, in order to learn whether it is, is called [**exploration**](../docs/glossary.md#exploration). This agent has stopped exploring.
 
 # %% tags=["hide-input"]
 early = trap.select(entropy_weight=0.0, steps=400).column("p_right") < 0.5
@@ -200,7 +200,7 @@ assert abs(slopes[-1]) < abs(slopes[0]) / 100
 # Two things are wrong at once.
 #
 # - The **sign**: the gradient says *left*. As long as the agent wanders in the other cells, that is correct. To learn to walk there, it would have to be there.
-# - The **size**: the gradient fades with $\pi_R$. A gradient of the softmax always carries a factor $\pi_R (1 - \pi_R)$, for what is never done is never learned from. The more certain an agent is, the less it can
+# - The **size**: the gradient fades with $\pi_R$. With two actions a gradient of the softmax always carries a factor $\pi_R (1 - \pi_R)$, for what is never done is never learned from. The more certain an agent is, the less it can
 #   still change its mind.
 #
 # So a decision makes itself permanent. A remedy has to do two things: push against certainty itself, and keep pushing where the reward's gradient has faded. We need a number for how undecided a policy
@@ -215,17 +215,17 @@ assert abs(slopes[-1]) < abs(slopes[0]) / 100
 diagrams.undecided()
 
 # %% [markdown]
-# The **entropy** of a policy in one state is
+# The [**entropy**](../docs/glossary.md#entropy) of a policy in one state is
 #
 # $$H(\pi) = -\sum_a \pi(a)\, \log \pi(a).$$
 #
 # $-\log \pi(a)$ is how surprising action $a$ is: 0 if it was certain, large if it was rare. Entropy is the mean surprise. With the natural logarithm its unit is the **nat**. A certain policy has 0 nats; a uniform
-# one over $A$ actions has $\log A$, the most there is: 0.693 for two actions.
+# one over $k$ actions has $\log k$, the most there is: 0.693 for two actions.
 #
-# What will push is its gradient with respect to the logits $\theta$ of the softmax. A logit moves all probabilities, $\partial \pi(b) / \partial \theta_a = \pi(b)\,([a = b] - \pi(a))$, where the bracket is 1 if what it says
+# What will push is its gradient with respect to the logits $z$ of the softmax. A logit moves all probabilities, $\partial \pi(b) / \partial z_a = \pi(b)\,([a = b] - \pi(a))$, where the bracket is 1 if what it says
 # is true, and 0 if not. Hence
 #
-# $$\frac{\partial H}{\partial \theta_a} = -\sum_b \frac{\partial \pi(b)}{\partial \theta_a}\,\bigl(\log \pi(b) + 1\bigr) = -\pi(a)\,\bigl(\log \pi(a) + H\bigr).$$
+# $$\frac{\partial H}{\partial z_a} = -\sum_b \frac{\partial \pi(b)}{\partial z_a}\,\bigl(\log \pi(b) + 1\bigr) = -\pi(a)\,\bigl(\log \pi(a) + H\bigr).$$
 #
 # An action that is more surprising than the mean, $-\log \pi(a) > H$, is pushed up. One that is less surprising is pushed down. At the uniform policy nothing is pushed.
 #
@@ -234,8 +234,8 @@ diagrams.undecided()
 #
 # ### Exercise 3.1  Entropy
 #
-# Write it, for logits with any number of dimensions in front; the actions are the last dimension. Nothing in it is a constant. And it should survive an agent that is certain: with logits of $(200, 0)$ the
-# second probability is 0 in floating point, $\log 0$ is minus infinity, and 0 times that is NaN. Its gradient should survive, too.
+# Write it, for logits with any number of dimensions in front; the actions are the last dimension. Detach nothing: the gradient has to flow through every part. And it has to work for an agent that is certain. With logits of $(200, 0)$ the
+# second probability is 0 in floating point, $\log 0$ is minus infinity, and 0 times that is NaN. Entropy and gradient are to be exactly 0 there. Do not add a small number inside the logarithm: it makes the entropy of every other policy a little wrong.
 
 
 # %% tags=["nbval-check-output"]
@@ -293,10 +293,10 @@ assert (push[p_right > 0.51] < 0).all()
 # %% [markdown]
 # ## The bonus, and what it is worth
 #
-# Pay the agent for being undecided: in every state that it comes through, $\beta$ for each nat. The paper's $\beta$ is our `entropy_weight`. Since a nat is weighed against reward, $\beta$ has a unit: reward per nat. This pay, the **bonus**,
-# is a part of the loss. It is no reward: the returns do not contain it, and the critic hears nothing of it.
+# Pay the agent for being undecided: in every state that it comes through, $\beta$ for each nat. This pay is the [**entropy bonus**](../docs/glossary.md#entropy-bonus). The paper's $\beta$ is our `entropy_weight`. Since a nat is weighed against reward, $\beta$ has a unit: reward per nat. The bonus
+# is a part of the loss. It is no reward: the returns do not contain it, and the critic learns nothing of it.
 #
-# What does an agent want that is paid so? Look at one state with known action values $Q(a)$. The policy that makes
+# Which policy is best for an agent that is paid like this? Look at one state with known action values $Q(a)$. The policy that makes
 #
 # $$\sum_a \pi(a)\, Q(a) + \beta H(\pi)$$
 #
@@ -307,25 +307,75 @@ assert (push[p_right > 0.51] < 0).all()
 # (Set the derivative to zero: $Q(a) - \beta \log \pi(a)$ must be the same for all actions.) So $\beta$ is a temperature. Only the *gap* between two values counts, measured in $\beta$: a gap of 5 β, and the better action is
 # taken in 99 of 100 cases; a gap of 1 β, and it is 73; a gap far below β, and it is a coin.
 #
-# Do not believe it, look. Three agents climb that sum with your entropy. The two values are those of the coin at the start of the trap.
+# Let us test it. Three agents climb that sum with your entropy. The two values are those of the coin at the start of the trap, where right is worse by 0.07.
 
 # %%
 Q = Q_coin.float()
 for beta in 0.02, 0.07, 0.5:
-    theta = torch.zeros(2, requires_grad=True)
-    climb = torch.optim.Adam([theta], lr=0.05, maximize=True)
+    logits = torch.zeros(2, requires_grad=True)
+    climb = torch.optim.Adam([logits], lr=0.05, maximize=True)
     for _ in range(600):
         climb.zero_grad()
-        (theta.softmax(dim=-1) @ Q + beta * entropy(theta)).backward()
+        (logits.softmax(dim=-1) @ Q + beta * entropy(logits)).backward()
         climb.step()
-    found, formula = theta.softmax(dim=-1)[RIGHT].item(), (Q / beta).softmax(dim=-1)[RIGHT].item()
+    found, formula = logits.softmax(dim=-1)[RIGHT].item(), (Q / beta).softmax(dim=-1)[RIGHT].item()
     print(f"β = {beta:<4}   π(right): found {found:.4f}, softmax(Q/β) {formula:.4f}")
     assert abs(found - formula) < 0.002
 
 # %% [markdown]
-# Read it as a promise about the trap. With $\beta = 0.07$ an agent for which *right* is worse by 0.07 still tries it in about every fourth episode, however long it trains. It comes to know the other cells, learns to walk in
-# them, the gap turns, and then the same β lets it go right nearly always: for somebody who walks straight, right is better by 0.4, almost six β. With $\beta = 0.02$ it tries in three of a hundred episodes. With $\beta = 0.5$ no gap in this
-# world means much.
+# This is one state with fixed values. In the trap there are eight cells to decide in, and the values change with the policy. The formula still holds in each of them: the returns do not contain the bonus, so what stands for $Q$ in the policy's gradient is the policy's own $Q^\pi$, and where the two pushes balance, $\pi(\cdot \mid s) = \mathrm{softmax}(Q^\pi(s, \cdot) / \beta)$.
+#
+# ### How an agent gets out, in two pictures
+#
+# *First picture:* what is the gap in the start cell, $Q(\text{right}) - Q(\text{left})$? That depends on how well the agent walks in the *other* cells. *Second picture:* what does a gap do to the policy of the start cell, with each β?
+
+# %% tags=["hide-input"]
+skills = torch.linspace(0.5, 1, 51)
+gap_by_skill = []
+for skill in skills:
+    policy = torch.stack([1 - skill, skill]).repeat(world.num_states, 1)
+    policy[START] = 0.5
+    Q = exact.action_values(world, exact.state_values(world, policy, GAMMA), GAMMA)[START]
+    gap_by_skill.append((Q[RIGHT] - Q[LEFT]).item())
+before, after = gap_by_skill[0], gap_by_skill[-1]
+
+by_skill, by_gap = plots.axes(10, 3.2, columns=2)
+by_skill.axhline(0, color=plots.GREY, linewidth=1)
+by_skill.plot(skills, gap_by_skill, color=plots.BLACK)
+by_skill.plot([0.5, 1], [before, after], "o", color=plots.BLACK)
+by_skill.text(0.53, before - 0.01, f"a coin: {before:+.2f}", va="top")
+by_skill.text(0.97, after, f"straight: {after:+.2f}", ha="right", va="center")
+by_skill.set(xlabel="π(right) in the other cells", ylabel="gap in the start cell", ylim=(-0.2, 0.5))
+by_skill.set_title("1. Whoever walks better gains more on the right")
+
+gaps = torch.linspace(-0.2, 0.5, 200)
+curves = (
+    (0.02, "--", plots.BLUE, (-0.13, 0.85)),
+    (0.07, "-", plots.BLACK, (0.11, 0.7)),
+    (0.5, ":", plots.RED, (0.3, 0.54)),
+)
+for weight, form, colour, place in curves:
+    by_gap.plot(gaps, torch.sigmoid(gaps / weight), form, color=colour)
+    by_gap.text(*place, f"β = {weight:g}", color=colour, va="center")
+ends = torch.tensor([before, after])
+by_gap.plot(ends, torch.sigmoid(ends / 0.07), "o", color=plots.BLACK)
+by_gap.set(xlabel="gap in the start cell", ylabel="π(right) in the start cell", ylim=(0, 1.05))
+by_gap.set_title("2. β says what a gap does to the policy")
+plt.show()
+assert -0.08 < before < -0.06
+assert 0.38 < after < 0.42
+assert abs(1 / (1 + math.exp(-before / 0.07)) - 0.27) < 0.03
+assert 1 / (1 + math.exp(-before / 0.02)) < 0.05
+assert 1 / (1 + math.exp(-after / 0.07)) > 0.99
+
+# %% [markdown]
+# Follow the two dots, which are for $\beta = 0.07$.
+#
+# 1. *At first* the agent is a coin, and right is worse by 0.07, one β. So it goes right in about every fourth episode, however long it trains.
+# 2. In those episodes it is in the other cells. It learns to walk there: it moves to the right in the first picture.
+# 3. The gap grows, passes 0 and *turns*. For an agent that walks straight, right is better by 0.4, almost six β. In the second picture that is the dot at the top: it goes right nearly always.
+#
+# With $\beta = 0.02$ the first step fails nearly always: the agent goes right in three of a hundred episodes. With $\beta = 0.5$ the last step fails: no gap in this world means much.
 #
 # **Write down a guess** before you go on: with which of the three will all of 20 seeds come out of the trap?
 #
@@ -339,6 +389,8 @@ for beta in 0.02, 0.07, 0.5:
 #
 # You have the first two: `actor_critic_loss(logits, values, actions, returns, value_weight)` from chapter 01 returns a `Loss` with the fields `total`, `policy`, `value` and `entropy`. `total` is what is
 # differentiated. The others are for looking at: they are what stands over the braces, without the weights. A `Loss` cannot be changed, but `loss._replace(total=…, entropy=…)` gives a new one.
+#
+# Use your own `entropy`, and give its result another name: Python reads `entropy = entropy(logits)` as a local variable that has no value yet.
 #
 # *On paper:* one step, $\pi = (0.9, 0.1)$, $a = 1$, $R = 3$, $V = 2$, $w = \beta = 0.5$. Then $A = 1$, and the loss is $2.30259 + 0.5 \cdot 1 - 0.5 \cdot 0.32508 = 2.64005$.
 
@@ -418,518 +470,3 @@ plt.show()
 assert (without < 0.5).mean() >= 0.6
 assert (with_bonus < 0.5).mean() <= 0.1
 
-# %% [markdown]
-# ### How it comes about
-#
-# The course of all 40 runs. Each thin line is a seed, a thick one the median. First the entropy:
-
-# %% tags=["hide-input"]
-runs = {"no bonus": trap.select(entropy_weight=0.0), "β = 0.07": trap.select(entropy_weight=BETA)}
-
-plots.learning_curves(
-    {name: run.curves("steps", "entropy") for name, run in runs.items()},
-    each_seed=True,
-    lines={"ln 2": math.log(2)},
-    title="Without a bonus the entropy is gone within a thousand steps",
-    y_label="entropy in nats",
-)
-plt.show()
-medians = [np.median(run.select(steps=1_200).column("entropy")) for run in runs.values()]
-assert medians[0] < 0.05
-assert medians[1] > 0.3
-
-courses = [runs["β = 0.07"].select(seed=seed).column("entropy") for seed in range(20)]
-dived = [course for course in courses if course.min() < 0.05]
-ends = [round(float(course[-1]), 2) for course in dived]
-print(f"β = 0.07: {len(dived)} seeds dive below 0.05; their entropy at the end: {ends}")
-assert 0 < len(dived) < 5
-assert min(ends) > 0.15
-
-# %% [markdown]
-# With the bonus a few lines dive nearly to 0 as well, and come up again, as in the single run above. A likely reason: an agent that has just found the far exit is paid far more than its critic expects, and for a while that pushes
-# harder than the bonus. Then the critic has caught up, a step back turns out to cost little, and the bonus brings the indecision back. The blue lines stay where they are.
-#
-# And the policy, in the one cell where it matters. Without a bonus the lines lie on the edges, six at the top and fourteen at the bottom:
-
-# %% tags=["hide-input"]
-plots.learning_curves(
-    {name: run.curves("steps", "p_right") for name, run in runs.items()},
-    each_seed=True,
-    title="Without a bonus one way for ever; with it, all turn right",
-    y_label="π(right) in the start cell",
-)
-plt.show()
-
-with_bonus = runs["β = 0.07"]
-stuck = {
-    steps: (with_bonus.select(steps=steps).column("p_far") < 0.5).sum()
-    for steps in (400, 800, 2_000, 4_000)
-}
-print("β = 0.07, stuck of 20 after so many steps:", {k: int(v) for k, v in stuck.items()})
-assert stuck[400] > 10
-assert stuck[2_000] > 0 == stuck[4_000]
-
-# %% [markdown]
-# Without a bonus, entropy falls to nothing whether the run is stuck or free. Low entropy says *that* a policy has decided, not whether it decided well. With the bonus many runs lean left at first, as
-# they must: left *is* better at that time. But they never stop trying the other side, and one after the other they turn.
-
-# %% [markdown]
-# ## Too little, enough, too much
-#
-# Was 0.07 a lucky choice? Here are five weights, 20 seeds each. One dot is one seed: the exact value $J$ of its policy. The dots of each weight are sorted by size; the bar is their median.
-
-# %% tags=["hide-input"]
-weights = final.levels("entropy_weight")
-values = [final.select(entropy_weight=b).column("J") for b in weights]
-
-ax = plots.axes(height=3.4)
-for x, J in enumerate(values):
-    ax.scatter(x + np.linspace(-0.2, 0.2, len(J)), np.sort(J), s=14, color=plots.BLUE, alpha=0.6)
-    ax.hlines(np.median(J), x - 0.3, x + 0.3, color=plots.BLACK, linewidth=2)
-for name, level in {"best": V_best[START], "coin": V_coin[START]}.items():
-    ax.axhline(level, color=plots.GREY, linestyle="--", linewidth=1)
-    ax.text(4.55, level, name, va="center")
-ax.set(xlabel="entropy weight β", ylabel="J, exactly", xticks=range(5), xticklabels=weights)
-ax.set_title("Too little: luck. Enough: all get out. Too much: nobody walks straight")
-plt.show()
-
-# %% tags=["hide-input"]
-print("β       stuck      far exit       median J   median entropy")
-median = {}
-for b, J in zip(weights, values, strict=True):
-    these = final.select(entropy_weight=b)
-    p_far, H = these.column("p_far"), np.median(these.column("entropy"))
-    stuck, median[b] = (p_far < 0.5).sum(), np.median(J)
-    print(f"{b:<6} {stuck:3} of 20   {p_far.min():.2f} to {p_far.max():.2f}   ", end="")
-    print(f"{median[b]:.3f}      {H:.3f}")
-
-assert median[BETA] > 1.5 * max(median[0.0], median[0.5])
-assert 0.8 < median[BETA] / V_best[START] < 0.87  # a sixth is lost
-assert values[-1].max() < 0.4
-assert H > 0.6  # of the largest weight
-
-lucky, undecided = (final.select(entropy_weight=b).column("p_far") for b in (0.02, 0.2))
-assert ((lucky < 0.05) | (lucky > 0.95)).all()
-assert 0.25 < undecided.min() < undecided.max() < 0.75
-
-# %% [markdown]
-# The curve over β has a hill, and both sides are steep.
-#
-# - **To the left is luck.** With $\beta = 0.02$ half of the seeds walk straight to the far exit and half sit at the near one. (The median lies between, where no agent is.)
-# - **To the right is indecision.** With $\beta = 0.5$ the policy is little more than a coin: its entropy is close to $\ln 2 = 0.693$, its value hardly above the coin's. It has learned what *we* paid it for. Nobody is trapped there.
-#   Being stuck means something else here: a wanderer mostly leaves by the exit that is near. With $\beta = 0.2$ all seeds end close to the line between stuck and not, and it says little on which side.
-#
-# And look closely at the top of the hill. Nobody with $\beta = 0.07$ reaches the best value. They do leave by the far exit, but they dawdle on the way. What would one step back cost somebody who walks straight?
-
-# %%
-Q = exact.action_values(world, V_best, GAMMA)
-gaps = (Q[:, RIGHT] - Q[:, LEFT])[2:9]
-print(f"what a step back costs in cells 2 to 8: {gaps.min():.3f} to {gaps.max():.3f}")
-assert 0.065 < gaps.min() < gaps.max() < 0.105
-
-# %% [markdown]
-# Not much more than one β, so the bonus buys such a step every now and then. **The bonus changes the question.** The agent no longer looks for the best policy but for the best mixture of reward and indecision.
-#
-# Whoever wants the reward alone takes the bonus away once it has done its work. Your agent, which is out of the trap, goes on without one:
-
-# %%
-print(f"Training with {whose(a2c_loss)}.")
-before = value_of_policy(agent)
-learn(agent, partial(a2c_loss, entropy_weight=0.0), steps=2_000, seed=2)
-print(
-    f"value of its policy {before:.3f} → {value_of_policy(agent):.3f}     best: {V_best[START]:.3f}"
-)
-assert value_of_policy(agent) > 0.95 * V_best[START]
-
-# %% [markdown]
-# The paper brings its learning rate down to 0 in the course of training. Nothing keeps you from doing the same with β.
-
-# %% [markdown]
-# ## CartPole
-#
-# Now your loss, the returns of chapter 02, and a world that is not a table: CartPole, where each step pays 1 and 500, the time limit, is the best return there is.
-#
-# Two settings need a word. Four CartPoles are played in step, $N = 4$: the losses are means over $T \cdot N$, so nothing in your code notices, and it is quicker. (Chapter 06 makes more of it.) And
-# `value_weight` is 0.01: returns here go up to 100, squared errors into the thousands, and the two losses pull at one torso. The weight was found by trying, for n-step returns.
-
-# %%
-CARTPOLE = "CartPole-v1"
-config = actor_critic.Config(total_steps=100_000, t_max=16, num_envs=4, learning_rate=5e-3, seed=0)
-loss = partial(a2c_loss, value_weight=0.01, entropy_weight=0.01)
-
-print(f"Training with {whose(a2c_loss)}.")
-balancer = ActorCritic.for_env(gym.make(CARTPOLE), seed=0)
-with actor_critic.train(balancer, CARTPOLE, config, targets=n_step_returns, loss=loss) as training:
-    updates = list(track(training))
-
-evaluation = evaluate(balancer, CARTPOLE, episodes=100, seed=1000)
-print(f"mean return {evaluation}")
-print(f"largest value loss of an update: {max(u.value_loss for u in updates):.0f}")
-assert evaluation.mean > 200
-
-# %% [markdown]
-# *Sampled actions* means that the agent was evaluated as it plays while it learns, with its coin. Watch it, greedy this time: the likeliest action in every step.
-
-# %%
-animate(
-    play(greedy(balancer), CARTPOLE, seed=3, max_steps=150),
-    fps=25,
-    alt="The trained agent moves the cart to and fro and keeps the pole upright for 150 steps.",
-)
-
-# %% [markdown]
-# Five seeds, on record, each evaluated over 100 episodes at the end: without a bonus, with yours, and with ten times as much.
-
-# %% tags=["hide-input"]
-cartpole = records.load("cartpole_entropy")
-print(cartpole)
-print(
-    cartpole.settings(
-        world=CARTPOLE, model=balancer, training=config, targets=n_step_returns, loss=loss
-    )
-)
-plots.learning_curves(
-    {
-        f"β = {b}": cartpole.select(entropy_weight=b).curves("steps", "episode_return")
-        for b in cartpole.levels("entropy_weight")
-    },
-    lines={"most possible": 500},
-    title="CartPole is learned; too large a bonus hurts here too",
-)
-plt.show()
-
-print("        sampled actions              greedy actions")
-for b in cartpole.levels("entropy_weight"):
-    ends = cartpole.select(entropy_weight=b, steps=100_000)
-    columns = [" ".join(f"{x:4.0f}" for x in ends.column(c)) for c in ("sampled", "greedy")]
-    print(f"β = {b:<5}{columns[0]}     {columns[1]}")
-
-score = {b: cartpole.select(entropy_weight=b, steps=100_000) for b in (0.01, 0.1)}
-assert (score[0.01].column("sampled") >= 450).sum() >= 4
-assert score[0.1].column("greedy").max() > 450
-assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean() - 50
-
-# %% [markdown]
-# Be careful with what this shows. **That** CartPole is learned, in at least four of five seeds: yes. That the bonus is the cause: no. A CartPole has no near exit, and one seed more or less, out of five, is luck.
-# The bonus is insurance against traps, and you cannot see the use of insurance where nothing burns. What you do see is its price, once you buy too much of it.
-#
-# Why is 0.1 too much here, where a pole that falls may cost 100? Because β is compared with the *gap between two actions*, not with returns. While the pole stands well, either action will do, for the next one can make up for it:
-# the gap is small. An undecided agent makes such small mistakes all the time, until they add up.
-# (Have a look at the right half of the table. Taken greedily, some of the same policies are perfect: they know what is better, and do not care enough.)
-#
-# **β is a price in units of your rewards**, for gaps that you do not know beforehand. Multiply all rewards by 10, and β has to follow. In the paper's Atari runs one β served all games; their rewards were clipped to
-# $-1 \dots 1$, as one of the authors has told others by mail, and that is what makes one β possible.
-
-# %% [markdown]
-# ## Reading a run
-#
-# A run goes wrong without an error message. What you have is what it reports. The return says *that* something is wrong, late and not always. Three numbers say *what*. Every `Update`, the trainer's report,
-# carries them.
-#
-# **Entropy**, in nats. Starts at $\log A$, should come down, slowly, and not to nothing at once. It asks: *is the policy deciding?*
-#
-# **Gradient norm**: the length of the loss's gradient, all parameters together. The trainer shortens a gradient that is longer than `max_grad_norm`, 0.5, to that length, so that one odd rollout cannot throw the network far; reported is
-# the length before. After the first updates it should neither grow tenfold nor vanish. It asks: *how hard is the network pushed?*
-#
-# **Explained variance**. It asks: *does the critic know anything?* Of all the variation in the returns, how much does the critic foresee?
-#
-# $$\mathrm{EV} = 1 - \frac{\mathrm{Var}(R - V)}{\mathrm{Var}(R)}$$
-#
-# 1 is a perfect critic. 0 is what a critic gets that says the same of every state. Negative is worse than that.
-#
-# Why not simply the critic's loss? It depends on the scale of the rewards, and it falls when the world becomes boring. EV is a share, and it compares the critic with the trivial one.
-#
-# ### Exercise 3.3  Explained variance
-#
-# Write it, as one Python number. Var is the mean squared distance from the mean, over all $T \cdot N$ numbers. If the returns do not vary, there is nothing to explain: return NaN, on purpose.
-#
-# *On paper:* $R = (1, 2, 3)$, so $\mathrm{Var}(R) = 2/3$. For $V = (2, 2, 2)$ it is 0, for $V = R$ it is 1. For $V = (2, 3, 4)$ it is 1 as well: what is left over, $R - V = -1$, does not vary. EV forgives a
-# critic that is too high everywhere.
-
-
-# %% tags=["nbval-check-output"]
-@exercise("3.3")
-def explained_variance(returns: Tensor, values: Tensor) -> float:
-    """1 − Var(R − V) / Var(R); NaN if R does not vary.   (T, N), (T, N) → one number."""
-    ### BEGIN SOLUTION
-    variance = returns.var(correction=0)
-    if variance == 0:
-        return math.nan
-    return 1 - float((returns - values).var(correction=0) / variance)
-    ### END SOLUTION
-
-
-# %% [markdown]
-# What does the coin's true value function explain of the coin's returns? It is the best critic there can be for that policy, so you might expect 1. **Predict before you run.**
-
-# %% tags=["prediction"]
-from a3c_lib import collect, make_envs, sampled, start
-from a3c_lib.reinforce import TabularPolicy
-
-worlds = make_envs(TRAP, num_envs=1)
-tosses = sampled(TabularPolicy(world.num_states, 2), torch.Generator().manual_seed(0))
-rollout, _ = collect(worlds, tosses, start(worlds, seed=0), t_max=5_000)
-
-V = V_coin.float()[rollout.observations]
-R = n_step_returns(
-    rollout.rewards,
-    V_coin.float()[rollout.next_observations],
-    rollout.terminated,
-    rollout.truncated,
-    GAMMA,
-)
-EV = explained_variance(R, V)
-print(f"explained variance of the true V: {EV:.2f}")
-assert 0.1 < EV < 0.8
-
-# %% [markdown]
-# Far from 1. The rest is the coin's own luck, which nobody can foresee. So an EV far below 1 is no fault as long as the policy is undecided. What you look for is a critic that stays near 0 or below *while returns differ*.
-#
-# Where they do not, EV says little. A policy that has become certain in a world without dice makes every return foreseeable: EV goes to 1, or to NaN when all returns are the same. That is no praise for the critic. And look at
-# the end of your CartPole run:
-
-# %%
-late = updates[-300:]
-returns = [episode.episode_return for update in late for episode in update.episodes]
-print(f"mean return {np.mean(returns):.0f}")
-print(f"explained variance {np.median([update.explained_variance for update in late]):.2f}")
-
-# %% [markdown]
-# If its poles no longer fall, every return $R_t$ is about 100, and what is left to explain is the critic's own flutter. A bad EV is a question, not a verdict.
-#
-# ### Four runs
-#
-# Here are four runs in the trap, all with $\beta = 0.07$. One is healthy. A, B and C each contain a fault of one line in the loss, of the kind that raises no error. (Five seeds of each are on record; you see one.)
-
-# %%
-signals = records.load("signals")
-print(signals)
-print(signals.settings(world=TRAP, model=agent, targets=n_step_returns, **SETTINGS))
-
-
-def updates_of(run, seed):
-    """A recorded run, as a trainer would have reported it."""
-    return [SimpleNamespace(**row) for row in signals.select(run=run, seed=seed).rows]
-
-
-panels = plots.signals(
-    {run: updates_of(run, seed=2) for run in ("healthy", "A", "B", "C")},
-    names=["episode_return", "entropy", "explained_variance", "gradient_norm"],
-    lines={"entropy": {"ln 2": math.log(2)}},
-    title="One healthy run and three faults: what gives each away?",
-)
-panels[-1].set(yscale="log", ylim=(1e-4, 10))
-plt.show()
-
-# %% [markdown]
-# **Before you read on**, write down for A, B and C: which signal is out of order, and which line of the loss would you look at?
-#
-# Cover the first panel and you can still do it; look at the first panel alone and you cannot. C's returns look much like the healthy run's. B looks like a run that was unlucky for a while. And A? With another seed A looks
-# *perfect*:
-
-# %%
-returns_of_A = [updates_of("A", seed)[-1].episode_return for seed in range(5)]
-print("A's last returns, seed by seed:", [round(R, 2) for R in returns_of_A])
-assert min(returns_of_A) < 0.4
-assert max(returns_of_A) > 0.9
-
-# %% [markdown]
-# The same over all five seeds, as medians of the second half of each run:
-
-# %%
-print("           entropy   explained variance   gradient norm")
-typical = {}
-for run in "healthy", "A", "B", "C":
-    late = [u for seed in range(5) for u in updates_of(run, seed)[10:]]
-    typical[run] = {
-        name: np.nanmedian([getattr(u, name) for u in late])
-        for name in ("entropy", "explained_variance", "gradient_norm")
-    }
-    H, EV, norm = typical[run].values()
-    print(f"{run:10} {H:7.3f}   {EV:18.2f}   {norm:13.4f}")
-
-healthy, A, B, C = typical.values()
-assert A["entropy"] < 0.01 < 0.2 < healthy["entropy"]
-assert B["explained_variance"] < 0.25 < 0.4 < healthy["explained_variance"]
-assert C["gradient_norm"] > max(8 * healthy["gradient_norm"], 0.5)
-
-# %% [markdown]
-# **A: the entropy is gone after 400 steps**, though a bonus of 0.07 is supposed to hold it up. Somebody *added* the bonus to the loss. This agent is paid for making up its mind. (Its EV falls out of the picture and
-# becomes NaN; with other seeds it is 1. Its gradient goes to zero. These are consequences: a policy that is certain leaves nothing to explain and nothing to push.)
-#
-# **B: the explained variance stays low.** The critic foresees hardly anything. (The entropy is low as well. By itself that could be the sign of a run which has found a clear answer.) The critic gets no gradient: the loss was handed `values.detach()`. The actor then works without a baseline worth
-# the name, almost as in chapter 00.
-#
-# **C: the gradient norm is more than ten times that of the healthy run**, and all else is much as usual. The loss is a sum over the rollout's ten steps instead of a mean. Adam divides by the gradient's size, so the run survives. But
-# `max_grad_norm`, 0.5, now cuts most of its gradients, and with plain gradient descent the learning rate would be ten times what you think.
-#
-# Each of the three diagnoses can be proved on one random rollout, without any training. That is the second half of the craft: the signals say where to look, a gradient says whether you were right.
-
-# %%
-generator = torch.Generator().manual_seed(0)
-logits = torch.randn(10, 1, 2, generator=generator).requires_grad_()
-V, R = torch.randn(2, 10, 1, generator=generator)
-V.requires_grad_()
-actions = torch.randint(2, (10, 1), generator=generator)
-
-
-def gradient(y, x):
-    options = {"retain_graph": True, "materialize_grads": True, "allow_unused": True}
-    return torch.autograd.grad(y, x, **options)[0]
-
-
-# %%
-right = a2c_loss(logits, V, actions, R, entropy_weight=BETA)
-A = right.total + 2 * BETA * right.entropy  # − β H has become + β H
-B = a2c_loss(logits, V.detach(), actions, R, entropy_weight=BETA).total
-C = right.total * R.numel()
-
-bonus = gradient(right.total, logits) - gradient(right.policy, logits)
-bonus_in_A = gradient(A, logits) - gradient(right.policy, logits)
-critic, critic_in_B, critic_in_C = (gradient(loss, V) for loss in (right.total, B, C))
-print(f"A: the bonus's gradient is  {(bonus_in_A / bonus).mean():5.2f} times the right one")
-print(f"B: the critic's gradient is {(critic_in_B / critic).mean():5.2f} times the right one")
-print(f"C: the critic's gradient is {(critic_in_C / critic).mean():5.2f} times the right one")
-torch.testing.assert_close(bonus_in_A, -bonus)
-torch.testing.assert_close(critic_in_B, 0 * critic)
-torch.testing.assert_close(critic_in_C, 10 * critic)
-
-# %% [markdown]
-# ### Exercise 3.4  Bug hunt: a weight that does nothing
-#
-# Run D trains with $\beta = 0.07$, and its entropy falls to nothing. Like A, you think, and look at the sign. The sign is right. So is the number that is reported: it *is* the mean entropy of the policy. Perhaps β is too small?
-# You multiply it by ten:
-
-# %% tags=["hide-input"]
-plots.learning_curves(
-    {
-        name: signals.select(run=run).curves("steps", "entropy")
-        for name, run in {
-            "healthy, β = 0.07": "healthy",
-            "D, β = 0.07": "D",
-            "D, β = 0.7": "D, weight × 10",
-        }.items()
-    },
-    title="Ten times the weight, and nothing changes",
-    y_label="entropy in nats",
-)
-plt.show()
-
-D, D_times_10 = (signals.select(run=run).column("entropy") for run in ("D", "D, weight × 10"))
-print(f"largest difference between the two: {abs(D - D_times_10).max():.0e}")
-assert abs(D - D_times_10).max() < 0.01
-
-# %% [markdown]
-# Two curves, one on top of the other: the same runs, but for rounding. That is worth more than an hour of staring at the code. **A knob that does nothing is not connected.**
-#
-# Here is D's loss, written out in one function. It raises no error, and each of its four parts has the right value. **Find the fault and mend it.** (How you could have found it without a single run: on paper the entropy's
-# gradient at $\pi = (0.9, 0.1)$ is $(-0.19775, 0.19775)$.)
-
-
-# %% tags=["nbval-check-output"]
-@exercise("3.4")
-def full_loss(
-    logits: Tensor,
-    values: Tensor,
-    actions: Tensor,
-    returns: Tensor,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-) -> Loss:
-    """−mean log π(a | o) A + value_weight · mean (R − V)² − entropy_weight · mean H(π), in full."""
-    log_pi = logits.log_softmax(dim=-1)
-    pi = log_pi.exp()
-    taken = log_pi.gather(-1, actions[..., None]).squeeze(-1)
-    advantages = (returns - values).detach()
-
-    policy = -(taken * advantages).mean()
-    value = (returns.detach() - values).square().mean()
-    entropy = -(pi * log_pi).sum(dim=-1).mean()
-    return Loss(policy + value_weight * value - entropy_weight * entropy, policy, value, entropy)
-
-
-# %% [markdown]
-# Is the knob connected now? One seed that D left in the trap:
-
-# %%
-print(f"Training with {whose(full_loss)}.")
-agent = new_agent(seed=2)
-mended = learn(agent, partial(full_loss, entropy_weight=BETA), steps=6_000, seed=2)
-
-stuck = updates_of("D", seed=2)[-1]
-print(f"D, recorded: entropy {stuck.entropy:.3f}, return {stuck.episode_return:.2f}")
-late = [u.entropy for u in mended[-100:]]
-print(f"mended:      entropy {np.mean(late):.3f}, far exit {probability_of_far_exit(agent):.3f}")
-assert np.mean(late) > 0.1
-assert probability_of_far_exit(agent) > 0.5
-
-# %% [markdown]
-# A curious fact, for a quiet minute: had D cut $\log \pi$ instead of $\pi$, nothing would be wrong. In $dH = -\sum_a d\pi(a) \log \pi(a) - \sum_a \pi(a)\, d\log \pi(a)$ the second sum is $\sum_a d\pi(a) = 0$, always.
-# All of the entropy's gradient flows through the factor that D took for a mere weight.
-
-# %% [markdown]
-# ## What it cost
-#
-# - **A number to choose.** β has to fit the gaps between action values, in the units of your rewards, and you do not know those gaps beforehand. Both sides of the hill were steep.
-# - **The best policy.** While β is above zero the agent looks for a mixture. In the trap it gave up about a sixth of the best value, until the bonus was taken away.
-# - **Time.** After 400 steps most seeds with the bonus still went left; the last one turned after more than 2000. Who escaped by luck without it had done so by then.
-# - **No guarantee.** Being undecided is a blind search, and a coin needs about $n^2$ steps to wander $n$ cells (in chapter 00 it was 12 steps for 3 cells). What helps at eight cells will hardly help at eighty.
-#
-# In computing it costs next to nothing: log π is there already.
-
-# %% [markdown]
-# ## Where the paper says it
-#
-# *Asynchronous Methods for Deep Reinforcement Learning*, Mnih et al. 2016.
-#
-# | here | paper | where, and what differs |
-# |---|---|---|
-# | $H(\pi)$, `entropy` | $H(\pi(s_t; \theta'))$ | section 4, added to the policy's gradient as $\beta \nabla H$. Algorithm S3, the listing, leaves it out: programs written from the listing alone have no bonus |
-# | β, `entropy_weight` | $\beta$ | 0.01 for all Atari games and the car race, 0.0001 for the MuJoCo tasks. The paper does not show runs with other values, nor without |
-# | means over $T \cdot N$ | sums over $t_{max}$ | ours do not depend on the rollout's length |
-# | `value_weight` | – | the paper has none; its critic's part is $(R - V)^2$ with weight 1 |
-# | explained variance | – | not in the paper; OpenAI's A2C program reports it |
-#
-# The mistakes of this chapter are not invented either. The wrong sign has been published as a bug in a well-known library (open_spiel, issue 962), and so has the logarithm of zero (miyosuda/async_deep_reinforce, issue 1; Kaixhin/Atari, issue 21).
-
-# %% [markdown]
-# ## What to try next
-#
-# Change a line and run the cell. It trains one agent in a few seconds.
-#
-# 1. Give the near exit 0.1 instead of 0.3. Is the trap still one? Compute the coin's two action values first.
-# 2. Multiply both rewards by 10 and leave β as it is; then multiply β too.
-# 3. Lower β to 0.02, where half of the seeds got out. Try a few seeds, and look at the entropy of one that did not.
-# 4. Look at the whole CartPole run with `plots.signals(updates)`. Where does the explained variance rise, and where does it fall below 0? What do the returns do there?
-
-# %%
-small, large, beta, seed = 0.3, 1.0, 0.07, 3
-
-other = partial(gym.make, TRAP, small=small, large=large)
-agent = new_agent(seed)
-config = actor_critic.Config(
-    total_steps=3_000, t_max=10, gamma=GAMMA, learning_rate=0.02, anneal=False, seed=seed
-)
-loss = partial(a2c_loss, entropy_weight=beta)
-with actor_critic.train(agent, other, config, targets=n_step_returns, loss=loss) as training:
-    last = list(track(training))[-1]
-print(
-    f"entropy {last.entropy:.3f}, probability of the far exit {probability_of_far_exit(agent):.3f}"
-)
-
-# %% [markdown]
-# ## Summary
-#
-# - An agent that decides early stops seeing what would change its mind: the policy's gradient carries the factor $\pi(a)$. In the trap 14 of 20 seeds got stuck, and it was settled after 400 of 8000 steps.
-# - **Entropy** $H = -\sum \pi \log \pi$, in nats, says how undecided a policy is. The **bonus** $\beta H$ is *subtracted* from the loss, as a mean. With β = 0.07 no seed got stuck.
-# - β is a temperature: in one state it makes the policy $\mathrm{softmax}(Q/\beta)$. It is a price in units of reward. Too little leaves you in the trap, too much makes a coin of you, and even the right one costs something until
-#   you take it away.
-# - Read a run by three numbers. **Entropy:** is the policy deciding? **Explained variance:** does the critic know anything? **Gradient norm:** how hard is it pushed? Then prove the suspicion with a gradient.
-# - A knob that does nothing is not connected.
-# - CartPole is learned, by your loss.
-
-# %%
-progress()
-
-# %% [markdown]
-# Next, chapter 04: an agent with a memory, for worlds that do not show all at once. The loss that you wrote here serves there, and in chapters 05 and 06 as well, where many workers learn at the same time.
