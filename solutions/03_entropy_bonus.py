@@ -470,3 +470,546 @@ plt.show()
 assert (without < 0.5).mean() >= 0.6
 assert (with_bonus < 0.5).mean() <= 0.1
 
+# %% [markdown]
+# ### How it comes about
+#
+# The course of all 40 runs. Each thin line is a seed, a thick one the median. First the entropy:
+
+# %% tags=["hide-input"]
+runs = {"no bonus": trap.select(entropy_weight=0.0), "β = 0.07": trap.select(entropy_weight=BETA)}
+
+plots.learning_curves(
+    {name: run.curves("steps", "entropy") for name, run in runs.items()},
+    each_seed=True,
+    lines={"ln 2": math.log(2)},
+    title="Without a bonus the entropy is gone within a thousand steps",
+    y_label="entropy in nats",
+)
+plt.show()
+medians = [np.median(run.select(steps=1_200).column("entropy")) for run in runs.values()]
+assert medians[0] < 0.05
+assert medians[1] > 0.3
+
+courses = [runs["β = 0.07"].select(seed=seed).column("entropy") for seed in range(20)]
+dived = [course for course in courses if course.min() < 0.05]
+ends = [round(float(course[-1]), 2) for course in dived]
+print(f"β = 0.07: {len(dived)} seeds dive below 0.05; their entropy at the end: {ends}")
+assert 0 < len(dived) < 5
+assert min(ends) > 0.15
+
+# %% [markdown]
+# With the bonus a few lines dive nearly to 0 as well, and come up again, as in the single run above. A likely reason: an agent that has just found the far exit is paid far more than its critic expects, and for a while that pushes
+# harder than the bonus. Then the critic has caught up, a step back turns out to cost little, and the bonus brings the indecision back. The lines without a bonus stay where they are.
+#
+# And the policy, in the one cell where it matters:
+
+# %% tags=["hide-input"]
+ax = plots.learning_curves(
+    {name: run.curves("steps", "p_right") for name, run in runs.items()},
+    each_seed=True,
+    title="Without a bonus one way for ever; with it, all turn right",
+    y_label="π(right) in the start cell",
+)
+ax.set(xlim=(0, 8_000), ylim=(-0.04, 1.04))
+plt.show()
+
+with_bonus = runs["β = 0.07"]
+stuck = {
+    steps: int((with_bonus.select(steps=steps).column("p_far") < 0.5).sum())
+    for steps in (400, 800, 2_000, 4_000)
+}
+print("β = 0.07, stuck of 20 after so many steps:", stuck)
+waiting = with_bonus.select(steps=400).column("p_right")
+waiting = waiting[waiting < 0.5]
+print(f"π(right) of those that lean left after 400: {waiting.min():.2f} to {waiting.max():.2f}")
+assert stuck[400] > 10
+assert stuck[2_000] > 0 == stuck[4_000]
+assert 0.2 < waiting.min() < waiting.max() < 0.5
+
+# %% [markdown]
+# Without a bonus the thin lines lie at the edges, six at the top and fourteen at the bottom. Entropy falls to nothing whether the run is stuck or free: low entropy says *that* a policy has decided, not whether it decided well.
+#
+# With the bonus many runs lean left at first, as they must: left *is* better at that time. While they wait, they keep going right with a probability of 0.24 to 0.46, near the 0.27 that the formula gave for the coin and a little more as the walking improves. This is step 1 of the two pictures above. One after the other their gap turns, and they go up.
+
+# %% [markdown]
+# ## Too little, enough, too much
+#
+# Was 0.07 a lucky choice? Try it with your loss: no bonus, 0.07 and 0.5, two seeds each, 4000 steps. Compare with the guess that you wrote down.
+
+# %%
+print(f"Training with {whose(a2c_loss)}.")
+sweep = {}
+for beta in 0.0, 0.07, 0.5:
+    for seed in 2, 5:
+        model = new_agent(seed)
+        learn(model, partial(a2c_loss, entropy_weight=beta), steps=4_000, seed=seed)
+        sweep[beta, seed] = probability_of_far_exit(model), value_of_policy(model)
+
+print("β      seed   far exit   J")
+for (beta, seed), (p_far, J) in sweep.items():
+    print(f"{beta:<6} {seed:4}   {p_far:8.2f}   {J:.2f}")
+assert min(sweep[BETA, seed][0] for seed in (2, 5)) > 0.5
+assert max(sweep[0.5, seed][1] for seed in (2, 5)) < 0.4
+
+# %% [markdown]
+# Two seeds are few. Here are five weights with 20 seeds each, on record, after 8000 steps. One mark is one seed: the exact value $J$ of its policy.
+
+# %% tags=["hide-input"]
+weights = final.levels("entropy_weight")
+values = {b: final.select(entropy_weight=b).column("J") for b in weights}
+plots.strip(
+    {f"β = {b:g}": J for b, J in values.items()},
+    lines={"coin": V_coin[START].item(), "best": V_best[START].item()},
+    x_label="J, exactly",
+    title="Too little: luck. Enough: all get out. Too much: nobody walks straight",
+)
+plt.show()
+
+print("β       stuck      far exit       median J   median entropy")
+median = {}
+for b, J in values.items():
+    these = final.select(entropy_weight=b)
+    p_far, H = these.column("p_far"), np.median(these.column("entropy"))
+    stuck, median[b] = (p_far < 0.5).sum(), np.median(J)
+    print(f"{b:<6} {stuck:3} of 20   {p_far.min():.2f} to {p_far.max():.2f}   ", end="")
+    print(f"{median[b]:.3f}      {H:.3f}")
+
+assert median[BETA] > 1.5 * max(median[0.0], median[0.5])
+assert 0.8 < median[BETA] / V_best[START] < 0.87  # a sixth is lost
+assert values[0.5].max() < 0.4
+assert H > 0.6  # of the largest weight
+
+lucky, undecided = (final.select(entropy_weight=b).column("p_far") for b in (0.02, 0.2))
+assert ((lucky < 0.05) | (lucky > 0.95)).all()
+assert 0.25 < undecided.min() < undecided.max() < 0.75
+
+# %% [markdown]
+# The curve over β has a hill, and both sides are steep.
+#
+# - **To the left is luck.** With $\beta = 0.02$ half of the seeds walk straight to the far exit and half sit at the near one. (The median lies between, where no agent is.)
+# - **To the right is indecision.** With $\beta = 0.5$ the policy is little more than a coin: its entropy is close to $\ln 2 = 0.693$, its value hardly above the coin's. It has learned what *we* paid it for. Nobody is trapped there.
+#   Being stuck means something else here: a wanderer mostly leaves by the exit that is near. With $\beta = 0.2$ all seeds end close to the line between stuck and not, and it says little on which side.
+#
+# And look closely at the top of the hill. Nobody with $\beta = 0.07$ reaches the best value. They do leave by the far exit, but they dawdle on the way. What would one step back cost somebody who walks straight?
+
+# %%
+Q = exact.action_values(world, V_best, GAMMA)
+gaps = (Q[:, RIGHT] - Q[:, LEFT])[2:9]
+print(f"what a step back costs in cells 2 to 8: {gaps.min():.3f} to {gaps.max():.3f}")
+assert 0.065 < gaps.min() < gaps.max() < 0.105
+
+# %% [markdown]
+# Not much more than one β, so the bonus buys such a step every now and then. **The bonus changes the question.** The agent no longer looks for the best policy but for the best mixture of reward and indecision.
+#
+# If only the reward is to count in the end, take the bonus away once it has done its work. Your agent, which is out of the trap, goes on without one:
+
+# %%
+print(f"Training with {whose(a2c_loss)}.")
+before = value_of_policy(agent)
+learn(agent, partial(a2c_loss, entropy_weight=0.0), steps=2_000, seed=2)
+print(
+    f"value of its policy {before:.3f} → {value_of_policy(agent):.3f}     best: {V_best[START]:.3f}"
+)
+assert value_of_policy(agent) > 0.95 * V_best[START]
+
+# %% [markdown]
+# The paper brings its learning rate down to 0 in the course of training. Nothing keeps you from doing the same with β.
+
+# %% [markdown]
+# ## CartPole
+#
+# Now your loss, the returns of chapter 02, and a world that is not a table: CartPole, where each step pays 1 and 500, the time limit, is the best return there is.
+#
+# Two settings need a word. Four CartPoles are played in step, $N = 4$: the losses are means over $T \cdot N$, so nothing in your code notices, and it is quicker. (Chapter 06 makes more of it.) And
+# `value_weight` is 0.01: returns here go up to 100, squared errors into the thousands, and the two losses pull at one torso. The weight was found by trying, for n-step returns.
+
+# %%
+CARTPOLE = "CartPole-v1"
+config = actor_critic.Config(total_steps=100_000, t_max=16, num_envs=4, learning_rate=5e-3, seed=0)
+loss = partial(a2c_loss, value_weight=0.01, entropy_weight=0.01)
+
+print(f"Training with {whose(a2c_loss)}.")
+balancer = ActorCritic.for_env(gym.make(CARTPOLE), seed=0)
+with actor_critic.train(balancer, CARTPOLE, config, targets=n_step_returns, loss=loss) as training:
+    updates = list(track(training))
+
+evaluation = evaluate(balancer, CARTPOLE, episodes=100, seed=1000)
+print(f"mean return {evaluation}")
+print(f"largest value loss of an update: {max(u.value_loss for u in updates):.0f}")
+assert evaluation.mean > 200
+
+# %% [markdown]
+# *Sampled actions* means that the agent was evaluated as it plays while it learns, with its coin. Watch it, greedy this time: the likeliest action in every step.
+
+# %%
+animate(
+    play(greedy(balancer), CARTPOLE, seed=3, max_steps=150),
+    fps=25,
+    alt="The trained agent moves the cart to and fro and keeps the pole upright for 150 steps.",
+)
+
+# %% [markdown]
+# Five seeds, on record, each evaluated over 100 episodes at the end: without a bonus, with yours, and with ten times as much.
+
+# %% tags=["hide-input"]
+cartpole = records.load("cartpole_entropy")
+print(cartpole)
+print(
+    cartpole.settings(
+        world=CARTPOLE, model=balancer, training=config, targets=n_step_returns, loss=loss
+    )
+)
+plots.learning_curves(
+    {
+        f"β = {b}": cartpole.select(entropy_weight=b).curves("steps", "episode_return")
+        for b in cartpole.levels("entropy_weight")
+    },
+    lines={"most possible": 500},
+    title="CartPole is learned; too large a bonus hurts here too",
+)
+plt.show()
+
+print("        sampled actions              greedy actions")
+for b in cartpole.levels("entropy_weight"):
+    ends = cartpole.select(entropy_weight=b, steps=100_000)
+    columns = [" ".join(f"{x:4.0f}" for x in ends.column(c)) for c in ("sampled", "greedy")]
+    print(f"β = {b:<5}{columns[0]}     {columns[1]}")
+
+score = {b: cartpole.select(entropy_weight=b, steps=100_000) for b in (0.01, 0.1)}
+assert (score[0.01].column("sampled") >= 450).sum() >= 4
+assert score[0.1].column("greedy").max() > 450
+assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean() - 50
+
+# %% [markdown]
+# Be careful with what this shows. **That** CartPole is learned, in at least four of five seeds: yes. That the bonus is the cause: no. A CartPole has no near exit, and one seed more or less, out of five, is luck.
+# The bonus is insurance against traps, and where there is no trap its use cannot be seen. What can be seen is its price, if you buy too much of it.
+#
+# Why is 0.1 too much here, where a pole that falls may cost 100? Because β is compared with the *gap between two actions*, not with returns. While the pole stands well, either action will do, for the next one can make up for it:
+# the gap is small. An undecided agent makes such small mistakes all the time, until they add up.
+# (Look at the right half of the table. Taken greedily, some of the same policies are perfect: they know which action is better, and the gap is too small for them to keep to it.)
+#
+# **β is a price in units of your rewards**, for gaps that you do not know beforehand. Multiply all rewards by 10, and β has to follow. In the paper's Atari runs one β served all games. Their rewards were clipped to
+# $-1 \dots 1$, as an author's answer says that is printed in the README of [muupan/async-rl](../docs/bibliography.md#programs-and-threads). That may be why one β was enough; the paper does not say.
+
+# %% [markdown]
+# ## Reading a run
+#
+# A run goes wrong without an error message. What you have is what it reports. The return says *that* something is wrong, late and not always. Three numbers say *what*. Every `Update`, the trainer's report,
+# carries them.
+#
+# **Entropy**, in nats. It asks: *is the policy deciding?* It starts at $\log k$ for $k$ actions and should come down slowly.
+#
+# **Gradient norm**: the length of the loss's gradient, all parameters together. It asks: *how hard is the network pushed?* The trainer shortens a gradient that is longer than `max_grad_norm`, 0.5, to that length, so that one odd rollout cannot throw the network far; reported is
+# the length before.
+#
+# **Explained variance** ([EV](../docs/glossary.md#explained-variance)). It asks: *does the critic know anything?* Of all the variation in the returns, how much does the critic foresee?
+#
+# $$\mathrm{EV} = 1 - \frac{\mathrm{Var}(R - V)}{\mathrm{Var}(R)}$$
+#
+# 1 is a perfect critic. 0 is what a critic gets that says the same of every state. Negative is worse than that.
+#
+# Why not simply the critic's loss? It depends on the scale of the rewards, and it falls when the world becomes boring. EV is a share, and it compares the critic with the trivial one.
+#
+# ### Exercise 3.3  Explained variance
+#
+# Write it, as a Python `float`. Var is the mean squared distance from the mean, over all $T \cdot N$ numbers (not the mean of squares: look at the last example). If $\mathrm{Var}(R)$ is exactly 0, there is nothing to explain: return NaN, on purpose.
+#
+# *On paper:* $R = (1, 2, 3)$, so $\mathrm{Var}(R) = 2/3$. For $V = (2, 2, 2)$ it is 0, for $V = R$ it is 1. For $V = (2, 3, 4)$ it is 1 as well: what is left over, $R - V = -1$, does not vary. EV forgives a
+# critic that is too high everywhere.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("3.3")
+def explained_variance(returns: Tensor, values: Tensor) -> float:
+    """1 − Var(R − V) / Var(R); NaN if R does not vary.   (T, N), (T, N) → one number."""
+    ### BEGIN SOLUTION
+    variance = returns.var(correction=0)
+    if variance == 0:
+        return math.nan
+    return 1 - float((returns - values).var(correction=0) / variance)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# What does the coin's true value function explain of the coin's returns? It is the best critic there can be for that policy, so you might expect 1. **Predict before you run.**
+
+# %% tags=["prediction"]
+from a3c_lib import collect, make_envs, sampled, start
+from a3c_lib.reinforce import TabularPolicy
+
+worlds = make_envs(TRAP, num_envs=1)
+tosses = sampled(TabularPolicy(world.num_states, 2), torch.Generator().manual_seed(0))
+rollout, _ = collect(worlds, tosses, start(worlds, seed=0), t_max=5_000)
+
+V = V_coin.float()[rollout.observations]
+R = n_step_returns(
+    rollout.rewards,
+    V_coin.float()[rollout.next_observations],
+    rollout.terminated,
+    rollout.truncated,
+    GAMMA,
+)
+EV = explained_variance(R, V)
+print(f"explained variance of the true V: {EV:.2f}")
+assert 0.1 < EV < 0.8
+
+# %% [markdown]
+# Far from 1. The rest is the coin's own luck, which nobody can foresee. So an EV far below 1 is no fault as long as the policy is undecided. What you look for is a critic that stays near 0 or below *while returns differ*.
+#
+# Where they do not, EV says little. A policy that has become certain in a world without dice makes every return foreseeable: EV goes to 1, or to NaN when all returns are the same. That is no praise for the critic. And look at
+# the end of your CartPole run:
+
+# %%
+late = updates[-300:]
+returns = [episode.episode_return for update in late for episode in update.episodes]
+print(f"mean return {np.mean(returns):.0f}")
+print(f"explained variance {np.median([update.explained_variance for update in late]):.2f}")
+
+# %% [markdown]
+# If its poles no longer fall, every return $R_t$ is about 100, and what is left to explain is the critic's own flutter. A bad EV is a question, not a verdict.
+#
+# ### Four runs
+#
+# Here are four runs in the trap, all with $\beta = 0.07$. One is healthy. A, B and C each contain a fault of one line in the loss, of the kind that raises no error. (Five seeds of each are on record; you see one. Where a line of EV ends, all returns were the same from then on, and EV is NaN.)
+
+# %%
+signals = records.load("signals")
+print(signals)
+print(signals.settings(world=TRAP, model=agent, targets=n_step_returns, **SETTINGS))
+
+
+def updates_of(run, seed):
+    """A recorded run, as a trainer would have reported it."""
+    return [SimpleNamespace(**row) for row in signals.select(run=run, seed=seed).rows]
+
+
+panels = plots.signals(
+    {run: updates_of(run, seed=2) for run in ("healthy", "A", "B", "C")},
+    names=["episode_return", "entropy", "explained_variance", "gradient_norm"],
+    lines={"entropy": {"ln 2": math.log(2)}},
+    title="One healthy run and three faults: what gives each away?",
+)
+panels[-1].set(yscale="log", ylim=(1e-4, 10))
+plt.show()
+
+# %% [markdown]
+# **Before you read on**, write down for A, B and C: which signal is out of order, and which line of the loss would you look at?
+#
+# The first panel alone does not tell. C's returns look much like the healthy run's. B looks like a run that was unlucky for a while. And with another seed A looks
+# *perfect*:
+
+# %%
+returns_of_A = [updates_of("A", seed)[-1].episode_return for seed in range(5)]
+print("A's last returns, seed by seed:", [round(R, 2) for R in returns_of_A])
+assert min(returns_of_A) < 0.4
+assert max(returns_of_A) > 0.9
+
+# %% [markdown]
+# The same over all five seeds, as medians of the second half of each run:
+
+# %%
+print("           entropy   explained variance   gradient norm")
+typical = {}
+for run in "healthy", "A", "B", "C":
+    late = [u for seed in range(5) for u in updates_of(run, seed)[10:]]
+    typical[run] = {
+        name: np.nanmedian([getattr(u, name) for u in late])
+        for name in ("entropy", "explained_variance", "gradient_norm")
+    }
+    H, EV, norm = typical[run].values()
+    print(f"{run:10} {H:7.3f}   {EV:18.2f}   {norm:13.4f}")
+
+healthy, A, B, C = typical.values()
+assert A["entropy"] < 0.01 < 0.2 < healthy["entropy"]
+assert B["explained_variance"] < 0.25 < 0.4 < healthy["explained_variance"]
+assert C["gradient_norm"] > max(8 * healthy["gradient_norm"], 0.5)
+
+# %% [markdown]
+# **A: the entropy is gone after 400 steps**, though a bonus of 0.07 is supposed to hold it up. Somebody *added* the bonus to the loss. This agent is paid for making up its mind. (Its EV falls out of the picture and
+# becomes NaN; with other seeds it is 1. Its gradient goes to zero. These are consequences: a policy that is certain leaves nothing to explain and nothing to push.)
+#
+# **B: the explained variance stays low.** The critic foresees hardly anything. (The entropy is low as well. By itself that could be the sign of a run which has found a clear answer.) The critic gets no gradient: the loss was handed `values.detach()`. The actor then works without a baseline worth
+# the name, almost as in chapter 00.
+#
+# **C: the gradient norm is more than ten times that of the healthy run**, and all else is much as usual. The loss is a sum over the rollout's ten steps instead of a mean. Adam divides by the gradient's size, so the run survives. But
+# `max_grad_norm`, 0.5, now cuts most of its gradients, and with plain gradient descent the learning rate would be ten times what you think.
+#
+# Each of the three diagnoses can be proved on one random rollout, without any training. That is the second half of the craft: the signals say where to look, a gradient says whether you were right.
+
+# %%
+generator = torch.Generator().manual_seed(0)
+logits = torch.randn(10, 1, 2, generator=generator).requires_grad_()
+V, R = torch.randn(2, 10, 1, generator=generator)
+V.requires_grad_()
+actions = torch.randint(2, (10, 1), generator=generator)
+
+
+def gradient(y, x):
+    options = {"retain_graph": True, "materialize_grads": True, "allow_unused": True}
+    return torch.autograd.grad(y, x, **options)[0]
+
+
+# %%
+right = a2c_loss(logits, V, actions, R, entropy_weight=BETA)
+A = right.total + 2 * BETA * right.entropy  # − β H has become + β H
+B = a2c_loss(logits, V.detach(), actions, R, entropy_weight=BETA).total
+C = right.total * R.numel()
+
+bonus = gradient(right.total, logits) - gradient(right.policy, logits)
+bonus_in_A = gradient(A, logits) - gradient(right.policy, logits)
+critic, critic_in_B, critic_in_C = (gradient(loss, V) for loss in (right.total, B, C))
+print(f"A: the bonus's gradient is  {(bonus_in_A / bonus).mean():5.2f} times the right one")
+print(f"B: the critic's gradient is {(critic_in_B / critic).mean():5.2f} times the right one")
+print(f"C: the critic's gradient is {(critic_in_C / critic).mean():5.2f} times the right one")
+torch.testing.assert_close(bonus_in_A, -bonus)
+torch.testing.assert_close(critic_in_B, 0 * critic)
+torch.testing.assert_close(critic_in_C, 10 * critic)
+
+# %% [markdown]
+# ### Exercise 3.4  Bug hunt: a weight that does nothing
+#
+# Run D trains with $\beta = 0.07$, and its entropy falls to nothing. Like A, you think, and look at the sign. The sign is right. So is the number that is reported: it *is* the mean entropy of the policy. Perhaps β is too small?
+# You multiply it by ten:
+
+# %% tags=["hide-input"]
+plots.learning_curves(
+    {
+        name: signals.select(run=run).curves("steps", "entropy")
+        for name, run in {
+            "healthy, β = 0.07": "healthy",
+            "D, β = 0.07": "D",
+            "D, β = 0.7": "D, weight × 10",
+        }.items()
+    },
+    title="Ten times the weight, and nothing changes",
+    y_label="entropy in nats",
+)
+plt.show()
+
+D, D_times_10 = (signals.select(run=run).column("entropy") for run in ("D", "D, weight × 10"))
+print(f"largest difference between the two: {abs(D - D_times_10).max():.0e}")
+assert abs(D - D_times_10).max() < 0.01
+
+# %% [markdown]
+# Two curves, one on top of the other: the same runs, but for rounding. That is worth more than an hour of staring at the code. **A knob that does nothing is not connected.**
+#
+# Here is D's loss, written out in one function. It raises no error, and each field of the `Loss` that it returns (total, policy, value, entropy) has the right value. **Find the fault and mend it.** (How you could have found it without a single run: on paper the entropy's
+# gradient at $\pi = (0.9, 0.1)$ is $(-0.19775, 0.19775)$.)
+
+
+# %% tags=["nbval-check-output"]
+@exercise("3.4")
+def full_loss(
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float = 0.5,
+    entropy_weight: float = 0.01,
+) -> Loss:
+    """−mean log π(a | o) A + value_weight · mean (R − V)² − entropy_weight · mean H(π), in full."""
+    log_pi = logits.log_softmax(dim=-1)
+    pi = log_pi.exp()
+    taken = log_pi.gather(-1, actions[..., None]).squeeze(-1)
+    advantages = (returns - values).detach()
+
+    policy = -(taken * advantages).mean()
+    value = (returns.detach() - values).square().mean()
+    entropy = -(pi * log_pi).sum(dim=-1).mean()
+    return Loss(policy + value_weight * value - entropy_weight * entropy, policy, value, entropy)
+
+
+# %% [markdown]
+# Is the knob connected now? One seed that D left in the trap:
+
+# %%
+print(f"Training with {whose(full_loss)}.")
+agent = new_agent(seed=2)
+mended = learn(agent, partial(full_loss, entropy_weight=BETA), steps=6_000, seed=2)
+
+stuck = updates_of("D", seed=2)[-1]
+print(f"D, recorded: entropy {stuck.entropy:.3f}, return {stuck.episode_return:.2f}")
+late = [u.entropy for u in mended[-100:]]
+print(f"mended:      entropy {np.mean(late):.3f}, far exit {probability_of_far_exit(agent):.3f}")
+assert np.mean(late) > 0.1
+assert probability_of_far_exit(agent) > 0.5
+
+# %% [markdown]
+# (Had D cut $\log \pi$ instead of $\pi$, nothing would be wrong. In $dH = -\sum_a d\pi(a) \log \pi(a) - \sum_a \pi(a)\, d\log \pi(a)$ the second sum is $\sum_a d\pi(a) = 0$, always.
+# All of the entropy's gradient flows through the factor $\pi$.)
+#
+# ### To keep: what the signals say
+#
+# | signal | healthy | suspicious | false alarm |
+# |---|---|---|---|
+# | **entropy** | begins near $\log k$ for $k$ actions, comes down while the returns rise | near 0 while returns are low, or within the first updates (A, D). Near $\log k$ for good: the bonus is too large, or nothing is learned | near 0 at the end of a run without a bonus: the free ones have it as well as the stuck ones |
+# | **explained variance** | comes up from 0 and stays there while returns differ | near 0 or below *while returns differ* (B) | far below 1 with an undecided policy, even for the true values. Negative or NaN where all returns are the same |
+# | **gradient norm** | as in a run of the same kind that learns | ten times as large, or nearly always above `max_grad_norm` (C) | towards 0 where the policy is certain and the critic right. That may be a good end or a trap (A): look at the entropy |
+# | **a weight, times ten** | something changes | nothing changes: it is not connected (D) | the weight was 0 |
+
+# %% [markdown]
+# ## What it cost
+#
+# - **A number to choose.** β has to fit the gaps between action values, in the units of your rewards, and you do not know those gaps beforehand. Both sides of the hill were steep.
+# - **The best policy.** While β is above zero the agent looks for a mixture. In the trap it gave up about a sixth of the best value, until the bonus was taken away.
+# - **Time.** After 400 steps most seeds with the bonus still went left; the last one turned after more than 2000. The seeds that escaped by luck, without a bonus, had done so after 400.
+# - **No guarantee.** Being undecided is a blind search, and a coin needs about $n^2$ steps to wander $n$ cells (in chapter 00 it was 12 steps for 3 cells). What helps at eight cells will hardly help at eighty.
+#
+# In computing it costs next to nothing: log π is there already.
+
+# %% [markdown]
+# ## Where the paper says it
+#
+# *Asynchronous Methods for Deep Reinforcement Learning*, Mnih et al. 2016 ([bibliography](../docs/bibliography.md#the-paper)).
+#
+# | here | paper | where, and what differs |
+# |---|---|---|
+# | $H(\pi)$, `entropy` | $H(\pi(s_t; \theta'))$ | section 4, added to the policy's gradient as $\beta \nabla H$. Algorithm S3, the listing, leaves it out: programs written from the listing alone have no bonus |
+# | β, `entropy_weight` | $\beta$ | 0.01 for all Atari games and the car race, 0.0001 for the MuJoCo tasks. The paper does not show runs with other values, nor without |
+# | means over $T \cdot N$ | sums over $t_{max}$ | ours do not depend on the rollout's length |
+# | `value_weight` | – | the paper has none; its critic's part is $(R - V)^2$ with weight 1 |
+# | explained variance | – | not in the paper; OpenAI's A2C program reports it |
+#
+# The mistakes of this chapter are not invented either. The wrong sign has been published as a bug in a well-known library ([open_spiel, issue 962](https://github.com/google-deepmind/open_spiel/issues/962)), and so has the logarithm of zero ([miyosuda/async_deep_reinforce, issue 1](https://github.com/miyosuda/async_deep_reinforce/issues/1); Kaixhin/Atari, issue 21).
+
+# %% [markdown]
+# ## What to try next
+#
+# Change a line and run the cell. It trains one agent in a few seconds.
+#
+# 1. Give the near exit 0.1 instead of 0.3. Is the trap still one? Compute the coin's two action values first.
+# 2. Multiply both rewards by 10 and leave β as it is; then multiply β too.
+# 3. Lower β to 0.02, where half of the seeds got out. Try a few seeds, and look at the entropy of one that did not.
+# 4. Look at the whole CartPole run with `plots.signals(updates)`. Where does the explained variance rise, and where does it fall below 0? What do the returns do there?
+
+# %%
+small, large, beta, seed = 0.3, 1.0, 0.07, 3
+
+other = partial(gym.make, TRAP, small=small, large=large)
+agent = new_agent(seed)
+config = actor_critic.Config(
+    total_steps=3_000, t_max=10, gamma=GAMMA, learning_rate=0.02, anneal=False, seed=seed
+)
+loss = partial(a2c_loss, entropy_weight=beta)
+with actor_critic.train(agent, other, config, targets=n_step_returns, loss=loss) as training:
+    last = list(track(training))[-1]
+print(
+    f"entropy {last.entropy:.3f}, probability of the far exit {probability_of_far_exit(agent):.3f}"
+)
+
+# %% [markdown]
+# ## Summary
+#
+# - An agent that decides early stops seeing what would change its mind: the policy's gradient carries the factor $\pi(a)$. In the trap 14 of 20 seeds got stuck, and it was settled after 400 of 8000 steps.
+# - **Entropy** $H = -\sum \pi \log \pi$, in nats, says how undecided a policy is. The **bonus** $\beta H$ is *subtracted* from the loss, as a mean. With β = 0.07 no seed got stuck.
+# - β is a temperature: in one state it makes the policy $\mathrm{softmax}(Q/\beta)$. It is a price in units of reward. Too little leaves you in the trap, too much makes a coin of you, and even the right one costs something until
+#   you take it away.
+# - Read a run by three numbers. **Entropy:** is the policy deciding? **Explained variance:** does the critic know anything? **Gradient norm:** how hard is it pushed? Then prove the suspicion with a gradient.
+# - A knob that does nothing is not connected.
+# - CartPole is learned, by your loss.
+
+# %%
+progress()
+
+# %% [markdown]
+# Next, chapter 04: an agent with a memory, for worlds that do not show all at once. The loss that you wrote here serves there, and in chapters 05 and 06 as well, where many workers learn at the same time.
