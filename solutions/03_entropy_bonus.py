@@ -344,9 +344,9 @@ by_skill.axhline(0, color=plots.GREY, linewidth=1)
 by_skill.plot(skills, gap_by_skill, color=plots.BLACK)
 by_skill.plot([0.5, 1], [before, after], "o", color=plots.BLACK)
 by_skill.text(0.53, before - 0.01, f"a coin: {before:+.2f}", va="top")
-by_skill.text(0.97, after, f"straight: {after:+.2f}", ha="right", va="center")
+by_skill.text(0.97, after + 0.05, f"straight: {after:+.2f}", ha="right", va="center")
 by_skill.set(xlabel="π(right) in the other cells", ylabel="gap in the start cell", ylim=(-0.2, 0.5))
-by_skill.set_title("1. Whoever walks better gains more on the right")
+by_skill.set_title("1. The better it walks, the larger the gap")
 
 gaps = torch.linspace(-0.2, 0.5, 200)
 curves = (
@@ -360,7 +360,7 @@ for weight, form, colour, place in curves:
 ends = torch.tensor([before, after])
 by_gap.plot(ends, torch.sigmoid(ends / 0.07), "o", color=plots.BLACK)
 by_gap.set(xlabel="gap in the start cell", ylabel="π(right) in the start cell", ylim=(0, 1.05))
-by_gap.set_title("2. β says what a gap does to the policy")
+by_gap.set_title("2. β says what a gap does")
 plt.show()
 assert -0.08 < before < -0.06
 assert 0.38 < after < 0.42
@@ -478,13 +478,14 @@ assert (with_bonus < 0.5).mean() <= 0.1
 # %% tags=["hide-input"]
 runs = {"no bonus": trap.select(entropy_weight=0.0), "β = 0.07": trap.select(entropy_weight=BETA)}
 
-plots.learning_curves(
+ax = plots.learning_curves(
     {name: run.curves("steps", "entropy") for name, run in runs.items()},
     each_seed=True,
     lines={"ln 2": math.log(2)},
     title="Without a bonus the entropy is gone within a thousand steps",
     y_label="entropy in nats",
 )
+ax.set(xlim=(0, 8_000))
 plt.show()
 medians = [np.median(run.select(steps=1_200).column("entropy")) for run in runs.values()]
 assert medians[0] < 0.05
@@ -534,12 +535,12 @@ assert 0.2 < waiting.min() < waiting.max() < 0.5
 # %% [markdown]
 # ## Too little, enough, too much
 #
-# Was 0.07 a lucky choice? Try it with your loss: no bonus, 0.07 and 0.5, two seeds each, 4000 steps. Compare with the guess that you wrote down.
+# Was 0.07 a lucky choice? Try the three weights of your guess with your own loss, two seeds each, 4000 steps:
 
 # %%
 print(f"Training with {whose(a2c_loss)}.")
 sweep = {}
-for beta in 0.0, 0.07, 0.5:
+for beta in 0.02, 0.07, 0.5:
     for seed in 2, 5:
         model = new_agent(seed)
         learn(model, partial(a2c_loss, entropy_weight=beta), steps=4_000, seed=seed)
@@ -552,7 +553,7 @@ assert min(sweep[BETA, seed][0] for seed in (2, 5)) > 0.5
 assert max(sweep[0.5, seed][1] for seed in (2, 5)) < 0.4
 
 # %% [markdown]
-# Two seeds are few. Here are five weights with 20 seeds each, on record, after 8000 steps. One mark is one seed: the exact value $J$ of its policy.
+# Was your guess right? Two seeds are few. Here are five weights with 20 seeds each, on record, after 8000 steps. One mark is one seed: the exact value $J$ of its policy.
 
 # %% tags=["hide-input"]
 weights = final.levels("entropy_weight")
@@ -584,7 +585,7 @@ assert ((lucky < 0.05) | (lucky > 0.95)).all()
 assert 0.25 < undecided.min() < undecided.max() < 0.75
 
 # %% [markdown]
-# The curve over β has a hill, and both sides are steep.
+# Over β the values have a hill, and both of its sides are steep.
 #
 # - **To the left is luck.** With $\beta = 0.02$ half of the seeds walk straight to the far exit and half sit at the near one. (The median lies between, where no agent is.)
 # - **To the right is indecision.** With $\beta = 0.5$ the policy is little more than a coin: its entropy is close to $\ln 2 = 0.693$, its value hardly above the coin's. It has learned what *we* paid it for. Nobody is trapped there.
@@ -689,7 +690,7 @@ assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean(
 # (Look at the right half of the table. Taken greedily, some of the same policies are perfect: they know which action is better, and the gap is too small for them to keep to it.)
 #
 # **β is a price in units of your rewards**, for gaps that you do not know beforehand. Multiply all rewards by 10, and β has to follow. In the paper's Atari runs one β served all games. Their rewards were clipped to
-# $-1 \dots 1$, as an author's answer says that is printed in the README of [muupan/async-rl](../docs/bibliography.md#programs-and-threads). That may be why one β was enough; the paper does not say.
+# $-1 \dots 1$, according to notes of an author's answers that belong to [muupan/async-rl](../docs/bibliography.md#programs-and-threads). That may be why one β was enough; the paper does not say.
 
 # %% [markdown]
 # ## Reading a run
