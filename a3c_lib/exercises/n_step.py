@@ -339,7 +339,7 @@ def _hunt_cases() -> list[Case]:
         _hunt_case("two environments without an end", two[:2], never, never),
         _hunt_case("two environments, one cut, one terminated", two, ends[0], ends[1]),
         _hunt_case("two environments, the other way round", two, ends[1], ends[0]),
-        _hunt_case("3 steps of 5 environments with ends", wide, *wide_ends),
+        _hunt_case("3 steps of 5 environments with ends", wide, wide_ends[0], wide_ends[1]),
     ]
 
 
