@@ -634,7 +634,9 @@ plt.show()
 best_setting = min((k for k in solved_at if k[0] == "n steps"), key=lambda k: np.mean(solved_at[k]))
 slowest = max(solved_at[best_setting])
 print(f"n steps, best setting: η = {best_setting[1]:g}, weight {best_setting[2]:g}")
-print(f"solved after {sorted(solved_at[best_setting])} steps; 30 runs with one step: not in {BUDGET}")
+print(
+    f"solved after {sorted(solved_at[best_setting])} steps; 30 runs with one step: not in {BUDGET}"
+)
 one_step_solved = [
     row["solved"] for key, rows in at_the_end.items() if key[0] == "one step" for row in rows
 ]
@@ -676,7 +678,9 @@ for T in 64, 16:
 
 plots.strip(
     {
-        f"T = {T:g}, {targets} (η = {rate:g}, weight {weight:g})": outcomes[targets, T, rate, weight]
+        f"T = {T:g}, {targets} (η = {rate:g}, weight {weight:g})": outcomes[
+            targets, T, rate, weight
+        ]
         for targets, T, rate, weight in best_of.values()
     },
     lines={"the most there is": 500},
