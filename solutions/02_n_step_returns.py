@@ -542,8 +542,8 @@ def rollout_returns(rollout: Rollout, model: ActorCritic, gamma: float) -> Tenso
     cut = rollout.truncated.clone()
     cut[-1] = True  # an environment's last step: what follows in the column is another's
     parts = rollout.rewards, next_values, rollout.terminated, cut
-    column = [part.T.reshape(T * N, 1) for part in parts]
-    return n_step_returns(*column, gamma).reshape(N, T).T
+    rewards, next_values, terminated, cut = (part.T.reshape(T * N, 1) for part in parts)
+    return n_step_returns(rewards, next_values, terminated, cut, gamma).reshape(N, T).T
 
 
 # %% [markdown]

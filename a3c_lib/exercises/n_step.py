@@ -276,8 +276,8 @@ def rollout_returns(rollout: Rollout, model: ActorCritic, gamma: float) -> Tenso
     cut = rollout.truncated.clone()
     cut[-1] = True  # an environment's last step: what follows in the column is another's
     parts = rollout.rewards, next_values, rollout.terminated, cut
-    column = [part.T.reshape(T * N, 1) for part in parts]
-    return n_step_returns(*column, gamma).reshape(N, T).T
+    rewards, next_values, terminated, cut = (part.T.reshape(T * N, 1) for part in parts)
+    return n_step_returns(rewards, next_values, terminated, cut, gamma).reshape(N, T).T
 
 
 def rollout_returns_with_a_bug(rollout: Rollout, model: ActorCritic, gamma: float) -> Tensor:
@@ -288,8 +288,8 @@ def rollout_returns_with_a_bug(rollout: Rollout, model: ActorCritic, gamma: floa
     cut = rollout.truncated.clone()
     cut[-1] = True  # an environment's last step: what follows in the column is another's
     parts = rollout.rewards, next_values, rollout.terminated, cut
-    column = [part.reshape(T * N, 1) for part in parts]
-    return n_step_returns(*column, gamma).reshape(T, N)
+    rewards, next_values, terminated, cut = (part.reshape(T * N, 1) for part in parts)
+    return n_step_returns(rewards, next_values, terminated, cut, gamma).reshape(T, N)
 
 
 def _model(*values: float) -> ActorCritic:
@@ -1190,7 +1190,7 @@ EXERCISES = (
                 "torch.no_grad(), and that was right.",
             ),
             Wrong(
-                {"*column, gamma": "*column, 1.0"},
+                {"cut, gamma": "cut, 1.0"},
                 "Nothing is discounted now. `gamma` was right as it was given.",
             ),
         ),
@@ -1217,7 +1217,7 @@ EXERCISES = (
             "A table is read row by row. A row of `rewards` holds one step of all environments; "
             "what the column needs first is all steps of environment 0. What turns columns into "
             "rows?",
-            "column = [part.T.reshape(T * N, 1) for part in parts], and at the end "
+            "Each column is part.T.reshape(T * N, 1), and at the end comes "
             ".reshape(N, T).T. Or without any column: n_step_returns takes (T, N) as it is, with "
             "rollout.rewards, next_values, rollout.terminated, rollout.truncated and gamma.",
         ),
