@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 02  n-step returns
 #
-# **You need** chapter 00 (rollouts, returns, terminated and truncated) and chapter 01 (actor and critic, one-step targets).<br>
+# **You need** chapter 00 (returns, terminated and truncated) and chapter 01 (rollouts, actor and critic, one-step targets).<br>
 # **You will be able to** turn a rollout of several environments into n-step returns, whichever way its episodes end; measure the bias and the variance of a target; and say when looking further ahead
 # pays.<br>
 # **Time** {time}; the computer works for half a minute.
