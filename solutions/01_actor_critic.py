@@ -808,9 +808,10 @@ assert large.column("share").min() < 0.3
 # The network is now the package's `ActorCritic`. It is yours with three additions: it looks at the spaces itself, its value head begins with bias 0, and with `shared=False` it has two torsos. Targets and loss are yours again. First, what it can do before it has learned anything:
 
 # %%
-balancer = ActorCritic.for_env(gym.make("CartPole-v1"), seed=2)
+CARTPOLE = "CartPole-v1"
+balancer = ActorCritic.for_env(gym.make(CARTPOLE), seed=2)
 animate(
-    play(sampled(balancer, torch.Generator().manual_seed(0)), "CartPole-v1", seed=0),
+    play(sampled(balancer, torch.Generator().manual_seed(0)), CARTPOLE, seed=0),
     fps=25,
     alt="An untrained agent pushes the cart at random, and after some steps the pole falls.",
 )
@@ -822,7 +823,7 @@ animate(
 # %% tags=["prediction"]
 def surprises(model, seed: int) -> tuple[float, float, float]:
     """Mean δ where the pole falls, mean δ elsewhere, and the share of steps with δ > 0."""
-    worlds = make_envs("CartPole-v1", num_envs=4)
+    worlds = make_envs(CARTPOLE, num_envs=4)
     act, position = sampled(model, torch.Generator().manual_seed(seed)), start(worlds, seed)
     rollout, _ = collect(worlds, act, position, t_max=250)
     with torch.no_grad():
@@ -841,7 +842,7 @@ pole = actor_critic.Config(
 print(f"Training with {whose(one_step_targets, actor_critic_loss, values_after)}.")
 reports, seen = [], {}
 with actor_critic.train(
-    balancer, "CartPole-v1", pole, targets=one_step_targets, loss=actor_critic_loss
+    balancer, CARTPOLE, pole, targets=one_step_targets, loss=actor_critic_loss
 ) as training:
     for update in training:
         reports.append(update)
@@ -869,7 +870,7 @@ assert np.nanmean([update.episode_return for update in reports[-250:]]) > 200
 animate(
     play(
         sampled(balancer, torch.Generator().manual_seed(0)),
-        "CartPole-v1",
+        CARTPOLE,
         seed=0,
         max_steps=150,
         values=balancer.values,
@@ -891,7 +892,7 @@ cartpole = records.load("cartpole_one_step").select(steps=80_000, value_weight=0
 print(cartpole)
 print(
     cartpole.settings(
-        world="CartPole-v1",
+        world=CARTPOLE,
         model=balancer,
         training=pole,
         targets=one_step_targets,
