@@ -3,7 +3,7 @@
 #
 # **You need** chapters 00 to 02: the policy gradient, actor and critic, n-step returns.<br>
 # **You will be able to** keep an agent from making up its mind too early, say how much of that is too much, and read from three numbers what is wrong with a run.<br>
-# **Time** {time}; the computer works for half a minute.
+# **Time** {time}; the computer works for less than a minute.
 #
 # An agent learns from what it does, and does what it has learned. *What if it decides before it has seen enough, and how would you notice?*
 
