@@ -2,8 +2,6 @@
 
 import math
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,7 +10,6 @@ from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
-from torch import nn
 
 from a3c_lib.making import (
     Envs,
@@ -23,6 +20,7 @@ from a3c_lib.making import (
     make_env,
     make_envs,
 )
+from a3c_lib.models import evaluating
 from a3c_lib.playing import Player
 from a3c_lib.restoring import Statistics, set_statistics, statistics_of
 from a3c_lib.rollout import (
@@ -167,21 +165,6 @@ def _play(player: Player, policy: Policy, each: int, max_steps: int) -> list[Epi
                 "limit, or evaluate with more max_steps"
             )
     return [episodes[k] for k in range(each) for episodes in played]
-
-
-@contextmanager
-def evaluating(model: object) -> Iterator[None]:
-    """Within the block the model is in evaluation mode, without dropout for example; then each of
-    its modules is again as it was. What is no module stays as it is."""
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    in_training = [module for module in modules if module.training]
-    if isinstance(model, nn.Module):
-        model.eval()
-    try:
-        yield
-    finally:
-        for module in in_training:
-            module.training = True
 
 
 class Agent:

@@ -182,18 +182,28 @@ def _shapes(thing: Any) -> Any:
 
 
 @contextmanager
-def looking(model: nn.Module) -> Iterator[None]:
-    """Within the block a model may be asked, and after it all is as before: it is in evaluation
-    mode, and its buffers and torch's random numbers are kept."""
-    training = [layer for layer in model.modules() if layer.training]
-    buffers = [buffer.clone() for buffer in model.buffers()]
-    model.eval()
+def evaluating(model: object) -> Iterator[None]:
+    """Within the block the model is in evaluation mode, without dropout for example; then each of
+    its modules is again as it was. What is no module stays as it is."""
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    in_training = [module for module in modules if module.training]
+    if isinstance(model, nn.Module):
+        model.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            yield
+        yield
     finally:
-        for layer in training:
-            layer.training = True
-        with torch.no_grad():
+        for module in in_training:
+            module.training = True
+
+
+@contextmanager
+def looking(model: nn.Module) -> Iterator[None]:
+    """Within the block a model may be asked, and after it all is as before: it is `evaluating`, and
+    its buffers and torch's random numbers are kept."""
+    buffers = [buffer.clone() for buffer in model.buffers()]
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
             for buffer, before in zip(model.buffers(), buffers, strict=False):
                 buffer.copy_(before)

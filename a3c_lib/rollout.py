@@ -33,7 +33,8 @@ from a3c_lib.making import (
 
 # Of a model with memory: a tensor (N, …), or any tuples, lists and dicts of such. None: no memory.
 State = Any
-Policy = Callable[[Tensor, Any], tuple[Tensor, Any]]  # (observation, state) → (action, state)
+# (observation, state) → (action, state); actions (N,) count from 0, and may be an array
+Policy = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
 class HasLogits(Protocol):
@@ -436,6 +437,7 @@ def _advance(
 ) -> tuple[_Step, Position, dict[str, Any]]:
     """One step of each environment.   → a rollout's row, position after it, info"""
     action, policy_state = policy(position.observation, position.policy_state)
+    action = torch.as_tensor(action)
     first_action = getattr(envs.single_action_space, "start", 0)
     observation, reward, terminated, truncated, info = envs.step(action.numpy() + first_action)
     ended, dummy, next_step = terminated | truncated, position.resetting, _next_step(envs)

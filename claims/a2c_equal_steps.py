@@ -68,8 +68,8 @@ def config(seed: int, world: str, algorithm: str, **options: Any) -> SimpleNames
 
 def run(seed: int, **setting: Any) -> list[dict[str, float]]:
     its = config(seed, **setting)
-    algorithm: Any = a2c if setting["algorithm"] == "A2C" else a3c
-    training = algorithm.train(its.model, its.world, its.training)
+    train: Any = a2c.train if setting["algorithm"] == "A2C" else a3c.train
+    training = train(its.model, its.world, its.training)
     every = its.training.total_steps // ROWS
     latest: deque[float] = deque(maxlen=50)
     rows: list[dict[str, float]] = []

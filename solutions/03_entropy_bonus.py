@@ -3,7 +3,7 @@
 #
 # **You need** chapters 00 to 02: the policy gradient, actor and critic, n-step returns.<br>
 # **You will be able to** keep an agent from making up its mind too early, say how much of that is too much, and read from three numbers what is wrong with a run.<br>
-# **Time** {time}; the computer works for half a minute.
+# **Time** {time}; the computer works for less than a minute.
 #
 # An agent learns from what it does, and does what it has learned. *What if it decides before it has seen enough, and how would you notice?*
 
@@ -130,7 +130,7 @@ print(f"probability of the far exit   {probability_of_far_exit(agent):.6f}")
 print(f"value of its policy           {value_of_policy(agent):.3f}     best: {V_best[START]:.3f}")
 
 # %% [markdown]
-# From here on a run is called **stuck** if that probability is below one half. For this agent, and for the next forty, it hardly matters where the line is drawn: they end far from it. Where it does matter we shall say so.
+# From here on a run is called **stuck** if that probability is below one half. In this section it hardly matters where the line is drawn, since nearly every run ends far from it. Where it matters, the text says so.
 
 # %%
 assert probability_of_far_exit(agent) < 0.5
@@ -167,7 +167,7 @@ assert ((without < 0.01) | (without > 0.99)).all()
 
 # %% [markdown]
 # Most are stuck for good, some have escaped, and nobody is in between. Whether a run escapes is luck: did it happen to reach the far exit a few times before it had made up its mind? After 400 of the 8000 steps
-# that was settled.
+# that was settled. To do what does not look best now, in order to learn whether it is, is called [**exploration**](../docs/glossary.md#exploration). This agent has stopped exploring.
 
 # %% tags=["hide-input"]
 early = trap.select(entropy_weight=0.0, steps=400).column("p_right") < 0.5
@@ -200,7 +200,7 @@ assert abs(slopes[-1]) < abs(slopes[0]) / 100
 # Two things are wrong at once.
 #
 # - The **sign**: the gradient says *left*. As long as the agent wanders in the other cells, that is correct. To learn to walk there, it would have to be there.
-# - The **size**: the gradient fades with $\pi_R$. A gradient of the softmax always carries a factor $\pi_R (1 - \pi_R)$, for what is never done is never learned from. The more certain an agent is, the less it can
+# - The **size**: the gradient fades with $\pi_R$. With two actions a gradient of the softmax always carries a factor $\pi_R (1 - \pi_R)$, for what is never done is never learned from. The more certain an agent is, the less it can
 #   still change its mind.
 #
 # So a decision makes itself permanent. A remedy has to do two things: push against certainty itself, and keep pushing where the reward's gradient has faded. We need a number for how undecided a policy
@@ -215,17 +215,17 @@ assert abs(slopes[-1]) < abs(slopes[0]) / 100
 diagrams.undecided()
 
 # %% [markdown]
-# The **entropy** of a policy in one state is
+# The [**entropy**](../docs/glossary.md#entropy) of a policy in one state is
 #
 # $$H(\pi) = -\sum_a \pi(a)\, \log \pi(a).$$
 #
 # $-\log \pi(a)$ is how surprising action $a$ is: 0 if it was certain, large if it was rare. Entropy is the mean surprise. With the natural logarithm its unit is the **nat**. A certain policy has 0 nats; a uniform
-# one over $A$ actions has $\log A$, the most there is: 0.693 for two actions.
+# one over $k$ actions has $\log k$, the most there is: 0.693 for two actions.
 #
-# What will push is its gradient with respect to the logits $\theta$ of the softmax. A logit moves all probabilities, $\partial \pi(b) / \partial \theta_a = \pi(b)\,([a = b] - \pi(a))$, where the bracket is 1 if what it says
+# What will push is its gradient with respect to the logits $z$ of the softmax. A logit moves all probabilities, $\partial \pi(b) / \partial z_a = \pi(b)\,([a = b] - \pi(a))$, where the bracket is 1 if what it says
 # is true, and 0 if not. Hence
 #
-# $$\frac{\partial H}{\partial \theta_a} = -\sum_b \frac{\partial \pi(b)}{\partial \theta_a}\,\bigl(\log \pi(b) + 1\bigr) = -\pi(a)\,\bigl(\log \pi(a) + H\bigr).$$
+# $$\frac{\partial H}{\partial z_a} = -\sum_b \frac{\partial \pi(b)}{\partial z_a}\,\bigl(\log \pi(b) + 1\bigr) = -\pi(a)\,\bigl(\log \pi(a) + H\bigr).$$
 #
 # An action that is more surprising than the mean, $-\log \pi(a) > H$, is pushed up. One that is less surprising is pushed down. At the uniform policy nothing is pushed.
 #
@@ -234,8 +234,8 @@ diagrams.undecided()
 #
 # ### Exercise 3.1  Entropy
 #
-# Write it, for logits with any number of dimensions in front; the actions are the last dimension. Nothing in it is a constant. And it should survive an agent that is certain: with logits of $(200, 0)$ the
-# second probability is 0 in floating point, $\log 0$ is minus infinity, and 0 times that is NaN. Its gradient should survive, too.
+# Write it, for logits with any number of dimensions in front; the actions are the last dimension. Detach nothing: the gradient has to flow through every part. And it has to work for an agent that is certain. With logits of $(200, 0)$ the
+# second probability is 0 in floating point, $\log 0$ is minus infinity, and 0 times that is NaN. Entropy and gradient are to be exactly 0 there. Do not add a small number inside the logarithm: it makes the entropy of every other policy a little wrong.
 
 
 # %% tags=["nbval-check-output"]
@@ -293,10 +293,10 @@ assert (push[p_right > 0.51] < 0).all()
 # %% [markdown]
 # ## The bonus, and what it is worth
 #
-# Pay the agent for being undecided: in every state that it comes through, $\beta$ for each nat. The paper's $\beta$ is our `entropy_weight`. Since a nat is weighed against reward, $\beta$ has a unit: reward per nat. This pay, the **bonus**,
-# is a part of the loss. It is no reward: the returns do not contain it, and the critic hears nothing of it.
+# Pay the agent for being undecided: in every state that it comes through, $\beta$ for each nat. This pay is the [**entropy bonus**](../docs/glossary.md#entropy-bonus). The paper's $\beta$ is our `entropy_weight`. Since a nat is weighed against reward, $\beta$ has a unit: reward per nat. The bonus
+# is a part of the loss. It is no reward: the returns do not contain it, and the critic learns nothing of it.
 #
-# What does an agent want that is paid so? Look at one state with known action values $Q(a)$. The policy that makes
+# Which policy is best for an agent that is paid like this? Look at one state with known action values $Q(a)$. The policy that makes
 #
 # $$\sum_a \pi(a)\, Q(a) + \beta H(\pi)$$
 #
@@ -307,25 +307,75 @@ assert (push[p_right > 0.51] < 0).all()
 # (Set the derivative to zero: $Q(a) - \beta \log \pi(a)$ must be the same for all actions.) So $\beta$ is a temperature. Only the *gap* between two values counts, measured in $\beta$: a gap of 5 β, and the better action is
 # taken in 99 of 100 cases; a gap of 1 β, and it is 73; a gap far below β, and it is a coin.
 #
-# Do not believe it, look. Three agents climb that sum with your entropy. The two values are those of the coin at the start of the trap.
+# Let us test it. Three agents climb that sum with your entropy. The two values are those of the coin at the start of the trap, where right is worse by 0.07.
 
 # %%
 Q = Q_coin.float()
 for beta in 0.02, 0.07, 0.5:
-    theta = torch.zeros(2, requires_grad=True)
-    climb = torch.optim.Adam([theta], lr=0.05, maximize=True)
+    logits = torch.zeros(2, requires_grad=True)
+    climb = torch.optim.Adam([logits], lr=0.05, maximize=True)
     for _ in range(600):
         climb.zero_grad()
-        (theta.softmax(dim=-1) @ Q + beta * entropy(theta)).backward()
+        (logits.softmax(dim=-1) @ Q + beta * entropy(logits)).backward()
         climb.step()
-    found, formula = theta.softmax(dim=-1)[RIGHT].item(), (Q / beta).softmax(dim=-1)[RIGHT].item()
+    found, formula = logits.softmax(dim=-1)[RIGHT].item(), (Q / beta).softmax(dim=-1)[RIGHT].item()
     print(f"β = {beta:<4}   π(right): found {found:.4f}, softmax(Q/β) {formula:.4f}")
     assert abs(found - formula) < 0.002
 
 # %% [markdown]
-# Read it as a promise about the trap. With $\beta = 0.07$ an agent for which *right* is worse by 0.07 still tries it in about every fourth episode, however long it trains. It comes to know the other cells, learns to walk in
-# them, the gap turns, and then the same β lets it go right nearly always: for somebody who walks straight, right is better by 0.4, almost six β. With $\beta = 0.02$ it tries in three of a hundred episodes. With $\beta = 0.5$ no gap in this
-# world means much.
+# This is one state with fixed values. In the trap there are eight cells to decide in, and the values change with the policy. The formula still holds in each of them: the returns do not contain the bonus, so what stands for $Q$ in the policy's gradient is the policy's own $Q^\pi$, and where the two pushes balance, $\pi(\cdot \mid s) = \mathrm{softmax}(Q^\pi(s, \cdot) / \beta)$.
+#
+# ### How an agent gets out, in two pictures
+#
+# *First picture:* what is the gap in the start cell, $Q(\text{right}) - Q(\text{left})$? That depends on how well the agent walks in the *other* cells. *Second picture:* what does a gap do to the policy of the start cell, with each β?
+
+# %% tags=["hide-input"]
+skills = torch.linspace(0.5, 1, 51)
+gap_by_skill = []
+for skill in skills:
+    policy = torch.stack([1 - skill, skill]).repeat(world.num_states, 1)
+    policy[START] = 0.5
+    Q = exact.action_values(world, exact.state_values(world, policy, GAMMA), GAMMA)[START]
+    gap_by_skill.append((Q[RIGHT] - Q[LEFT]).item())
+before, after = gap_by_skill[0], gap_by_skill[-1]
+
+by_skill, by_gap = plots.axes(10, 3.2, columns=2)
+by_skill.axhline(0, color=plots.GREY, linewidth=1)
+by_skill.plot(skills, gap_by_skill, color=plots.BLACK)
+by_skill.plot([0.5, 1], [before, after], "o", color=plots.BLACK)
+by_skill.text(0.53, before - 0.01, f"a coin: {before:+.2f}", va="top")
+by_skill.text(0.97, after + 0.05, f"straight: {after:+.2f}", ha="right", va="center")
+by_skill.set(xlabel="π(right) in the other cells", ylabel="gap in the start cell", ylim=(-0.2, 0.5))
+by_skill.set_title("1. The better it walks, the larger the gap")
+
+gaps = torch.linspace(-0.2, 0.5, 200)
+curves = (
+    (0.02, "--", plots.BLUE, (-0.13, 0.85)),
+    (0.07, "-", plots.BLACK, (0.11, 0.7)),
+    (0.5, ":", plots.RED, (0.3, 0.54)),
+)
+for weight, form, colour, place in curves:
+    by_gap.plot(gaps, torch.sigmoid(gaps / weight), form, color=colour)
+    by_gap.text(*place, f"β = {weight:g}", color=colour, va="center")
+ends = torch.tensor([before, after])
+by_gap.plot(ends, torch.sigmoid(ends / 0.07), "o", color=plots.BLACK)
+by_gap.set(xlabel="gap in the start cell", ylabel="π(right) in the start cell", ylim=(0, 1.05))
+by_gap.set_title("2. β says what a gap does")
+plt.show()
+assert -0.08 < before < -0.06
+assert 0.38 < after < 0.42
+assert abs(1 / (1 + math.exp(-before / 0.07)) - 0.27) < 0.03
+assert 1 / (1 + math.exp(-before / 0.02)) < 0.05
+assert 1 / (1 + math.exp(-after / 0.07)) > 0.99
+
+# %% [markdown]
+# Follow the two dots, which are for $\beta = 0.07$.
+#
+# 1. *At first* the agent is a coin, and right is worse by 0.07, one β. So it goes right in about every fourth episode, however long it trains.
+# 2. In those episodes it is in the other cells. It learns to walk there: it moves to the right in the first picture.
+# 3. The gap grows, passes 0 and *turns*. For an agent that walks straight, right is better by 0.4, almost six β. In the second picture that is the dot at the top: it goes right nearly always.
+#
+# With $\beta = 0.02$ the first step fails nearly always: the agent goes right in three of a hundred episodes. With $\beta = 0.5$ the last step fails: no gap in this world means much.
 #
 # **Write down a guess** before you go on: with which of the three will all of 20 seeds come out of the trap?
 #
@@ -339,6 +389,8 @@ for beta in 0.02, 0.07, 0.5:
 #
 # You have the first two: `actor_critic_loss(logits, values, actions, returns, value_weight)` from chapter 01 returns a `Loss` with the fields `total`, `policy`, `value` and `entropy`. `total` is what is
 # differentiated. The others are for looking at: they are what stands over the braces, without the weights. A `Loss` cannot be changed, but `loss._replace(total=…, entropy=…)` gives a new one.
+#
+# Use your own `entropy`, and give its result another name: Python reads `entropy = entropy(logits)` as a local variable that has no value yet.
 #
 # *On paper:* one step, $\pi = (0.9, 0.1)$, $a = 1$, $R = 3$, $V = 2$, $w = \beta = 0.5$. Then $A = 1$, and the loss is $2.30259 + 0.5 \cdot 1 - 0.5 \cdot 0.32508 = 2.64005$.
 
@@ -426,13 +478,14 @@ assert (with_bonus < 0.5).mean() <= 0.1
 # %% tags=["hide-input"]
 runs = {"no bonus": trap.select(entropy_weight=0.0), "β = 0.07": trap.select(entropy_weight=BETA)}
 
-plots.learning_curves(
+ax = plots.learning_curves(
     {name: run.curves("steps", "entropy") for name, run in runs.items()},
     each_seed=True,
     lines={"ln 2": math.log(2)},
     title="Without a bonus the entropy is gone within a thousand steps",
     y_label="entropy in nats",
 )
+ax.set(xlim=(0, 8_000))
 plt.show()
 medians = [np.median(run.select(steps=1_200).column("entropy")) for run in runs.values()]
 assert medians[0] < 0.05
@@ -447,56 +500,75 @@ assert min(ends) > 0.15
 
 # %% [markdown]
 # With the bonus a few lines dive nearly to 0 as well, and come up again, as in the single run above. A likely reason: an agent that has just found the far exit is paid far more than its critic expects, and for a while that pushes
-# harder than the bonus. Then the critic has caught up, a step back turns out to cost little, and the bonus brings the indecision back. The blue lines stay where they are.
+# harder than the bonus. Then the critic has caught up, a step back turns out to cost little, and the bonus brings the indecision back. The lines without a bonus stay where they are.
 #
-# And the policy, in the one cell where it matters. Without a bonus the lines lie on the edges, six at the top and fourteen at the bottom:
+# And the policy, in the one cell where it matters:
 
 # %% tags=["hide-input"]
-plots.learning_curves(
+ax = plots.learning_curves(
     {name: run.curves("steps", "p_right") for name, run in runs.items()},
     each_seed=True,
     title="Without a bonus one way for ever; with it, all turn right",
     y_label="π(right) in the start cell",
 )
+ax.set(xlim=(0, 8_000), ylim=(-0.04, 1.04))
 plt.show()
 
 with_bonus = runs["β = 0.07"]
 stuck = {
-    steps: (with_bonus.select(steps=steps).column("p_far") < 0.5).sum()
+    steps: int((with_bonus.select(steps=steps).column("p_far") < 0.5).sum())
     for steps in (400, 800, 2_000, 4_000)
 }
-print("β = 0.07, stuck of 20 after so many steps:", {k: int(v) for k, v in stuck.items()})
+print("β = 0.07, stuck of 20 after so many steps:", stuck)
+waiting = with_bonus.select(steps=400).column("p_right")
+waiting = waiting[waiting < 0.5]
+print(f"π(right) of those that lean left after 400: {waiting.min():.2f} to {waiting.max():.2f}")
 assert stuck[400] > 10
 assert stuck[2_000] > 0 == stuck[4_000]
+assert 0.2 < waiting.min() < waiting.max() < 0.5
 
 # %% [markdown]
-# Without a bonus, entropy falls to nothing whether the run is stuck or free. Low entropy says *that* a policy has decided, not whether it decided well. With the bonus many runs lean left at first, as
-# they must: left *is* better at that time. But they never stop trying the other side, and one after the other they turn.
+# Without a bonus the thin lines lie at the edges, six at the top and fourteen at the bottom. Entropy falls to nothing whether the run is stuck or free: low entropy says *that* a policy has decided, not whether it decided well.
+#
+# With the bonus many runs lean left at first, as they must: left *is* better at that time. While they wait, they keep going right with a probability of 0.24 to 0.46, near the 0.27 that the formula gave for the coin and a little more as the walking improves. This is step 1 of the two pictures above. One after the other their gap turns, and they go up.
 
 # %% [markdown]
 # ## Too little, enough, too much
 #
-# Was 0.07 a lucky choice? Here are five weights, 20 seeds each. One dot is one seed: the exact value $J$ of its policy. The dots of each weight are sorted by size; the bar is their median.
+# Was 0.07 a lucky choice? Try the three weights of your guess with your own loss, two seeds each, 4000 steps:
+
+# %%
+print(f"Training with {whose(a2c_loss)}.")
+sweep = {}
+for beta in 0.02, 0.07, 0.5:
+    for seed in 2, 5:
+        model = new_agent(seed)
+        learn(model, partial(a2c_loss, entropy_weight=beta), steps=4_000, seed=seed)
+        sweep[beta, seed] = probability_of_far_exit(model), value_of_policy(model)
+
+print("β      seed   far exit   J")
+for (beta, seed), (p_far, J) in sweep.items():
+    print(f"{beta:<6} {seed:4}   {p_far:8.2f}   {J:.2f}")
+assert min(sweep[BETA, seed][0] for seed in (2, 5)) > 0.5
+assert max(sweep[0.5, seed][1] for seed in (2, 5)) < 0.4
+
+# %% [markdown]
+# Was your guess right? Two seeds are few. Here are five weights with 20 seeds each, on record, after 8000 steps. One mark is one seed: the exact value $J$ of its policy.
 
 # %% tags=["hide-input"]
 weights = final.levels("entropy_weight")
-values = [final.select(entropy_weight=b).column("J") for b in weights]
-
-ax = plots.axes(height=3.4)
-for x, J in enumerate(values):
-    ax.scatter(x + np.linspace(-0.2, 0.2, len(J)), np.sort(J), s=14, color=plots.BLUE, alpha=0.6)
-    ax.hlines(np.median(J), x - 0.3, x + 0.3, color=plots.BLACK, linewidth=2)
-for name, level in {"best": V_best[START], "coin": V_coin[START]}.items():
-    ax.axhline(level, color=plots.GREY, linestyle="--", linewidth=1)
-    ax.text(4.55, level, name, va="center")
-ax.set(xlabel="entropy weight β", ylabel="J, exactly", xticks=range(5), xticklabels=weights)
-ax.set_title("Too little: luck. Enough: all get out. Too much: nobody walks straight")
+values = {b: final.select(entropy_weight=b).column("J") for b in weights}
+plots.strip(
+    {f"β = {b:g}": J for b, J in values.items()},
+    lines={"coin": V_coin[START].item(), "best": V_best[START].item()},
+    x_label="J, exactly",
+    title="Too little: luck. Enough: all get out. Too much: nobody walks straight",
+)
 plt.show()
 
-# %% tags=["hide-input"]
 print("β       stuck      far exit       median J   median entropy")
 median = {}
-for b, J in zip(weights, values, strict=True):
+for b, J in values.items():
     these = final.select(entropy_weight=b)
     p_far, H = these.column("p_far"), np.median(these.column("entropy"))
     stuck, median[b] = (p_far < 0.5).sum(), np.median(J)
@@ -505,7 +577,7 @@ for b, J in zip(weights, values, strict=True):
 
 assert median[BETA] > 1.5 * max(median[0.0], median[0.5])
 assert 0.8 < median[BETA] / V_best[START] < 0.87  # a sixth is lost
-assert values[-1].max() < 0.4
+assert values[0.5].max() < 0.4
 assert H > 0.6  # of the largest weight
 
 lucky, undecided = (final.select(entropy_weight=b).column("p_far") for b in (0.02, 0.2))
@@ -513,7 +585,7 @@ assert ((lucky < 0.05) | (lucky > 0.95)).all()
 assert 0.25 < undecided.min() < undecided.max() < 0.75
 
 # %% [markdown]
-# The curve over β has a hill, and both sides are steep.
+# Over β the values have a hill, and both of its sides are steep.
 #
 # - **To the left is luck.** With $\beta = 0.02$ half of the seeds walk straight to the far exit and half sit at the near one. (The median lies between, where no agent is.)
 # - **To the right is indecision.** With $\beta = 0.5$ the policy is little more than a coin: its entropy is close to $\ln 2 = 0.693$, its value hardly above the coin's. It has learned what *we* paid it for. Nobody is trapped there.
@@ -530,7 +602,7 @@ assert 0.065 < gaps.min() < gaps.max() < 0.105
 # %% [markdown]
 # Not much more than one β, so the bonus buys such a step every now and then. **The bonus changes the question.** The agent no longer looks for the best policy but for the best mixture of reward and indecision.
 #
-# Whoever wants the reward alone takes the bonus away once it has done its work. Your agent, which is out of the trap, goes on without one:
+# If only the reward is to count in the end, take the bonus away once it has done its work. Your agent, which is out of the trap, goes on without one:
 
 # %%
 print(f"Training with {whose(a2c_loss)}.")
@@ -611,14 +683,14 @@ assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean(
 
 # %% [markdown]
 # Be careful with what this shows. **That** CartPole is learned, in at least four of five seeds: yes. That the bonus is the cause: no. A CartPole has no near exit, and one seed more or less, out of five, is luck.
-# The bonus is insurance against traps, and you cannot see the use of insurance where nothing burns. What you do see is its price, once you buy too much of it.
+# The bonus is insurance against traps, and where there is no trap its use cannot be seen. What can be seen is its price, if you buy too much of it.
 #
 # Why is 0.1 too much here, where a pole that falls may cost 100? Because β is compared with the *gap between two actions*, not with returns. While the pole stands well, either action will do, for the next one can make up for it:
 # the gap is small. An undecided agent makes such small mistakes all the time, until they add up.
-# (Have a look at the right half of the table. Taken greedily, some of the same policies are perfect: they know what is better, and do not care enough.)
+# (Look at the right half of the table. Taken greedily, some of the same policies are perfect: they know which action is better, and the gap is too small for them to keep to it.)
 #
-# **β is a price in units of your rewards**, for gaps that you do not know beforehand. Multiply all rewards by 10, and β has to follow. In the paper's Atari runs one β served all games; their rewards were clipped to
-# $-1 \dots 1$, as one of the authors has told others by mail, and that is what makes one β possible.
+# **β is a price in units of your rewards**, for gaps that you do not know beforehand. Multiply all rewards by 10, and β has to follow. In the paper's Atari runs one β served all games. Their rewards were clipped to
+# $-1 \dots 1$, according to notes of an author's answers that belong to [muupan/async-rl](../docs/bibliography.md#programs-and-threads). That may be why one β was enough; the paper does not say.
 
 # %% [markdown]
 # ## Reading a run
@@ -626,12 +698,12 @@ assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean(
 # A run goes wrong without an error message. What you have is what it reports. The return says *that* something is wrong, late and not always. Three numbers say *what*. Every `Update`, the trainer's report,
 # carries them.
 #
-# **Entropy**, in nats. Starts at $\log A$, should come down, slowly, and not to nothing at once. It asks: *is the policy deciding?*
+# **Entropy**, in nats. It asks: *is the policy deciding?* It starts at $\log k$ for $k$ actions and should come down slowly.
 #
-# **Gradient norm**: the length of the loss's gradient, all parameters together. The trainer shortens a gradient that is longer than `max_grad_norm`, 0.5, to that length, so that one odd rollout cannot throw the network far; reported is
-# the length before. After the first updates it should neither grow tenfold nor vanish. It asks: *how hard is the network pushed?*
+# **Gradient norm**: the length of the loss's gradient, all parameters together. It asks: *how hard is the network pushed?* The trainer shortens a gradient that is longer than `max_grad_norm`, 0.5, to that length, so that one odd rollout cannot throw the network far; reported is
+# the length before.
 #
-# **Explained variance**. It asks: *does the critic know anything?* Of all the variation in the returns, how much does the critic foresee?
+# **Explained variance** ([EV](../docs/glossary.md#explained-variance)). It asks: *does the critic know anything?* Of all the variation in the returns, how much does the critic foresee?
 #
 # $$\mathrm{EV} = 1 - \frac{\mathrm{Var}(R - V)}{\mathrm{Var}(R)}$$
 #
@@ -641,7 +713,7 @@ assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean(
 #
 # ### Exercise 3.3  Explained variance
 #
-# Write it, as one Python number. Var is the mean squared distance from the mean, over all $T \cdot N$ numbers. If the returns do not vary, there is nothing to explain: return NaN, on purpose.
+# Write it, as a Python `float`. Var is the mean squared distance from the mean, over all $T \cdot N$ numbers (not the mean of squares: look at the last example). If $\mathrm{Var}(R)$ is exactly 0, there is nothing to explain: return NaN, on purpose.
 #
 # *On paper:* $R = (1, 2, 3)$, so $\mathrm{Var}(R) = 2/3$. For $V = (2, 2, 2)$ it is 0, for $V = R$ it is 1. For $V = (2, 3, 4)$ it is 1 as well: what is left over, $R - V = -1$, does not vary. EV forgives a
 # critic that is too high everywhere.
@@ -699,7 +771,7 @@ print(f"explained variance {np.median([update.explained_variance for update in l
 #
 # ### Four runs
 #
-# Here are four runs in the trap, all with $\beta = 0.07$. One is healthy. A, B and C each contain a fault of one line in the loss, of the kind that raises no error. (Five seeds of each are on record; you see one.)
+# Here are four runs in the trap, all with $\beta = 0.07$. One is healthy. A, B and C each contain a fault of one line in the loss, of the kind that raises no error. (Five seeds of each are on record; you see one. Where a line of EV ends, all returns were the same from then on, and EV is NaN.)
 
 # %%
 signals = records.load("signals")
@@ -724,7 +796,7 @@ plt.show()
 # %% [markdown]
 # **Before you read on**, write down for A, B and C: which signal is out of order, and which line of the loss would you look at?
 #
-# Cover the first panel and you can still do it; look at the first panel alone and you cannot. C's returns look much like the healthy run's. B looks like a run that was unlucky for a while. And A? With another seed A looks
+# The first panel alone does not tell. C's returns look much like the healthy run's. B looks like a run that was unlucky for a while. And with another seed A looks
 # *perfect*:
 
 # %%
@@ -822,7 +894,7 @@ assert abs(D - D_times_10).max() < 0.01
 # %% [markdown]
 # Two curves, one on top of the other: the same runs, but for rounding. That is worth more than an hour of staring at the code. **A knob that does nothing is not connected.**
 #
-# Here is D's loss, written out in one function. It raises no error, and each of its four parts has the right value. **Find the fault and mend it.** (How you could have found it without a single run: on paper the entropy's
+# Here is D's loss, written out in one function. It raises no error, and each field of the `Loss` that it returns (total, policy, value, entropy) has the right value. **Find the fault and mend it.** (How you could have found it without a single run: on paper the entropy's
 # gradient at $\pi = (0.9, 0.1)$ is $(-0.19775, 0.19775)$.)
 
 
@@ -864,15 +936,24 @@ assert np.mean(late) > 0.1
 assert probability_of_far_exit(agent) > 0.5
 
 # %% [markdown]
-# A curious fact, for a quiet minute: had D cut $\log \pi$ instead of $\pi$, nothing would be wrong. In $dH = -\sum_a d\pi(a) \log \pi(a) - \sum_a \pi(a)\, d\log \pi(a)$ the second sum is $\sum_a d\pi(a) = 0$, always.
-# All of the entropy's gradient flows through the factor that D took for a mere weight.
+# (Had D cut $\log \pi$ instead of $\pi$, nothing would be wrong. In $dH = -\sum_a d\pi(a) \log \pi(a) - \sum_a \pi(a)\, d\log \pi(a)$ the second sum is $\sum_a d\pi(a) = 0$, always.
+# All of the entropy's gradient flows through the factor $\pi$.)
+#
+# ### To keep: what the signals say
+#
+# | signal | healthy | suspicious | false alarm |
+# |---|---|---|---|
+# | **entropy** | begins near $\log k$ for $k$ actions, comes down while the returns rise | near 0 while returns are low, or within the first updates (A, D). Near $\log k$ for good: the bonus is too large, or nothing is learned | near 0 at the end of a run without a bonus: the free ones have it as well as the stuck ones |
+# | **explained variance** | comes up from 0 and stays there while returns differ | near 0 or below *while returns differ* (B) | far below 1 with an undecided policy, even for the true values. Negative or NaN where all returns are the same |
+# | **gradient norm** | as in a run of the same kind that learns | ten times as large, or nearly always above `max_grad_norm` (C) | towards 0 where the policy is certain and the critic right. That may be a good end or a trap (A): look at the entropy |
+# | **a weight, times ten** | something changes | nothing changes: it is not connected (D) | the weight was 0 |
 
 # %% [markdown]
 # ## What it cost
 #
 # - **A number to choose.** β has to fit the gaps between action values, in the units of your rewards, and you do not know those gaps beforehand. Both sides of the hill were steep.
 # - **The best policy.** While β is above zero the agent looks for a mixture. In the trap it gave up about a sixth of the best value, until the bonus was taken away.
-# - **Time.** After 400 steps most seeds with the bonus still went left; the last one turned after more than 2000. Who escaped by luck without it had done so by then.
+# - **Time.** After 400 steps most seeds with the bonus still went left; the last one turned after more than 2000. The seeds that escaped by luck, without a bonus, had done so after 400.
 # - **No guarantee.** Being undecided is a blind search, and a coin needs about $n^2$ steps to wander $n$ cells (in chapter 00 it was 12 steps for 3 cells). What helps at eight cells will hardly help at eighty.
 #
 # In computing it costs next to nothing: log π is there already.
@@ -880,7 +961,7 @@ assert probability_of_far_exit(agent) > 0.5
 # %% [markdown]
 # ## Where the paper says it
 #
-# *Asynchronous Methods for Deep Reinforcement Learning*, Mnih et al. 2016.
+# *Asynchronous Methods for Deep Reinforcement Learning*, Mnih et al. 2016 ([bibliography](../docs/bibliography.md#the-paper)).
 #
 # | here | paper | where, and what differs |
 # |---|---|---|
@@ -890,7 +971,7 @@ assert probability_of_far_exit(agent) > 0.5
 # | `value_weight` | – | the paper has none; its critic's part is $(R - V)^2$ with weight 1 |
 # | explained variance | – | not in the paper; OpenAI's A2C program reports it |
 #
-# The mistakes of this chapter are not invented either. The wrong sign has been published as a bug in a well-known library (open_spiel, issue 962), and so has the logarithm of zero (miyosuda/async_deep_reinforce, issue 1; Kaixhin/Atari, issue 21).
+# The mistakes of this chapter are not invented either. The wrong sign has been published as a bug in a well-known library ([open_spiel, issue 962](https://github.com/google-deepmind/open_spiel/issues/962)), and so has the logarithm of zero ([miyosuda/async_deep_reinforce, issue 1](https://github.com/miyosuda/async_deep_reinforce/issues/1); Kaixhin/Atari, issue 21).
 
 # %% [markdown]
 # ## What to try next

@@ -787,7 +787,7 @@ assert min(falls) > 50
 assert max(falls) > 300
 
 # %% [markdown]
-# All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds. On the way every course falls, some by more than 300, and most get up again; the last one has fallen once more shortly before its end, when the learning rate is nearly 0, and is still on its way up. (Processes do not repeat: a seed does not settle how a run goes, and another five runs will not be these five.)
+# All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds. On the way every course falls, some by more than 300, and most get up again; the last one falls once more when only a tenth of the learning rate is left, and is still on its way up at the end. (Processes do not repeat: a seed does not settle how a run goes, and another five runs will not be these five.)
 #
 # Two settings were found by trying, as in chapter 03. `value_weight` is 0.05. And β is 0.001, a tenth of the paper's: chapter 03 saw what too large a bonus costs an agent on CartPole that plays with its coin.
 

@@ -282,7 +282,7 @@ assert history[-1].policy_lag == 1
 # %% [markdown]
 # ## Fast environments, and a step that is no step
 #
-# `make_envs` of chapter 00 keeps $N$ ordinary environments in a list and steps them one after another, in Python. For a few ids Gymnasium has something better: a **vector environment** of its own, in which all $N$ are rows of one array and a step is a few operations of NumPy. `a2c.make_vector_env` takes it where there is one. What does it gain?
+# `make_envs` of chapter 01 keeps $N$ ordinary environments in a list and steps them one after another, in Python. For a few ids Gymnasium has something better: a **vector environment** of its own, in which all $N$ are rows of one array and a step is a few operations of NumPy. `a2c.make_vector_env` takes it where there is one. What does it gain?
 
 # %%
 REPEATS = 300

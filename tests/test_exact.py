@@ -11,6 +11,7 @@ from a3c_lib.worlds.exact import (
     objective,
     optimal_policy,
     optimal_values,
+    policy_direction,
     policy_gradient,
     state_values,
 )
@@ -69,6 +70,25 @@ def test_the_policy_gradient_is_the_slope_of_the_objective(mdp):
         nudge[s, a] = 1e-6
         rise = objective(mdp, logits + nudge, 0.9) - objective(mdp, logits - nudge, 0.9)
         assert gradient[s, a].item() == pytest.approx(rise.item() / 2e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("mdp", WORLDS)
+@pytest.mark.parametrize("discounted", [True, False])
+def test_the_direction_of_an_actor_critic_adds_up_advantages_step_by_step(mdp, discounted):
+    """Visits by pushing the state's distribution forward. Each counted γ^t times, it is the policy
+    gradient; each counted once, it is the direction."""
+    logits, gamma = some_policy(mdp, seed=1).log(), 0.9
+    pi = logits.softmax(dim=-1)
+    V = state_values(mdp, pi, gamma)
+    A = action_values(mdp, V, gamma) - V[:, None]
+    state, total = mdp.start, torch.zeros_like(pi)
+    for t in range(5000):
+        state = np.where(mdp.terminal, 0, state)
+        weight = gamma**t if discounted else 1.0
+        total += weight * torch.tensor(state)[:, None] * pi * A
+        state = np.einsum("s,sa,sat->t", state, pi.numpy(), mdp.transitions)
+    exact = policy_gradient if discounted else policy_direction
+    torch.testing.assert_close(total, exact(mdp, logits, gamma))
 
 
 def test_playing_gives_what_the_table_promises():

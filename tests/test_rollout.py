@@ -403,6 +403,17 @@ def test_actions_that_do_not_start_at_zero_are_shifted_for_the_environment_only(
     assert envs.envs[0].unwrapped.actions == [5, 5]
 
 
+def test_a_policy_may_give_its_actions_as_an_array():
+    envs = make_envs("a3c_lib/Corridor-v0", 2)
+
+    def right(observation, state):
+        return np.ones(len(observation), dtype=np.int64), state
+
+    rollout, _ = collect(envs, right, start(envs, seed=0), t_max=3)
+    assert rollout.actions.tolist() == [[1, 1]] * 3
+    assert rollout.terminated[-1].all()
+
+
 def test_the_policy_carries_its_state_along():
     def counting_policy(observation, state):
         return torch.zeros(len(observation), dtype=torch.int64), state + 1

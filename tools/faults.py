@@ -239,6 +239,12 @@ FAULTS = [
         "alive = torch.as_tensor(~mdp.terminal)",
         "alive = torch.as_tensor(mdp.terminal | True)",
     ),
+    Fault(
+        "visits counted the wrong way",
+        "worlds.exact",
+        "identity - P.T, torch",
+        "identity - P, torch",
+    ),
     Fault("slip forgotten", "worlds.envs", "+= 1 - slip", "+= 1"),
     Fault(
         "memory not zeroed at an end",
@@ -379,7 +385,7 @@ FAULTS = [
         "initial_state(model, N + 1)",
         "initial_state(model, N)",
     ),
-    Fault("looking moves running means", "models", "    model.eval()", "    pass"),
+    Fault("looking moves running means", "models", "        model.eval()", "        pass"),
     Fault(
         "buffers of other workers stay behind",
         "parallel_a2c",
@@ -814,8 +820,8 @@ FAULTS = [
     Fault("an info key of somebody else's", "making", 'key != "final_obs"', "True"),
     Fault("other spaces, faster", "a2c", "_spaces_of(spec) == its", "True"),
     Fault("wrappers of a spec left out", "a2c", "or spec.additional_wrappers", ""),
-    Fault("evaluated in training mode", "evaluation", "        model.eval()\n", "        pass\n"),
-    Fault("left in evaluation mode", "evaluation", "module.training = True", "pass"),
+    Fault("evaluated in training mode", "evaluation", ", evaluating(model)", ""),
+    Fault("left in evaluation mode", "models", "module.training = True", "pass"),
     Fault("statistics that go on", "restoring", "wrapper.update_running_mean = False", "pass"),
     Fault("statistics of the first alone", "restoring", "for other in others:", "for other in ():"),
     Fault("statistics begin anew", "playing", 'and state.get("statistics")', "and False"),

@@ -314,46 +314,28 @@ def _definition_cases() -> list[Case]:
 # 2.4 A bug hunt
 
 
-def rollout_returns(
-    rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
-) -> Tensor:
-    """The n-step returns of a rollout, (T, N), with the model's values where it looks no further.
-
-    `last_observation` (N, *O) is where the next rollout will begin.
-    """
+def rollout_returns(rollout: Rollout, model: ActorCritic, gamma: float) -> Tensor:
+    """The n-step returns of a rollout, (T, N), by one long column of all steps, (T · N, 1)."""
+    T, N = rollout.rewards.shape
     with torch.no_grad():
         next_values = model.values(rollout.next_observations)
-    return n_step_returns(
-        rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma
-    )
+    cut = rollout.truncated.clone()
+    cut[-1] = True  # an environment's last step: what follows in the column is another's
+    parts = rollout.rewards, next_values, rollout.terminated, cut
+    rewards, next_values, terminated, cut = (part.T.reshape(T * N, 1) for part in parts)
+    return n_step_returns(rewards, next_values, terminated, cut, gamma).reshape(N, T).T
 
 
-def rollout_returns_with_a_bug(
-    rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
-) -> Tensor:
-    """The n-step returns of a rollout, (T, N), with the model's values where it looks no further.
-
-    `last_observation` (N, *O) is where the next rollout will begin.
-    """
+def rollout_returns_with_a_bug(rollout: Rollout, model: ActorCritic, gamma: float) -> Tensor:
+    """The n-step returns of a rollout, (T, N), by one long column of all steps, (T · N, 1)."""
+    T, N = rollout.rewards.shape
     with torch.no_grad():
-        values = model.values(torch.cat([rollout.observations, last_observation[None]]))
-    next_values = values[1:]  # V(o_{t+1}), for t = 0 … T−1
-    return n_step_returns(
-        rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma
-    )
-
-
-def value_before_the_cut(
-    rollout: Rollout, last_observation: Tensor, model: ActorCritic, gamma: float
-) -> Tensor:
-    cut = rollout.truncated
-    seen = rollout.next_observations
-    seen[cut] = rollout.observations[cut]
-    with torch.no_grad():
-        next_values = model.values(seen)
-    return n_step_returns(
-        rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma
-    )
+        next_values = model.values(rollout.next_observations)
+    cut = rollout.truncated.clone()
+    cut[-1] = True  # an environment's last step: what follows in the column is another's
+    parts = rollout.rewards, next_values, rollout.terminated, cut
+    rewards, next_values, terminated, cut = (part.reshape(T * N, 1) for part in parts)
+    return n_step_returns(rewards, next_values, terminated, cut, gamma).reshape(T, N)
 
 
 def _model(*values: float) -> ActorCritic:
@@ -365,34 +347,45 @@ def _model(*values: float) -> ActorCritic:
 
 
 def _hunt_case(
-    label: str, next_observations: Tensor, truncated: Tensor, terminated: Tensor
+    label: str,
+    next_observations: Tensor,
+    truncated: Tensor,
+    terminated: Tensor,
+    rewards: Tensor | None = None,
+    values: tuple[float, ...] = (10.0, 20.0, 40.0, 80.0, 160.0),
 ) -> Case:
-    """States are 0 … 4; whoever reaches an end goes on from state 0."""
+    """States are 0 … 4; whoever reaches an end goes on from state 0. Rewards are 1, 2, 3, … if
+    nothing else is said."""
     ended = terminated | truncated
     after = torch.where(ended, 0, next_observations)
     observations = torch.cat([torch.zeros_like(after[:1]), after[:-1]])
-    rewards = torch.arange(1.0, 1.0 + ended.numel()).reshape(ended.shape)
+    if rewards is None:
+        rewards = torch.arange(1.0, 1.0 + ended.numel()).reshape(ended.shape)
     actions = torch.ones_like(after)
     rollout = Rollout.of(observations, actions, rewards, next_observations, terminated, truncated)
-    return Case(label, rollout, after[-1], _model(10.0, 20.0, 40.0, 80.0, 160.0), 0.5)
+    return Case(label, rollout, _model(*values), 0.5)
 
 
 def _hunt_cases() -> list[Case]:
-    path = _column(1, 2, 3)
+    path, restart = _column(1, 2, 3), _column(1, 2, 1)
     no, second, third = (_column(0, k == 2, k == 3).bool() for k in (0, 2, 3))
     two = torch.tensor([[1, 1], [2, 2], [1, 3], [2, 4]])
     ends = torch.zeros(2, 4, 2, dtype=torch.bool)
     ends[0, 1, 0] = ends[1, 3, 1] = True
-    restart = _column(1, 2, 1)
+    four, never = torch.tensor([[1, 2], [2, 3]]), torch.zeros(2, 2, dtype=torch.bool)
+    paid = torch.tensor([[1.0, 10.0], [2.0, 20.0]])
+    wide = torch.randint(1, 5, (3, 5))
+    wide_ends = torch.rand(2, 3, 5) < 0.2
     return [
-        _hunt_case("3 steps without an end", path, no, no),
-        _hunt_case("a time limit after step 1", restart, second, no),
-        _hunt_case("a time limit after the last step", path, third, no),
-        _hunt_case("terminated at step 1", restart, no, second),
+        _hunt_case("on paper", four, never, never, paid, values=(0.0,) * 5),
+        _hunt_case("3 steps of one environment", path, no, no),
+        _hunt_case("one environment, a time limit after step 1", restart, second, no),
+        _hunt_case("one environment, a time limit after the last step", path, third, no),
+        _hunt_case("one environment, terminated at step 1", restart, no, second),
+        _hunt_case("two environments without an end", two[:2], never, never),
         _hunt_case("two environments, one cut, one terminated", two, ends[0], ends[1]),
         _hunt_case("two environments, the other way round", two, ends[1], ends[0]),
-        _hunt_case("a time limit after step 1, an end at the last step", restart, second, third),
-        _hunt_case("an end at step 1, a time limit after the last step", restart, third, second),
+        _hunt_case("3 steps of 5 environments with ends", wide, wide_ends[0], wide_ends[1]),
     ]
 
 
@@ -1205,19 +1198,52 @@ EXERCISES = (
     ),
     Exercise(
         id="2.4",
-        title="bug hunt: what the clock did",
+        title="bug hunt: one long column",
         reference=rollout_returns,
         cases=_hunt_cases,
         start=rollout_returns_with_a_bug,
         wrong=(
             Wrong(
-                {
-                    "rollout.next_observations)": "torch.cat([rollout.observations, "
-                    "last_observation[None]]))[1:]"
-                },
-                "Where an episode ended, the row below holds the first observation of the next "
-                "episode. At a time limit its value is taken for that of the observation that the "
-                "clock cut off. Where does the rollout keep what the world showed last?",
+                {"part.T.reshape": "part.reshape", ".reshape(N, T).T": ".reshape(T, N)"},
+                "Returns still take their neighbours' rewards. `reshape` reads a table row by row, "
+                "and a row of a rollout is one step of all environments: in the column, r_t of "
+                "one environment is followed by r_t of the next.",
+            ),
+            Wrong(
+                {"part.T.reshape": "part.reshape"},
+                "The column is still laid step by step, r_t of one environment before r_t of the "
+                "next. What is to be one environment's steps has to be a row before `reshape` "
+                "reads it.",
+            ),
+            Wrong(
+                {".reshape(N, T).T": ".reshape(T, N)"},
+                "The returns are not put back in their places. The column holds T steps of "
+                "environment 0, then T of environment 1: read row by row, that is (N, T).",
+            ),
+            Wrong(
+                {"    cut[-1] = True": "    cut[-1] = cut[-1]"},
+                "Nothing cuts the column where an environment's last step stands, so a return runs "
+                "on into the next environment.",
+            ),
+            Wrong(
+                {"    cut[-1] = True": "    cut[:] = True"},
+                "Every step is cut, so these are one-step targets. What has to be cut is the last "
+                "step of each environment.",
+            ),
+            Wrong(
+                {"rollout.terminated, cut": "rollout.terminated | cut, cut"},
+                "A cut counts as an ending: nothing is said to come after it. The world would have "
+                "gone on, and V(o_{t+1}) says what that is worth.",
+            ),
+            Wrong(
+                {"rollout.terminated, cut": "cut, rollout.terminated"},
+                "The flags are exchanged: `n_step_returns` takes `terminated` first, then "
+                "`truncated`.",
+            ),
+            Wrong(
+                {"rollout.terminated, cut": "torch.zeros_like(cut), cut"},
+                "The return runs on through an ending. The flags that say where the world ended "
+                "were right as they were given.",
             ),
             Wrong(
                 {"rollout.next_observations": "rollout.observations"},
@@ -1225,100 +1251,43 @@ EXERCISES = (
                 "*after* a step: it needs V(o_{t+1}).",
             ),
             Wrong(
-                {"rollout.terminated, rollout": "rollout.terminated | rollout.truncated, rollout"},
-                "Now a time limit counts as an ending: nothing is said to come after it. The "
-                "world would have gone on; only the value was that of the wrong observation.",
-            ),
-            Wrong(
-                {
-                    "rollout.next_observations)": "rollout.next_observations)\n"
-                    "        next_values[-1] = model.values(last_observation)"
-                },
-                "In the last row last_observation is taken, and if the "
-                "clock cut there, that is already the next episode's first observation.",
-            ),
-            Wrong(
-                {
-                    "model.values(rollout.next_observations)": "model.values("
-                    "rollout.next_observations)\n        "
-                    "next_values = torch.cat([next_values[1:], next_values[-1:]])"
-                },
-                "Each row has the value of the row below it, V(o_{t+2}). Row t of "
-                "next_observations belongs to step t already.",
-                also=(
-                    {
-                        "model.values(rollout.next_observations)": "model.values(torch.cat("
-                        "[rollout.next_observations, last_observation[None]]))[1:]"
-                    },
-                ),
-            ),
-            Wrong(
-                {"rollout.truncated, gamma": "torch.zeros_like(rollout.truncated), gamma"},
-                "Now the return runs on through the time limit, into the next episode. The flag "
-                "was right; the value beside it was that of the wrong observation.",
-            ),
-            Wrong(
-                value_before_the_cut,
-                "At a time limit this takes the value of o_t, the observation before the last "
-                "step. What was cut off begins with o_{t+1}, where that step led.",
-            ),
-            Wrong(
-                {
-                    "model.values(rollout.next_observations)": "model.values(\n            "
-                    "torch.cat([rollout.observations, "
-                    "rollout.next_observations[-1:]])\n        "
-                    ")[1:]"
-                },
-                "Inside the rollout, the row below a time limit is "
-                "still the first one of the next episode. Where else does the rollout keep what "
-                "the world showed last?",
-            ),
-            Wrong(
                 {"with torch.no_grad():": "if True:"},
                 "A gradient flows into the returns: they are targets. The values were asked under "
                 "torch.no_grad(), and that was right.",
             ),
             Wrong(
-                {"rollout.terminated, rollout.truncated": "rollout.truncated, rollout.terminated"},
-                "The flags are exchanged. They were right as they were given; the value beside "
-                "them was that of the wrong observation.",
-            ),
-            Wrong(
-                {
-                    "rollout.terminated, "
-                    "rollout.truncated": "torch.zeros_like(rollout.terminated), rollout.truncated"
-                },
-                "Now the return runs on through an ending. The flags were right as they were "
-                "given.",
-            ),
-            Wrong(
-                {"gamma\n": "1.0\n"},
+                {"cut, gamma": "cut, 1.0"},
                 "Nothing is discounted now. `gamma` was right as it was given.",
             ),
         ),
         properties=(
             heeds(
-                "`last_observation` still changes the returns where the rollout's last step ended "
-                "an "
-                "episode. There it is the next episode's first observation.",
-                lambda given: (
-                    {"last_observation": 4 - given.last_observation}
-                    if bool((given.rollout.terminated | given.rollout.truncated)[-1].all())
-                    else {}
-                ),
+                "What one environment is paid changes the returns of another.",
+                lambda given: {
+                    "rollout": given.rollout._replace(
+                        rewards=_plus_one(given.rollout.rewards, (slice(None), 0))
+                    )
+                },
+            ),
+            heeds(
+                "A reward changes the returns of later steps.",
+                lambda given: {
+                    "rollout": given.rollout._replace(rewards=_plus_one(given.rollout.rewards, 0))
+                },
             ),
         ),
         hints=(
-            "Write down a rollout of three steps whose second one is truncated, with the states' "
-            "numbers as values. Which number stands in next_values[1], and which should?",
-            "The environment resets itself within the step that ends an episode. So o_{t+1} as "
-            "the next step saw it and o_{t+1} as the world showed it are two things. Read the "
-            "fields of Rollout once more.",
-            "model.values(rollout.next_observations) is V(o_{t+1}) for every step, before any "
-            "reset. Neither the rows below nor last_observation are needed.",
+            "With one environment the function is right. Take the two environments on paper, and "
+            "write down the long column of their rewards. Which reward follows environment 0's "
+            "first?",
+            "A table is read row by row. A row of `rewards` holds one step of all environments; "
+            "what the column needs first is all steps of environment 0. What turns columns into "
+            "rows?",
+            "Each column is part.T.reshape(T * N, 1), and at the end comes "
+            ".reshape(N, T).T. Or without any column: n_step_returns takes (T, N) as it is, with "
+            "rollout.rewards, next_values, rollout.terminated, rollout.truncated and gamma.",
         ),
-        praise="What the clock did is undone: a cut is no ending, and no other episode's "
-        "beginning.",
+        praise="Each return stays with its own environment. A test with N = 1 would not have told.",
         minutes=10,
         difficulty=2,
     ),

@@ -1105,8 +1105,8 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "Print a rollout as in chapter 00, with a time limit. In which rows is the next row's "
-            "observation not the next observation?",
+            "Print a rollout as the page does above, with a time limit. In which rows is the next "
+            "row's observation not the next observation?",
             "rollout.next_observations is o_{t+1} as the world showed it, before any reset. The "
             "model can be asked about all of them at once.",
             "with torch.no_grad(): return model.values(rollout.next_observations). To ask only "

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from a3c_lib.evaluation import Actions, evaluating
+from a3c_lib.evaluation import Actions
 from a3c_lib.figures.animation import Frame, check_frames, narrowed
 from a3c_lib.figures.drawing import BLUE, GREY, LIGHT_GREY, RED
 from a3c_lib.making import Envs, MakeEnv, MakesEnvs, lives_of, make_env
+from a3c_lib.models import evaluating
 from a3c_lib.rollout import Policy, begin_anew, device_of, initial_state
 
 NARROWEST = 180  # pixels; under narrower pictures the caption would not fit

@@ -77,6 +77,33 @@ def policy_gradient(mdp: MDP, logits: Tensor, gamma: float) -> Tensor:
     return gradient
 
 
+def policy_direction(mdp: MDP, logits: Tensor, gamma: float) -> Tensor:
+    """Σ_t A^π(s_t, a_t) ∇log π(a_t | s_t), on average over episodes: the direction that an
+    actor-critic estimates.   logits (S, A) → (S, A)
+
+    For the logit of a in s that is d(s) π(a | s) A^π(s, a), where d(s) is how often an episode
+    visits s, on average. `policy_gradient` would count a visit at step t only γ^t times; with
+    γ = 1 the two are the same. Under the policy episodes must end some time.
+
+    >>> from a3c_lib.worlds.envs import corridor
+    >>> policy_direction(corridor(length=1), torch.zeros(2, 2), gamma=0.5)[0]
+    tensor([-0.3333,  0.3333], dtype=torch.float64)
+    """
+    pi = logits.detach().double().softmax(dim=-1)
+    V = state_values(mdp, pi, gamma)
+    A = action_values(mdp, V, gamma) - V[:, None]
+    return _visits(mdp, pi)[:, None] * pi * A
+
+
+def _visits(mdp: MDP, policy: Tensor) -> Tensor:
+    """How often an episode visits each state, d = start + Pᵀ d: at its start, or from another.
+    (S, A) → (S,)"""
+    P = torch.einsum("sa,sat->st", policy, _tables(mdp)[0])
+    identity = torch.eye(mdp.num_states, dtype=torch.float64)
+    visits: Tensor = torch.linalg.solve(identity - P.T, torch.as_tensor(mdp.start))
+    return visits
+
+
 def _tables(mdp: MDP) -> tuple[Tensor, Tensor]:
     """P (S, A, S) and r (S, A), both zero from a terminal state on: nothing comes after it."""
     alive = torch.as_tensor(~mdp.terminal)[:, None].double()
