@@ -191,6 +191,7 @@ def test_an_argument_without_effect_is_named_as_the_learner_names_it() -> None:
 
     assert "`over` has no effect on what comes out." in said(other)
 
+
 def test_an_argument_that_other_cases_do_not_have_is_not_changed_there() -> None:
     def doubled(answer: Any, x: Tensor) -> Any:
         return answer(2 * x)
@@ -284,6 +285,7 @@ def test_of_large_results_that_look_alike_the_first_difference_is_shown() -> Non
         return result
 
     assert "expected at [7, 3] = 0 yours at [7, 3] = 5" in said(answer, exercise)
+
 
 # What is said of two mistakes at once, and of what hides a second one
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, ignores
-from a3c_lib.training import clip_gradients
 
 # 5.1 Shared RMSProp
 

@@ -78,9 +78,7 @@ def q_targets(rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float)
     return rewards + gamma * next_q.amax(dim=-1) * ~terminated
 
 
-def q_targets_in_steps(
-    rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float
-) -> Tensor:
+def q_targets_in_steps(rewards: Tensor, next_q: Tensor, terminated: Tensor, gamma: float) -> Tensor:
     best = next_q.amax(dim=-1)
     goes_on = ~terminated
     after = gamma * best * goes_on
@@ -473,10 +471,12 @@ class _Wheel:
         return self.state, reward, ended
 
 
-def _executed(answer: Callable[..., None], size: int, steps: int, gamma: float) -> dict[str, Any]:
+def _executed(
+    answer: Callable[..., None], size: int, steps: int, gamma: float, start: float = 0.0
+) -> dict[str, Any]:
     """Q, less the Q that Sarsa makes of the steps that were executed. (What follows the last of
     them is not known, so that one step is left out.)"""
-    world, Q = _Wheel(size), torch.zeros(size, 2)
+    world, Q = _Wheel(size), torch.full((size, 2), start)
     dice = torch.Generator().manual_seed(size)
     before, events = [Q.clone()], [""]
 
@@ -498,7 +498,7 @@ def _executed(answer: Callable[..., None], size: int, steps: int, gamma: float) 
 
     watched = SimpleNamespace(reset=reset, step=step)
     answer(watched, Q, choose, 0.5, gamma, steps)
-    expected, log = torch.zeros(size, 2), world.log
+    expected, log = torch.full((size, 2), start), world.log
     for (s, a, r, after, ended), (_, following, *_) in pairwise(log):
         target = r + (0.0 if ended else gamma * expected[after, following])
         expected[s, a] += 0.5 * (target - expected[s, a])
@@ -526,6 +526,7 @@ def _sarsa_hunt_cases() -> list[Case]:
         "two steps": (50, 2, 0.5),
         "30 steps without an end": (90, 30, 0.9),
         "a small circle, in which episodes end": (4, 40, 0.9),
+        "a small circle, and Q begins with 1 everywhere": (4, 40, 0.9, 1.0),
     }
     return [Case(label, *args, probe=_executed) for label, args in cases.items()]
 
@@ -626,10 +627,7 @@ EXERCISES = (
                 "torch.randint too.",
                 also=(
                     {"torch.rand(best.shape, generator=generator)": "torch.rand(best.shape)"},
-                    {
-                        "best.shape, generator=generator)\n    return": "best.shape)\n    "
-                        "return"
-                    },
+                    {"best.shape, generator=generator)\n    return": "best.shape)\n    return"},
                 ),
             ),
             Wrong(
@@ -1085,9 +1083,7 @@ EXERCISES = (
                 "It never explores. Hand over self.epsilon.",
             ),
             Wrong(
-                {
-                    "q.gather(-1, rollout.actions[..., None]).squeeze(-1)": "q.amax(dim=-1)"
-                },
+                {"q.gather(-1, rollout.actions[..., None]).squeeze(-1)": "q.amax(dim=-1)"},
                 "You compare the returns with the Q of the best action. They say what the action "
                 "that was taken is worth: look it up in rollout.actions.",
             ),
@@ -1114,9 +1110,7 @@ EXERCISES = (
                 "(R − Q)².",
             ),
             Wrong(
-                {
-                    "rollout.terminated, rollout.truncated": "rollout.truncated, rollout.terminated"
-                },
+                {"rollout.terminated, rollout.truncated": "rollout.truncated, rollout.terminated"},
                 "The two flags are exchanged in the returns: terminated first, then truncated.",
             ),
             Wrong(

@@ -704,7 +704,8 @@ EXERCISES = (
                 "divided.",
             ),
             Wrong(
-@                "You add up the rewards without the discount: γ is never used. Each step back "
+                {"gamma * G": "G"},
+                "You add up the rewards without the discount: γ is never used. Each step back "
                 "multiplies what comes later by γ.",
             ),
             Wrong(

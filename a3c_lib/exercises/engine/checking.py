@@ -187,7 +187,8 @@ def remarks_and_trial(
     assert at.difference is not None
     level = at.difference.level
     comparable = [each for each in failing if each.difference and each.difference.level == level]
-    told, shown = [], at
+    told: list[str] = []
+    shown = at
     for text, cases in remarks(exercise, answer, [each.case for each in failing], claimed):
         bearing = [each for each in comparable if any(each.case is case for case in cases)]
         if bearing and not told:

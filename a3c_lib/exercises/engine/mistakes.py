@@ -32,9 +32,7 @@ def explanation(exercise: Exercise, observed: Sequence[tuple[Case, Outcome]]) ->
     return ()
 
 
-def mistake_beside(
-    exercise: Exercise, observed: Sequence[tuple[Case, Outcome]]
-) -> Wrong | None:
+def mistake_beside(exercise: Exercise, observed: Sequence[tuple[Case, Outcome]]) -> Wrong | None:
     """The single mistake that an answer makes when nothing is looked at but its numbers: neither
     what it did to its arguments, nor axes of length 1, nor gradients. None if those are right.
     """
