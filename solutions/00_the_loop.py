@@ -173,12 +173,11 @@ for _ in range(3):
 # In the step in which the time is up the goal may be reached as well; then both flags are True. Older code merges the two into one flag. That tells the agent that the world ends where only
 # its time is up. You will see below what this does to a number. In this book the two are never merged.
 #
-# Before you write the loop yourself, here are three names for types, so that the functions below can say what is handed over:
+# Before you write the loop yourself, here are two names for types, so that the functions below can say what is handed over:
 
 # %%
 Env = gym.Env  # any Gymnasium environment
 Choose = Callable[[int], int]  # observation → action: what decides
-ValueOf = Callable[[int], float]  # observation → what is still to come from there (for 0.4)
 
 # %% [markdown]
 # ### Exercise 0.2  One episode
@@ -378,6 +377,9 @@ assert abs(mean - V[0]) < 4 * standard_error
 
 
 # %% tags=["nbval-check-output"]
+ValueOf = Callable[[int], float]  # observation → what is still to come from there
+
+
 @exercise("0.4")
 def average_return(
     env: Env, choose: Choose, value_of: ValueOf, gamma: float, episodes: int, seed: int

@@ -118,6 +118,21 @@ def return_from_slices(t, rewards, next_values, terminated, truncated, gamma):
     return (total + gamma**n * next_values[t + n - 1]).item()
 
 
+def first_number_of_n_step_returns(t, rewards, next_values, terminated, truncated, gamma):
+    columns = (each[:, None] for each in (rewards, next_values, terminated, truncated))
+
+    def of_all_steps():
+        return n_step.n_step_returns(*columns, gamma)
+
+    return of_all_steps()[t, 0]
+
+
+def test_the_definition_is_not_asked_of_what_it_is_to_test():
+    verdict = check(registry.find("2.3"), first_number_of_n_step_returns)
+    assert verdict.kind is Kind.WRONG
+    assert "`n_step_returns` computes them" in " ".join(verdict.text.split())
+
+
 # 2.4
 
 

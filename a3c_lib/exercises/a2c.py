@@ -27,9 +27,9 @@ def one_batch(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
 
 def one_batch_in_steps(observations: Tensor, actions: Tensor, returns: Tensor) -> Batch:
     seen = observations.flatten(0, 1)
-    done = actions.flatten()
+    taken = actions.flatten()
     worth = returns.flatten()
-    batch: Batch = seen, done, worth
+    batch: Batch = seen, taken, worth
     return batch
 
 
@@ -342,16 +342,16 @@ EXERCISES = (
                 "Only environment 0 is in the batch. All N of them were played, and all teach.",
             ),
             Wrong(
-                {"= seen, done, worth": "= seen, done[:, None], worth[:, None]"},
+                {"= seen, taken, worth": "= seen, taken[:, None], worth[:, None]"},
                 "Actions and returns have one axis too many, (T·N, 1). The difference of (M, 1) "
                 "and (M,) would silently broadcast to (M, M).",
             ),
             Wrong(
-                {"= seen, done, worth": "= seen, done[:, None], worth"},
+                {"= seen, taken, worth": "= seen, taken[:, None], worth"},
                 "The actions have one axis too many, (T·N, 1). Asked for is (T·N,).",
             ),
             Wrong(
-                {"= seen, done, worth": "= seen, done, worth[:, None]"},
+                {"= seen, taken, worth": "= seen, taken, worth[:, None]"},
                 "The returns have one axis too many, (T·N, 1). The difference of (M, 1) and (M,) "
                 "would silently broadcast to (M, M).",
             ),
@@ -381,7 +381,7 @@ EXERCISES = (
                 "Only step 0 is in the batch. All T steps teach.",
             ),
             Wrong(
-                {"= seen, done, worth": "= seen, worth, done"},
+                {"= seen, taken, worth": "= seen, worth, taken"},
                 "Actions and returns are exchanged: observations, actions, returns.",
             ),
             Wrong(

@@ -126,6 +126,7 @@ class Exercise:
     properties: tuple[Property, ...] = ()
     hints: tuple[str, ...] = ()  # from weak to strong
     praise: str = ""  # a line for whoever has solved it
+    without: tuple[str, ...] = ()  # functions that the text forbids: the answer is to test them
     start: Answer | None = None  # a bug hunt: the code that runs and is wrong
     parts: tuple[str, ...] = ()  # names for a tuple's values; of a named one, the order to look in
     minutes: int = 5  # of a reader who has read the chapter so far

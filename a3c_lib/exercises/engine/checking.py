@@ -22,7 +22,7 @@ from a3c_lib.exercises.engine.wording import (
     side_block,
     wrapped,
 )
-from a3c_lib.exercises.engine.written import known_by_its_name, name_of
+from a3c_lib.exercises.engine.written import known_by_its_name, name_of, names_in
 
 MOST_PLACES = 3  # of a result that a sentence lists as right
 
@@ -97,7 +97,7 @@ def judge(exercise: Exercise, answer: Any) -> Judgement:
             (each for each in tried if each.difference), key=lambda each: size(each.case)
         )
         if not failing:
-            return praise(exercise, tried)
+            return borrowed(exercise, answer) or praise(exercise, tried)
         passing = [each for each in tried if not each.difference]
         observed = [(each.case, each.yours) for each in failing + passing]
         if made := explanation(exercise, observed):
@@ -128,6 +128,18 @@ def not_attempted(exercise: Exercise, answer: Answer) -> str:
         remain = "remains" if len(unwritten) == 1 else "remain"
         return f"not finished yet: {listed(unwritten)} {remain} to be written."
     return ""
+
+
+def borrowed(exercise: Exercise, answer: Answer) -> Judgement | None:
+    """What is said of an answer that calls what its exercise forbids; None if it does not."""
+    for name in exercise.without:
+        if name in names_in(answer):
+            return Judgement(
+                Kind.WRONG,
+                f"not right yet. The numbers agree, and `{name}` computes them. This function is "
+                f"to test that one, so it has to come without it.",
+            )
+    return None
 
 
 def praise(exercise: Exercise, tried: Sequence[Trial]) -> Judgement:

@@ -6,7 +6,7 @@ import inspect
 import linecache
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import CellType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from a3c_lib.exercises.engine.cases import Answer
@@ -47,6 +47,21 @@ def functions_of(answer: Any) -> Iterator[FunctionType]:
             own = getattr(function, "__qualname__", "").startswith(f"{answer.__qualname__}.")
             if own and isinstance(function, FunctionType):
                 yield function
+
+
+def names_in(answer: Any) -> set[str]:
+    """Every global name and attribute that its code mentions, functions within it included.
+
+    >>> sorted(names_in(lambda x: [abs(y) for y in x.tolist()]))
+    ['abs', 'tolist']
+    """
+    names: set[str] = set()
+    codes = [function.__code__ for function in functions_of(unwrapped(answer))]
+    while codes:
+        code = codes.pop()
+        names.update(code.co_names)
+        codes.extend(const for const in code.co_consts if isinstance(const, CodeType))
+    return names
 
 
 def definition(answer: Any) -> Definition | None:
