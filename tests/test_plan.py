@@ -283,7 +283,7 @@ def test_a_network_of_ones_own_is_made_and_written_down(own):
     [
         ("nothing", "network 'own_nets:nothing': there is no nothing in own_nets"),
         ("none", "makes a torch.nn.Module; got int"),
-        ("broken", r"cannot be made: TypeError: .*'hiden' \(own_nets\.py, line 15, in broken\)"),
+        ("broken", r"cannot be made: TypeError: .*'hiden'.* \(own_nets\.py, line 15, in broken\)"),
     ],
 )
 def test_a_network_of_ones_own_that_cannot_be_made_is_a_line(own, name, message):
