@@ -18,7 +18,7 @@ import a3c_lib.exercises as book
 from a3c_lib.exercises.engine import announcing, memory, registry
 from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores, scales
 from a3c_lib.exercises.engine.checking import Kind, check
-from a3c_lib.exercises.engine.mistakes import edited
+from a3c_lib.exercises.engine.mistakes import edited, in_turn, spelled
 
 
 def targets(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
@@ -118,6 +118,39 @@ def test_edits_of_one_passage_and_functions_are_not_made_together() -> None:
     text = said(answer)
     assert "one row too late" not in text
     assert "Nothing is discounted" not in text
+
+
+def test_one_edit_is_made_in_what_another_one_made() -> None:
+    def scaled(x: Tensor) -> Tensor:
+        return 2 * x
+
+    sums = Wrong({"2 * x": "(2 * x).cumsum(0)"}, "It is added up.")
+    turned = Wrong({"2 * x": "(2 * x).flip(0)"}, "It is turned round.")
+    thrice = Wrong({"2 * x": "3 * x"}, "It is three times as much.")
+    nothing = Wrong({"return 2 * x": "return"}, "Nothing comes back.")
+    exercise = exercise_of(
+        scaled,
+        Case("on paper", torch.tensor([1.0, 2.0, 4.0])),
+        wrong=(sums, turned, thrice, nothing),
+    )
+    for answer in (
+        lambda x: (2 * x).flip(0).cumsum(0),
+        lambda x: (2 * x).cumsum(0).flip(0),
+    ):
+        text = said(answer, exercise)
+        assert "One: It is added up. The other: It is turned round." in text
+    text = said(lambda x: 3 * x.cumsum(0), exercise)
+    assert "One: It is added up. The other: It is three times as much." in text
+    assert list(spelled(exercise, thrice, nothing)) == []  # neither leaves the other's passage
+
+
+def test_edits_that_make_no_sense_in_turn_are_left_out() -> None:
+    def scaled(x: Tensor) -> Tensor:
+        return 2 * x
+
+    first = {"2 * x": "2 * x, ("}
+    other = {"2 * x": "2 * x]"}
+    assert list(in_turn(scaled, first, other)) == []
 
 
 def test_another_spelling_is_the_same_mistake() -> None:
@@ -335,6 +368,21 @@ def test_of_what_nothing_moves_no_single_cause_is_named() -> None:
     moved = said(lambda x, y, z: torch.stack([x * y, x]), exercise)
     assert "z has no effect." in moved
     assert "stays the same" not in moved
+
+
+def test_nothing_is_called_unmoved_that_moves_in_another_case() -> None:
+    exercise = exercise_of(
+        lambda x, y: (x * y).sum(),
+        Case("one number", torch.tensor([2.0]), torch.tensor([3.0])),
+        Case("two numbers", torch.tensor([2.0, 5.0]), torch.tensor([3.0, 1.0])),
+        properties=(
+            ignores("Larger y's have no effect.", lambda given: {"y": given.y + 1}),
+            ignores("x has no effect.", lambda given: {"x": given.x + 1 + given.x**2}),
+        ),
+    )
+    text = said(lambda x, y: (x * (y - y.mean())).sum(), exercise)
+    assert "Larger y's have no effect." in text
+    assert "stays the same" not in text
 
 
 def test_a_property_speaks_of_its_own_places_only() -> None:

@@ -355,9 +355,40 @@ def mean_action_and_no_discount(rewards, next_q, terminated, truncated, gamma):
     return n_step_returns(rewards, next_q.mean(dim=-1), terminated, truncated, 1.0)
 
 
+def cut_alone_and_one_power_too_few(env, choose, value_of, gamma, episodes, seed):
+    total = 0.0
+    observation, _ = env.reset(seed=seed)
+    for _ in range(episodes):
+        G, k, over = 0.0, 0, False
+        while not over:
+            observation, reward, terminated, truncated, _ = env.step(choose(observation))
+            G += gamma**k * float(reward)
+            k += 1
+            over = terminated or truncated
+        if truncated:
+            G += gamma ** (k - 1) * value_of(observation)
+        total += G
+        observation, _ = env.reset()
+    return total / episodes
+
+
+def baseline_with_a_gradient(log_probabilities, returns):
+    return -(log_probabilities * (returns - returns.mean())).sum()
+
+
+def added_and_clipped(local, shared, optimizer, loss):
+    gradients, _ = clip_gradients(torch.autograd.grad(loss, local), max_norm=0.5)
+    for d, theirs in zip(gradients, shared, strict=True):
+        theirs.grad = d if theirs.grad is None else theirs.grad + d
+    optimizer.step()
+
+
 @pytest.mark.parametrize(
     ("exercise_id", "answer", "hints"),
     [
+        ("0.4", cut_alone_and_one_power_too_few, ("both flags are True", "has γ^(T−1)")),
+        ("0.6", baseline_with_a_gradient, ("A gradient flows", "You subtract the mean")),
+        ("5.3", added_and_clipped, ("clipped to a shorter norm", "added to what the shared")),
         ("0.5", small_number_and_sum, ("A small number is added", "You return one number")),
         ("1.1", next_row_and_both_flags, ("You took row t + 1", "Only `terminated` masks it")),
         ("3.1", negative_and_a_share, ("which is negative", "You divide by log A")),

@@ -375,7 +375,8 @@ def _actions(seed: int, T: int, A: int) -> Tensor:
 
 
 def loss_in_steps(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    weights = returns.detach()
+    constants = returns.detach()
+    weights = constants
     logs = log_probabilities
     terms = weights * logs
     total = terms.sum()
@@ -1231,17 +1232,14 @@ EXERCISES = (
                 "You return one number for each step. A loss is one number: sum over the steps.",
             ),
             Wrong(
-                {
-                    "weights = returns.detach()": "weights = 0.9 ** torch.arange(len(returns)) "
-                    "* returns.detach()"
-                },
+                {"weights = constants": "weights = 0.9 ** torch.arange(len(returns)) * constants"},
                 "There is a factor 0.9^t inside. Take the returns as they come: your caller "
                 "multiplies them by γ^t first, or leaves it.",
                 also=(
                     {
-                        "weights = returns.detach()": "weights = 0.99 ** "
+                        "weights = constants": "weights = 0.99 ** "
                         "torch.arange(len(returns)) "
-                        "* returns.detach()"
+                        "* constants"
                     },
                 ),
             ),
@@ -1251,7 +1249,7 @@ EXERCISES = (
             ),
             Wrong(
                 {
-                    "weights = returns.detach()": "weights = returns.detach()\n "
+                    "weights = constants": "weights = constants\n "
                     "   weights = (weights "
                     "- weights.mean()) / (weights.std() + 1e-8)"
                 },
@@ -1264,13 +1262,13 @@ EXERCISES = (
                 "mean, a step in a long episode would count less than one in a short episode.",
             ),
             Wrong(
-                {"weights = returns.detach()": "weights = returns"},
+                {"returns.detach()": "returns"},
                 "A gradient flows into the returns. They are what happened, not something to be "
                 "changed: detach them.",
             ),
             Wrong(
                 {
-                    "weights = returns.detach()": "weights = returns",
+                    "returns.detach()": "returns",
                     "logs = log_probabilities": "logs = log_probabilities.detach()",
                 },
                 "You detached the log-probabilities. They are what learning changes; the returns "
@@ -1288,7 +1286,7 @@ EXERCISES = (
                 "Multiply step by step, then sum.",
             ),
             Wrong(
-                {"weights = returns.detach()": "weights = returns.detach()[0]"},
+                {"weights = constants": "weights = constants[0]"},
                 "Every action is weighed by the first return. An action cannot change what was "
                 "paid before it: weigh step t by G_t.",
             ),
@@ -1298,14 +1296,14 @@ EXERCISES = (
             ),
             Wrong(
                 {
-                    "weights = returns.detach()": "weights = returns.detach()\n    "
+                    "weights = constants": "weights = constants\n    "
                     "weights = weights - weights.mean()"
                 },
                 "You subtract the mean from the returns. Weigh with the returns as they come; "
                 "what may be subtracted, and why, is chapter 01's question.",
             ),
             Wrong(
-                {"weights = returns.detach()": "weights = returns.detach().flip(0)"},
+                {"weights = constants": "weights = constants.flip(0)"},
                 "The returns are in the opposite order: step t is weighed by another step's "
                 "return.",
             ),
@@ -1318,36 +1316,33 @@ EXERCISES = (
                 "The logarithms are squared. The loss has log π itself.",
             ),
             Wrong(
-                {"weights = returns.detach()": "weights = returns.detach() ** 2"},
+                {"weights = constants": "weights = constants ** 2"},
                 "The returns are squared: a bad return would make an action likelier, as a good "
                 "one does.",
             ),
             Wrong(
-                {"weights = returns.detach()": "weights = returns.detach().abs()"},
+                {"weights = constants": "weights = constants.abs()"},
                 "The returns have lost their sign. An action with a negative return has to "
                 "become rarer.",
             ),
             Wrong(
-                {"weights = returns.detach()": "weights = returns.detach().roll(-1)"},
+                {"weights = constants": "weights = constants.roll(-1)"},
                 "Step t is weighed by the return of step t + 1. The reward of step t belongs to "
                 "its action: weigh it by G_t.",
             ),
             Wrong(
-                {"weights = returns.detach()": "weights = returns.detach().cumsum(0)"},
+                {"weights = constants": "weights = constants.cumsum(0)"},
                 "You add up the returns. They are sums of rewards already: weigh step t by G_t "
                 "alone.",
             ),
             Wrong(
-                {
-                    "weights = returns.detach()": "weights = "
-                    "returns.detach().flip(0).cumsum(0).flip(0)"
-                },
+                {"weights = constants": "weights = constants.flip(0).cumsum(0).flip(0)"},
                 "You add up the returns from each step on. They are "
                 "sums of rewards already: weigh step t by G_t itself.",
             ),
             Wrong(
                 {
-                    "weights = returns.detach()": "weights = returns.detach()\n    "
+                    "weights = constants": "weights = constants\n    "
                     "weights = weights / weights.abs().max()"
                 },
                 "You divide the returns by the largest. Weigh with the returns as they come.",
@@ -1356,7 +1351,9 @@ EXERCISES = (
         properties=(
             ignores(
                 "The returns have no effect: whatever was done becomes likelier, good or bad.",
-                lambda given: {"returns": given.returns + 1},
+                lambda given: {
+                    "returns": given.returns + torch.arange(1.0, len(given.returns) + 1)
+                },
             ),
             scales(
                 "Returns twice as large do not make the loss twice as large. Weigh with the "

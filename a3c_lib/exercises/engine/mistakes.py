@@ -4,8 +4,10 @@ import functools
 import inspect
 import sys
 import textwrap
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, combinations, pairwise, product
+from contextlib import suppress
+from itertools import chain, combinations, pairwise, permutations, product
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from torch import Tensor
 from a3c_lib.exercises.engine.cases import Answer, Case, Edit, Exercise, Wrong
 from a3c_lib.exercises.engine.comparing import difference
 from a3c_lib.exercises.engine.numeric import Tolerance
-from a3c_lib.exercises.engine.observing import Outcome, observe
+from a3c_lib.exercises.engine.observing import Outcome, leaves, observe
 from a3c_lib.exercises.engine.written import unwrapped
 
 
@@ -76,14 +78,14 @@ def squeezed(value: Any) -> Any:
 
 
 def spelled(exercise: Exercise, *made: Wrong) -> Iterator[Answer]:
-    """Answers that make all these mistakes at once: none where their edits are of the same passage,
-    or where one of several is no edit."""
+    """Answers that make all these mistakes at once: none where one of several is no edit, or where
+    an edit leaves nothing of the passage that another one needs."""
     for spellings in product(*(wrong.spellings for wrong in made)):
         edits = [each for each in spellings if isinstance(each, Mapping)]
         if len(edits) == len(spellings):
-            answer = edited(exercise.form or exercise.reference, *edits)
-            if answer is not None:
-                yield answer
+            form = exercise.form or exercise.reference
+            at_once = edited(form, *edits)
+            yield from in_turn(form, *edits) if at_once is None else [at_once]
         elif len(spellings) == 1:
             yield spellings[0]  # type: ignore[misc]
 
@@ -101,6 +103,28 @@ def edited(form: Answer, *edits: Edit) -> Answer | None:
     for place, old, new in reversed(passages):
         text = text[:place] + new + text[place + len(old) :]
     return defined(text, form)
+
+
+def in_turn(form: Answer, *edits: Edit) -> Iterator[Answer]:
+    """The form with one edit made in what another one made of it, in every order in which that
+    can be done: `x` → `x.flip(0)` and `x` → `2 * x` make `2 * x.flip(0)`."""
+    for order in permutations(edits):
+        text: str | None = source(form)
+        for edit in order:
+            text = text and _rewritten(text, edit)
+        if text:
+            with suppress(SyntaxError), warnings.catch_warnings():
+                warnings.simplefilter("error", SyntaxWarning)
+                yield defined(text, form)
+
+
+def _rewritten(text: str, edit: Edit) -> str | None:
+    """None if a passage is not found exactly once."""
+    for old, new in edit.items():
+        if text.count(old) != 1:
+            return None
+        text = text.replace(old, new)
+    return text
 
 
 def _place(passage: str, text: str) -> int:
@@ -142,4 +166,16 @@ def same(one: Outcome, other: Outcome, exercise: Exercise) -> bool:
     """Whether two answers did the same in a case."""
     if one.error is not None or other.error is not None:
         return repr(one.error) == repr(other.error)
-    return difference(one, other, Tolerance(exercise.rtol, exercise.atol)) is None
+    tolerance = Tolerance(exercise.rtol, exercise.atol)
+    if disagree(one.value, other.value, tolerance):  # which most do; a difference takes longer
+        return False
+    return difference(one, other, tolerance) is None
+
+
+def disagree(one: Any, other: Any, tolerance: Tolerance) -> bool:
+    """Whether two results of one form hold different numbers somewhere."""
+    for (path, a), (same_path, b) in zip(leaves(one), leaves(other), strict=False):
+        both = path == same_path and isinstance(a, Tensor) and isinstance(b, Tensor)
+        if both and a.shape == b.shape and not tolerance.agree(a, b):
+            return True
+    return False

@@ -63,7 +63,7 @@ def remarks(
         found = list(_holding(general, exercise, answer, failing))
     for property, cases in found:
         others = [each for each in chain(own, general) if each is not property]
-        if is_unmoved(property, others, exercise, answer, cases[0]):
+        if all(is_unmoved(property, others, exercise, answer, case) for case in cases):
             return [Remark(UNMOVED, cases)]
     return [Remark(property.remark, cases) for property, cases in found[:MOST_REMARKS]]
 
