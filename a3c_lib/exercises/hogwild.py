@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, ignores, scales
+from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, ignores
 from a3c_lib.training import clip_gradients  # noqa: F401  which a mistake of 5.3 calls
 
 # 5.1 Shared RMSProp
@@ -1456,13 +1456,6 @@ EXERCISES = (
                 },
                 "The gradients are handed over in the opposite order: each belongs to its own "
                 "parameter.",
-            ),
-        ),
-        properties=(
-            scales(
-                "Gradients twice as long do not arrive twice as long: on the way they are clipped, "
-                "or something is added.",
-                lambda given: {"gradients": [2 * each for each in given.gradients]},
             ),
         ),
         hints=(
