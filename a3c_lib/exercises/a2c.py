@@ -1,17 +1,25 @@
 """Chapter 06: the exercises of "A2C"."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy as deepcopy
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from a3c_lib.a2c import Config
 from a3c_lib.actor_critic import Loss, values_after
 from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores
-from a3c_lib.losses import entropy
+from a3c_lib.losses import a2c_loss, entropy
+from a3c_lib.making import Envs
 from a3c_lib.networks import ActorCritic
+from a3c_lib.optim import RMSProp
+from a3c_lib.playing import Played, Player
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import Rollout
+from a3c_lib.rollout import Episode, Rollout, greedy as greedy, sampled
+from a3c_lib.training import clip_gradients, seeds
 
 Batch = tuple[Tensor, Tensor, Tensor]
 Gradients = tuple[Tensor, ...]
@@ -261,6 +269,220 @@ def _mirrored(rollout: Rollout) -> Rollout:
     """The same rollout with its environments in the opposite order."""
     names = "observations", "actions", "rewards", "next_observations", "terminated", "truncated"
     return Rollout.of(*(getattr(rollout, name).flip(1) for name in names))
+
+
+# 6.5 A2C, from an empty cell
+
+
+def train_a2c(model: ActorCritic, player: Any, optimizer: Any, config: Config) -> int:
+    """Train `model` in the environments of `player` until `config.total_steps` steps are taken.
+    → how many were."""
+    policy = sampled(model, player.generator)
+    steps = 0
+    while steps < config.total_steps:
+        rollout = player.play(policy, config.t_max).rollout
+        logits, values = model(rollout.observations)
+        next_values = values_after(model, rollout, values)
+        ends = rollout.terminated, rollout.truncated
+        returns = n_step_returns(rollout.rewards, next_values, *ends, config.gamma)
+        real = ~rollout.dummies
+        batch = logits[real], values[real], rollout.actions[real], returns[real]
+        loss = a2c_loss(*batch, config.value_weight, config.entropy_weight)
+        gradients = torch.autograd.grad(loss.total, optimizer.parameters)
+        gradients, _ = clip_gradients(gradients, config.max_grad_norm)
+        optimizer.step(gradients, config.learning_rate * (1 - steps / config.total_steps))
+        steps += int(real.sum())
+    return steps
+
+
+def train_a2c_in_steps(model: ActorCritic, player: Any, optimizer: Any, config: Config) -> int:
+    policy = sampled(model, player.generator)
+    steps = 0
+    while steps < config.total_steps:
+        rollout = player.play(policy, config.t_max).rollout
+        logits, values = model(rollout.observations)
+        after = values_after(model, rollout, values)
+        ends = rollout.terminated, rollout.truncated
+        returns = n_step_returns(rollout.rewards, after, *ends, config.gamma)
+        real = ~rollout.dummies
+        batch = logits[real], values[real], rollout.actions[real], returns[real]
+        weights = config.value_weight, config.entropy_weight
+        loss = a2c_loss(*batch, *weights)
+        gradients = torch.autograd.grad(loss.total, optimizer.parameters)
+        shortened, _ = clip_gradients(gradients, config.max_grad_norm)
+        rate = config.learning_rate * (1 - steps / config.total_steps)
+        optimizer.step(shortened, rate)
+        steps += int(real.sum())
+    return steps
+
+
+def train_together(
+    model: ActorCritic,
+    envs: Envs,
+    loss_of: Callable[[ActorCritic, Rollout, Tensor], Loss],
+    mask: Callable[[Tensor, Tensor, Tensor], Tensor],
+    total_steps: int,
+    seed: int,
+) -> list[tuple[int, Loss, tuple[Episode, ...]]]:
+    """A2C with a loss of one's own, and a mask of the steps that only reset.   → steps, loss and
+    episodes of each update. The chapter trains with it until its reader has written `train_a2c`."""
+    player = Player(envs, seeds(seed, steps=0), model)
+    policy, optimizer = sampled(model, player.generator), RMSProp(model.parameters())
+    steps, history = 0, []
+    while steps < total_steps:
+        resetting = torch.as_tensor(player.position.resetting)
+        rollout = player.play(policy, t_max=16).rollout
+        dummies = mask(rollout.terminated, rollout.truncated, resetting)
+        loss = loss_of(model, rollout, dummies)
+        gradients = torch.autograd.grad(loss.total, optimizer.parameters)
+        gradients, _ = clip_gradients(gradients, max_norm=0.5)
+        optimizer.step(gradients, 0.01 * (1 - steps / total_steps))
+        steps += int((~dummies).sum())
+        history.append((steps, loss, rollout.episodes))
+    return history
+
+
+TOO_MANY = 50  # rollouts, of a training that ends after three
+
+
+class _Replayed:
+    """A player whose environments do the same whatever is done. It looks whether the policy that it
+    is given draws actions as the model has them now."""
+
+    def __init__(self, model: ActorCritic, rollouts: Sequence[Rollout]) -> None:
+        self.generator = torch.Generator().manual_seed(0)
+        self.model, self.rollouts = model, rollouts
+        self.lengths: list[int] = []
+        self.faithful: list[bool] = []
+
+    @property
+    def position(self) -> SimpleNamespace:
+        return SimpleNamespace(resetting=self._due.dummies[0].numpy())
+
+    @property
+    def _due(self) -> Rollout:
+        return self.rollouts[len(self.lengths) % len(self.rollouts)]
+
+    def play(self, policy: Any, t_max: int) -> Played:
+        if len(self.lengths) == TOO_MANY:
+            raise RuntimeError(
+                f"{TOO_MANY} rollouts were played, and the training does not stop: are the steps "
+                "counted?"
+            )
+        rollout = self._due
+        self.lengths.append(t_max)
+        self.faithful.append(_draws_from(self.model, policy, rollout.observations[0, 0]))
+        return Played(rollout)
+
+
+def _draws_from(model: ActorCritic, policy: Any, observation: Tensor) -> bool:
+    """Whether a policy's actions are about as frequent as the model says."""
+    with torch.no_grad():
+        pi = model.logits(observation[None])[0].softmax(dim=-1)
+        actions, _ = policy(observation.expand(2_000, -1), None)
+    shares = torch.bincount(actions, minlength=len(pi)) / len(actions)
+    return bool((shares - pi).abs().max() < 0.1)
+
+
+class _Descent:
+    """An optimiser that takes plain steps, and remembers them."""
+
+    def __init__(self, parameters: Iterable[Tensor]) -> None:
+        self.parameters = list(parameters)
+        self.gradients: list[Tensor] = []
+        self.rates: list[float] = []
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        self.gradients.append(torch.cat([gradient.flatten() for gradient in gradients]))
+        self.rates.append(float(learning_rate))
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.sub_(learning_rate * gradient)
+
+
+def _trained(answer: Any, rollouts: Sequence[Rollout], config: Config) -> dict[str, Any]:
+    """What a training asks of its player, hands to its optimiser, and returns."""
+    model = _undecided_network()
+    player, optimizer = _Replayed(model, rollouts), _Descent(model.parameters())
+    steps = answer(model, player, optimizer, config)
+    made = optimizer.gradients
+    return {
+        "the number of steps in each rollout": torch.tensor(player.lengths),
+        "are actions drawn as the model has them now?": all(player.faithful),
+        "how many updates are made": len(made),
+        "the first update's gradient": made[0] if made else torch.zeros(0),
+        "the learning rates": torch.tensor(optimizer.rates),
+        "all gradients": torch.stack(made) if made else torch.zeros(0, 0),
+        "the steps that are returned": steps,
+    }
+
+
+def _undecided_network() -> ActorCritic:
+    model = ActorCritic(spaces.Box(-1, 1, (3,)), spaces.Discrete(2), hidden=(4,), seed=1)
+    with torch.no_grad():
+        model.policy_head.weight *= 30  # so that actions differ in their probabilities
+    return model
+
+
+def _rollouts(
+    T: int,
+    N: int,
+    count: int,
+    ends: Sequence[tuple[int, int]] = (),
+    cuts: Sequence[tuple[int, int]] = (),
+) -> list[Rollout]:
+    """So many rollouts, one after another, of environments that reset in the step after an end."""
+    terminated, truncated, dummies = torch.zeros(3, T * count, N, dtype=torch.bool)
+    for t, n in ends:
+        terminated[t, n] = True
+    for t, n in cuts:
+        truncated[t, n] = True
+    ended = terminated | truncated
+    dummies[1:] = ended[:-1]
+    seen = torch.randn(T * count + 1, N, 3)
+    actions = torch.randint(2, (T * count, N))
+    rewards = torch.randn(T * count, N) * ~dummies
+
+    def rollout(t: int) -> Rollout:
+        rows = slice(t, t + T)
+        final = seen[t + 1 : t + T + 1][ended[rows]]
+        flags = terminated[rows], truncated[rows]
+        return Rollout(
+            seen[t : t + T + 1], actions[rows], rewards[rows], *flags, final, dummies[rows], ()
+        )
+
+    return [rollout(t) for t in range(0, T * count, T)]
+
+
+def _training_cases() -> list[Case]:
+    def settings(total_steps: int, t_max: int, num_envs: int, max_grad_norm: float) -> Config:
+        return Config(
+            total_steps=total_steps,
+            t_max=t_max,
+            num_envs=num_envs,
+            gamma=0.8,
+            learning_rate=3.0,  # so that the policy is another one after each update
+            value_weight=0.3,
+            entropy_weight=0.1,
+            max_grad_norm=max_grad_norm,
+        )
+
+    ends, cuts = [(1, 0), (7, 1)], [(2, 2), (9, 0)]
+    cases = {
+        "a budget of one rollout, 2 steps of 1 environment": (
+            _rollouts(2, 1, 1),
+            settings(2, 2, 1, max_grad_norm=100.0),
+        ),
+        "3 rollouts of 4 steps of 2 environments": (
+            _rollouts(4, 2, 3),
+            settings(24, 4, 2, max_grad_norm=0.1),
+        ),
+        "3 rollouts of 4 steps of 3 environments, with ends and dummies": (
+            _rollouts(4, 3, 3, ends, cuts),
+            settings(30, 4, 3, max_grad_norm=0.1),
+        ),
+    }
+    return [Case(label, *args, probe=_trained) for label, args in cases.items()]
 
 
 EXERCISES = (
@@ -956,5 +1178,128 @@ EXERCISES = (
         minutes=15,
         difficulty=2,
         parts=("policy", "value", "entropy", "total"),
+    ),
+    Exercise(
+        id="6.5",
+        title="A2C, from an empty cell",
+        reference=train_a2c,
+        form=train_a2c_in_steps,
+        cases=_training_cases,
+        wrong=(
+            Wrong(
+                {"real = ~rollout.dummies": "real = torch.ones_like(rollout.dummies)"},
+                "Steps that only reset an environment are learned from, and counted. "
+                "rollout.dummies says which they are.",
+            ),
+            Wrong(
+                {"int(real.sum())": "rollout.rewards.numel()"},
+                "The dummies are counted as steps. Count the real ones.",
+            ),
+            Wrong(
+                {"int(real.sum())": "config.t_max"},
+                "This counts the steps of one environment. All N of them act.",
+            ),
+            Wrong(
+                {"steps < config.total_steps": "steps <= config.total_steps"},
+                "Where the budget is spent to the step, one rollout more is played. Go on while "
+                "steps < total_steps.",
+            ),
+            Wrong(
+                {"config.learning_rate * (1 - steps / config.total_steps)": "config.learning_rate"},
+                "The learning rate stays as it was at first. It comes down to 0 in a straight "
+                "line: η (1 − steps / total_steps).",
+            ),
+            Wrong(
+                {
+                    "        rate = config": "        steps += int(real.sum())\n        rate = config",
+                    "        steps += int(real.sum())\n    return": "    return",
+                },
+                "The rollout is counted before its learning rate is computed. The rate is that of "
+                "the steps before it.",
+            ),
+            Wrong(
+                {"clip_gradients(gradients, config.max_grad_norm)": "gradients, None"},
+                "The gradients are handed over as long as they are. Clip them to max_grad_norm: "
+                "clip_gradients.",
+            ),
+            Wrong(
+                {
+                    "clip_gradients(gradients, config.max_grad_norm)": "["
+                    "clip_gradients([each], config.max_grad_norm)[0][0] for each in gradients"
+                    "], None"
+                },
+                "Each parameter's gradient is clipped by itself, which changes the direction of "
+                "the whole. All of them have one norm together.",
+            ),
+            Wrong(
+                {"rollout.terminated, rollout.truncated": "rollout.ended, rollout.truncated"},
+                "A time limit is taken for an end of the world: what comes after it counts 0. "
+                "There the return bootstraps.",
+            ),
+            Wrong(
+                {
+                    "rollout.terminated, rollout.truncated": "rollout.terminated, "
+                    "torch.zeros_like(rollout.truncated)"
+                },
+                "A return runs through a time limit into the next episode. Hand over "
+                "rollout.truncated, so that it bootstraps there.",
+            ),
+            Wrong(
+                {"values_after(model, rollout, values)": "values.detach()"},
+                "The returns bootstrap from V(o_t), the value before the step. What comes after "
+                "it is V(o_{t+1}): values_after.",
+            ),
+            Wrong(
+                {"values_after(model, rollout, values)": "torch.zeros_like(values)"},
+                "Where a rollout stops, its returns stop too. The episode goes on: bootstrap from "
+                "V(o_{t+1}), which values_after computes.",
+            ),
+            Wrong(
+                {"rollout.rewards, after, *ends, config.gamma": "rollout.rewards, after, *ends, 1"},
+                "Nothing is discounted: config.gamma.",
+            ),
+            Wrong(
+                {
+                    "config.value_weight, config.entropy_weight": "config.entropy_weight, "
+                    "config.value_weight"
+                },
+                "The two weights of the loss are exchanged.",
+            ),
+            Wrong(
+                {"loss.total": "loss.policy"},
+                "Only the actor learns: you descend loss.policy. The whole is loss.total.",
+            ),
+            Wrong(
+                {"sampled(model, player.generator)": "greedy(model)"},
+                "It always takes the likeliest action, so nothing else is ever tried. Draw from "
+                "π: sampled(model, player.generator).",
+            ),
+            Wrong(
+                {
+                    "sampled(model, player.generator)": "sampled(deepcopy(model), "
+                    "player.generator)"
+                },
+                "It goes on acting with the parameters that it began with. Make the policy of the "
+                "model that learns.",
+            ),
+            Wrong(
+                {"optimizer.step(shortened, rate)": "optimizer.step(shortened, -rate)"},
+                "The sign is wrong: this climbs the loss. The optimiser subtracts by itself.",
+            ),
+        ),
+        hints=(
+            "Write the loop in words first, a line a step: act, look back, returns, batch, loss, "
+            "gradient, step, count. Each line is a function that you have met.",
+            "act: player.play(policy, config.t_max).rollout, with "
+            "policy = sampled(model, player.generator). returns: n_step_returns, of "
+            "values_after(model, rollout, values). batch: the rows where ~rollout.dummies.",
+            "torch.autograd.grad(loss.total, optimizer.parameters), then "
+            "gradients, _ = clip_gradients(gradients, config.max_grad_norm), then "
+            "optimizer.step(gradients, config.learning_rate * (1 - steps / config.total_steps)), "
+            "then steps += int(real.sum()).",
+        ),
+        praise="That is A2C, and you have written all of it.",
+        minutes=40,
+        difficulty=3,
     ),
 )
