@@ -426,6 +426,85 @@ def _one_inverted(pictures: Tensor) -> Tensor:
     return other
 
 
+# 7.8 The paper's network
+
+
+class PaperNetwork(nn.Module):
+    """π(a | o) and V(o) of stacks of pictures 84 × 84: the network of the first DQN paper, with two
+    heads, `policy_head` and `value_head`."""
+
+    def __init__(self, stack: int, actions: int) -> None:
+        super().__init__()
+        self.torso = nn.Sequential(
+            nn.Conv2d(stack, 16, kernel_size=8, stride=4),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, kernel_size=4, stride=2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(2592, 256),
+            nn.ReLU(),
+        )
+        self.policy_head = nn.Linear(256, actions)
+        self.value_head = nn.Linear(256, 1)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Bytes (*B, stack, 84, 84) → logits (*B, actions), values (*B)."""
+        features = features_of(self.torso, pictures)
+        return self.policy_head(features), self.value_head(features).squeeze(-1)
+
+
+def _seen_by(network: Any, pictures: Tensor, actions: int) -> dict[str, Any]:
+    """What it makes of pictures, with weights that depend on nothing but their shapes."""
+    made = network(pictures.shape[-3], actions)
+    parameters = sorted(made.parameters(), key=lambda theta: tuple(theta.shape))
+    dice = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for theta in parameters:
+            numbers = torch.randn(theta.shape, generator=dice)
+            theta.copy_(numbers / math.sqrt(max(1, theta[0].numel())))
+    logits, values = made(pictures)
+    return {
+        "the shapes of its parameters": str([tuple(theta.shape) for theta in parameters])[1:-1],
+        "logits": logits.detach(),
+        "values": values.detach(),
+        "how the logits reach the first layer": _reaches(made, logits),
+        "how the values reach the first layer": _reaches(made, values),
+        "are the heads called policy_head and value_head?": all(
+            isinstance(getattr(made, name, None), nn.Linear)
+            for name in ("policy_head", "value_head")
+        ),
+    }
+
+
+def _reaches(made: nn.Module, output: Tensor) -> Tensor:
+    """The gradient of a sum of the output, in the filters of the first convolution."""
+    filters = max(made.parameters(), key=lambda theta: (theta.dim(), theta.shape[-1]))
+    if not output.requires_grad:
+        return torch.zeros_like(filters)
+    weights = torch.arange(1.0, output.numel() + 1).view_as(output) / output.numel()
+    (gradient,) = torch.autograd.grad(
+        (output * weights).sum(),
+        [filters],
+        retain_graph=True,
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return gradient
+
+
+def _network_cases() -> list[Case]:
+    def pictures(*shape: int) -> Tensor:
+        return torch.randint(0, 256, shape, dtype=torch.uint8)
+
+    return [
+        Case("2 environments, 4 pictures, 6 actions", pictures(2, 4, 84, 84), 6, probe=_seen_by),
+        Case("a single stack of 2 pictures", pictures(2, 84, 84), 3, probe=_seen_by),
+        Case(
+            "a rollout of 2 steps of 1 environment", pictures(2, 1, 4, 84, 84), 4, probe=_seen_by
+        ),
+    ]
+
+
 EXERCISES = (
     Exercise(
         id="7.1",
@@ -1383,5 +1462,101 @@ EXERCISES = (
         "updates.",
         minutes=5,
         difficulty=1,
+    ),
+    Exercise(
+        id="7.8",
+        title="the paper's network",
+        reference=PaperNetwork,
+        cases=_network_cases,
+        wrong=(
+            Wrong(
+                {"stride=4),\n            nn.ReLU(),": "stride=4),"},
+                "There is no ReLU between the two convolutions. Without one they are a single "
+                "linear map.",
+            ),
+            Wrong(
+                {"stride=2),\n            nn.ReLU(),": "stride=2),"},
+                "There is no ReLU behind the second convolution.",
+            ),
+            Wrong(
+                {"nn.Linear(2592, 256),\n            nn.ReLU(),": "nn.Linear(2592, 256),"},
+                "There is no ReLU behind the 256 units. Both heads are linear, so without it the "
+                "units add nothing.",
+            ),
+            Wrong(
+                {
+                    "nn.Conv2d(stack, 16": "nn.Conv2d(stack, 32",
+                    "nn.Conv2d(16, 32": "nn.Conv2d(32, 16",
+                    "nn.Linear(2592": "nn.Linear(1296",
+                },
+                "The numbers of filters are exchanged: 16 in the first layer, 32 in the second.",
+            ),
+            Wrong(
+                {"nn.Conv2d(stack, 16": "nn.Conv2d(4, 16"},
+                "The first layer always takes 4 pictures. How many there are is `stack`.",
+            ),
+            Wrong(
+                {"nn.Linear(256, actions)": "nn.Linear(256, 6)"},
+                "The policy's head always has 6 outputs. It needs one for each of the `actions`; "
+                "Breakout has 4.",
+            ),
+            Wrong(
+                {"features_of(self.torso, pictures)": "features_of(self.torso, pictures / 255)"},
+                "Bytes are divided by 255 twice: your features_of does it already.",
+            ),
+            Wrong(
+                {
+                    "features_of(self.torso, pictures)": "features_of(self.torso, "
+                    "255 * pictures.float())"
+                },
+                "The convolutions are given bytes, 0 … 255. Divide by 255, as your features_of "
+                "does.",
+            ),
+            Wrong(
+                {"self.value_head(features).squeeze(-1)": "self.value_head(features)"},
+                "The values have one axis too many: (*B, 1). Take the last one away: .squeeze(-1).",
+            ),
+            Wrong(
+                {
+                    "return self.policy_head(features)": "return "
+                    "self.policy_head(features).softmax(dim=-1)"
+                },
+                "You return probabilities. What follows takes logits and makes the softmax "
+                "itself.",
+            ),
+            Wrong(
+                {
+                    "return self.policy_head(features), "
+                    "self.value_head(features).squeeze(-1)": "return "
+                    "self.value_head(features).squeeze(-1), self.policy_head(features)"
+                },
+                "The two are in the wrong order: logits first, then values.",
+            ),
+            Wrong(
+                {"self.value_head(features)": "self.value_head(features.detach())"},
+                "The critic does not teach the convolutions: leave the detach() out.",
+            ),
+            Wrong(
+                {"return self.policy_head(features)": "return self.policy_head(features).relu()"},
+                "There is a ReLU behind the policy's head. A logit can be any number: the heads "
+                "are linear.",
+            ),
+            Wrong(
+                {"kernel_size=8, stride=4": "kernel_size=8, stride=4, padding=2"},
+                "The first layer sees a border of zeros. The paper's windows stay within the "
+                "picture: no padding.",
+            ),
+        ),
+        hints=(
+            "A torso in an nn.Sequential, convolutions, Flatten and the units, and two linear "
+            "heads on what it gives. Your features_of carries pictures through it in any batch.",
+            "nn.Conv2d(stack, 16, kernel_size=8, stride=4), and the second one likewise. A ReLU "
+            "behind each of the three layers, none behind a head.",
+            "nn.Linear(2592, 256), since 32 · 9 · 9 = 2592; logits are "
+            "self.policy_head(features), values self.value_head(features).squeeze(-1).",
+        ),
+        praise="The network of most of the paper's experiments, 0.7 million weights.",
+        minutes=20,
+        difficulty=2,
     ),
 )
