@@ -152,14 +152,14 @@ for N in 2, 8, 32:
 #
 # With equally many steps in each, that is the plain mean of what $N$ workers would have sent. (Usually each $M_n$ is $T$. Later in this chapter some steps will not count, and then they differ.) Nothing else is new: rollouts $(T, N)$, n-step returns and the loss have been there since chapters 00, 02 and 03, and they never asked how large $N$ is. The difference between the two algorithms is one of *time*:
 #
-# | | A3C, $W$ workers with $N$ environments each | A2C, $N$ environments |
+# | | A3C, $W$ workers with $N$ environments each | A2C, the same $W \cdot N$ environments |
 # |---|---|---|
-# | batch of one update | $T \cdot N$ steps of one worker; in chapter 05 $N = 1$ | $T \cdot N$ steps |
-# | $W$ rollouts give | $W$ updates, one after another | $W$ updates, one after another |
+# | batch of one update | $T \cdot N$ steps of one worker; in chapter 05 $N = 1$ | $T \cdot W \cdot N$ steps |
+# | a rollout of each environment gives | $W$ updates, one after another | one update |
 # | a gradient is taken at | what θ was when its rollout began | θ itself |
 # | can be repeated | no (only if the workers are made to act in turn) | yes |
 #
-# So eight workers with one environment each make eight updates while A2C with eight environments makes one. For the same number of steps that A2C makes eight times fewer updates, each from eight times as much data. Its gradients are less noisy, so it can take longer steps; and it *must*, or it gets less far. Whoever moves from the one to the other and leaves the learning rate as it was will find A2C slow. Keep that in mind for the comparison.
+# So eight workers with one environment each make eight updates while A2C with eight environments makes one. For the same number of steps A2C then makes eight times fewer updates, each from eight times as much data. Its gradients are less noisy, so it can take longer steps; and it *must*, or it gets less far. Whoever moves from the one to the other and leaves the learning rate as it was will find A2C slow. Keep that in mind for the comparison.
 #
 # ### Exercise 6.1  One batch
 #
@@ -1129,7 +1129,7 @@ for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
 #
 # | here | source | what differs |
 # |---|---|---|
-# | one update with the mean over all, and nobody goes on before it | OpenAI, *ACKTR & A2C*, 2017: "wait for each actor to finish its stretch" | here all wait at each step as well |
+# | one update with the mean over all, and nobody goes on before it | OpenAI, *ACKTR & A2C*, 2017: wait for each actor to finish its stretch | here all wait at each step as well |
 # | is asynchrony itself a help? | the same note: no evidence was seen that its noise helps | here measured on two small worlds |
 # | A2C is said to do as well as A3C, or better | the same note says both, in different sentences | – |
 # | `num_envs` 8, `t_max` 16 or 32 | OpenAI's program: 5 steps a rollout, learning rate 0.0007 annealed, weight of the value 0.5, of the entropy 0.01, gradients cut at norm 0.5, RMSProp with 0.99 and 0.00001 | a small network and few steps want larger learning rates |
