@@ -1,5 +1,9 @@
 """Right answers to chapter 06's exercises in other forms, and what its cases tell apart."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -7,14 +11,19 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from scripted import Counting
 from torch.distributions import Categorical
 
-from a3c_lib.actor_critic import Loss, look_back
+from a3c_lib import a2c
+from a3c_lib.a2c import Config
+from a3c_lib.actor_critic import Loss, lesson_of, look_back
 from a3c_lib.exercises import a2c as exercises
 from a3c_lib.exercises.engine import registry
 from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
+from a3c_lib.optim import RMSProp
+from a3c_lib.playing import Player
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, sampled, start
+from a3c_lib.training import clip_gradients, seeds
 
 # 6.1
 
@@ -117,6 +126,86 @@ def the_other_factor_made_a_column(model, rollout, dummies, gamma, value_weight,
     return Loss(policy + value_weight * value - entropy_weight * bonus, policy, value, bonus)
 
 
+# 6.5
+
+
+def by_lessons(model, player, optimizer, config):
+    steps = 0
+    while steps < config.total_steps:
+        played = player.play(sampled(model, player.generator), config.t_max)
+        lesson = lesson_of(model, played, n_step_returns, config.loss, config.gamma)
+        gradients, _ = clip_gradients(lesson.gradients, config.max_grad_norm)
+        optimizer.step(gradients, config.annealed(steps))
+        steps += lesson.steps
+    return steps
+
+
+def by_its_own_functions(model, player, optimizer, config):
+    """With exercises 6.1 and 6.3, and a policy that is written out."""
+
+    def policy(observation, state):
+        with torch.no_grad():
+            return Categorical(logits=model.logits(observation)).sample(), state
+
+    steps = torch.tensor(0)
+    while steps.item() < config.total_steps:
+        resetting = torch.as_tensor(player.position.resetting)
+        rollout = player.play(policy, config.t_max).rollout
+        with torch.no_grad():
+            after = model.values(rollout.next_observations)
+        ends = rollout.terminated, rollout.truncated
+        returns = n_step_returns(rollout.rewards, after, *ends, config.gamma)
+        batch = exercises.one_batch(rollout.observations, rollout.actions, returns)
+        real = ~exercises.dummy_mask(*ends, resetting).flatten()
+        observations, actions, returns = (part[real] for part in batch)
+        logits, values = model(observations)
+        pi = Categorical(logits=logits)
+        policy_loss = -(pi.log_prob(actions) * (returns - values).detach()).mean()
+        value_loss = (returns - values).square().mean()
+        total = policy_loss + config.value_weight * value_loss
+        total = total - config.entropy_weight * pi.entropy().mean()
+        gradients = torch.autograd.grad(total, list(model.parameters()))
+        norm = torch.cat([each.flatten() for each in gradients]).norm()
+        scale = min(1.0, config.max_grad_norm / norm.item())
+        left = 1 - steps.item() / config.total_steps
+        optimizer.step([scale * each for each in gradients], config.learning_rate * left)
+        steps = steps + real.sum()
+    return steps.item()
+
+
+def counts_nothing(model, player, optimizer, config):
+    steps = 0
+    while steps < config.total_steps:
+        player.play(sampled(model, player.generator), config.t_max)
+    return steps
+
+
+def test_a_loop_that_never_ends_is_told_so_and_ends():
+    verdict = check(registry.find("6.5"), counts_nothing)
+    assert verdict.kind is Kind.RAISED
+    assert "are the steps counted?" in " ".join(verdict.text.split())
+
+
+def test_what_has_been_written_learns_as_the_package_does():
+    """After some updates in environments of both kinds, with the same seeds."""
+    for fast_envs in False, True:
+        config = Config(total_steps=256, t_max=8, num_envs=4, fast_envs=fast_envs, seed=3)
+        ours, theirs = (ActorCritic.for_env(gym.make("CartPole-v1"), seed=3) for _ in range(2))
+        with a2c.train(theirs, "CartPole-v1", config) as training:
+            updates = [next(training) for _ in range(5)]
+        shorter = replace(config, total_steps=updates[-1].steps)
+        player = Player(a2c.make_vector_env("CartPole-v1", 4, fast_envs), seeds(3, steps=0), ours)
+        rates = iter([update.learning_rate for update in updates])
+        optimizer = RMSProp(ours.parameters())
+        told = SimpleNamespace(
+            parameters=optimizer.parameters,
+            step=lambda gradients, _: optimizer.step(gradients, next(rates)),
+        )
+        assert exercises.train_a2c(ours, player, told, shorter) == updates[-1].steps
+        for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer"),
     [
@@ -131,6 +220,8 @@ def the_other_factor_made_a_column(model, rollout, dummies, gamma, value_weight,
         ("6.4", by_the_library),
         ("6.4", with_a_mask),
         ("6.4", the_other_factor_made_a_column),
+        ("6.5", by_lessons),
+        ("6.5", by_its_own_functions),
     ],
 )
 def test_a_right_answer_in_another_form_passes(exercise, answer):
