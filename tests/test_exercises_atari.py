@@ -7,9 +7,10 @@ import pytest
 import torch
 from ale_py import Action, ALEInterface, LoggerMode, roms
 from gymnasium import spaces
+from torch import nn
 
 from a3c_lib import a2c
-from a3c_lib.encoders import PaperEncoder
+from a3c_lib.encoders import PaperEncoder, features_of, orthogonal_init, paper_network
 from a3c_lib.exercises import atari as exercises
 from a3c_lib.exercises.engine import registry
 from a3c_lib.exercises.engine.checking import Kind, check
@@ -134,6 +135,38 @@ def one_by_one(layers, pictures):
     return torch.stack([one_by_one(layers, each) for each in pictures])
 
 
+class LayerByLayer(nn.Module):
+    """7.8 without a Sequential."""
+
+    def __init__(self, stack, actions):
+        super().__init__()
+        self.value_head = nn.Linear(256, 1)
+        self.policy_head = nn.Linear(256, actions)
+        self.units = nn.Linear(32 * 9 * 9, 256)
+        self.second = nn.Conv2d(16, 32, 4, stride=2)
+        self.first = nn.Conv2d(stack, 16, 8, stride=4)
+
+    def forward(self, pictures):
+        batch = pictures.shape[:-3]
+        signal = pictures.reshape(-1, *pictures.shape[-3:]).float() / 255
+        for layer in self.first, self.second:
+            signal = layer(signal).relu()
+        features = self.units(signal.flatten(1)).relu().unflatten(0, batch or (1,))
+        features = features if batch else features[0]
+        return self.policy_head(features), self.value_head(features)[..., 0]
+
+
+class HeadsByOtherNames(exercises.PaperNetwork):
+    def __init__(self, stack, actions):
+        super().__init__(stack, actions)
+        self.actor, self.critic = self.policy_head, self.value_head
+        del self.policy_head, self.value_head
+
+    def forward(self, pictures):
+        features = features_of(self.torso, pictures)
+        return self.actor(features), self.critic(features).squeeze(-1)
+
+
 @pytest.mark.parametrize(
     ("exercise_id", "answer"),
     [
@@ -152,6 +185,7 @@ def one_by_one(layers, pictures):
         ("7.7", counted),
         ("7.2", with_flatten),
         ("7.2", one_by_one),
+        ("7.8", LayerByLayer),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
@@ -256,3 +290,25 @@ def test_updates_for_a_budget_are_those_of_a_training(frames):
     model = ActorCritic.for_env(make_envs("CartPole-v1").envs[0], hidden=(2,))
     with a2c.train(model, "CartPole-v1", config) as training:
         assert len(list(training)) == exercises.updates_for(frames, 5, 4, 4)
+
+
+def test_heads_are_to_have_their_names():
+    """`orthogonal_init` looks for them."""
+    verdict = check(registry.find("7.8"), HeadsByOtherNames)
+    assert verdict.kind is Kind.WRONG
+    assert "are the heads called policy_head and value_head?" in " ".join(verdict.text.split())
+
+
+def test_the_papers_network_is_the_packages():
+    game = Game("pong")
+    theirs = paper_network(game)
+    ours = exercises.PaperNetwork(game.stack, len(game.actions))
+    with torch.no_grad():
+        for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
+            mine.copy_(its)
+    pictures = torch.randint(0, 256, (2, 3, 4, 84, 84), dtype=torch.uint8)
+    for one, other in zip(ours(pictures), theirs(pictures), strict=True):
+        torch.testing.assert_close(one, other)
+    orthogonal = exercises.PaperNetwork(game.stack, len(game.actions))
+    first = orthogonal_init(orthogonal).torso[0].weight.detach().flatten(1)
+    torch.testing.assert_close(first @ first.T, 2 * torch.eye(16), atol=1e-5, rtol=0)

@@ -2,13 +2,16 @@
 
 import csv
 import json
+import re
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from a3c_lib import a2c
+from a3c_lib import a2c, parallel_a2c
+from a3c_lib.app.cli import parsed
 from a3c_lib.app.plan import Network, Plan, Screen
 from a3c_lib.app.runs import Run
 from a3c_lib.evaluation import evaluate
@@ -139,3 +142,16 @@ def test_the_network_that_is_kept_plays_pong():
     run = Run.open(records.GAMES / "pong")
     result = evaluate(run.model(), run.plan.world(), episodes=2, seed=7, num_envs=2)
     assert result.mean > 0  # who plays at random is at -20
+
+
+def test_the_command_that_chapter_07_prints_trains_the_series_pong():
+    page = (playing.ROOT / "solutions" / "07_atari.py").read_text("utf-8")
+    (block,) = re.findall(r"# ```sh\n# a3c-lib (train parallel-a2c .*?)# ```", page, re.DOTALL)
+    command = parsed(shlex.split(block.replace("\\\n# ", " "))).begin
+    (first, *_) = SERIES["pong"].runs_in(Path("runs"))
+    assert command.config == first.plan.config
+    assert command.network == first.plan.network
+    assert command.screen == first.plan.screen
+    assert command.env == first.plan.env
+    recipe = re.search(r"^recipe = parallel_a2c\.Config\((.*?)^\)", page, re.DOTALL | re.MULTILINE)
+    assert eval(f"parallel_a2c.Config({recipe[1]})") == first.plan.config
