@@ -891,10 +891,12 @@ assert broken["A3C"] >= 1.5 * broken["A2C"]
 #
 # One thing would spoil the comparison. A rollout of 128 steps also looks 128 steps ahead, and one of 4 only 4. So there are two series: in one the returns look as far as their rollout goes; in the other all look at most 4 steps ahead, and only the environments differ. Ten seeds, three worlds; Acrobot is one of Gymnasium's, two rods that have to swing up, which pays −1 a step until they have. **Write down a guess:** by how much do 32 environments beat one?
 
-# %% tags=["prediction"]
+# %% tags=["hide-input"]
 decorrelated = records.load("decorrelation")
 print(decorrelated)
 print(decorrelated.settings(training=config))
+
+# %% tags=["prediction"]
 print("world     environments × steps   looks ahead   mean ± 2 standard errors   seed by seed")
 mean_of = {}
 for world in decorrelated.levels("world"):
@@ -942,7 +944,7 @@ plt.show()
 #
 # **Write down a guess:** who takes most steps a second, and who is first?
 
-# %% tags=["prediction"]
+# %% tags=["hide-input"]
 timed = records.load("a2c_equal_seconds")
 print(timed)
 print(timed.settings(training=config))
@@ -961,6 +963,7 @@ for row in timed.rows:
     runs = by_setting.setdefault((row["world"], name_of(row)), {})
     runs.setdefault(row["seed"], []).append(row)
 
+# %% tags=["prediction"]
 speed, evaluated = {}, {}
 for (world, name), runs in by_setting.items():
     speed[world, name] = np.median([its[-1]["steps"] / its[-1]["seconds"] for its in runs.values()])
