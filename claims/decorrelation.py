@@ -23,7 +23,7 @@ from a3c_lib.rollout import make_env
 from claims.a2c_equal_steps import WORLDS as TWO_WORLDS
 
 BATCH = 128
-LEARNING = {
+LEARNING: dict[str, dict[str, Any]] = {
     "CartPole": {"total_steps": 60_000, "learning_rate": 0.01, "value_weight": 0.1},
     "Catch": {"total_steps": 60_000, "learning_rate": 0.01, "value_weight": 0.5},
     "Acrobot": {"total_steps": 120_000, "learning_rate": 0.01, "value_weight": 0.1},

@@ -659,7 +659,7 @@ assert 320e6 / SKIP == 80e6
 # %% tags=["nbval-check-output"]
 @exercise("7.7")
 def updates_for(frames: int, t_max: int, num_envs: int, frame_skip: int) -> int:
-    """How many updates a budget of `frames` frames pays for, all environments together; the last
+    """How many updates it takes to reach `frames` frames, of all environments together; the last
     one may go beyond it."""
     ### BEGIN SOLUTION
     return math.ceil(frames / (frame_skip * t_max * num_envs))

@@ -328,7 +328,7 @@ def train_together(
     episodes of each update. The chapter trains with it until its reader has written `train_a2c`."""
     player = Player(envs, seeds(seed, steps=0), model)
     policy, optimizer = sampled(model, player.generator), RMSProp(model.parameters())
-    steps, history = 0, []
+    steps, history = 0, list[tuple[int, Loss, tuple[Episode, ...]]]()
     while steps < total_steps:
         resetting = torch.as_tensor(player.position.resetting)
         rollout = player.play(policy, t_max=16).rollout
@@ -461,7 +461,7 @@ def _training_cases() -> list[Case]:
             t_max=t_max,
             num_envs=num_envs,
             gamma=0.8,
-            learning_rate=3.0,  # so that the policy is another one after each update
+            learning_rate=20.0,  # so that the policy is another one after each update
             value_weight=0.3,
             entropy_weight=0.1,
             max_grad_norm=max_grad_norm,
