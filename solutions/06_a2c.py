@@ -531,7 +531,7 @@ assert all(0.2 < learned["learned from", seed][0] < 0.6 for seed in range(3))
 # %% [markdown]
 # With the mask the critic knows that a meadow is worth 2, and nobody jumps. The pit should be worth 0, and the critic says some 0.6. At first the agent is in the pit most of the time, later hardly ever, while $V(\text{meadow})$ climbs to 2 in the same network. That the one value pulls the other along, and nothing corrects it any more, is the likely reason; it was not tested.
 #
-# Without the mask the agent is left in two minds: it jumps at about four steps in ten. Why not always? Because the returns of this chapter look further than one step. A jump with $k$ steps left before the limit has the return $1 + \gamma^k V(\text{pit})$: the wrong value counts less the longer one has to wait for it. Late in an episode a jump seems better than grazing. Early in it, it seems worse, since one may still graze, and jump later. But the agent sees only "meadow", and not how much time is left. It has one probability for all five steps, and that settles where the early jumps lose as much as the late ones win.
+# Without the mask the agent is left in two minds: it jumps at about four steps in ten. Why not always? Because the returns of this chapter look further than one step. A jump with $k$ steps left before the limit has the return $1 + \gamma^k V(\text{pit})$. Late in an episode that is better than grazing. Early in it, it is worse, since one may still graze, and jump later. But the agent sees only "meadow", and not how much time is left: it has one probability for all five steps, and that settles where the early jumps lose as much as the late ones win.
 #
 # All of this is arithmetic. Let $W_k$ be the mean return in the meadow with $k$ steps left. Then $W_0 = V(\text{meadow})$, where the limit cuts, and
 #
@@ -858,9 +858,9 @@ for world, ax in zip(("CartPole", "Catch"), panels, strict=True):
 plt.show()
 
 # %% [markdown]
-# In CartPole A2C is ahead: at its best all five seeds reach 500, the most there is, and A3C's do not. In Catch A3C is ahead by a little: its five seeds are all above 0.95, and one of A2C's stays near 0.5. (The curves for Catch seem to say the opposite. They are medians, and A2C's median is the better one; its mean is pulled down by that one seed.) So **neither wins**. Five seeds in two small worlds do not make a law.
+# In CartPole A2C is ahead: at its best all five seeds reach 500, the most there is, and A3C's do not. In Catch A3C is ahead by a little: its five seeds are all above 0.95, and one of A2C's stays near 0.5. (The curves are medians, which that seed does not move.) So **neither wins**. Five seeds in two small worlds do not make a law.
 #
-# What both worlds agree on is the learning rate: A2C's best is the larger one, three to ten times A3C's. (In Catch that rests on one seed of A2C, the one near 0.5: the means at 0.01 and at 0.03 are close.) With small rates A3C has learned more, or as much: it makes eight updates while A2C makes one. With larger rates some of its runs break. Nine points are what CartPole pays a policy that has made up its mind and always pushes to one side; how many runs ended like that?
+# What both worlds agree on is the learning rate: A2C's best is the larger one, three to ten times A3C's. (In Catch that rests on little: A2C's means at 0.01 and at 0.03 are 0.85 and 0.91, with one low seed in each.) With small rates A3C has learned more, or as much: it makes eight updates while A2C makes one. With larger rates some of its runs break. Nine points are what CartPole pays a policy that always pushes to one side; how many runs ended like that?
 
 # %% tags=["hide-input"]
 broken = dict.fromkeys(("A2C", "A3C"), 0)
@@ -940,7 +940,7 @@ plt.show()
 # Steps are what a simulator costs. Seconds are what you wait. Here each algorithm does what suits it on a machine with two cores. A2C runs eight environments in one process, on one core; in CartPole they are Gymnasium's, as one array. A3C runs two workers in two processes, in two ways: with one environment each, as chapter 05 did, and with eight each, "2 × 8".
 # Those differ in nothing but the batch. So that the fast poles can be told from the rest, A2C runs with ordinary ones as well ("one by one").
 #
-# All have the best settings from above, and A3C with 2 × 8 those of A2C, whose batch it has. Two workers delay each other's gradients less than eight do, so on CartPole A3C with 2 × 1 gets a second try, with η = 0.01 and the critic's weight 0.1; to be fair, A2C with the array and A3C with 2 × 8 have two learning rates as well. Five seeds each. Each run has as many steps as it takes in about the same time. Seconds count from the first update on; what it takes to start is printed beside them. "Enough" is a mean return of 400 in CartPole and of 0.8 in Catch over the last 50 *training* episodes, and a dash says that a seed did not get there. (That mean lags behind: a run that has learned late may be perfect afterwards and have a dash. So what 100 episodes after the training gave stands below it.)
+# All have the best settings from above, and A3C with 2 × 8 those of A2C, whose batch it has; in CartPole each has two tries, since two workers make fewer old gradients than eight. Each run has as many steps as it takes in about the same time, and there are five seeds. Seconds count from the first update on. "Enough" is a mean return of 400 in CartPole and of 0.8 in Catch over the last 50 *training* episodes; a dash says that a seed did not get there. That mean lags behind: a run that has learned late may have a dash and be perfect afterwards. So the returns of 100 episodes after the training stand below it.
 #
 # **Write down a guess:** who takes most steps a second, and who is first?
 
@@ -1034,10 +1034,9 @@ for world, one, other in (
 #
 # So what chapter 05's A3C lost on A2C at equal seconds it lost by the size of its questions, and not by being asynchronous. (TODO-RECORD: keep this sentence only if the record bears it out.)
 #
-# Three things to keep in mind.
+# Two things to keep in mind.
 #
-# - With η = 0.03, the best rate of the section on equal steps, a run may break. There all five of A2C's CartPole runs reached 500; here the setting is the same and the random numbers are not, since environments in an array draw theirs from one generator, and there are more steps. A rate that is best on five seeds may be one step from the edge. (TODO-RECORD: one of five did in the last record.)
-# - In Catch single seeds of all of them end near 0.6. Such seeds are found for both algorithms: look for the single dots near 0.5 in the first figure on equal steps.
+# - With η = 0.03, the best rate at equal steps, a run may break here: the random numbers are others, and there are more steps. A rate that is best on five seeds may be one step from the edge. (TODO-RECORD: one of A2C's five CartPole runs did in the last record.)
 # - A step of these worlds costs next to nothing. Where a step takes long, in a big simulator say, what counts is how many are taken at a time: two processes take two, and one takes one.
 
 # %% [markdown]
@@ -1116,9 +1115,9 @@ for algorithm in memories:
 # %% [markdown]
 # ## An open question: a graphics processor
 #
-# A graphics processor (GPU) is the opposite of the small question: it multiplies large matrices at enormous speed, and takes its time, whatever the size, to be asked and to answer. A3C's workers would each come with a small batch. A2C comes with $N$ observations at each step and $T \cdot N$ at each update, so the price of asking is divided among many. That is one of OpenAI's reasons for A2C, and it is plausible: with a large network and many environments the GPU should win, and with CartPole's 64 units there should be nothing to gain.
+# A graphics processor (GPU) multiplies large matrices at enormous speed, and takes its time, whatever the size, to be asked and to answer. A2C comes with $N$ observations at each step and $T \cdot N$ at each update, so the price of asking is divided among many. That is one of OpenAI's reasons for A2C, and it is plausible for a large network and many environments.
 #
-# **This book has not measured it.** None was available where it was made. `a2c.Config(device="cuda")` moves the network there; environments, actions and random numbers stay on the CPU. At each step $N$ observations go over and $N$ rows of logits come back; for an update the whole rollout goes over once. The tests check, without a GPU, that a rollout goes where the network is. If your machine has one, the cell below compares:
+# **This book has not measured it**: no GPU was available where it was made. `a2c.Config(device="cuda")` moves the network there; environments, actions and random numbers stay on the CPU. The tests check, without a GPU, that a rollout goes where the network is. If your machine has one, this cell compares:
 
 # %%
 for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
