@@ -8,6 +8,7 @@ the environments differ. `evaluated` is the mean return of 100 episodes with sam
 last step.
 """
 
+import math
 from collections import deque
 from functools import partial
 from types import SimpleNamespace
@@ -25,8 +26,8 @@ from claims.a2c_equal_steps import WORLDS as TWO_WORLDS
 BATCH = 128
 LEARNING: dict[str, dict[str, Any]] = {
     "CartPole": {"total_steps": 60_000, "learning_rate": 0.01, "value_weight": 0.1},
-    "Catch": {"total_steps": 60_000, "learning_rate": 0.01, "value_weight": 0.5},
-    "Acrobot": {"total_steps": 120_000, "learning_rate": 0.01, "value_weight": 0.1},
+    "Catch": {"total_steps": 30_000, "learning_rate": 0.01, "value_weight": 0.5},
+    "Acrobot": {"total_steps": 80_000, "learning_rate": 0.01, "value_weight": 0.1},
 }
 SHAPES = {1: (128, 4), 8: (16, 4), 32: (4,)}  # environments → how far a return looks ahead
 SETTINGS = [
@@ -82,7 +83,7 @@ def run(seed: int, **setting: Any) -> list[dict[str, float]]:
         for update in training:
             latest.extend(episode.episode_return for episode in update.episodes)
             if update.steps // every > len(rows):
-                mean = sum(latest) / max(len(latest), 1)
+                mean = sum(latest) / len(latest) if latest else math.nan  # none has ended yet
                 rows.append({"steps": every * (len(rows) + 1), "episode_return": mean})
     played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
     return [{**row, "evaluated": played.mean} for row in rows]
