@@ -1112,21 +1112,6 @@ assert score[-1] > 250
 # It climbs most of the way, most in the fourth million. The highest score, 304, is at 4.74 million steps; from there it falls to 269 and ends at 286. So the recipe is not Pong's alone. One run does not say how far other seeds come, nor how much of it is due to which of the settings. It took 49 minutes on two cores, with other work beside it at times. (The paper's scores in Breakout are of other starts and of much longer training; they cannot be compared.)
 
 # %% [markdown]
-# TODO-RECORD (games/breakout): a network is to be kept of the run (`keeps` in `claims/games/series.py`, some 50 minutes on two cores with `python -m claims.games breakout --again`); then this cell shows it. Say what is seen: how it sends the ball back, whether it opens a tunnel at the side. If the numbers above are other ones afterwards, say those. Without the run, leave this and the next cell out.
-
-# %%
-kept = checkpoints.load(records.path("games/breakout/checkpoint.pt"))["training"]
-breakout = Game("breakout", life_ends=True)
-player_of_breakout = paper_network(breakout)
-player_of_breakout.load_state_dict(kept["model"])
-animate(
-    beside(watch(player_of_breakout, breakout, seed=1, max_steps=200)),
-    fps=15,
-    alt="The agent trained in Breakout sends the ball back to the bricks; its value rises as the "
-    "ball flies up.",
-)
-
-# %% [markdown]
 # ### The agent itself
 #
 # The network of A2C's seed 1, which ended highest, is kept with the record, in a file that is called a *checkpoint*; `checkpoints.load` reads it. Here it plays, *live*. **Before you run:** in training, the console always did at once what the agent wanted. What will it score where actions stick?
