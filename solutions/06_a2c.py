@@ -447,11 +447,11 @@ def poles_as_an_array(num_envs: int = 8):
 print(f"Training with {whose(one_batch, dummy_mask)}.")
 agent = new_agent(seed=0)
 began = time.perf_counter()
-history = train_together(
-    agent, poles_as_an_array(), loss_of_the_batch, dummy_mask, 60_000, seed=0
-)
+history = train_together(agent, poles_as_an_array(), loss_of_the_batch, dummy_mask, 60_000, seed=0)
 mean = evaluate(agent, CARTPOLE, seed=1000).mean
-print(f"{len(history)} updates in {time.perf_counter() - began:.0f} s, then a mean return of {mean:.0f}")
+print(
+    f"{len(history)} updates in {time.perf_counter() - began:.0f} s, then a mean return of {mean:.0f}"
+)
 assert mean > 100
 
 # %% [markdown]
@@ -919,9 +919,9 @@ panels = plots.axes(10.5, 3.2, columns=3)
 for world, ax in zip(decorrelated.levels("world"), panels, strict=True):
     plots.learning_curves(
         {
-            f"{N} × {128 // N}": decorrelated.select(
-                world=world, num_envs=N, look_ahead=4
-            ).curves("steps", "episode_return")
+            f"{N} × {128 // N}": decorrelated.select(world=world, num_envs=N, look_ahead=4).curves(
+                "steps", "episode_return"
+            )
             for N in (1, 8, 32)
         },
         centre="mean",

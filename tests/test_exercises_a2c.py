@@ -186,6 +186,14 @@ def test_a_loop_that_never_ends_is_told_so_and_ends():
     assert "are the steps counted?" in " ".join(verdict.text.split())
 
 
+def at_these_rates(optimizer, rates):
+    """An optimiser that goes by its own learning rates, whatever it is told."""
+    return SimpleNamespace(
+        parameters=optimizer.parameters,
+        step=lambda gradients, _: optimizer.step(gradients, next(rates)),
+    )
+
+
 def test_what_has_been_written_learns_as_the_package_does():
     """After some updates in environments of both kinds, with the same seeds."""
     for fast_envs in False, True:
@@ -195,13 +203,10 @@ def test_what_has_been_written_learns_as_the_package_does():
             updates = [next(training) for _ in range(5)]
         shorter = replace(config, total_steps=updates[-1].steps)
         player = Player(a2c.make_vector_env("CartPole-v1", 4, fast_envs), seeds(3, steps=0), ours)
-        rates = iter([update.learning_rate for update in updates])
-        optimizer = RMSProp(ours.parameters())
-        told = SimpleNamespace(
-            parameters=optimizer.parameters,
-            step=lambda gradients, _: optimizer.step(gradients, next(rates)),
+        optimizer = at_these_rates(
+            RMSProp(ours.parameters()), iter([update.learning_rate for update in updates])
         )
-        assert exercises.train_a2c(ours, player, told, shorter) == updates[-1].steps
+        assert exercises.train_a2c(ours, player, optimizer, shorter) == updates[-1].steps
         for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 

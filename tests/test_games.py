@@ -153,5 +153,5 @@ def test_the_command_that_chapter_07_prints_trains_the_series_pong():
     assert command.network == first.plan.network
     assert command.screen == first.plan.screen
     assert command.env == first.plan.env
-    recipe = re.search(r"^recipe = parallel_a2c\.Config\((.*?)^\)", page, re.DOTALL | re.MULTILINE)
-    assert eval(f"parallel_a2c.Config({recipe[1]})") == first.plan.config
+    recipe = re.search(r"^recipe = (parallel_a2c\.Config\(.*?^\))", page, re.DOTALL | re.MULTILINE)
+    assert eval(recipe[1], {"parallel_a2c": parallel_a2c}) == first.plan.config

@@ -1,7 +1,7 @@
 """Chapter 06: the exercises of "A2C"."""
 
 from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy as deepcopy
+from copy import deepcopy  # noqa: F401  a wrong answer does
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +18,7 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.optim import RMSProp
 from a3c_lib.playing import Played, Player
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import Episode, Rollout, greedy as greedy, sampled
+from a3c_lib.rollout import Episode, Rollout, greedy, sampled  # noqa: F401  a wrong answer is greedy
 from a3c_lib.training import clip_gradients, seeds
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -1211,7 +1211,8 @@ EXERCISES = (
             ),
             Wrong(
                 {
-                    "        rate = config": "        steps += int(real.sum())\n        rate = config",
+                    "        rate = config": "        steps += int(real.sum())\n"
+                    "        rate = config",
                     "        steps += int(real.sum())\n    return": "    return",
                 },
                 "The rollout is counted before its learning rate is computed. The rate is that of "
@@ -1275,10 +1276,7 @@ EXERCISES = (
                 "π: sampled(model, player.generator).",
             ),
             Wrong(
-                {
-                    "sampled(model, player.generator)": "sampled(deepcopy(model), "
-                    "player.generator)"
-                },
+                {"sampled(model, player.generator)": "sampled(deepcopy(model), player.generator)"},
                 "It goes on acting with the parameters that it began with. Make the policy of the "
                 "model that learns.",
             ),

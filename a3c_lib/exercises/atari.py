@@ -499,9 +499,7 @@ def _network_cases() -> list[Case]:
     return [
         Case("2 environments, 4 pictures, 6 actions", pictures(2, 4, 84, 84), 6, probe=_seen_by),
         Case("a single stack of 2 pictures", pictures(2, 84, 84), 3, probe=_seen_by),
-        Case(
-            "a rollout of 2 steps of 1 environment", pictures(2, 1, 4, 84, 84), 4, probe=_seen_by
-        ),
+        Case("a rollout of 2 steps of 1 environment", pictures(2, 1, 4, 84, 84), 4, probe=_seen_by),
     ]
 
 
@@ -1521,8 +1519,7 @@ EXERCISES = (
                     "return self.policy_head(features)": "return "
                     "self.policy_head(features).softmax(dim=-1)"
                 },
-                "You return probabilities. What follows takes logits and makes the softmax "
-                "itself.",
+                "You return probabilities. What follows takes logits and makes the softmax itself.",
             ),
             Wrong(
                 {
