@@ -25,9 +25,15 @@ from claims.a2c_equal_steps import WORLDS as TWO_WORLDS
 
 BATCH = 128
 LEARNING: dict[str, dict[str, Any]] = {
-    "CartPole": {"total_steps": 60_000, "learning_rate": 0.01, "value_weight": 0.1},
-    "Catch": {"total_steps": 30_000, "learning_rate": 0.01, "value_weight": 0.5},
-    "Acrobot": {"total_steps": 80_000, "learning_rate": 0.01, "value_weight": 0.1},
+    "CartPole": {"total_steps": 40_000, "learning_rate": 0.01, "value_weight": 0.1},
+    "Catch": {"total_steps": 20_000, "learning_rate": 0.01, "value_weight": 0.5},
+    "Trap": {
+        "total_steps": 20_000,
+        "learning_rate": 0.02,
+        "value_weight": 0.5,
+        "entropy_weight": 0.07,
+        "gamma": 0.95,
+    },
 }
 SHAPES = {1: (128, 4), 8: (16, 4), 32: (4,)}  # environments → how far a return looks ahead
 SETTINGS = [
@@ -38,8 +44,8 @@ SETTINGS = [
 ]
 SEEDS = range(10)
 
-WORLDS = {**TWO_WORLDS, "Acrobot": "Acrobot-v1"}
-HIDDEN = {"CartPole": (64, 64), "Catch": (128,), "Acrobot": (64, 64)}
+WORLDS = {**TWO_WORLDS, "Trap": "a3c_lib/Trap-v0"}
+HIDDEN = {"CartPole": (64, 64), "Catch": (128,), "Trap": (32,)}
 ROWS = 20  # of a run
 
 
