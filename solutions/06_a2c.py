@@ -1060,7 +1060,7 @@ for (algorithm, memory), ax in zip(memories.items(), panels, strict=True):
         final[algorithm, network] = [
             runs.select(seed=seed).column("evaluated")[-1] for seed in runs.levels("seed")
         ]
-        print(f"{network:9} seed by seed: {final[algorithm, network]}")
+        print(f"{network:9} seed by seed:", *(f"{R:.2f}" for R in final[algorithm, network]))
 plt.show()
 for algorithm in memories:
     assert min(final[algorithm, "LSTM"]) > 0.7
