@@ -1077,8 +1077,8 @@ recipe = parallel_a2c.Config(
     seed=0,
 )
 if TRAIN:
-    began, scores = time.perf_counter(), []
     with parallel_a2c.train(yours, pong, recipe, targets=clipped(n_step_returns)) as training:
+        began, scores = time.perf_counter(), []
         for update in track(training):
             scores += [episode.episode_return for episode in update.episodes]
             if time.perf_counter() - began > 60 * MINUTES:
