@@ -351,6 +351,18 @@ EXERCISES = (
                 "1: sigmoid.",
             ),
             Wrong(
+                {"i.sigmoid()": "i"},
+                "One of the three gates is used as it comes out of its sum. A gate is a share from "
+                "0 to 1, each of them: sigmoid.",
+                also=({"f.sigmoid()": "f"}, {"o.sigmoid()": "o"}),
+            ),
+            Wrong(
+                {"i.sigmoid()": "i.tanh()"},
+                "One of the three gates goes through tanh. A gate is a share from 0 to 1, each of "
+                "them: sigmoid.",
+                also=({"f.sigmoid()": "f.tanh()"}, {"o.sigmoid()": "o.tanh()"}),
+            ),
+            Wrong(
                 {"new_c.tanh()": "c.tanh()"},
                 "The output reads the cell as it was before the step. What is seen now would come "
                 "out one step late: tanh(c').",
