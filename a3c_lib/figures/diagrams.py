@@ -370,6 +370,80 @@ def undecided(
 # 04: memory
 
 
+def t_maze() -> Sharp:
+    """Chapter 04's T-maze, once with each sign: what is seen in each square, and what is paid."""
+    diagram, ax = sheet(
+        8.7,
+        2.5,
+        "Two T-mazes of seven squares in a row. In the first square hangs a sign, up in one maze "
+        "and down in the other; the agent sees 0 or 1 there. In the next five squares it sees 2, "
+        "in the last one, the junction, 3. Above and below the junction lie the goals: the one "
+        "that the sign named pays 1, the other one −1.",
+    )
+    side, y = 0.52, 1.15
+    for left, sign, said in (0.6, 0, "up"), (4.9, 1, "down"):
+        for k, seen in enumerate((sign, 2, 2, 2, 2, 2, 3)):
+            x = left + side * k
+            area(ax, (x, y), side, side, BLUE if k == 0 else GREY)
+            label(ax, (x + side / 2, y + side / 2), str(seen))
+            aside(ax, (x + side / 2, 0.42), str(k), ha="center")
+        aside(ax, (left - 0.08, 0.42), "step", ha="right")
+        label(ax, (left, y + 0.72), f"the sign: {said}", BLUE, ha="left")
+        for above, pays in (1, sign == 0), (-1, sign == 1):
+            corner = left + side * 6, y + side * above
+            area(ax, corner, side, side, GREEN if pays else ORANGE)
+            middle = corner[0] + side / 2, corner[1] + side / 2
+            label(ax, middle, "+1" if pays else "−1", fontweight="bold")
+    aside(ax, (0.6, 0.12), "In each square: what the agent sees there. The goals it does not see.")
+    return diagram
+
+
+def lstm_cell() -> Sharp:
+    """One step of an LSTM: how its gates keep, write and show the cell."""
+    diagram, ax = sheet(
+        7.3,
+        3.05,
+        "One step of an LSTM, from left to right. Above runs the cell: c is multiplied by the "
+        "forget gate f, then i times g is added, which gives c′. Below stand the forget gate f, "
+        "the input gate i, the candidate g and the output gate o; each is computed from the "
+        "features x and the last output h. The new output h′ is o times the tanh of c′.",
+    )
+    top, gates = 2.6, 1.2
+    label(ax, (0.55, top), "$c$")
+    label(ax, (6.95, top), "$c'$")
+    for start, end in (0.75, 1.79), (2.21, 3.39), (3.81, 6.72):
+        arrow(ax, (start, top), (end, top), BLUE)
+    box(ax, (2.0, top), 0.42, 0.36, "×", BLUE)
+    box(ax, (3.6, top), 0.42, 0.36, "+", BLUE)
+    aside(ax, (4.9, top + 0.22), "the cell", ha="center", colour=BLUE)
+    label(ax, (0.55, 0.5), "$x,\\ h$")
+    line(ax, (0.85, 0.5), (4.95, 0.5), colour=GREY)
+    for x, name, colour in (
+        (2.0, "forget $f$", ORANGE),
+        (3.15, "input $i$", ORANGE),
+        (4.05, "new $g$", GREEN),
+        (4.95, "output $o$", ORANGE),
+    ):
+        arrow(ax, (x, 0.5), (x, gates - 0.25), GREY)
+        box(ax, (x, gates), 0.84, 0.46, name, colour)
+    arrow(ax, (2.0, 1.44), (2.0, 2.41), ORANGE)
+    aside(ax, (2.1, 1.93), "keep")
+    box(ax, (3.6, 1.95), 0.36, 0.32, "×", GREY)
+    arrow(ax, (3.15, 1.44), (3.46, 1.78), ORANGE)
+    arrow(ax, (4.05, 1.44), (3.74, 1.78), GREEN)
+    arrow(ax, (3.6, 2.12), (3.6, 2.41))
+    aside(ax, (3.9, 2.05), "write")
+    arrow(ax, (5.95, top), (5.95, 2.28), BLUE)
+    box(ax, (5.95, 2.1), 0.6, 0.34, "tanh", GREY)
+    arrow(ax, (5.95, 1.92), (5.95, 1.73))
+    box(ax, (5.95, 1.55), 0.36, 0.32, "×", GREY)
+    arrow(ax, (5.38, 1.3), (5.75, 1.49), ORANGE)
+    aside(ax, (4.95, 1.62), "show", ha="center")
+    arrow(ax, (6.14, 1.55), (6.72, 1.55))
+    label(ax, (6.95, 1.55), "$h'$")
+    return diagram
+
+
 def lstm_unrolled() -> Sharp:
     """Two rollouts of a network with memory, and the four rules that its memory keeps."""
     diagram, ax = sheet(
