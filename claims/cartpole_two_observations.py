@@ -1,6 +1,6 @@
-"""CartPole without velocities, played by an agent without memory that sees the last two observations
-side by side: the baseline of the agent with an LSTM (`cartpole_memory`), with the same settings.
-Whichever way it comes out.
+"""CartPole without velocities, played by an agent without memory that sees the last two
+observations side by side: the baseline of the agent with an LSTM (`cartpole_memory`), with the same
+settings. Whichever way it comes out.
 """
 
 from functools import partial

@@ -1,7 +1,7 @@
-"""Is a gradient of old parameters any good? One worker learns CartPole-v1, and each of its gradients
-is applied `delay` updates after it was computed. Whichever way it comes out.
+"""Is a gradient of old parameters any good? One worker learns CartPole-v1, and each of its
+gradients is applied `delay` updates after it was computed. Whichever way it comes out.
 
-Nothing but the age changes: the same worker acts in the same environments, always with the newest θ,
+Nothing but the age changes: one worker acts in the same environments, always with the newest θ,
 and computes its gradient at the θ with which it acted; what is applied is the gradient of `delay`
 updates before. So successive gradients are as much alike as without a delay, which is not so when
 the age comes from other workers. With a delay of 0 this is A3C with one worker. The last `delay`

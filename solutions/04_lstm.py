@@ -278,7 +278,8 @@ worlds = gym.vector.SyncVectorEnv(
 )
 network = RecurrentActorCritic.for_env(gym.make(TMAZE), hidden=(), cells=32, seed=0)
 with torch.no_grad():
-    network.policy_head.weight *= 100  # it begins small, and would hide what we look for
+    # Its weights begin near 0 (chapter 01): whatever is remembered, π would be nearly the same.
+    network.policy_head.weight *= 100
 policy = sampled(network, torch.Generator().manual_seed(0))
 began = start(worlds, 0, initial_state(network, 3))
 rollout, position = collect(worlds, policy, began, t_max=12)
