@@ -9,7 +9,7 @@
 
 # %%
 import time
-from collections import Counter
+from collections import Counter, deque
 from copy import deepcopy
 from functools import partial
 from itertools import cycle, permutations
@@ -51,7 +51,7 @@ plt.style.use(plots.STYLE)
 # %% [markdown]
 # ## Time on one core
 #
-# The agent of chapters 00 to 04 plays, then it computes, then it plays again, all on one core. Your machine has more cores than one. The others stand idle, and nothing in the agent's code would know what to do with them.
+# The agent of chapters 00 to 04 plays, then it computes, then it plays again, all on one core. Most machines have several. The others stand idle, and nothing in the agent's code would know what to do with them.
 #
 # This chapter gives each core an agent of its own, a [**worker**](../docs/glossary.md#worker), also called an actor-learner. All workers change the same parameters θ:
 
@@ -442,15 +442,41 @@ assert lags[:6] == [0, 1, 2, 2, 2, 2]
 #
 # ## Is an old gradient any good?
 #
-# With $K$ workers in turn a gradient is $K - 1$ updates old. But $K$ workers differ from one in more than that: they also bring data from $K$ worlds. To see what the age does, only the age may change. So take *one* worker, which always acts with the newest θ and takes its gradient there. It does not apply this gradient. It puts it at the end of a queue, and applies the one that has waited for $k$ updates:
-#
-# ```python
-# waiting.append(gradients)
-# if len(waiting) > k:
-#     rmsprop_step(theta, g, waiting.popleft(), rate)
-# ```
-#
-# With $k = 0$ this is A3C with one worker. How much an old gradient is off depends on how far θ has moved in the meantime, so on the learning rate. **Write down a guess:** for which learning rates does $k = 15$ do harm? Here are $k = 0, 1, 3, 7, 15$ and four learning rates, ten seeds each, on record. The worker has four environments and rollouts of five steps.
+# With $K$ workers in turn a gradient is $K - 1$ updates old. But $K$ workers differ from one in more than that: they also bring data from $K$ worlds. To see what the age does, only the age may change. So take *one* worker, which always acts with the newest θ and takes its gradient there. Its player does not hand this gradient out at once, but puts it at the end of a queue, and hands out the one that has waited for $k$ updates. (In the beginning none has, and it hands out zeros, which change nothing.) With $k = 0$ this is A3C with one worker.
+
+
+# %%
+class LatePlayer(CartPolePlayer):
+    """Hands each gradient out `age` updates after it was computed."""
+
+    def __init__(self, age, seed, t_max):
+        super().__init__(0, seed, t_max)
+        self.waiting = deque([None] * age)
+
+    def gradients(self, model, rollout):
+        self.waiting.append(super().gradients(model, rollout))
+        late = self.waiting.popleft()
+        return late or [torch.zeros_like(each) for each in model.parameters()]
+
+
+def learn_late(age, learning_rate, total_steps):
+    """One worker, whose gradients are late.   → the returns of its episodes"""
+    model, player = new_model(seed=0), LatePlayer(age, seed=0, t_max=20)
+    shared = new_shared(model, workers=1)
+    worker = Worker(0, shared, model, player, learning_rate, total_steps)
+    while shared.steps.sum() < total_steps:
+        worker.begin()
+        worker.finish()
+    return player.returns
+
+
+print(f"Training with {whose(Worker, rmsprop_step)}.")
+for age in 0, 15:
+    returns = learn_late(age, learning_rate=0.01, total_steps=12_000)
+    print(f"k = {age:<3} mean of the last 20 episodes: {np.mean(returns[-20:]):.0f}")
+
+# %% [markdown]
+# That was one seed, which says little. How much an old gradient is off depends on how far θ has moved in the meantime, so on the learning rate. **Write down a guess:** for which learning rates does $k = 15$ do harm? Here are $k = 0, 1, 3, 7, 15$ and four learning rates, ten seeds each, on record. The worker has four environments and rollouts of five steps.
 
 # %% tags=["hide-input"]
 old = records.load("old_gradients")
@@ -840,7 +866,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# That is A3C, and every line of what it learns with is yours. Here it plays, with greedy actions:
+# That is A3C, with the worker and the step that you wrote. Here it plays, with greedy actions:
 
 # %%
 animate(
@@ -882,7 +908,7 @@ assert max(falls) > 300
 # %% [markdown]
 # All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds. On the way every course falls, some by more than 300, and most get up again; the last one falls once more when only a tenth of the learning rate is left, and is still on its way up at the end. (Processes do not repeat: a seed does not settle how a run goes, and another five runs will not be these five.)
 #
-# Two settings differ from the paper's. `value_weight` is 0.05, since policy and critic share their torso, as in chapter 03. And β is 0.001, a tenth of the paper's: chapter 03 saw what too large a bonus costs an agent on CartPole that plays with its coin.
+# Two settings of the loss differ from the paper's. `value_weight` is 0.05, since policy and critic share their torso, as in chapter 03. And β is 0.001, a tenth of the paper's: chapter 03 saw what too large a bonus costs an agent on CartPole that plays with its coin.
 
 # %% [markdown]
 # ## What a race can lose
@@ -1208,7 +1234,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # 1. Where successive gradients are measured, give all four players one life: `CartPolePlayer(0, seed=0, t_max=5)` for each. **Predict** the cosine of successive gradients first. That is why workers must not share a seed.
 # 2. More workers than cores: in the cell below, `workers = 8` and `"schedule": "processes"`. Look at the lag, and at the steps per second.
 # 3. `shared_statistics=False`, `optimizer="momentum"` or `"adam"`, `lock=True`: one word each in `a3c.Config`. (Momentum needs another learning rate.)
-# 4. In turn again, with 2, 8 and 32 workers, and the same number of steps. Does the age of 31 updates show? Then lower the learning rate.
+# 4. Older still: `learn_late(age=63, learning_rate=0.01, total_steps=12_000)`. Then lower the learning rate: from where on does the age not show any more?
 
 # %%
 workers, options = 2, {"schedule": "round-robin", "optimizer": "rmsprop"}
