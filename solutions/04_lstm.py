@@ -132,7 +132,7 @@ assert mean_return(logits) == 0
 # $$m_t = \mathrm{step}(x_t, m_{t-1}), \qquad \pi(a \mid m_t), \quad V(m_t), \qquad m_{-1} = 0,$$
 #
 # where $x_t$ are the features that the torso makes of $o_t$. The note is called the [**memory**](../docs/glossary.md#memory), or the state of the network; a network that has one is *recurrent*. The same weights take every step, so they can be trained like any others: lay the steps of an episode one after another, and you have one deep network with a
-# layer for each step. Differentiating through it is called **backpropagation through time**.
+# layer for each step. Differentiating through it is called [**backpropagation through time**](../docs/glossary.md#backpropagation-through-time).
 #
 # What should the step be? The simplest is a layer, $m_t = \tanh(W x_t + U m_{t-1})$. Its trouble: each step sends the whole memory through $U$ and the tanh. What was written six steps ago has been transformed six times, and so has the gradient on its way back. If each step shrinks it by
 # one half, one part in 64 is left.
@@ -409,7 +409,7 @@ assert ends.sum() > 0
 assert apart < 1e-6
 
 # %% [markdown]
-# There is a test for what is carried (rule 1) and where looking back starts (rule 3), too. With the same seeds, two rollouts in a row, of 5 and 7 steps, must give the same logits as one rollout of 12 steps. The second half of the cell tests rule 4.
+# There is a test for what is carried (rule 1) and where looking back starts (rule 3), too. With the same seeds, two rollouts in a row, of 5 and 7 steps, must give the same logits as one rollout of 12 steps. The second half of the code tests rule 4.
 
 # %%
 policy = sampled(agent, torch.Generator().manual_seed(0))
