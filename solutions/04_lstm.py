@@ -940,19 +940,19 @@ assert sizes[1] > 3 * sizes[0]
 # %% [markdown]
 # ## Where the paper says it
 #
-# *Asynchronous Methods for Deep Reinforcement Learning*, Mnih et al. 2016.
+# [*Asynchronous Methods for Deep Reinforcement Learning*](../docs/bibliography.md#the-paper), Mnih et al. 2016.
 #
 # | here | paper | what differs |
 # |---|---|---|
-# | torso, LSTM, two heads | "A3C LSTM": 256 LSTM cells after the last hidden layer | ours has 32 or 64 |
+# | torso, LSTM, two heads | "A3C LSTM": 256 LSTM cells after the last hidden layer. What the paper calls a cell is one entry of our cell | ours has 32 or 64 |
 # | rollouts of 7, 8 or 16 steps | $t_{max} = 5$ for the Atari games | a gradient through time reaches no further than a rollout |
 # | | Table 1, 57 games, human starts: A3C LSTM has mean 623.0 % and median 112.6 % of a human's score | A3C without memory, trained as long, four days: mean 496.8 %, median 116.6 %. The mean is higher, the median a little lower |
 # | carried, anew, cut, asked | – | programs made from the paper had trouble with it, see below |
 #
 # The paper's continuous tasks have an LSTM of 128 cells too, and the maze game *Labyrinth*, in which every episode has a new maze, was played by an A3C LSTM.
 #
-# These rules have been asked about, and broken, in public. Whether and when to reset the memory at an episode's end was asked, or got wrong, in several programs (baby-a3c, issue 10; Mava, issue 1006; pytorch-a2c-ppo-acktr-gail, issue 206). muupan/async-rl has an argument of its own, `keep_same_state`, so that the bootstrap does not advance the memory. And that taking single steps is backpropagation
-# through time all the same, as long as nothing is detached in between, had to be explained under pytorch-a3c, issue 76.
+# These rules have been asked about, and broken, in public. Whether and when to reset the memory at an episode's end was asked, or got wrong, in several programs ([baby-a3c, issue 10](https://github.com/greydanus/baby-a3c/issues/10); [Mava, issue 1006](https://github.com/instadeepai/Mava/issues/1006); [pytorch-a2c-ppo-acktr-gail, issue 206](https://github.com/ikostrikov/pytorch-a2c-ppo-acktr-gail/issues/206)). [muupan/async-rl](https://github.com/muupan/async-rl) has an argument of its own, `keep_same_state`, so that the bootstrap does not advance the memory. And that taking single steps is backpropagation
+# through time all the same, as long as nothing is detached in between, had to be explained under [pytorch-a3c, issue 76](https://github.com/ikostrikov/pytorch-a3c/issues/76).
 
 # %% [markdown]
 # ## What to try next
