@@ -24,7 +24,7 @@ from a3c_lib.rollout import make_envs, sampled
 from a3c_lib.training import clip_gradients, seeds
 
 DELAYS = (0, 1, 3, 7, 15)  # updates
-LEARNING_RATES = (0.001, 0.003, 0.01, 0.03)
+LEARNING_RATES = (0.003, 0.01, 0.03)
 SETTINGS = [
     {"learning_rate": learning_rate, "delay": delay}
     for learning_rate in LEARNING_RATES
@@ -42,7 +42,7 @@ def config(seed: int, learning_rate: float, delay: int) -> SimpleNamespace:
         world=WORLD,
         model=ActorCritic.for_env(gym.make(WORLD), seed=seed),
         training=a3c.Config(
-            total_steps=40_000,
+            total_steps=30_000,
             t_max=5,
             num_envs=4,
             num_workers=1,

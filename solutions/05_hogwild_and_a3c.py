@@ -476,7 +476,7 @@ for age in 0, 15:
     print(f"k = {age:<3} mean of the last 20 episodes: {np.mean(returns[-20:]):.0f}")
 
 # %% [markdown]
-# That was one seed, which says little. How much an old gradient is off depends on how far θ has moved in the meantime, so on the learning rate. **Write down a guess:** for which learning rates does $k = 15$ do harm? Here are $k = 0, 1, 3, 7, 15$ and four learning rates, ten seeds each, on record. The worker has four environments and rollouts of five steps.
+# That was one seed, which says little. How much an old gradient is off depends on how far θ has moved in the meantime, so on the learning rate. **Write down a guess:** for which learning rates does $k = 15$ do harm? Here are $k = 0, 1, 3, 7, 15$ and three learning rates, ten seeds each, on record. The worker has four environments and rollouts of five steps.
 
 # %% tags=["hide-input"]
 old = records.load("old_gradients")
@@ -486,7 +486,7 @@ print(old.settings(training=config, **HERE))
 old_last = old.select(steps=old.levels("steps")[-1])
 delays, rates = old.levels("delay"), old.levels("learning_rate")
 
-panels = plots.axes(10, 3.0, columns=len(rates))
+panels = plots.axes(9, 3.0, columns=len(rates))
 old_medians = {}
 for ax, rate in zip(panels, rates, strict=True):
     for x, delay in enumerate(delays):
