@@ -685,6 +685,7 @@ def hand_over(local, shared, optimizer, loss) -> None:
 #
 # What does such a fault do to a run? Two workers in turn learn CartPole. `HandingOver` is your worker with another `finish`, which leaves the step to a hand-over. It compares the gradient that arrives with the gradient of the worker's own rollout: first with the idiom as it stands in those programs, then with the hand-over that you mended. (The code is folded away. It is long for what it says, and you can do without.)
 
+
 # %% tags=["hide-input"]
 class Noting(torch.optim.RMSprop):
     """Notes the gradient with which it takes a step."""
@@ -778,6 +779,7 @@ assert (healthy < best).sum() == 3
 # - **A pipe for each worker**, on which it reports what it has done.
 #
 # First, what one process does. `link` is its end of the pipe: `link.rank` is the worker's number, `link.wait_for_all()` waits until all have started, `link.send(...)` reports, and `link.stopped` says that it is time to end.
+
 
 # %%
 def work(link, shared, model, seed, t_max, learning_rate, total_steps):
@@ -1276,4 +1278,3 @@ progress()
 
 # %% [markdown]
 # Next, chapter 06: the same workers, but they wait for each other. Their environments are played in one batch, by one network, and the race is over. That is A2C.
-

@@ -401,46 +401,46 @@ def t_maze() -> Sharp:
 def lstm_cell() -> Sharp:
     """One step of an LSTM: how its gates keep, write and show the cell."""
     diagram, ax = sheet(
-        7.3,
-        3.05,
+        7.4,
+        2.8,
         "One step of an LSTM, from left to right. Above runs the cell: c is multiplied by the "
         "forget gate f, then i times g is added, which gives c′. Below stand the forget gate f, "
         "the input gate i, the candidate g and the output gate o; each is computed from the "
         "features x and the last output h. The new output h′ is o times the tanh of c′.",
     )
-    top, gates = 2.6, 1.2
+    top, inputs, gates = 2.4, 0.3, 1.0
     label(ax, (0.55, top), "$c$")
-    label(ax, (6.95, top), "$c'$")
-    for start, end in (0.75, 1.79), (2.21, 3.39), (3.81, 6.72):
+    label(ax, (7.05, top), "$c'$")
+    for start, end in (0.75, 1.79), (2.21, 3.39), (3.81, 6.82):
         arrow(ax, (start, top), (end, top), BLUE)
     box(ax, (2.0, top), 0.42, 0.36, "×", BLUE)
     box(ax, (3.6, top), 0.42, 0.36, "+", BLUE)
-    aside(ax, (4.9, top + 0.22), "the cell", ha="center", colour=BLUE)
-    label(ax, (0.55, 0.5), "$x,\\ h$")
-    line(ax, (0.85, 0.5), (4.95, 0.5), colour=GREY)
+    aside(ax, (5.0, top + 0.22), "the cell", ha="center", colour=BLUE)
+    label(ax, (0.55, inputs), "$x,\\ h$")
+    line(ax, (0.85, inputs), (5.1, inputs), colour=GREY)
     for x, name, colour in (
         (2.0, "forget $f$", ORANGE),
-        (3.15, "input $i$", ORANGE),
-        (4.05, "new $g$", GREEN),
-        (4.95, "output $o$", ORANGE),
+        (3.1, "input $i$", ORANGE),
+        (4.1, "new $g$", GREEN),
+        (5.1, "output $o$", ORANGE),
     ):
-        arrow(ax, (x, 0.5), (x, gates - 0.25), GREY)
+        arrow(ax, (x, inputs), (x, gates - 0.25), GREY)
         box(ax, (x, gates), 0.84, 0.46, name, colour)
-    arrow(ax, (2.0, 1.44), (2.0, 2.41), ORANGE)
-    aside(ax, (2.1, 1.93), "keep")
-    box(ax, (3.6, 1.95), 0.36, 0.32, "×", GREY)
-    arrow(ax, (3.15, 1.44), (3.46, 1.78), ORANGE)
-    arrow(ax, (4.05, 1.44), (3.74, 1.78), GREEN)
-    arrow(ax, (3.6, 2.12), (3.6, 2.41))
-    aside(ax, (3.9, 2.05), "write")
-    arrow(ax, (5.95, top), (5.95, 2.28), BLUE)
-    box(ax, (5.95, 2.1), 0.6, 0.34, "tanh", GREY)
-    arrow(ax, (5.95, 1.92), (5.95, 1.73))
-    box(ax, (5.95, 1.55), 0.36, 0.32, "×", GREY)
-    arrow(ax, (5.38, 1.3), (5.75, 1.49), ORANGE)
-    aside(ax, (4.95, 1.62), "show", ha="center")
-    arrow(ax, (6.14, 1.55), (6.72, 1.55))
-    label(ax, (6.95, 1.55), "$h'$")
+    arrow(ax, (2.0, 1.24), (2.0, 2.21), ORANGE)
+    aside(ax, (2.1, 1.73), "keep")
+    box(ax, (3.6, 1.75), 0.36, 0.32, "×", GREY)
+    arrow(ax, (3.1, 1.24), (3.44, 1.58), ORANGE)
+    arrow(ax, (4.1, 1.24), (3.76, 1.58), GREEN)
+    arrow(ax, (3.6, 1.92), (3.6, 2.21))
+    aside(ax, (3.88, 1.75), "write")
+    arrow(ax, (6.05, top), (6.05, 2.08), BLUE)
+    box(ax, (6.05, 1.9), 0.6, 0.34, "tanh", GREY)
+    arrow(ax, (6.05, 1.72), (6.05, 1.53))
+    box(ax, (6.05, 1.35), 0.36, 0.32, "×", GREY)
+    arrow(ax, (5.53, 1.1), (5.85, 1.29), ORANGE)
+    aside(ax, (5.72, 1.04), "show")
+    arrow(ax, (6.24, 1.35), (6.82, 1.35))
+    label(ax, (7.05, 1.35), "$h'$")
     return diagram
 
 
