@@ -509,7 +509,7 @@ for rate in rates:
 # %% [markdown]
 # TODO-RECORD. (One of the two, whichever way it comes out. *If age does harm only at large rates:* With small learning rates the age makes no difference that ten seeds would show. With η = … the median falls from … at $k = 0$ to … at $k = 15$. An old gradient points where θ was; as long as θ has hardly moved since, that is nearly the same place. *If it makes no difference anywhere:* At no rate is a difference to be seen that is larger than the spread of the seeds: the medians lie between … and …; a gradient that is 15 updates old teaches CartPole as well as a new one. *In each case:* Ten seeds do not show an effect that is small beside their spread, and this is one world and one network. What larger delays call for, a correction of each gradient for its age, is the subject of [IMPALA](../docs/bibliography.md#after-it).)
 #
-# The paper shows something that belongs here, too: how its methods do for fifty learning rates each. Chapter 08 comes back to that.
+# The paper has a picture that belongs here, too, its figure 2: how its methods do with fifty learning rates each. For each game there is a wide range of rates, and hardly any run within it ends with a score of 0.
 
 # %% [markdown]
 # ## How alike successive gradients are
@@ -1223,7 +1223,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # | one set of weights, θ | $\theta$ and $\theta_v$ | the paper's two share all layers but the last |
 # | `rmsprop_step` | $g$, $\alpha$, $\epsilon$ | section 4. α is 0.99; ε is not printed |
 # | shared $g$ | shared RMSProp | compared with a $g$ for each thread and with momentum; shared was the most robust. Adam is not in it, though many programs share one (`optimizer="adam"`) |
-# | learning rate on the global count | annealed linearly to 0 | experiments: sampled between 0.0001 and 0.01, fifty for each game; how robust the methods are to it, chapter 08 asks |
+# | learning rate on the global count | annealed linearly to 0 | experiments: sampled between 0.0001 and 0.01, fifty for each game. Figure 2 shows how the scores depend on it |
 # | 2 workers, $t_{max} = 32$ | 16 workers, $t_{max} = 5$ | on 16 cores. For Atari, the paper reports 12.5 times the speed with 16 workers, in time to a fixed score |
 # | decorrelated updates | the reason given for parallel workers | they stand in the place of DQN's replay memory |
 # | A3C alone | three more methods | asynchronous one-step Q-learning, one-step Sarsa and n-step Q-learning, each worker with an exploration of its own: chapter 08 |
