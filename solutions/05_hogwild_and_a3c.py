@@ -277,7 +277,7 @@ for seed in range(3):
     assert lengths[0] > 1.3 * lengths[90:].mean()
 
 # %% [markdown]
-# Nearly no weight makes the step of $10\,\eta$. For nearly all of them ε is larger than $g$, and sets the pace. So ε is a setting like any other: whether it is small depends on the size of the gradients. All weights together make a first step that is longer than later ones, since $g$ has not filled yet. A learning rate that is right for the rest of a run can be too large for its beginning.
+# Nearly no weight makes the step of $10\,\eta$, and more than half of them move by less than one η. For those $g$ is far smaller than ε, and ε sets the pace. So ε is a setting like any other: whether it is small depends on the size of the gradients. All weights together make a first step that is longer than later ones, since $g$ has not filled yet. A learning rate that is right for the rest of a run can be too large for its beginning.
 
 # %% [markdown]
 # ## The worker
@@ -476,38 +476,7 @@ for age in 0, 15:
     print(f"k = {age:<3} mean of the last 20 episodes: {np.mean(returns[-20:]):.0f}")
 
 # %% [markdown]
-# That was one seed, which says little. How much an old gradient is off depends on how far θ has moved in the meantime, so on the learning rate. **Write down a guess:** for which learning rates does $k = 15$ do harm? Here are $k = 0, 1, 3, 7, 15$ and three learning rates, ten seeds each, on record. The worker has four environments and rollouts of five steps.
-
-# %% tags=["hide-input"]
-old = records.load("old_gradients")
-print(old)
-HERE = {"world": CARTPOLE, "model": model, "targets": n_step_returns, "loss": LOSS}
-print(old.settings(training=config, **HERE))
-old_last = old.select(steps=old.levels("steps")[-1])
-delays, rates = old.levels("delay"), old.levels("learning_rate")
-
-panels = plots.axes(9, 3.0, columns=len(rates))
-old_medians = {}
-for ax, rate in zip(panels, rates, strict=True):
-    for x, delay in enumerate(delays):
-        scores = old_last.select(learning_rate=rate, delay=delay).column("evaluated")
-        old_medians[rate, delay] = float(np.median(scores))
-        ax.plot([x] * len(scores), scores, "o", color=plots.SKY, markersize=4)
-    ax.plot([old_medians[rate, delay] for delay in delays], "_-", color=plots.BLUE, markersize=14)
-    ax.set(xticks=range(len(delays)), xticklabels=delays, ylim=(0, 520), xlabel="age k, in updates")
-    ax.set_title(f"η = {rate:g}", loc="left")
-panels[0].set(ylabel="mean return of 50 episodes")
-title = "TODO-RECORD: a sentence of what came out. A dot a seed, the line their median"
-panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-plt.show()
-print("median of ten seeds          " + " ".join(f"k = {delay:<3}" for delay in delays))
-for rate in rates:
-    each = " ".join(f"{old_medians[rate, delay]:7.0f}" for delay in delays)
-    print(f"learning rate {rate:<12g} {each}")
-# TODO-RECORD: asserts of what the text below says, by a margin.
-
-# %% [markdown]
-# TODO-RECORD. (One of the two, whichever way it comes out. *If age does harm only at large rates:* With small learning rates the age makes no difference that ten seeds would show. With η = … the median falls from … at $k = 0$ to … at $k = 15$. An old gradient points where θ was; as long as θ has hardly moved since, that is nearly the same place. *If it makes no difference anywhere:* At no rate is a difference to be seen that is larger than the spread of the seeds: the medians lie between … and …; a gradient that is 15 updates old teaches CartPole as well as a new one. *In each case:* Ten seeds do not show an effect that is small beside their spread, and this is one world and one network. What larger delays call for, a correction of each gradient for its age, is the subject of [IMPALA](../docs/bibliography.md#after-it).)
+# That was one seed, which says little. How much an old gradient is off depends on how far θ has moved in the meantime, so on the learning rate. Try smaller and larger ones.
 #
 # The paper has a picture that belongs here, too, its figure 2: how its methods do with fifty learning rates each. For each game there is a wide range of rates, and hardly any run within it ends with a score of 0.
 
@@ -554,6 +523,7 @@ assert abs(successive[4]) < 0.15
 # %% tags=["hide-input"]
 correlation = records.load("gradient_correlation")
 print(correlation)
+HERE = {"world": CARTPOLE, "model": model, "targets": n_step_returns, "loss": LOSS}
 print(correlation.settings(gamma=GAMMA, t_max=T_MAX, updates=UPDATES, **HERE))
 
 panels = plots.axes(9, 3.0, columns=2)
@@ -624,7 +594,7 @@ assert 30 < ahead < 70
 assert max(one.min(), eight.min()) < 75 < 400 < min(one.max(), eight.max())
 
 # %% [markdown]
-# No difference to be seen. The medians are 133 and 157. The seeds of one worker lie between 56 and 433, those of eight between 70 and 500. Ten seeds would not show a gain or a loss that is small beside this spread. If one of the two effects helps and the other harms, they could also make up for each other here: this record cannot tell, which is why the age had one of its own.
+# No difference to be seen. The medians are 133 and 157. The seeds of one worker lie between 56 and 433, those of eight between 70 and 500. Ten seeds would not show a gain or a loss that is small beside this spread. If one of the two effects helps and the other harms, they could also make up for each other here: this record cannot tell, which is why we looked at the age by itself.
 #
 # So at equal steps several workers learn about what one learns. What they save is *time*, and for that they have to run at the same time. Before we come to it, a look at how other programs hand their gradients over.
 
@@ -1206,7 +1176,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # ## What it cost
 #
 # - **Repeatability.** A run with processes cannot be repeated, not even with the same seed. Whoever hunts a bug goes back to one process, in turn.
-# - **Old gradients.** With $K$ workers a gradient is about $K - 1$ updates old. TODO-RECORD: one sentence of what the ages 0 to 15 did, and at which learning rates.
+# - **Old gradients.** With $K$ workers a gradient is about $K - 1$ updates old.
 # - **Lost changes.** Few, and measured. But the theorem that would allow them does not apply.
 # - **Machinery.** Processes can be killed, interrupted, forgotten in a notebook. More than a third of the code behind the package's A3C, its module `workers`, is for that alone.
 # - **Small batches.** Each worker computes on its own few observations, one at a time, and a processor, let alone a graphics card, is at its best with many at once. That is the thought from which chapter 06 starts.
@@ -1265,7 +1235,7 @@ print(
 # ## Summary
 #
 # - A **worker** copies θ, acts with the copy, and changes the shared θ by its gradient. Nobody waits. That is A3C; the loss is chapter 03's.
-# - Being **late** loses nothing: a change is added to what is there. It is only meant for parameters that are a few updates old, its **policy lag**. TODO-RECORD: what the age did, in half a sentence.
+# - Being **late** loses nothing: a change is added to what is there. It is only meant for parameters that are a few updates old, its **policy lag**.
 # - Being **simultaneous** loses something: adding is reading and writing, and the last to write wins. In A3C that is rare. A count that must be exact gets a slot for each worker.
 # - **RMSProp** divides each weight's step by the root of its mean squared gradient, ε inside the root; all workers share $g$. $g$ begins at 0, so its first steps are longer than later ones. Where a gradient is small beside $\sqrt\epsilon$, ε sets the pace, as in plain gradient descent.
 # - **Hand gradients over as values.** An idiom that connects `.grad` of two models has piled gradients up since PyTorch 2: 1, 3, 6, 10, 15.

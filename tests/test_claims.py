@@ -1,15 +1,11 @@
 """Records must have come from the claims as they stand, and from the code as it stands."""
 
 import json
-from copy import deepcopy
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import torch
 
-from a3c_lib import a3c
-from claims import old_gradients, recording
+from claims import recording
 
 CLAIMS = recording.names()
 
@@ -157,28 +153,3 @@ def test_settings_that_all_runs_share_are_told_once():
             {"setting": {"b": 2}, "differs": {"rate": 2, "workers": 3}},
         ],
     }
-
-
-def late(monkeypatch, delay: int, total_steps: int) -> SimpleNamespace:
-    """A short run of the claim on old gradients, and all that it was made of."""
-    its = old_gradients.config(seed=0, learning_rate=0.01, delay=delay)
-    its.training = replace(its.training, total_steps=total_steps)
-    its.first = deepcopy(its.model)
-    monkeypatch.setattr(old_gradients, "config", lambda *_, **__: its)
-    old_gradients.run(0, learning_rate=0.01, delay=delay)
-    return its
-
-
-def test_gradients_that_are_not_late_are_those_of_a3c_with_one_worker(monkeypatch):
-    its = late(monkeypatch, delay=0, total_steps=1_000)
-    with a3c.train(its.first, its.world, its.training) as training:
-        list(training)
-    for mine, theirs in zip(its.model.parameters(), its.first.parameters(), strict=True):
-        assert torch.equal(mine, theirs)
-
-
-@pytest.mark.parametrize(("updates", "changed"), [(3, False), (4, True)])
-def test_a_late_gradient_is_applied_as_many_updates_later(monkeypatch, updates, changed):
-    its = late(monkeypatch, delay=3, total_steps=20 * updates)
-    pairs = zip(its.model.parameters(), its.first.parameters(), strict=True)
-    assert any(not torch.equal(mine, first) for mine, first in pairs) == changed

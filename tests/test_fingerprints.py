@@ -410,7 +410,7 @@ def plant(copy: Path, right: str, wrong: str) -> None:
         (
             "class RMSProp(Optimizer):",
             "@abs\nclass RMSProp(Optimizer):",
-            A2C | A3C | {"a2c_dummies", "old_gradients"},
+            A2C | A3C | {"a2c_dummies"},
         ),
     ],
     ids=["Catch", "TMaze", "Trap", "blind CartPole", "slip", "loss", "A2C", "A3C", "RMSProp"],
