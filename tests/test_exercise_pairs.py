@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import log_softmax
 
 from a3c_lib.actor_critic import Loss, values_after
+from a3c_lib.exercises import one_step
 from a3c_lib.exercises.engine import registry
 from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.exercises.lstm import begin_anew, learn_from
@@ -483,3 +484,35 @@ def test_the_bug_that_is_left_is_not_all_that_a_lesson_can_have_wrong():
     text = said("4.4", answer)
     assert "discounted with 0.99" in text
     assert "two things" not in text
+
+
+def test_what_is_said_of_the_actors_loss_is_not_said_of_the_critics():
+    def critic_of_a_sum(logits, values, actions, returns, value_weight=0.5):
+        loss = one_step.actor_critic_loss(logits, values, actions, returns, value_weight)
+        value = (returns.detach() + values).square().mean()
+        return loss._replace(total=loss.policy + value_weight * value, value=value)
+
+    text = said("1.3", critic_of_a_sum)
+    assert "`value` is not right yet" in text
+    assert "The actor's loss" not in text
+
+
+def test_a_column_that_nothing_cuts_has_its_name():
+    def uncut(rollout, model, gamma):
+        T, N = rollout.rewards.shape
+        next_values = model.values(rollout.next_observations).detach()
+        parts = rollout.rewards, next_values, rollout.terminated, rollout.truncated
+        return n_step_returns(*(part.T.reshape(-1, 1) for part in parts), gamma).reshape(N, T).T
+
+    assert "Nothing cuts the column" in said("2.4", uncut)
+
+
+def test_a_gate_without_its_sigmoid_has_its_name():
+    def no_input_gate(features, state, input_weights, hidden_weights, bias):
+        h, c = state
+        gates = features @ input_weights.T + h @ hidden_weights.T + bias
+        i, f, g, o = gates.chunk(4, dim=-1)
+        c = f.sigmoid() * c + i * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+    assert "One of the three gates is used as it comes" in said("4.1", no_input_gate)

@@ -350,6 +350,7 @@ CLAIMS = set(recording.names())
 TRAP = {"signals", "trap_entropy"}
 CATCH = {"a2c_equal_seconds", "a2c_equal_steps", "n_step_catch"}
 TMAZE = {"a2c_recurrent", "a3c_recurrent", "tmaze_memory", "tmaze_wrong_memory"}
+BLIND = {"cartpole_memory", "cartpole_two_observations"}
 A2C = {"a2c_equal_seconds", "a2c_equal_steps", "a2c_recurrent", "bounce_pictures"}
 A3C = {"a2c_equal_seconds", "a2c_equal_steps", "a3c_cartpole", "a3c_recurrent", "lost_updates"}
 A3C |= {"workers_in_turn", "workers_speed"}
@@ -401,7 +402,7 @@ def plant(copy: Path, right: str, wrong: str) -> None:
         ("1.0 if self._paddle == column", "-1.0 if self._paddle == column", CATCH),
         ("1.0 if action == self._way", "-1.0 if action == self._way", TMAZE),
         ("small: float = 0.3,\n        large", "small: float = 0.4,\n        large", TRAP),
-        ("observation[::2], seen", "observation[1::2], seen", {"cartpole_memory"}),
+        ("observation[::2], seen", "observation[1::2], seen", BLIND),
         ('"slip": 0.2', '"slip": 0.1', {"critic_alone", "noisy_corridor"}),
         ("loss.total - entropy_weight * bonus, e", "loss.total + bonus, e", CLAIMS - NO_A2C_LOSS),
         ("model.to(config.device)", "model", A2C),

@@ -320,7 +320,7 @@ def _flipped(flags: Tensor, place: int) -> Tensor:
 EXERCISES = (
     Exercise(
         id="4.1",
-        title="one step of the cell",
+        title="one step of an LSTM",
         reference=lstm_step,
         form=lstm_step_in_steps,
         cases=_step_cases,
@@ -349,6 +349,18 @@ EXERCISES = (
                 {"f.sigmoid()": "f", "i.sigmoid()": "i", "o.sigmoid()": "o"},
                 "The three gates are used as they come out of the sum. A gate is a share from 0 to "
                 "1: sigmoid.",
+            ),
+            Wrong(
+                {"i.sigmoid()": "i"},
+                "One of the three gates is used as it comes out of its sum. A gate is a share from "
+                "0 to 1, each of them: sigmoid.",
+                also=({"f.sigmoid()": "f"}, {"o.sigmoid()": "o"}),
+            ),
+            Wrong(
+                {"i.sigmoid()": "i.tanh()"},
+                "One of the three gates goes through tanh. A gate is a share from 0 to 1, each of "
+                "them: sigmoid.",
+                also=({"f.sigmoid()": "f.tanh()"}, {"o.sigmoid()": "o.tanh()"}),
             ),
             Wrong(
                 {"new_c.tanh()": "c.tanh()"},
@@ -634,7 +646,7 @@ EXERCISES = (
             Wrong(
                 {"step(x, before)": "step(x, _constant(before))"},
                 "The gradient is cut between all steps: the detach is inside the loop. What is "
-                "seen at step 0 then hears nothing of what it was good for at step 5. Cut once, "
+                "seen at step 0 then gets no gradient from step 5. Cut once, "
                 "before the loop.",
             ),
             Wrong(
@@ -849,7 +861,7 @@ EXERCISES = (
     ),
     Exercise(
         id="4.4",
-        title="bug hunt: somebody else's memory",
+        title="bug hunt: a loop in a hurry",
         reference=learn_from,
         cases=_lesson_cases,
         start=learn_from_with_a_bug,

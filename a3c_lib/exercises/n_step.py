@@ -1225,6 +1225,7 @@ EXERCISES = (
                 {"    cut[-1] = True": "    cut[-1] = cut[-1]"},
                 "Nothing cuts the column where an environment's last step stands, so a return runs "
                 "on into the next environment.",
+                also=({"    cut[-1] = True": "    cut[-1] = False"},),
             ),
             Wrong(
                 {"    cut[-1] = True": "    cut[:] = True"},
@@ -1266,7 +1267,7 @@ EXERCISES = (
                 "What one environment is paid changes the returns of another.",
                 lambda given: {
                     "rollout": given.rollout._replace(
-                        rewards=_plus_one(given.rollout.rewards, (slice(None), 0))
+                        rewards=_plus_one(given.rollout.rewards, (slice(None), -1))
                     )
                 },
             ),

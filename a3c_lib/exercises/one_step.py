@@ -1002,6 +1002,7 @@ EXERCISES = (
                 "The actor's loss changes when values and returns grow by the same number. What "
                 "counts is their difference.",
                 lambda given: {"values": given.values + 1, "returns": given.returns + 1},
+                where=lambda given: torch.tensor([name == "policy" for name in Loss._fields]),
             ),
         ),
         hints=(

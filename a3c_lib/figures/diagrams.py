@@ -370,6 +370,80 @@ def undecided(
 # 04: memory
 
 
+def t_maze() -> Sharp:
+    """Chapter 04's T-maze, once with each sign: what is seen in each square, and what is paid."""
+    diagram, ax = sheet(
+        8.7,
+        2.5,
+        "Two T-mazes of seven squares in a row. In the first square hangs a sign, up in one maze "
+        "and down in the other; the agent sees 0 or 1 there. In the next five squares it sees 2, "
+        "in the last one, the junction, 3. Above and below the junction lie the goals: the one "
+        "that the sign named pays 1, the other one −1.",
+    )
+    side, y = 0.52, 1.15
+    for left, sign, said in (0.6, 0, "up"), (4.9, 1, "down"):
+        for k, seen in enumerate((sign, 2, 2, 2, 2, 2, 3)):
+            x = left + side * k
+            area(ax, (x, y), side, side, BLUE if k == 0 else GREY)
+            label(ax, (x + side / 2, y + side / 2), str(seen))
+            aside(ax, (x + side / 2, 0.42), str(k), ha="center")
+        aside(ax, (left - 0.08, 0.42), "step", ha="right")
+        label(ax, (left, y + 0.72), f"the sign: {said}", BLUE, ha="left")
+        for above, pays in (1, sign == 0), (-1, sign == 1):
+            corner = left + side * 6, y + side * above
+            area(ax, corner, side, side, GREEN if pays else ORANGE)
+            middle = corner[0] + side / 2, corner[1] + side / 2
+            label(ax, middle, "+1" if pays else "−1", fontweight="bold")
+    aside(ax, (0.6, 0.12), "In each square: what the agent sees there. The goals it does not see.")
+    return diagram
+
+
+def lstm_cell() -> Sharp:
+    """One step of an LSTM: how its gates keep, write and show the cell."""
+    diagram, ax = sheet(
+        7.4,
+        2.8,
+        "One step of an LSTM, from left to right. Above runs the cell: c is multiplied by the "
+        "forget gate f, then i times g is added, which gives c′. Below stand the forget gate f, "
+        "the input gate i, the candidate g and the output gate o; each is computed from the "
+        "features x and the last output h. The new output h′ is o times the tanh of c′.",
+    )
+    top, inputs, gates = 2.4, 0.3, 1.0
+    label(ax, (0.55, top), "$c$")
+    label(ax, (7.05, top), "$c'$")
+    for start, end in (0.75, 1.79), (2.21, 3.39), (3.81, 6.82):
+        arrow(ax, (start, top), (end, top), BLUE)
+    box(ax, (2.0, top), 0.42, 0.36, "×", BLUE)
+    box(ax, (3.6, top), 0.42, 0.36, "+", BLUE)
+    aside(ax, (5.0, top + 0.22), "the cell", ha="center", colour=BLUE)
+    label(ax, (0.55, inputs), "$x,\\ h$")
+    line(ax, (0.85, inputs), (5.1, inputs), colour=GREY)
+    for x, name, colour in (
+        (2.0, "forget $f$", ORANGE),
+        (3.1, "input $i$", ORANGE),
+        (4.1, "new $g$", GREEN),
+        (5.1, "output $o$", ORANGE),
+    ):
+        arrow(ax, (x, inputs), (x, gates - 0.25), GREY)
+        box(ax, (x, gates), 0.84, 0.46, name, colour)
+    arrow(ax, (2.0, 1.24), (2.0, 2.21), ORANGE)
+    aside(ax, (2.1, 1.73), "keep")
+    box(ax, (3.6, 1.75), 0.36, 0.32, "×", GREY)
+    arrow(ax, (3.1, 1.24), (3.44, 1.58), ORANGE)
+    arrow(ax, (4.1, 1.24), (3.76, 1.58), GREEN)
+    arrow(ax, (3.6, 1.92), (3.6, 2.21))
+    aside(ax, (3.88, 1.75), "write")
+    arrow(ax, (6.05, top), (6.05, 2.08), BLUE)
+    box(ax, (6.05, 1.9), 0.6, 0.34, "tanh", GREY)
+    arrow(ax, (6.05, 1.72), (6.05, 1.53))
+    box(ax, (6.05, 1.35), 0.36, 0.32, "×", GREY)
+    arrow(ax, (5.53, 1.1), (5.85, 1.29), ORANGE)
+    aside(ax, (5.72, 1.04), "show")
+    arrow(ax, (6.24, 1.35), (6.82, 1.35))
+    label(ax, (7.05, 1.35), "$h'$")
+    return diagram
+
+
 def lstm_unrolled() -> Sharp:
     """Two rollouts of a network with memory, and the four rules that its memory keeps."""
     diagram, ax = sheet(
