@@ -12,6 +12,7 @@ from torch import nn
 from a3c_lib import ActorCritic, a2c, a3c
 from a3c_lib.app.plan import (
     ALGORITHMS,
+    Q_NETWORKS,
     RENAMED,
     ActorCriticConfig,
     Network,
@@ -378,6 +379,15 @@ def test_the_command_line_begins_with_settings_of_its_own():
         assert vars(algorithm.default) == {**vars(algorithm.config()), **algorithm.defaults}
     assert a2c.Config().optimizer == "rmsprop"  # Python's stays the paper's
     assert ALGORITHMS["a2c"].default.optimizer == "adam"
+    assert {its.default.total_steps for its in ALGORITHMS.values()} == {100_000}
+
+
+def test_value_based_methods_begin_with_one_set_of_settings_and_one_last_epsilon():
+    q, *others = (its.default for its in ALGORITHMS.values() if its.networks is Q_NETWORKS)
+    assert len(others) == 2
+    assert all(vars(other) == vars(q) for other in others)
+    last = [q.epsilon(rank, steps=100_000) for rank in range(8)]
+    assert last == pytest.approx([0.1] * 8)
 
 
 def test_reinforce_climbs_with_adam_if_it_is_asked_for(tmp_path):
@@ -388,5 +398,7 @@ def test_reinforce_climbs_with_adam_if_it_is_asked_for(tmp_path):
         moved = [abs(b - a).max() for a, b in zip(before, training.model.parameters(), strict=True)]
         assert max(moved).item() == pytest.approx(0.01, rel=1e-3)  # Adam's first step
         state = training.state_dict()
+    (group,) = state["optimizer"]["param_groups"]
+    assert group["betas"] == (0.9, 0.9999)  # what is rewarded once in 70 episodes is remembered
     with planned.train(planned.make_model(), state) as training:
         assert training.updates == 1
