@@ -347,11 +347,12 @@ def test_a_claim_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 # Changes that are planted in a copy of the package, and the claims that notice
 
 CLAIMS = set(recording.names())
-TRAP = {"signals", "trap_entropy"}
-CATCH = {"a2c_equal_seconds", "a2c_equal_steps", "n_step_catch"}
+TRAP = {"decorrelation", "signals", "trap_entropy"}
+CATCH = {"a2c_equal_seconds", "a2c_equal_steps", "decorrelation", "n_step_catch"}
 TMAZE = {"a2c_recurrent", "a3c_recurrent", "tmaze_memory", "tmaze_wrong_memory"}
 BLIND = {"cartpole_memory", "cartpole_two_observations"}
 A2C = {"a2c_equal_seconds", "a2c_equal_steps", "a2c_recurrent", "bounce_pictures"}
+A2C |= {"decorrelation"}
 A3C = {"a2c_equal_seconds", "a2c_equal_steps", "a3c_cartpole", "a3c_recurrent", "lost_updates"}
 A3C |= {"workers_in_turn", "workers_speed"}
 NO_A2C_LOSS = {"adding_ones", "cartpole_one_step", "critic_alone", "n_step_cartpole"}
