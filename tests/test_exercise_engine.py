@@ -1573,3 +1573,13 @@ def test_a_reference_that_is_broken_is_the_books_fault_and_said_aloud() -> None:
     exercise = Exercise(id="9.9", title="broken", reference=returns, cases=broken)
     with pytest.raises(RuntimeError, match="the book's cases"):
         check(exercise, recursive)
+
+
+def test_nothing_is_right_where_the_reference_itself_fails() -> None:
+    def broken(x: Tensor) -> Tensor:
+        raise ImportError("no module named sympy")
+
+    exercise = exercise_of(broken, Case("one", torch.zeros(1)), Case("two", torch.zeros(2)))
+    verdict = check(exercise, lambda x: broken(x))
+    text = said(verdict, Kind.RAISED)
+    assert "the book's own answer raises an error too: ImportError: no module" in text

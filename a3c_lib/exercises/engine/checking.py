@@ -12,7 +12,13 @@ from a3c_lib.exercises.engine.mistakes import explanation, mistake_beside
 from a3c_lib.exercises.engine.numeric import Tolerance
 from a3c_lib.exercises.engine.observing import Outcome, isolated, observe, size
 from a3c_lib.exercises.engine.properties import remarks, repeatable
-from a3c_lib.exercises.engine.showing import first_word_capital, is_plural, kind_of, listed
+from a3c_lib.exercises.engine.showing import (
+    error_line,
+    first_word_capital,
+    is_plural,
+    kind_of,
+    listed,
+)
 from a3c_lib.exercises.engine.wording import (
     call_of,
     case_block,
@@ -93,6 +99,8 @@ def judge(exercise: Exercise, answer: Any) -> Judgement:
         return Judgement(Kind.WRONG, remark)
     with known_by_its_name(answer):
         tried = list(trials(exercise, answer, cases))
+        if failure := reference_failure(tried):
+            return Judgement(Kind.RAISED, failure)
         failing = sorted(
             (each for each in tried if each.difference), key=lambda each: size(each.case)
         )
@@ -128,6 +136,19 @@ def not_attempted(exercise: Exercise, answer: Answer) -> str:
         remain = "remains" if len(unwritten) == 1 else "remain"
         return f"not finished yet: {listed(unwritten)} {remain} to be written."
     return ""
+
+
+def reference_failure(tried: Sequence[Trial]) -> str:
+    """A sentence if the reference raises an error in every case: then nothing can be compared, and
+    no answer is right for raising the same."""
+    errors = [each.expected.error for each in tried if each.expected.error]
+    if not tried or len(errors) < len(tried):
+        return ""
+    return (
+        "it cannot be checked here, since the book's own answer raises an error too: "
+        f"{error_line(errors[0])}. Restart the kernel and run the cells from the top; the first "
+        "cell of chapter 00 says whether everything is installed."
+    )
 
 
 def borrowed(exercise: Exercise, answer: Answer) -> Judgement | None:
