@@ -108,7 +108,7 @@ history = learn(agent, actor_critic_loss, steps=4_000, seed=1)
 #
 # The second number has a small trick. Take the same ten cells, let only the far exit pay, exactly 1, and do not discount: what such a world pays on average *is* the probability of getting there.
 
-# %%
+# %% tags=["prediction"]
 only_far_pays = envs.trap(small=0.0, large=1.0)
 
 
@@ -132,7 +132,7 @@ print(f"value of its policy           {value_of_policy(agent):.3f}     best: {V_
 # %% [markdown]
 # From here on a run is called **stuck** if that probability is below one half. In this section it hardly matters where the line is drawn, since nearly every run ends far from it. Where it matters, the text says so.
 
-# %%
+# %% tags=["prediction"]
 assert probability_of_far_exit(agent) < 0.5
 assert value_of_policy(agent) < 0.35
 
@@ -377,8 +377,6 @@ assert 1 / (1 + math.exp(-after / 0.07)) > 0.99
 #
 # With $\beta = 0.02$ the first step fails nearly always: the agent goes right in three of a hundred episodes. With $\beta = 0.5$ the last step fails: no gap in this world means much.
 #
-# **Write down a guess** before you go on: with which of the three will all of 20 seeds come out of the trap?
-#
 # ### Exercise 3.2  The loss
 #
 # A loss is made small; the entropy is to be large. So it is subtracted:
@@ -535,9 +533,9 @@ assert 0.2 < waiting.min() < waiting.max() < 0.5
 # %% [markdown]
 # ## Too little, enough, too much
 #
-# Was 0.07 a lucky choice? Try the three weights of your guess with your own loss, two seeds each, 4000 steps:
+# Was 0.07 a lucky choice? **Write down a guess:** with $\beta = 0.02$ and with $\beta = 0.5$, how many of 20 seeds come out of the trap? Then try the three weights with your own loss, two seeds each, 4000 steps:
 
-# %%
+# %% tags=["prediction"]
 print(f"Training with {whose(a2c_loss)}.")
 sweep = {}
 for beta in 0.02, 0.07, 0.5:
@@ -555,7 +553,7 @@ assert max(sweep[0.5, seed][1] for seed in (2, 5)) < 0.4
 # %% [markdown]
 # Was your guess right? Two seeds are few. Here are five weights with 20 seeds each, on record, after 8000 steps. One mark is one seed: the exact value $J$ of its policy.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "prediction"]
 weights = final.levels("entropy_weight")
 values = {b: final.select(entropy_weight=b).column("J") for b in weights}
 plots.strip(

@@ -520,7 +520,7 @@ assert abs(successive[4]) < 0.15
 # %% [markdown]
 # Ten seeds, on record, and for gradients further apart:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "prediction"]
 correlation = records.load("gradient_correlation")
 print(correlation)
 HERE = {"world": CARTPOLE, "model": model, "targets": n_step_returns, "loss": LOSS}
@@ -567,7 +567,7 @@ assert 0 < actor.mean() < 0.2
 #
 # Workers in turn have both: older gradients, and gradients less alike. Does it matter for what is learned? One worker, and eight that take turns, with the paper's rollouts of five steps; the same number of steps and of updates, the same settings, ten seeds, on record. **Write down what you expect.**
 
-# %% tags=["hide-input"]
+# %% tags=["prediction"]
 turns = records.load("workers_in_turn")
 print(turns)
 print(turns.settings(gamma=GAMMA, t_max=T_MAX, **HERE))

@@ -1,6 +1,7 @@
 """The form of a page: what every chapter has beside what its author wrote."""
 
 import re
+from itertools import takewhile
 from pathlib import Path
 
 import book
@@ -12,6 +13,8 @@ from nbformat import NotebookNode
 from a3c_lib.exercises.engine import registry
 
 SOURCES = sorted((book.ROOT / "solutions").glob("*.py"))
+
+ASKED = re.compile(r"\*\*(Predict|Write down)\b(?!\*\* the cosine)")
 
 every_chapter = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
@@ -73,15 +76,20 @@ def test_nothing_that_gives_an_answer_away_runs_by_itself(source, pages) -> None
 
 @every_chapter
 def test_what_is_asked_to_be_predicted_is_not_shown(source, pages) -> None:
-    """Where the text says "Predict before you run", the next cell is tagged so."""
+    """Where the text asks for a prediction or a guess, the next cell is tagged so; and no cell shows
+    the answer until a text may give it away."""
     solved, stubs = pages[source]
     for before, cell in zip(stubs.cells, stubs.cells[1:], strict=False):
-        if cell.cell_type == "code" and "**Predict before you" in before.source:
-            assert page.is_predicted(cell), cell.id
-    for cell in stubs.cells:
-        if cell.cell_type == "code" and page.is_predicted(cell):
-            assert page.CHECKED not in cell.metadata.tags, "it has no output to compare"
-            assert not page.is_folded(cell), "with nothing to be seen, nobody finds it"
+        if cell.cell_type == "code" and page.is_predicted(before):
+            assert page.is_predicted(cell), f"{cell.id} follows what is to be predicted"
+    for at, cell in enumerate(stubs.cells):
+        if cell.cell_type == "markdown" and ASKED.search(cell.source):
+            run = takewhile(lambda each: each.cell_type == "code", stubs.cells[at + 1 :])
+            first = next(filter(page.is_predicted, run), None)
+            assert first is not None, f"{cell.id} asks, and nothing is left open"
+            assert not page.is_folded(first), "with nothing to be seen, nobody finds it"
+    for cell in filter(page.is_predicted, stubs.cells):
+        assert page.CHECKED not in cell.metadata.tags, "it has no output to compare"
     assert not any(map(page.is_predicted, solved.cells))
 
 
@@ -155,6 +163,25 @@ def test_an_answer_that_is_to_be_predicted_is_in_the_solved_page_alone() -> None
     assert (theirs.outputs, theirs.metadata.tags) == ([], [page.PREDICTED])
     (ours,) = page.without_answers(page.answered(notebook(cell))).cells
     assert (ours.outputs, ours.metadata.tags) == (cell.outputs, [page.CHECKED])
+
+
+def test_what_follows_a_prediction_shows_nothing_either_until_a_text_does() -> None:
+    made = notebook(
+        text("**Predict.**"),
+        code("print(1)", page.PREDICTED),
+        code("draw(1)", page.FOLDED, page.CHECKED),
+        text("It is 1."),
+        code("print(2)", page.CHECKED),
+    )
+    for cell in made.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [nbformat.v4.new_output("stream", text="1\n")]
+    _, first, second, _, third = page.without_answers(page.unspoiled(made)).cells
+    assert (first.outputs, second.outputs) == ([], [])
+    assert second.metadata.tags == [page.FOLDED, page.PREDICTED]
+    assert third == made.cells[-1]
+    solved = page.without_answers(page.answered(made))
+    assert all(cell.outputs for cell in solved.cells if cell.cell_type == "code")
 
 
 def test_time_is_of_what_is_read_and_what_is_written() -> None:

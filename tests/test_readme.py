@@ -5,8 +5,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import book
-import page
 import pytest
 import torch
 import tree
@@ -76,11 +74,16 @@ def test_every_chapter_is_in_the_table():
     assert listed == {path.stem for path in (ROOT / "solutions").glob("*.py")}
 
 
-@pytest.mark.parametrize("source", sorted((ROOT / "solutions").glob("*.py")), ids=lambda p: p.stem)
-def test_a_chapters_time_is_what_it_says_itself(source):
-    (said,) = re.findall(rf"\(chapters/{source.stem}\.ipynb\) \|.*\| (\d+) min \|", TEXT)
-    spent = page.minutes(book.pages(source)[1]).total
-    assert abs(int(said) - spent) <= 10, f"{source.stem} takes about {spent} minutes"
+def test_the_times_of_a_chapter_are_what_its_head_says():
+    assert tree.with_times(TEXT) == TEXT, "run: python tools/tree.py"
+
+
+def test_a_time_that_is_not_the_heads_is_mended():
+    minutes, computing = tree.times(ROOT / "solutions" / "00_the_loop.py")
+    row = f"| {minutes} min | {computing} |"
+    assert TEXT.count(f"REINFORCE {row}\n") == 1
+    for other in f"| 7 min | {computing} |", f"| {minutes} min | a day |":
+        assert tree.with_times(TEXT.replace(f"REINFORCE {row}", f"REINFORCE {other}")) == TEXT
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!http)([^)]+)\)", TEXT))), ids=str)

@@ -7,7 +7,8 @@ An author writes cells and tags them; here a page gets
   minutes of its exercises, which stand at each exercise too;
 - a first cell that says what to do where the package is missing;
 - folded cells: those tagged `hide-input`, and the asserts with which a cell ends;
-- in the learner's notebook no output where a cell is tagged `prediction`.
+- in the learner's notebook no output where a cell is tagged `prediction`, nor in those that follow
+  it up to the next text.
 """
 
 import ast
@@ -237,11 +238,16 @@ def checks_only(statement: ast.stmt) -> bool:
 
 
 def unspoiled(stubs: NotebookNode) -> NotebookNode:
-    """The learner's page: of a cell that asks for a prediction no output is stored or compared."""
+    """The learner's page: of a cell that asks for a prediction, and of those that follow it up to
+    the next text, no output is stored or compared."""
     page = copy.deepcopy(stubs)
+    asked = False
     for cell in page.cells:
-        if is_predicted(cell):
-            cell.metadata["tags"] = [tag for tag in cell.metadata["tags"] if tag != CHECKED]
+        asked = cell.cell_type == "code" and (asked or is_predicted(cell))
+        if asked:
+            tags = cell.metadata.get("tags", [])
+            kept = [tag for tag in tags if tag not in (CHECKED, PREDICTED)]
+            cell.metadata["tags"] = [*kept, PREDICTED]
     return page
 
 

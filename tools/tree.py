@@ -1,6 +1,8 @@
-"""README's tree of the package, from the first lines of its modules.
+"""What README says of the package and of the chapters, from where it stands.
 
-python tools/tree.py     write it into README.md
+python tools/tree.py     write both into README.md
+
+The tree of the package is of the first lines of its modules, the times of a chapter are of its head.
 """
 
 import ast
@@ -8,6 +10,8 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+
+import book
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "a3c_lib"
@@ -66,6 +70,30 @@ def with_tree(readme: str) -> str:
     return before + BEGIN + tree() + rest[rest.index(END) :]
 
 
+def with_times(readme: str) -> str:
+    """README with the times that the chapters' heads say now, in the last two columns."""
+
+    def timed(row: re.Match[str]) -> str:
+        minutes, computing = times(ROOT / "solutions" / f"{row[2]}.py")
+        return f"{row[1]} {minutes} min | {computing} |"
+
+    return re.sub(
+        r"^(\|.*\(chapters/(\w+)\.ipynb\) \|.*\|)[^|]+\|[^|]+\|$", timed, readme, flags=re.MULTILINE
+    )
+
+
+def times(source: Path) -> tuple[str, str]:
+    """What a chapter's head says: the reader's minutes, and how long the computer works.
+
+    Raises ValueError where the head says no times.
+    """
+    head = book.pages(source)[1].cells[0].source
+    found = re.search(r"\*\*Time\*\* about (\d+) minutes: .*; the computer works for (.+)\.", head)
+    if found is None:
+        raise ValueError(f"{source.name}: the head says no times")
+    return found[1], found[2]
+
+
 if __name__ == "__main__":
     path = ROOT / "README.md"
-    path.write_text(with_tree(path.read_text(encoding="utf-8")), encoding="utf-8")
+    path.write_text(with_times(with_tree(path.read_text(encoding="utf-8"))), encoding="utf-8")
