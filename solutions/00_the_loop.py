@@ -39,14 +39,14 @@ complete = check.installation()
 #
 # Under an exercise's title stand the minutes that it takes most readers, and how hard it is: ●○○ is a few lines that the text has prepared, ●●● wants paper and pencil.
 #
-# Where the page asks you to **predict**, the cell below shows nothing until you run it. Write your answer down first; it is the cheapest way to notice what you have not understood.
+# Where the page asks you to **predict**, the cells below, folded ones among them, show nothing until you run them. Write your answer down first; it is the cheapest way to notice what you have not understood.
 #
 # A row of three dots is a folded cell. It holds code that only loads or draws something, or the book's own checks of the numbers on the page. You need not open it. (Such a check of a mean allows four standard
 # errors, which chance exceeds once in 16,000 times, so that the book does not fail on a machine where other random numbers are drawn.)
 #
 # Run the cells from top to bottom. If something looks odd, use *Kernel → Restart Kernel and Run All Cells*: everything is computed afresh, and what you wrote stays.
 #
-# Let us try it on something that you may know already. First the imports.
+# First the imports.
 
 # %%
 from collections.abc import Callable
@@ -173,7 +173,7 @@ for _ in range(3):
 # In the step in which the time is up the goal may be reached as well; then both flags are True. Older code merges the two into one flag. That tells the agent that the world ends where only
 # its time is up. You will see below what this does to a number. In this book the two are never merged.
 #
-# Before you write the loop yourself, here are two names for types, so that the functions below can say what is handed over:
+# Two names for types, so that the functions below can say what is handed over:
 
 # %%
 Env = gym.Env  # any Gymnasium environment
@@ -227,7 +227,7 @@ print(f"mean {np.mean(lengths):.1f} steps, longest {max(lengths)}")
 assert 11.2 < np.mean(lengths) < 12.8  # on paper: 3 · 4 = 12
 
 # %% [markdown]
-# About twelve steps, four times as many as needed, and now and then very many. This agent fails. The rest of the chapter makes it succeed.
+# About twelve steps, four times as many as needed, and now and then very many. This agent dawdles. The rest of the chapter teaches it the way.
 #
 # ## What is an episode worth?
 #
@@ -237,7 +237,7 @@ assert 11.2 < np.mean(lengths) < 12.8  # on paper: 3 · 4 = 12
 # $$G_t = r_t + \gamma\, r_{t+1} + \gamma^2 r_{t+2} + \dots$$
 #
 # up to the end of the episode. Note three things. The reward $r_t$ is paid for the action $a_t$ and is a part of $G_t$, undiscounted. What was paid *before* step $t$
-# is not: the action $a_t$ cannot change it any more. And "return" is not "reward": the book never uses one word for the other.
+# is no part of $G_t$: the action $a_t$ cannot change it any more. And "return" is not "reward": the book never uses one word for the other.
 #
 # ### Exercise 0.3  Discounted returns
 #
@@ -300,7 +300,7 @@ torch.testing.assert_close(G, torch.tensor([0.81, 0.9, 1.0]))
 # $$V_0 = \tfrac12 \gamma V_0 + \tfrac12 \gamma V_1 \qquad V_1 = \tfrac12 \gamma V_0 + \tfrac12 \gamma V_2 \qquad V_2 = \tfrac12 \gamma V_1 + \tfrac12 \cdot 1$$
 #
 # In cell 0 half of the steps end at the wall and stay, hence the $V_0$ on the right-hand side. In cell 2 half of the steps reach the goal and are paid 1; after the goal nothing comes. Three equations,
-# three unknowns. Written with a matrix they are $V = \gamma P V + r$, or $(I - \gamma P)\,V = r$. A row of $P$ says where one step from a cell leads: from cell 0 to cell 0 or to cell 1, with probability $\tfrac12$ each, so the row is $(\tfrac12, \tfrac12, 0)$. And $r$ holds the mean reward in each cell: nothing in cells 0 and 1, $\tfrac12$ in cell 2.
+# three unknowns. Written with a matrix they are $V = \gamma P V + r$, or $(I - \gamma P)\,V = r$. A row of $P$ says where one step from a cell leads: from cell 0 to cell 0 or to cell 1, with probability $\tfrac12$ each, so the row is $(\tfrac12, \tfrac12, 0)$. (The row of cell 2 adds up to $\tfrac12$: the other half goes to the goal, which has no column.) And $r$ holds the mean reward in each cell: nothing in cells 0 and 1, $\tfrac12$ in cell 2.
 
 # %% tags=["nbval-check-output"]
 P = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [0.0, 0.5, 0.0]])
@@ -454,7 +454,7 @@ print(policy.logits(torch.tensor([0, 2])).softmax(dim=-1))
 # How should the logits change? We begin with a world that is smaller than the corridor: a slot machine with two arms, a *bandit*. It has one state, and an episode is one step. The left arm always pays 1, the
 # right arm always pays 3, and the agent knows neither number. It begins with logits $(0, 0)$, so it pulls each arm with probability one half.
 #
-# Say that it pulls the right arm and is paid 3. Then what it did becomes likelier, and the more it was paid, the more so:
+# Say that it pulls the right arm and is paid 3. Then what it did becomes likelier, and the more it was paid, the more so (here with a step size of 0.5):
 
 # %% tags=["hide-input"]
 diagrams.one_update((0.5, 0.5), action=RIGHT, weight=3.0, learning_rate=0.5)
@@ -639,7 +639,7 @@ def remember_episode(env: Env, policy, generator: torch.Generator, seed: int):
 
 
 # %% [markdown]
-# And this is the whole of REINFORCE, with your four functions in it. In one point it does not do what the formula says: it leaves the factor $\gamma^t$ out, as nearly every program does. What that means, we look at when the agent has learned.
+# And this is the whole of REINFORCE, with your four functions in it. Three lines are PyTorch's: `backward()` writes the gradient to each parameter, `step()` moves it by $-\eta$ times that ($\eta$ is the learning rate), and `zero_grad()` wipes the old one. The factor $\gamma^t$ is left out, as in nearly every program; what that means, we look at when the agent has learned.
 
 # %%
 from itertools import count
@@ -672,7 +672,7 @@ def reinforce(policy, env: Env, total_steps: int, learning_rate: float, seed: in
 
 
 # %% [markdown]
-# It is a generator: it hands out one report after the other, and the code that asks for them decides what to print, what to plot and when to stop. All trainers of this book work like that. `track` wraps such a
+# It is a Python *generator* (no relation to the dice called `generator`): it hands out one report after the other, and the code that asks for them decides what to print, what to plot and when to stop. All trainers of this book work like that. `track` wraps such a
 # trainer and keeps one line of text up to date while it runs. The package has the same loop as `reinforce.train`, with some housekeeping. (An episode that is cut counts here as if nothing more were
 # to come. You know that this is wrong; but REINFORCE has no $V$ to ask, and in three cells the limit of 200 steps is hardly ever reached.)
 #
@@ -720,10 +720,9 @@ assert min(max(J) for _, J in curves) > 0.75
 assert np.median([J[-1] for _, J in curves]) > 0.75
 
 # %% [markdown]
-# The line is the median of the ten agents, and the band reaches from the lowest to the highest. Look at its lower edge: again and again an agent that was doing well falls back. We come to that
-# below.
+# The line is the median of the ten agents, and the band reaches from the lowest to the highest. Look at its lower edge: again and again an agent that was doing well falls back.
 #
-# What have they learned? Here is the agent in the middle of the ten, by its $J$ at the end: first its policy, then the values of its cells.
+# Here is the agent in the middle of the ten, by its $J$ at the end: first its policy, then the values of its cells.
 
 # %% tags=["hide-input"]
 untrained, trained = TabularPolicy(4, 2), sorted(agents, key=worth)[5]
@@ -845,11 +844,11 @@ distance = compare(sample)
 assert (distance.abs() < 4).all()
 
 # %% [markdown]
-# The estimate agrees with paper within the printed error. Was it luck? An interval of ± two standard errors should miss the truth about once in twenty times. Missing it often would be suspicious, and
-# so would never missing it. So here are forty such runs, each with a seed of its own and 1000 episodes. With three cells that makes 120 intervals, of which about 114 should contain the exact value.
+# The estimate agrees with paper within the printed error. An interval of ± two standard errors should miss the truth about once in twenty times. So
+# here are forty such runs, each with a seed of its own and 1000 episodes. With three cells that makes 120 intervals, of which about 114 should contain the exact value.
 #
 # It took some minutes to compute them, so the book keeps the result as a **record**, and the cell draws that. Each dot is the estimate of one run, and the bar through it is ± two standard errors. The
-# black line is the exact value. Bars that do not cross it are drawn in red.
+# black line is the exact value. Bars that do not cross it are drawn in orange.
 
 # %% tags=["hide-input"]
 from a3c_lib.app import records

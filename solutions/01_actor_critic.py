@@ -32,7 +32,7 @@ plt.style.use(plots.STYLE)
 # %% [markdown]
 # ## A corridor with noise
 #
-# The corridor of before, made harder in three ways. It has eight cells. One step in five *slips* and goes the other way. And every step is paid a random number on top, 0 on average, with standard deviation 0.5. The
+# The corridor of before, made harder in three ways. It has eight cells, and cuts an episode after 200 steps, as before. One step in five *slips* and goes the other way. And every step is paid a random number on top, 0 on average, with standard deviation 0.5. The
 # goal still pays 1. Since the way is longer we look a little farther ahead, $\gamma = 0.95$.
 
 # %%
@@ -85,7 +85,7 @@ print(f"{episodes} episodes, share {share(agent):.2f}")
 assert share(agent) < 0.85
 
 # %% [markdown]
-# Perhaps the step's size was wrong, or the seed. So here are three sizes, eight seeds each, and twice as many steps. That is too much to run while you wait; it was recorded:
+# Perhaps the step's size was wrong, or the seed. So here are three sizes, eight seeds each, and twice as many steps, on record:
 
 # %% tags=["hide-input"]
 record = records.load("noisy_corridor")
@@ -174,13 +174,13 @@ assert torch.allclose(A_small.mean(dim=1), torch.zeros(4, dtype=torch.float64))
 # ## Many steps at once
 #
 # $\delta_t$ needs one step and the observation after it, no whole episode. So from now on we learn from a piece of what happened, whether an episode ends in it or not, and from several environments side by side. To the end of Part I (chapter 06) the book keeps such a piece in one structure, the [**rollout**](../docs/glossary.md#rollout): $T$ steps of
-# $N$ environments, in tensors whose first two dimensions are $(T, N)$, time first. It goes on through the ends of episodes:
+# $N$ environments, in tensors whose first two dimensions are $(T, N)$, time first. From here on $t$ counts from the rollout's start. It goes on through the ends of episodes:
 
 # %% tags=["hide-input"]
 diagrams.rollout_grid()
 
 # %% [markdown]
-# You have written the loop for one environment and one episode. `collect` is the same loop for $N$ environments and $T$ steps, with two rules. It *goes on where the last rollout stopped*: it
+# `collect` is your loop for $N$ environments and $T$ steps, with two rules. It *goes on where the last rollout stopped*: it
 # takes a `position`, and returns the next one. (The first comes from `start`, which resets all environments.) And it *goes on through the end of an episode*: an environment resets itself within the step that ended.
 # What it returns is a named tuple. These are its fields, all $(T, N)$ here:
 #
@@ -232,7 +232,7 @@ assert rollout.final.tolist() == [3, 0, 3]
 # Write $r_t + \gamma V(o_{t+1})$ for a whole rollout. All tensors are $(T, N)$. `next_values[t, n]` is $V(o_{t+1})$, the critic's word about where the step led. There are two ways for a step to be the last of its episode, and chapter 00 told you what
 # comes after each:
 #
-# - `terminated`: nothing. Then the target is $r_t$ alone, *whatever number `next_values` has there*.
+# - `terminated`: nothing. Then the target is $r_t$ alone, *whatever finite number `next_values` has there*.
 # - `truncated`: something would have come. What was it worth?
 #
 # *On paper:* $r = 1$, $\gamma = 0.9$, $V(o_{t+1}) = 3$. The target is $1 + 0.9 \cdot 3 = 3.7$; where the world ended it is 1; where a time limit cut it is 3.7; where both flags are set, the world ended, and it is 1. (Nothing need be cut out of the graph here; that comes in exercise 1.3.)
@@ -259,9 +259,9 @@ for name, ended, cut in ("goes on", no, no), ("terminated", yes, no), ("truncate
 # ## The noise, measured
 #
 # We hold a policy fixed that is halfway there: right with probability 0.7, in every cell. For this policy $V^\pi$ is known exactly. We play 400 episodes, and from *the same* episodes we compute $\sum_t w_t \nabla\log\pi(a_t \mid o_t)$ with
-# three weights: $w_t = G_t$, $w_t = G_t - V^\pi(o_t)$ and $w_t = \delta_t$. The gradient is taken with respect to the logits of *right*, one for each cell. So all three are estimates of the same vector of eight numbers.
+# three weights: $w_t = G_t$, $w_t = G_t - V^\pi(o_t)$ and $w_t = \delta_t$. The gradient is taken with respect to the logits of *right*, one for each cell. All three estimate the same vector of eight numbers.
 #
-# That vector is known as well. Each visit of a cell pulls, on average over the actions, by the policy's mean of advantage times score function; and the world's table says how often an episode visits a cell. `exact.policy_direction` multiplies the two. (As in chapter 00's training, there is no $\gamma^t$ in it.)
+# It is known as well. Each visit of a cell $s$ pulls on average by $\sum_a \pi(a \mid s)\, A^\pi(s, a)\, \nabla\log\pi(a \mid s)$, and the world's table says how often an episode visits a cell. `exact.policy_direction` multiplies the two. (As in chapter 00's training, there is no $\gamma^t$ in it. In the code, `Categorical(…).log_prob` is chapter 00's `log_pi`.)
 
 # %%
 halfway = TabularPolicy(9, 2)
@@ -290,7 +290,7 @@ def sample_directions(mdp, episodes: int, seed: int) -> dict[str, Tensor]:
 
 
 # %% [markdown]
-# And in three worlds: the corridor without noise in its rewards (the slips stay), the noisy corridor, and the noisy corridor *where every step is paid 1 more*. In the last one returns are large whatever one does. Many worlds pay for every step; CartPole, at the end of this chapter, is one of them. (In this third corridor the goal is bad news, since it ends the pay, so left is the better action. For the question that makes no difference.)
+# And in three worlds: the corridor without noise in its rewards (the slips stay), the noisy corridor, and the noisy corridor *where every step is paid 1 more*. In the last one returns are large whatever one does. (In this third corridor the goal is bad news, since it ends the pay, so left is the better action.)
 #
 # The measure: an episode's estimate is the exact vector plus noise. In the mean of $n$ episodes the noise has a length of about $\sqrt{\text{variance} / n}$, where the variance is that of one episode's estimate, added up over the cells. How many episodes make it as short as the vector itself? From
 # $\sqrt{\text{variance} / n} = \lVert\text{exact vector}\rVert$ follows $n = \text{variance} / \lVert\text{exact vector}\rVert^2$.
@@ -347,9 +347,9 @@ assert needed["noise, and 1 a step", "G − V"] < needed["noise, and 1 a step", 
 # %% [markdown]
 # Three things to read from the figure. (The axis is logarithmic: a line up is ten times as many. And compare the weights within a world, not one world with another.)
 #
-# - **The baseline takes away what can be known from the state.** Where every step is paid 1 it helps a lot: the long sum is expected, and gone. In the noisy corridor it does next to nothing. The noise comes *after* the state, and no number that depends on the state alone can foresee it.
+# - **The baseline takes away what can be known from the state.** Where every step is paid 1 it helps a lot: the long sum is expected, and gone. Without reward noise it helps too, 5.6 times. In the noisy corridor it does next to nothing. The noise comes *after* the state, and no number that depends on the state alone can foresee it.
 # - **The one-step target takes away what comes later.** Hence it helps everywhere.
-# - **All three point the same way.** The 72 means, of three worlds, three weights and eight cells, agree with the exact numbers within their errors. So less noise has cost us nothing here, because somebody gave us $V^\pi$. An agent has to learn it.
+# - **All three point the same way.** The 72 means, of three worlds, three weights and eight cells, agree with the exact numbers: 69 lie within two standard errors, as many as should. So less noise has cost us nothing here, because somebody gave us $V^\pi$. An agent has to learn it.
 
 # %% [markdown]
 # ## A critic that learns
@@ -415,7 +415,7 @@ class TwoHeads(nn.Module):
 
 
 # %% [markdown]
-# A torso comes from the package, which also has a bigger sister of yours, `ActorCritic`; more about that later. `torso(space, hidden)` looks at the observation space. The number of a cell becomes *one-hot*, a row of zeros with a 1 in the cell's place, and then follows a layer of each width in `hidden`, with a tanh. You get the torso and the width of its features.
+# A torso comes from the package. `torso(space, hidden)` looks at the observation space. The number of a cell becomes *one-hot*, a row of zeros with a 1 in the cell's place, and then follows a layer of each width in `hidden`, with a tanh. You get the torso and the width of its features.
 
 # %% tags=["nbval-check-output"]
 from a3c_lib.networks import ActorCritic, torso
@@ -500,7 +500,7 @@ assert abs(for_V.item() + 1.7) < 1e-4
 assert abs(for_V_bribed.item() + 1.7 - np.log(0.3)) < 1e-4
 
 # %% [markdown]
-# The derivative is $+\log\pi(a \mid o)$, here $\log 0.3 = -1.204$. Since $\log\pi$ is negative and the loss is descended, this extra term *always* pushes $V$ up, most where the action was improbable. No error is raised, and each number of the loss is what it should be. Only the gradient gives it away, and the agent that comes of it: you will see it train, further down.
+# The derivative is $+\log\pi(a \mid o)$, here $\log 0.3 = -1.204$. Since $\log\pi$ is negative and the loss is descended, this extra term *always* pushes $V$ up, most where the action was improbable. No error is raised, and each number of the loss is what it should be. Only the gradient gives it away, and the agent that comes of it.
 
 # %% [markdown]
 # ### Exercise 1.4  Bug hunt: the value of what came next
@@ -508,7 +508,7 @@ assert abs(for_V_bribed.item() + 1.7 - np.log(0.3)) < 1e-4
 # Targets need $V(o_{t+1})$ for each step. Asking the network again for all next observations costs a second pass. But in a rollout $o_{t+1}$ is nearly always the observation of the next row, and its value has been computed already. The function below makes use of that. It runs, its shapes are right, and you will see
 # in a moment what it does to a critic. **Find the fault**, and change as little as you can. (A right answer may ask the network about all next observations after all.)
 #
-# `model.values(observations)` asks the critic. The `rollout` is the one above: `observations`, `actions`, `rewards`, `next_observations`, `terminated`, `truncated`, all $(T, N, \dots)$. Where the world ended any value may stand, since the target does not look at it.
+# `model` is any model with `values`: `model.values(observations)` asks the critic. The `rollout` is the one above: `observations`, `actions`, `rewards`, `next_observations`, `terminated`, `truncated`, all $(T, N, \dots)$. Where the world ended any value may stand, since the target does not look at it.
 
 
 # %% tags=["nbval-check-output"]
@@ -522,7 +522,7 @@ def values_after(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor
 # %% [markdown]
 # ## The whole of it
 #
-# Your four pieces make an update. Read it line by line; nothing is hidden. (`part` names the loss that is descended, and `getattr(loss, "value")` is `loss.value`. `ask` is how the values of what came next are found.)
+# Your four pieces make an update. (`part` names the loss that is descended, and `getattr(loss, "value")` is `loss.value`. `ask` is how the values of what came next are found.)
 
 
 # %%
@@ -541,7 +541,7 @@ def learn(model, optimizer, rollout, part: str = "total", ask=values_after) -> L
 # %% [markdown]
 # ### The critic first
 #
-# Can the critic learn $V^\pi$ at all? We ask it alone. The policy is fixed, `halfway` acts, and only the value loss is descended. What it should learn we know exactly.
+# Can the critic learn $V^\pi$ at all? We ask it alone. The policy is fixed, `halfway` acts, and only the value loss is descended. The optimiser is [**Adam**](../docs/glossary.md#adam): it divides the mean of a weight's recent gradients by their typical size, so that each weight moves by about $\eta$ at most. What the critic should learn we know exactly.
 
 # %%
 V_halfway = exact.state_values(corridor, pi, GAMMA)
@@ -580,10 +580,10 @@ assert early[7] > early[:4].max() + 0.05
 assert (snapshots[-1].diff() > 0).all()
 
 # %% [markdown]
-# Look at the row of 20 updates. The cell beside the goal, which is really paid, has moved most. The others have moved as well, those far from the goal and those near it: all cells share the weights of one network, so what one of them learns changes all. (In a table a value would move only when its own cell is visited; chapter 02 shows that.) After 250 updates the values rise
+# Look at the row of 20 updates. The cell beside the goal, which is really paid, has moved most. The others have moved as well, those far from the goal and those near it: all cells share the weights of one network, so what one of them learns changes all. After 250 updates the values rise
 # from the start to the goal, as they should.
 #
-# The critic has never computed a return and never looked farther than one step, and its values are near the exact ones. They are not exact: the cell above the figure printed the error of each. With this seed all of them are too high. (Neighbours err alike, for a cell's target is its neighbour's guess.) Is that a fault of the method, or noise? Noise goes down with more steps and smaller steps of the optimiser. The record has 600,000 steps instead of 64,000, and a learning rate of 0.0005 instead of 0.003, for five seeds:
+# The critic has never computed a return and never looked farther than one step, and its values have the right slope. With this seed all are about 0.1 too high. (Neighbours err alike, for a cell's target is its neighbour's guess.) Is that a fault of the method, or noise? Noise goes down with more steps and smaller steps of the optimiser. The record has 600,000 steps instead of 64,000, and a learning rate of 0.0005 instead of 0.003, for five seeds. (Its critic has a torso of its own, `value_torso`, which changes nothing, since the actor does not learn; `max_grad_norm` comes further below.)
 
 # %% tags=["hide-input"]
 alone = records.load("critic_alone")
@@ -741,13 +741,13 @@ for name, reached, most in results:
     assert (reached > 0.9) == (most < 1.5) == (name == "detached")
 
 # %% [markdown]
-# No cell can be worth more than 1: the goal pays 1, once. The bribed critic says several times that, with every seed, and its actor is worth nothing. Each update pushed $V$ up by a bit, for the reason that you computed in exercise 1.3. And once $V$ is far too high everywhere, all news is bad news. With $V = 4$ in every cell, a step that is paid nothing and does not reach the goal has $\delta = 0.95 \cdot 4 - 4 = -0.2$, wherever it leads. A judge
-# who can be bribed does not tell good steps from bad ones.
+# No cell can be worth more than 1: the goal pays 1, once. The bribed critic says several times that, with every seed, and its actor is worth nothing. Each update pushed $V$ up by a bit, for the reason that you saw in the prediction after exercise 1.3. And once $V$ is far too high everywhere, all news is bad news. With $V = 4$ in every cell, a step that does not reach the goal has $\delta = 0.95 \cdot 4 - 4 = -0.2$ on average, and the step to the goal $\delta = 1 - 4 = -3$. So the judge tells steps apart the wrong way round, and the actor learns
+# to keep away from the goal: a share of 0.00, less than the coin's 0.24.
 
 # %% [markdown]
 # ### Was it the critic?
 #
-# Compared with the agent at the top of this chapter we have changed three things: there is a critic, the policy is a network instead of a table, and the optimiser is Adam instead of plain gradient ascent. So the record changes one at a time, in the same world, for 12,000 steps. Every kind of agent had two or three
+# Compared with the agent at the top of this chapter three ideas are new: there is a critic, the policy is a network instead of a table, and the optimiser is Adam instead of plain gradient ascent. (Eight environments, 32,000 steps, a learning rate that goes down, clipped gradients and an update every 8 steps are new as well.) So the record changes one idea at a time, in one environment, for 12,000 steps, with a learning rate that stays (clipping goes with the critic). Every kind of agent had two or three
 # learning rates; the best one is that with the largest mean share over the second half of the run, all seeds together.
 
 # %% tags=["hide-input"]
@@ -789,7 +789,7 @@ assert np.median(ends["REINFORCE, network, Adam"]) > 0.95
 
 # %% [markdown]
 # - **The optimiser was not it.** REINFORCE with Adam is hardly better than without.
-# - **The critic was.** Same tables, same optimiser, same number of steps: all eight actor-critics end above nine tenths of what can be had, while half of the agents without a critic stay below eight tenths. (Part of it is that whoever does not wait may learn more often: after every 8 steps, instead of once an episode.)
+# - **The critic was.** Same tables, same optimiser, same number of steps, for each the best learning rate tried: all eight actor-critics end above nine tenths of what can be had, while half of the agents without a critic stay below eight tenths. (Part of it is that whoever does not wait may learn more often: after every 8 steps, instead of once an episode.)
 # - **The network is a help of its own.** In this corridor right is the better action in *every* cell, and a network carries over to other cells what it learns in one. With it even REINFORCE gets there, and the critic only saves the unlucky seed.
 #
 # Against steps that are too large the critic is no help:
@@ -802,8 +802,8 @@ assert large.column("share").min() < 0.3
 # %% [markdown]
 # ## A pole on a cart
 #
-# So far the agent could be compared with paper. Now a world that nobody can solve on paper, **CartPole**. A pole stands on a cart; push the cart to the left or to the right
-# so that the pole does not fall. What is observed are four numbers: where the cart is and how fast, how far the pole leans and how fast it tips. Each step is paid 1, up to 500 steps. With $\gamma = 0.99$ values go up to $1 + \gamma + \gamma^2 + \dots = 1/(1 - \gamma) = 100$.
+# Now a world that nobody can solve on paper, **CartPole**. A pole stands on a cart; push the cart to the left or to the right
+# so that the pole does not fall. An episode ends when it leans too far, or when the cart leaves its track (below, that counts as a fall too). What is observed are four numbers: where the cart is and how fast, how far the pole leans and how fast it tips. Each step is paid 1, up to 500 steps. With $\gamma = 0.99$ values go up to $1 + \gamma + \gamma^2 + \dots = 1/(1 - \gamma) = 100$.
 #
 # The network is now the package's `ActorCritic`. It is yours with three additions: it looks at the spaces itself, its value head begins with bias 0, and with `shared=False` it has two torsos. Targets and loss are yours again. First, what it can do before it has learned anything:
 
@@ -939,12 +939,10 @@ slow = runs["η = 0.001"]
 assert (slow.column("predicted") < 0.8 * slow.column("paid")).all()
 
 # %% [markdown]
-# With $\eta = 0.001$ the critic still expects far too little after 80,000 steps, with every seed. With one-step targets the news of a reward travels at most one step per update, and with a small learning rate only a small part of it is passed on. In the corridor with its eight cells that was quick. In CartPole a hundred steps count. The noise is small now. What has taken its
+# With $\eta = 0.001$ the critic still expects far too little after 80,000 steps, with every seed. With one-step targets the news of a reward travels in a table at most one step per update. A network smears it farther, but not reliably, and with a small learning rate only a small part of it is passed on. In the corridor with its eight cells that was quick. In CartPole a hundred steps count. The noise is small now. What has taken its
 # place is **bias**, the error of a critic that is wrong and is believed.
 #
 # With $\eta = 0.005$ the critic expects 100. That is $1/(1 - 0.99)$, what balancing *for ever* is worth; the limit of 500 steps is not an ending, so for an agent that never lets the pole fall it is right. Agents that still fall now and then are paid less, down to 88. For them it is too much.
-#
-# Chapter 00 believed only what was paid; this chapter believes the critic after a single step. What lies between? That is chapter 02.
 
 # %% [markdown]
 # ## What it cost
@@ -977,8 +975,8 @@ print(f"{per_update:.1f} ms an update with its 64 steps, on the machine that ran
 #
 # - **Too large steps.** `learning_rate=0.03`. Watch several seeds. When one is lost, what does its policy do in each cell, and how sure is it?
 # - **More noise.** `reward_noise=2.0`. Which learning rate still works? Does a longer rollout (`t_max=64`) help?
-# - **A larger bribe.** Hand over `loss=bribed_loss` below. Is the bribe smaller if the critic's own loss counts more, with `value_weight: float = 5.0` in the head of `bribed_loss`?
-# - **Two torsos.** Find settings with which two torsos learn CartPole as well as one. `ActorCritic.for_env(gym.make("CartPole-v1"), shared=False, seed=seed)` makes the model; a run takes some ten seconds.
+# - **A smaller bribe.** Hand over `loss=bribed_loss` below. Is the bribe smaller if the critic's own loss counts more, with `value_weight: float = 5.0` in the head of `bribed_loss`?
+# - **Two torsos.** Find settings with which two torsos learn CartPole as well as one. `ActorCritic.for_env(gym.make("CartPole-v1"), shared=False, seed=seed)` makes the model.
 
 # %%
 learning_rate, reward_noise, t_max, seed = 0.003, 0.5, 8, 0
@@ -1014,7 +1012,7 @@ print("V       ", [round(v, 2) for v in mine.values(CELLS).tolist()])
 # - The critic learns $V^\pi$ from its own next guess. For a fixed policy it comes within 0.05 of the linear system's solution.
 # - `terminated` masks $V(o_{t+1})$; `truncated` does not, and there $o_{t+1}$ is in `next_observations`, not in the next row.
 # - One loss, two jobs: the advantage is a constant for the actor, the target a constant for the critic. A gradient through the advantage lets the actor bribe its judge, and nothing is learned. Values are $(T, N)$, never $(T, N, 1)$.
-# - In the noisy corridor, with tables, the critic makes the difference, everything else being equal; a network is a help of its own. In CartPole it depends on the learning rate: what was noise is now the bias of a critic that lags behind.
+# - In the noisy corridor, with the same table, optimiser and steps, the critic makes the difference (it also learns more often); a network is a help of its own. In CartPole it depends on the learning rate: what was noise is now the bias of a critic that lags behind.
 #
 # [Chapter 02](02_n_step_returns.ipynb) looks $n$ steps ahead before it asks the critic.
 

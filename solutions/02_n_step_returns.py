@@ -35,7 +35,7 @@ GAMMA = 0.95  # in the small worlds of this chapter
 # %% [markdown]
 # ## A reward that comes late
 #
-# **Catch** is a grid of 10 rows and 5 columns. A ball starts anywhere in the top row and falls straight down, one row a step. You move a paddle in the bottom row, which starts in the middle: left, stay or right. The last step is paid 1 if the ball was caught and −1 if not. The eight steps before it are paid nothing.
+# **Catch** is a grid of 10 rows and 5 columns. A ball (orange) starts anywhere in the top row and falls straight down, one row a step. You move a paddle (blue) in the bottom row, which starts in the middle: left, stay or right. The last step is paid 1 if the ball was caught and −1 if not. The eight steps before it are paid nothing. Here is a game that is lost:
 
 # %%
 catch = gym.make("a3c_lib/Catch-v0", render_mode="rgb_array")
@@ -277,7 +277,7 @@ for T, maps in n_step_maps.items():
 #
 # ## The same thing twice
 #
-# A recursion is quick and easy to get wrong, and wrong returns raise no error: the agent trains on them, badly. So derive the result a second time, in another way, as slowly and plainly as you can, and compare. The slow way is the definition:
+# A recursion is quick and easy to get wrong, and wrong returns raise no error: the agent trains on them, badly. So derive the result a second time, slowly and plainly, and compare. The slow way is the definition:
 #
 # $$R_t = \sum_{k=t}^{m} \gamma^{k-t} r_k \;+\; \gamma^{m-t+1}\, V(o_{m+1})\,[\text{not terminated at } m]$$
 #
@@ -351,7 +351,7 @@ samples, _ = collect(corridors, policy, start(corridors, seed=1), t_max=64)
 print("V^π:", V_pi[:-1].numpy().round(2), "  rollout:", tuple(samples.rewards.shape))
 
 # %% [markdown]
-# To get n-step returns for the first step, we cut the rollout after $n$ steps, and take the first row of *your* returns. The critic is fixed, and deliberately wrong: it knows nothing, and says 0 of every cell. What do the 2,000 returns look like?
+# To get n-step returns for the first step, we cut the rollout after $n$ steps, and take the first row of *your* returns. The critic is fixed, and deliberately wrong: it knows nothing, and says 0 of every cell.
 
 # %%
 knows_nothing = torch.zeros_like(V_pi)
@@ -441,7 +441,7 @@ exact_bias = measured["knows nothing"][2]
 assert np.allclose(exact_bias[:3], -V_pi[0])  # n = 1, 2, 4: all of V^π(0) is missing
 
 # %% [markdown]
-# The dashed line with squares is the critic's fault, the size of the bias (the grey bars are the measured one, ± 2 standard errors). The dashed line with dots is chance, the standard deviation, that is, the root of the variance. The solid line is both together: the root of bias² + variance, which is how far one such return typically is from $V^\pi(0)$. Looking further trades the first for the second.
+# The dashed line with squares is the critic's fault, the size of the bias (the grey bars are the measured one, ± 2 standard errors). The dashed line with dots is chance, the standard deviation, that is, the root of the variance. The solid line is both together: the root of bias² + variance, which is how far one such return typically is from $V^\pi(0)$. (On the left, at $n = 1$, square and dot lie on one another: both are 0.5.) Looking further trades the first for the second.
 #
 # Look at the left picture again. Up to $n = 4$ the bias of the critic that knows nothing does *not fall at all*: the goal is not in sight yet, the rewards on the way are pure noise, and the rest is still the same wrong guess. For this critic a longer look pays only once there is something to see. The critic on the right is wrong by the same 1 in every cell, so the discount alone helps a little: $\gamma^n$ of the 1 is left, and less than that once episodes are over. (From $n = 16$ on the variance hardly grows any more: most episodes are over by then.)
 #
@@ -479,16 +479,16 @@ assert best_n[64] >= 16
 # With one return at a time, the shortest look is best: a wrong guess is less bad than all that noise. With 64 of them, the longest ones win, since their error was nearly all chance. So there is no best $n$. What is gained and what is lost depends on how wrong the critic is, how noisy the world is, and how many
 # returns are averaged.
 #
-# **Must one choose?** One can also take a mean of the returns of *all* lengths, in which each further step counts λ times as much, with λ between 0 and 1:
+# **Must one choose?** One can also take a mean of the returns of *all* lengths $n$, with weights $(1 - \lambda)\lambda^{n-1}$ (the longest return gets what is left), for a λ between 0 and 1:
 #
 # $$R_t = r_t + \gamma\,\bigl((1 - \lambda)\, V(o_{t+1}) + \lambda R_{t+1}\bigr).$$
 #
-# With $\lambda = 0$ this is the one-step target, with $\lambda = 1$ the longest return, and between them λ trades bias for variance without a jump. These returns minus $V(o_t)$ are called [**GAE**](../docs/glossary.md#gae), *generalised advantage estimation* ([Schulman and others](../docs/bibliography.md#beside-it)); PPO, a relative of A3C that chapter 06 names, uses them too. It takes one more factor in the loop that you have written. The paper, and this book, stay with $\lambda = 1$.
+# With $\lambda = 0$ this is the one-step target, with $\lambda = 1$ the longest return, and between them λ trades bias for variance without a jump. These returns minus $V(o_t)$ are called [**GAE**](../docs/glossary.md#gae), *generalised advantage estimation* ([Schulman and others](../docs/bibliography.md#beside-it)); PPO, a relative of A3C that chapter 06 names, uses them too. The paper, and this book, stay with $\lambda = 1$.
 
 # %% [markdown]
 # ## Bug hunt: one long column
 #
-# If the critic were *right*, $\hat V = V^\pi$, the formula says: no bias, for any $n$. That makes a sharp test. Give the agent the true values, let it play, and compare its returns with $V^\pi$: on average the difference is 0, whichever way episodes end.
+# If the critic were *right*, $\hat V = V^\pi$, the formula says: no bias, for any $n$. That makes a sharp test. Give the agent the true values, let it play, and compare its returns with $V^\pi$: on average the difference is 0.
 #
 # A colleague wrote a function that takes a whole rollout and the model. It asks the model for $V(o_{t+1})$, makes one long column of the $N$ environments' steps, $T \cdot N$ of them, cuts it where an environment's last step stands, and calls `n_step_returns` once. It passed every test they had. All those tests had one environment.
 #
@@ -523,7 +523,7 @@ for N in 1, 2, 8:
 assert mean < -5 * error
 
 # %% [markdown]
-# One environment at a time, the returns are right on average. With neighbours they are too low, by more than five standard errors. An agent of this colleague would learn that the corridor is worth less than it is, and no error message would tell them.
+# One environment at a time, the returns are right on average. With neighbours they are too low, by more than five standard errors. An agent of this colleague would learn that the corridor is worth less than it is.
 #
 # ### Exercise 2.4  Find it
 #
@@ -561,7 +561,7 @@ for N in 1, 2, 8:
 #
 # ## Catch, again
 #
-# The same network, the same rollouts, the same learning rate, the same number of updates. One thing is different: `targets=n_step_returns`. You know what one-step targets came to. **Predict before you run:** how many of 100 balls does this agent catch after 16,000 steps?
+# All is as it was but for one thing: `targets=n_step_returns`. **Predict before you run:** what is this agent's mean return after 16,000 steps?
 
 # %% tags=["prediction"]
 print(f"Training with {whose(n_step_returns)}.")
@@ -588,7 +588,7 @@ plots.learning_curves(
 plt.show()
 
 # %% [markdown]
-# Watch it play. Under each picture stands what the critic expects. In training its actions are drawn by chance; here it takes the likeliest one, [**greedily**](../docs/glossary.md#greedy), so that what you see is what it has learned.
+# Its last 100 balls were all caught. Watch it play. Under each picture stands what the critic expects. In training its actions are drawn by chance; here it takes the likeliest one, [**greedily**](../docs/glossary.md#greedy), so that what you see is what it has learned.
 
 # %%
 frames = play(greedy(n_step_agent), flat_catch, seed=1, episodes=4, values=n_step_agent.values)
@@ -598,9 +598,9 @@ animate(frames, fps=6, alt="Four games of Catch: the paddle moves under each fal
 # ### Over several seeds, and fairly
 #
 # One seed is an anecdote, and one learning rate may suit one kind of target by luck. So both kinds of target get the same network, the same rollouts, the same number of updates, *and the same tuning*: three learning rates, two weights of the critic's loss, five seeds each, up to 60,000
-# steps. **Solved** means: the last 100 training episodes had a mean return of at least 0.9, so at least 95 of 100 balls were caught.
+# steps. **Solved** means: at some time in the run the last 100 training episodes had a mean return of at least 0.9, so at least 95 of 100 balls were caught. (The figure shows the mean at the end.)
 #
-# That takes minutes, so it was run once and recorded. One mark is one seed:
+# It is on record; one mark is one seed:
 
 # %% tags=["hide-input"]
 catch_runs = records.load("n_step_catch")
@@ -656,7 +656,7 @@ assert 5 * slowest <= BUDGET  # every seed against every seed, not only the medi
 # %% [markdown]
 # ## When does the long look pay?
 #
-# With one-step targets news travels one step an *update*, with n-step returns as far as the rollout goes. From this follows a rule: **the farther away the rewards, and the fewer the updates, the more the long look pays.** In Catch the reward is nine steps away. In CartPole each step is paid 1, so a reward is always in sight. Then it should matter how many updates one makes.
+# In a table, news travels one step an *update* with one-step targets, and as far as the rollout goes with n-step returns. From this follows a rule: **the farther away the rewards, and the fewer the updates, the more the long look pays.** In Catch the reward is nine steps away. In CartPole each step is paid 1, so a reward is always in sight. Then distance is no handicap, and what is left of the rule is the number of updates.
 #
 # Here are 80,000 steps of four CartPoles, once in rollouts of 64 steps and once in rollouts of 16, which makes four times as many updates. Five seeds each, on record; after training, 100 evaluation episodes with sampled actions.
 
@@ -696,7 +696,7 @@ assert median["n steps", 64] > 1.5 * median["one step", 64]
 assert median["one step", 16] > 400
 
 # %% [markdown]
-# With rollouts of 64 steps the median of n steps is far ahead. With rollouts of 16 steps one-step targets learn CartPole just as well, and in these five seeds more evenly. That is what the rule says. But look at the single seeds: they scatter, and five a side are few.
+# With rollouts of 64 steps the median of n steps is far ahead. With rollouts of 16 steps one-step targets learn CartPole just as well, and in these five seeds more evenly. The rule agrees with that, but is not tested alone: $T$ also changes how far n steps look, and the size of a batch. And the single seeds scatter; five a side are few.
 #
 # (*How it was compared.* With 64 steps both kinds had three learning rates and two weights, and each row shows the setting with the best median; for both the best learning rate is the largest that was tried, so there may be a better one. With 16 steps there is one setting for each kind. We had looked at 16 and 32 first, found the two kinds close, and went on to 64.)
 
@@ -735,12 +735,12 @@ for t_max in 1, 4, 16, 64:
 # | $T = 16$ and 64 here | $t_{max} = 5$, with 16 threads, each with its own environment | a long rollout of few environments or a short one of many: chapter 06 |
 # | the mean over the rollout | gradients are added up | chapter 01 |
 #
-# The paper chooses the forward view over the backward one, *eligibility traces*, which hand each reward back to the steps before it at the moment it is paid. The forward view goes better with momentum methods and with recurrent networks.
+# The paper chooses the forward view over the backward one, *eligibility traces*, which hand each reward back to the steps before it at the moment it is paid. The forward view goes better with momentum (steps along a moving average of gradients) and with recurrent networks.
 #
 # ## What to try next
 #
 # - **Longer and shorter.** `t_max=2`, `t_max=64`: what happens to the steps that Catch takes, and to the number of updates?
-# - **A taller Catch.** With `rows=16` the reward is 15 steps away. Compare both kinds of targets (`targets=one_step_targets`); give them more steps.
+# - **A taller Catch.** The cell has 8 rows, to be quick. With `rows=16` the reward is 15 steps away. Compare both kinds of targets (`targets=one_step_targets`); give them more steps.
 # - **Pictures.** Make `my_catch` return `gym.make("a3c_lib/Catch-v0", rows=rows)`. The network then uses convolutions, for which a ball in one row is much like a ball in the next, so what is learned of one row may help with the others. Does it help one-step targets? (Set `hidden=()`, and try several seeds.)
 # - **Wrong on purpose.** Take `terminated` out of your `n_step_returns`, write `@exercise("2.2", run_mine=True)` above it, and run this cell again. Catch pays 1 or −1 at the end of *each* episode: what does an agent learn that counts the next ball's reward, too?
 
@@ -767,7 +767,7 @@ print(f"{len(history)} updates; the last 100 episodes: {mean_return(history):.2f
 # %% [markdown]
 # ## Summary
 #
-# - A one-step target moves the news of a reward one step an update. An n-step return, $R_t = r_t + \gamma R_{t+1}$ from the back, moves it as far as the rollout goes.
+# - A one-step target moves the news of a reward one step an update, in a table. An n-step return, $R_t = r_t + \gamma R_{t+1}$ from the back, moves it as far as the rollout goes.
 # - After a step comes 0 (terminated), $V(o_{t+1})$ (truncated, or the rollout is over) or $R_{t+1}$. $V(o_{t+1})$ is asked *before any reset*.
 # - With the policy and the critic fixed, the bias of an n-step return is $\gamma^n P_\pi^n (\hat V - V^\pi)$: it fades with $n$. The variance grows with $n$, and can be averaged away.
 # - The paper's scheme: every step takes the longest return that its rollout allows.

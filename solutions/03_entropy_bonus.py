@@ -76,7 +76,7 @@ plots.value_map(
 plt.show()
 
 # %% [markdown]
-# That is the trap. For the agent *as it is at the beginning*, left really is the better action. An honest policy gradient has to say so.
+# That is the trap. For the agent *as it is at the beginning*, left really is the better action.
 #
 # **Predict before you run:** what will chapter 02's agent, with its n-step returns, have learned after 4000 steps: left or right? (`anneal=False` keeps the learning rate as it is. If the agent stops changing, it is not because its
 # steps have become small.)
@@ -146,7 +146,7 @@ plots.policy_bars(
 plt.show()
 
 # %% [markdown]
-# Bad luck with the seed? Twenty seeds take minutes, so they were run once and recorded:
+# Bad luck with the seed? Twenty seeds, on record:
 
 # %% tags=["hide-input"]
 trap = records.load("trap_entropy")
@@ -199,7 +199,7 @@ assert abs(slopes[-1]) < abs(slopes[0]) / 100
 # %% [markdown]
 # Two things are wrong at once.
 #
-# - The **sign**: the gradient says *left*. As long as the agent wanders in the other cells, that is correct. To learn to walk there, it would have to be there.
+# - The **sign**: the gradient says *left*. As long as the agent wanders in the other cells, that is correct. To learn to walk there, it would have to be there. (The stuck agent goes left in every cell: its network carries *left* over to the others, which makes the way back longer still.)
 # - The **size**: the gradient fades with $\pi_R$. With two actions a gradient of the softmax always carries a factor $\pi_R (1 - \pi_R)$, for what is never done is never learned from. The more certain an agent is, the less it can
 #   still change its mind.
 #
@@ -225,7 +225,7 @@ diagrams.undecided()
 # What will push is its gradient with respect to the logits $z$ of the softmax. A logit moves all probabilities, $\partial \pi(b) / \partial z_a = \pi(b)\,([a = b] - \pi(a))$, where the bracket is 1 if what it says
 # is true, and 0 if not. Hence
 #
-# $$\frac{\partial H}{\partial z_a} = -\sum_b \frac{\partial \pi(b)}{\partial z_a}\,\bigl(\log \pi(b) + 1\bigr) = -\pi(a)\,\bigl(\log \pi(a) + H\bigr).$$
+# $$\frac{\partial H}{\partial z_a} = -\sum_b \frac{\partial \pi(b)}{\partial z_a}\,\bigl(\log \pi(b) + 1\bigr) = -\pi(a)\,\Bigl(\log \pi(a) + 1 - \sum_b \pi(b)\,\bigl(\log \pi(b) + 1\bigr)\Bigr) = -\pi(a)\,\bigl(\log \pi(a) + H\bigr).$$
 #
 # An action that is more surprising than the mean, $-\log \pi(a) > H$, is pushed up. One that is less surprising is pushed down. At the uniform policy nothing is pushed.
 #
@@ -293,8 +293,8 @@ assert (push[p_right > 0.51] < 0).all()
 # %% [markdown]
 # ## The bonus, and what it is worth
 #
-# Pay the agent for being undecided: in every state that it comes through, $\beta$ for each nat. This pay is the [**entropy bonus**](../docs/glossary.md#entropy-bonus). The paper's $\beta$ is our `entropy_weight`. Since a nat is weighed against reward, $\beta$ has a unit: reward per nat. The bonus
-# is a part of the loss. It is no reward: the returns do not contain it, and the critic learns nothing of it.
+# In the loss, not in the rewards, credit the agent with $\beta$ for each nat of entropy, in every state that it comes through. This is the [**entropy bonus**](../docs/glossary.md#entropy-bonus). The paper's $\beta$ is our `entropy_weight`. Since a nat is weighed against reward, $\beta$ has a unit: reward per nat.
+# The returns do not contain the bonus, and the critic learns nothing of it.
 #
 # Which policy is best for an agent that is paid like this? Look at one state with known action values $Q(a)$. The policy that makes
 #
@@ -304,7 +304,7 @@ assert (push[p_right > 0.51] < 0).all()
 #
 # $$\pi(a) = \frac{e^{Q(a)/\beta}}{\sum_b e^{Q(b)/\beta}}.$$
 #
-# (Set the derivative to zero: $Q(a) - \beta \log \pi(a)$ must be the same for all actions.) So $\beta$ is a temperature. Only the *gap* between two values counts, measured in $\beta$: a gap of 5 β, and the better action is
+# (Set the derivative to zero, under $\sum_a \pi(a) = 1$: $Q(a) - \beta \log \pi(a)$ must be the same for all actions.) So $\beta$ is a temperature. Only the *gap* between two values counts, measured in $\beta$: a gap of 5 β, and the better action is
 # taken in 99 of 100 cases; a gap of 1 β, and it is 73; a gap far below β, and it is a coin.
 #
 # Let us test it. Three agents climb that sum with your entropy. The two values are those of the coin at the start of the trap, where right is worse by 0.07.
@@ -375,7 +375,7 @@ assert 1 / (1 + math.exp(-after / 0.07)) > 0.99
 # 2. In those episodes it is in the other cells. It learns to walk there: it moves to the right in the first picture.
 # 3. The gap grows, passes 0 and *turns*. For an agent that walks straight, right is better by 0.4, almost six β. In the second picture that is the dot at the top: it goes right nearly always.
 #
-# With $\beta = 0.02$ the first step fails nearly always: the agent goes right in three of a hundred episodes. With $\beta = 0.5$ the last step fails: no gap in this world means much.
+# With $\beta = 0.02$ the first step rarely leads on: by the formula a coin goes right in three of a hundred episodes. With $\beta = 0.5$ the last step fails: no gap in this world means much.
 #
 # ### Exercise 3.2  The loss
 #
@@ -415,7 +415,7 @@ def a2c_loss(
 
 
 # %% [markdown]
-# This is the loss of A3C and of A2C; it will not change any more. A test of the sign that nobody can talk themselves out of: let the advantages be zero, so that only the bonus pushes, and take one step *down* the loss.
+# This is the loss of A3C and of A2C; it will not change any more. A test of the sign: let the advantages be zero, so that only the bonus pushes, and take one step *down* the loss.
 # The policy has to become less certain.
 
 # %% tags=["nbval-check-output"]
@@ -480,7 +480,7 @@ ax = plots.learning_curves(
     {name: run.curves("steps", "entropy") for name, run in runs.items()},
     each_seed=True,
     lines={"ln 2": math.log(2)},
-    title="Without a bonus the entropy is gone within a thousand steps",
+    title="Without a bonus the median entropy is gone within a thousand steps",
     y_label="entropy in nats",
 )
 ax.set(xlim=(0, 8_000))
@@ -528,7 +528,7 @@ assert 0.2 < waiting.min() < waiting.max() < 0.5
 # %% [markdown]
 # Without a bonus the thin lines lie at the edges, six at the top and fourteen at the bottom. Entropy falls to nothing whether the run is stuck or free: low entropy says *that* a policy has decided, not whether it decided well.
 #
-# With the bonus many runs lean left at first, as they must: left *is* better at that time. While they wait, they keep going right with a probability of 0.24 to 0.46, near the 0.27 that the formula gave for the coin and a little more as the walking improves. This is step 1 of the two pictures above. One after the other their gap turns, and they go up.
+# With the bonus many runs lean left at first, as they must: left *is* better at that time. While they wait, they keep going right with a probability of 0.24 to 0.46: from about the 0.27 that the formula gave for the coin upwards, as the walking improves. This is step 1 of the two pictures above. One after the other their gap turns, and they go up.
 
 # %% [markdown]
 # ## Too little, enough, too much
@@ -585,7 +585,7 @@ assert 0.25 < undecided.min() < undecided.max() < 0.75
 # %% [markdown]
 # Over β the values have a hill, and both of its sides are steep.
 #
-# - **To the left is luck.** With $\beta = 0.02$ half of the seeds walk straight to the far exit and half sit at the near one. (The median lies between, where no agent is.)
+# - **To the left is luck.** With $\beta = 0.02$ half of the seeds walk straight to the far exit and half sit at the near one. Six of those that got out had turned within 400 steps; the other four did so between 1,600 and 7,200. (The median lies between, where no agent is.)
 # - **To the right is indecision.** With $\beta = 0.5$ the policy is little more than a coin: its entropy is close to $\ln 2 = 0.693$, its value hardly above the coin's. It has learned what *we* paid it for. Nobody is trapped there.
 #   Being stuck means something else here: a wanderer mostly leaves by the exit that is near. With $\beta = 0.2$ all seeds end close to the line between stuck and not, and it says little on which side.
 #
@@ -619,7 +619,7 @@ assert value_of_policy(agent) > 0.95 * V_best[START]
 #
 # Now your loss, the returns of chapter 02, and a world that is not a table: CartPole, where each step pays 1 and 500, the time limit, is the best return there is.
 #
-# Two settings need a word. Four CartPoles are played in step, $N = 4$: the losses are means over $T \cdot N$, so nothing in your code notices, and it is quicker. (Chapter 06 makes more of it.) And
+# Four CartPoles are played in step, $N = 4$: the losses are means over $T \cdot N$, so nothing in your code notices, and it is quicker. (Chapter 06 makes more of it.) And
 # `value_weight` is 0.01: returns here go up to 100, squared errors into the thousands, and the two losses pull at one torso. The weight was found by trying, for n-step returns.
 
 # %%
@@ -680,7 +680,7 @@ assert score[0.1].column("greedy").max() > 450
 assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean() - 50
 
 # %% [markdown]
-# Be careful with what this shows. **That** CartPole is learned, in at least four of five seeds: yes. That the bonus is the cause: no. A CartPole has no near exit, and one seed more or less, out of five, is luck.
+# **That** CartPole is learned, in at least four of five seeds: yes. That the bonus is the cause: no. A CartPole has no near exit, and one seed more or less, out of five, is luck.
 # The bonus is insurance against traps, and where there is no trap its use cannot be seen. What can be seen is its price, if you buy too much of it.
 #
 # Why is 0.1 too much here, where a pole that falls may cost 100? Because β is compared with the *gap between two actions*, not with returns. While the pole stands well, either action will do, for the next one can make up for it:
@@ -711,7 +711,7 @@ assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean(
 #
 # ### Exercise 3.3  Explained variance
 #
-# Write it, as a Python `float`. Var is the mean squared distance from the mean, over all $T \cdot N$ numbers (not the mean of squares: look at the last example). If $\mathrm{Var}(R)$ is exactly 0, there is nothing to explain: return NaN, on purpose.
+# Write it, as a Python `float`. Var is the mean squared distance from the mean, over all $T \cdot N$ numbers (not the mean of squares: look at the last example). If all $R$ are the same, there is nothing to explain: return NaN, on purpose. (Compare them; their computed variance may be $10^{-16}$ instead of 0.)
 #
 # *On paper:* $R = (1, 2, 3)$, so $\mathrm{Var}(R) = 2/3$. For $V = (2, 2, 2)$ it is 0, for $V = R$ it is 1. For $V = (2, 3, 4)$ it is 1 as well: what is left over, $R - V = -1$, does not vary. EV forgives a
 # critic that is too high everywhere.
@@ -722,10 +722,10 @@ assert score[0.1].column("sampled").mean() < score[0.01].column("sampled").mean(
 def explained_variance(returns: Tensor, values: Tensor) -> float:
     """1 − Var(R − V) / Var(R); NaN if R does not vary.   (T, N), (T, N) → one number."""
     ### BEGIN SOLUTION
-    variance = returns.var(correction=0)
-    if variance == 0:
+    if returns.min() == returns.max():
         return math.nan
-    return 1 - float((returns - values).var(correction=0) / variance)
+    left = (returns - values).var(correction=0)
+    return 1 - float(left / returns.var(correction=0))
     ### END SOLUTION
 
 
@@ -769,12 +769,13 @@ print(f"explained variance {np.median([update.explained_variance for update in l
 #
 # ### Four runs
 #
-# Here are four runs in the trap, all with $\beta = 0.07$. One is healthy. A, B and C each contain a fault of one line in the loss, of the kind that raises no error. (Five seeds of each are on record; you see one. Where a line of EV ends, all returns were the same from then on, and EV is NaN.)
+# Here are four runs in the trap, all with $\beta = 0.07$. One is healthy; the settings printed are its own. A, B and C differ from it by a fault of one line in the loss, of the kind that raises no error. (Five seeds of each are on record; you see one. Where a line of EV ends, all returns were the same from then on, and EV is NaN.)
 
 # %%
 signals = records.load("signals")
 print(signals)
-print(signals.settings(world=TRAP, model=agent, targets=n_step_returns, **SETTINGS))
+healthy_runs = signals.select(run="healthy")
+print(healthy_runs.settings(world=TRAP, model=agent, targets=n_step_returns, **SETTINGS))
 
 
 def updates_of(run, seed):
@@ -827,11 +828,11 @@ assert C["gradient_norm"] > max(8 * healthy["gradient_norm"], 0.5)
 # **A: the entropy is gone after 400 steps**, though a bonus of 0.07 is supposed to hold it up. Somebody *added* the bonus to the loss. This agent is paid for making up its mind. (Its EV falls out of the picture and
 # becomes NaN; with other seeds it is 1. Its gradient goes to zero. These are consequences: a policy that is certain leaves nothing to explain and nothing to push.)
 #
-# **B: the explained variance stays low.** The critic foresees hardly anything. (The entropy is low as well. By itself that could be the sign of a run which has found a clear answer.) The critic gets no gradient: the loss was handed `values.detach()`. The actor then works without a baseline worth
+# **B: the explained variance stays low.** The critic foresees hardly anything. (The entropy is low as well. By itself that could be the sign of a run which has found a clear answer.) The critic gets no gradient: the loss was handed `values.detach()`. (In the seed drawn EV still comes to 0.34: the actor's gradient moves the torso that both share, and the values with it.) The actor then works without a baseline worth
 # the name, almost as in chapter 00.
 #
 # **C: the gradient norm is more than ten times that of the healthy run**, and all else is much as usual. The loss is a sum over the rollout's ten steps instead of a mean. Adam divides by the gradient's size, so the run survives. But
-# `max_grad_norm`, 0.5, now cuts most of its gradients, and with plain gradient descent the learning rate would be ten times what you think.
+# `max_grad_norm`, 0.5, now cuts most of its gradients; without clipping, plain gradient descent would take steps ten times as long.
 #
 # Each of the three diagnoses can be proved on one random rollout, without any training. That is the second half of the craft: the signals say where to look, a gradient says whether you were right.
 
@@ -844,6 +845,7 @@ actions = torch.randint(2, (10, 1), generator=generator)
 
 
 def gradient(y, x):
+    """dy/dx: 0, and no error, where x has no part in y; the graph is kept for the next one."""
     options = {"retain_graph": True, "materialize_grads": True, "allow_unused": True}
     return torch.autograd.grad(y, x, **options)[0]
 
@@ -890,7 +892,7 @@ print(f"largest difference between the two: {abs(D - D_times_10).max():.0e}")
 assert abs(D - D_times_10).max() < 0.01
 
 # %% [markdown]
-# Two curves, one on top of the other: the same runs, but for rounding. That is worth more than an hour of staring at the code. **A knob that does nothing is not connected.**
+# Two curves, one on top of the other: the same runs, but for rounding. **A knob that does nothing is not connected.**
 #
 # Here is D's loss, written out in one function. It raises no error, and each field of the `Loss` that it returns (total, policy, value, entropy) has the right value. **Find the fault and mend it.** (How you could have found it without a single run: on paper the entropy's
 # gradient at $\pi = (0.9, 0.1)$ is $(-0.19775, 0.19775)$.)
@@ -1005,7 +1007,6 @@ print(
 #   you take it away.
 # - Read a run by three numbers. **Entropy:** is the policy deciding? **Explained variance:** does the critic know anything? **Gradient norm:** how hard is it pushed? Then prove the suspicion with a gradient.
 # - A knob that does nothing is not connected.
-# - CartPole is learned, by your loss.
 
 # %%
 progress()

@@ -828,7 +828,7 @@ plt.show()
 # %% [markdown]
 # One dot a seed, and a line through the means. (Equal returns lie on one another: the blue dot at the top right of the second panel is five.) Now the best setting of each, by the mean over its seeds, with the returns in the order of the seeds:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "prediction"]
 best = {}
 for world in "CartPole", "Catch":
     for algorithm in "A2C", "A3C":
@@ -993,7 +993,7 @@ for (world, name), runs in by_setting.items():
 # %% [markdown]
 # The next figure shows, for each algorithm, the setting with the better mean evaluation after training. (A band goes from the lowest seed to the highest; the mean of 50 episodes of a single run falls and recovers now and then.)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "prediction"]
 panels = plots.axes(10, 3.6, columns=2)
 for world, ax in zip(ENOUGH, panels, strict=True):
     curves = {}
