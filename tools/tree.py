@@ -2,7 +2,7 @@
 
 python tools/tree.py     write both into README.md
 
-The tree of the package is of the first lines of its modules, the times of a chapter are of its head.
+The tree is of the first lines of the package's modules, the times are of the chapters' heads.
 """
 
 import ast
