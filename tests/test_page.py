@@ -76,8 +76,8 @@ def test_nothing_that_gives_an_answer_away_runs_by_itself(source, pages) -> None
 
 @every_chapter
 def test_what_is_asked_to_be_predicted_is_not_shown(source, pages) -> None:
-    """Where the text asks for a prediction or a guess, a cell before the next text is tagged so; and
-    from there on no cell shows the answer until a text may give it away."""
+    """Where the text asks for a prediction or a guess, a cell before the next text is tagged so;
+    and from there on no cell shows the answer until a text may give it away."""
     solved, stubs = pages[source]
     for before, cell in zip(stubs.cells, stubs.cells[1:], strict=False):
         if cell.cell_type == "code" and page.is_predicted(before):
