@@ -90,7 +90,7 @@ def _loss_cases() -> list[Case]:
 def share_explained(returns: Tensor, values: Tensor) -> float:
     variance = returns.var(correction=0)
     left = (returns - values).var(correction=0)
-    if variance == 0:
+    if returns.min() == returns.max():
         return math.nan
     return 1 - float(left / variance)
 
@@ -116,6 +116,7 @@ def _explained_variance_cases() -> list[Case]:
     return [
         # First: of failing cases of one size the first is shown, and this fault hides all others.
         Case("returns that do not vary", torch.full((3, 1), 2.0), R),
+        Case("ten returns of 0.3", torch.full((10, 1), 0.3), torch.linspace(0, 1, 10)[:, None]),
         Case("a perfect critic", R, R.clone()),
         Case("a critic that says 2 everywhere", R, torch.full((3, 1), 2.0)),
         Case("a critic that is 1 too high everywhere", R, R + 1),
@@ -663,9 +664,18 @@ EXERCISES = (
                 "twice as much, or the opposite, gets 1. Look at the variance of R − V.",
             ),
             Wrong(
-                {"    if variance == 0:\n        return math.nan\n": ""},
+                {"    if returns.min() == returns.max():\n        return math.nan\n": ""},
                 "Where the returns do not vary there is nothing to explain, and this divides by "
                 "0. Return NaN there, on purpose.",
+            ),
+            Wrong(
+                {"returns.min() == returns.max()": "variance == 0"},
+                "Returns that are all the same may have a computed variance of some 1e-16, and "
+                "then a number comes out that means nothing. Compare the returns themselves.",
+                also=(
+                    {"returns.min() == returns.max()": "returns.var() == 0"},
+                    {"returns.min() == returns.max()": "returns.std() == 0"},
+                ),
             ),
             Wrong(
                 {"return math.nan": "return 0.0"},
@@ -686,18 +696,18 @@ EXERCISES = (
             Wrong(
                 {
                     "left / variance": "left / (variance + 1e-8)",
-                    "    if variance == 0:\n        return math.nan\n": "",
+                    "    if returns.min() == returns.max():\n        return math.nan\n": "",
                 },
                 "A small number in the denominator hides the division by 0, and the answer is a "
                 "huge number. Where the returns do not vary, return NaN.",
                 also=(
                     {
                         "left / variance": "left / (variance + 1e-6)",
-                        "    if variance == 0:\n        return math.nan\n": "",
+                        "    if returns.min() == returns.max():\n        return math.nan\n": "",
                     },
                     {
                         "left / variance": "left / variance.clamp(min=1e-8)",
-                        "    if variance == 0:\n        return math.nan\n": "",
+                        "    if returns.min() == returns.max():\n        return math.nan\n": "",
                     },
                 ),
             ),
@@ -769,11 +779,11 @@ EXERCISES = (
             "vary, beside the returns themselves?",
             (
                 "Two variances, each with .var(correction=0): of returns − values, and of the "
-                "returns. First ask whether the second is 0."
+                "returns. First ask whether all returns are the same."
             ),
             (
                 "1 - (returns - values).var(correction=0) / returns.var(correction=0), and "
-                "math.nan where the denominator is 0"
+                "math.nan where returns.min() == returns.max()"
             ),
         ),
         praise="Now you can see whether a critic knows anything, in any unit of reward.",
