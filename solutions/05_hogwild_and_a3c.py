@@ -874,11 +874,10 @@ assert (last.column("seconds") <= 30).all()
 courses = [cartpole.select(seed=s).column("episode_return") for s in cartpole.levels("seed")]
 falls = [(np.maximum.accumulate(course) - course).max() for course in courses]
 print("the deepest fall on the way, seed by seed:", " ".join(f"{fall:.0f}" for fall in falls))
-assert min(falls) > 50
-assert max(falls) > 300
+assert 100 < min(falls) <= max(falls) < 310
 
 # %% [markdown]
-# All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and a little over 20 seconds. On the way every course falls, some by more than 300, and most get up again; the last one falls once more when only a tenth of the learning rate is left, and is still on its way up at the end. (Processes do not repeat: a seed does not settle how a run goes, and another five runs will not be these five.)
+# All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and some 25 seconds. On the way every course falls, by 100 to 300, and gets up again. (Processes do not repeat: a seed does not settle how a run goes, and another five runs will not be these five.)
 #
 # Two settings of the loss differ from the paper's. `value_weight` is 0.05, since policy and critic share their torso, as in chapter 03. And β is 0.001, a tenth of the paper's: chapter 03 saw what too large a bonus costs an agent on CartPole that plays with its coin.
 
@@ -1065,7 +1064,7 @@ assert max(map(max, counters.values())) < 0.001
 assert sum(share > 0 for runs in counters.values() for share in runs) == 3
 
 # %% [markdown]
-# Fewer than 30 of 10,000 changes, in every run; but from run to run the share differs more than twofold, with four workers fivefold, so that three runs do not say whether two workers lose more or four. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost something in three of the six runs without a lock, at most 5 in 10,000.
+# Fewer than 10 of 10,000 changes in five of six runs, and 60 in the sixth. From run to run the share differs more than twofold, with four workers seventyfold, so that three runs do not say whether two workers lose more or four. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost something in three of the six runs without a lock, at most 3 in 10,000.
 # That is what makes races so unpleasant. The same line has lost hundreds of counts above, and next to nothing here, and nobody can say what it will lose tomorrow.
 #
 # So nearly nothing is lost, not because anything protects it, but because the addition is such a small part of a worker's day.
