@@ -170,7 +170,7 @@ def of_the_actions_taken(logits, values, actions, returns, value_weight=0.5, ent
         ("0.2", not_truncated, "The second value is `not truncated`."),
         ("1.2", TwoTorsos, "There are two torsos"),
         ("1.2", ProbabilitiesWhereItActs, "logits() gives probabilities"),
-        ("3.3", of_the_critics_variance, "the variance of the critic's values"),
+        ("3.3", of_the_critics_variance, "the variance of the values"),
         ("3.4", of_the_actions_taken, "−log π of the actions that were taken"),
         ("4.1", side_by_side, "as if i, f, g, o of each cell stood side by side"),
         ("4.4", zeros_for_whoever_ended, "zeros for whoever ended in the rollout"),

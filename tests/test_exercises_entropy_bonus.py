@@ -93,7 +93,9 @@ def from_the_definition(returns, values):
     def variance(x):
         return ((x - x.mean()) ** 2).mean().item()
 
-    return 1 - variance(returns - values) / variance(returns) if variance(returns) else math.nan
+    if (returns == returns[0, 0]).all():
+        return math.nan
+    return 1 - variance(returns - values) / variance(returns)
 
 
 def number_by_number(returns, values):

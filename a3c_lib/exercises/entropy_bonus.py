@@ -39,6 +39,16 @@ def zero_put_for_the_infinite(logits: Tensor) -> Tensor:
     return -torch.where(pi > 0, pi * pi.log(), 0.0).sum(dim=-1)
 
 
+def small_number_in_the_logarithm(logits: Tensor) -> Tensor:
+    pi = logits.softmax(dim=-1)
+    return -(pi * (pi + 1e-6).log()).sum(dim=-1)
+
+
+def larger_number_in_the_logarithm(logits: Tensor) -> Tensor:
+    pi = logits.softmax(dim=-1)
+    return -(pi * (pi + 1e-5).log()).sum(dim=-1)
+
+
 def _entropy_cases() -> list[Case]:
     return [
         Case("on paper: π = (0.9, 0.1)", _leaf(torch.tensor([0.9, 0.1]).log())),
@@ -46,6 +56,7 @@ def _entropy_cases() -> list[Case]:
         Case("a uniform policy with large logits", _leaf(torch.full((3,), 300.0))),
         Case("2 steps of one environment", _leaf(torch.randn(2, 1, 3))),
         Case("3 steps, 2 environments, 4 actions", _leaf(torch.randn(3, 2, 4))),
+        Case("2000 actions, all as likely", _leaf(torch.zeros(2_000))),
     ]
 
 
@@ -275,6 +286,13 @@ EXERCISES = (
                 "that logarithm, and 0 · ∞ is NaN. Let no infinity arise: `log_softmax` gives log "
                 "π, which is finite.",
                 also=(zero_put_for_the_infinite,),
+            ),
+            Wrong(
+                small_number_in_the_logarithm,
+                "The small number inside the logarithm keeps it finite, and it changes the entropy "
+                "a little for every action: with many actions that is more than rounding. "
+                "`log_softmax` needs no such number.",
+                also=(larger_number_in_the_logarithm,),
             ),
             Wrong(
                 softmax_by_hand,
@@ -642,6 +660,7 @@ EXERCISES = (
                 {"variance = returns.var": "variance = values.var"},
                 "You divide by the variance of the values. What is to be explained are the "
                 "returns: divide by theirs.",
+                also=({"left / variance": "left / values.var(correction=0)"},),
             ),
             Wrong(
                 {"1 - float(left / variance)": "float(values.var(correction=0) / variance)"},
@@ -741,11 +760,6 @@ EXERCISES = (
             Wrong(
                 {"1 - float": "1 + float"},
                 "What is left is added to 1. It is taken from it: 1 for a perfect critic.",
-            ),
-            Wrong(
-                {"left / variance": "left / values.var(correction=0)"},
-                "You divide by the variance of the critic's values. The share is one of the "
-                "returns' variance: Var(R − V) / Var(R).",
             ),
             Wrong(
                 {"left / variance": "left * variance"},
