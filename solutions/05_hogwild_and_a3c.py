@@ -2,7 +2,7 @@
 # # 05  Hogwild and A3C
 #
 # **You need** chapters 00 to 03: actor, critic, n-step returns and the loss with its bonus. Chapter 04 is not needed.<br>
-# **You will be able to** let several agents learn into one set of parameters at the same time, in one process and in many, and train CartPole with them; say what an old gradient costs, and what a missing lock costs; and find the bug that the best-known A3C programs have had since PyTorch 2.<br>
+# **You will be able to** let several agents learn into one set of parameters at the same time, in one process and in many, and train CartPole with them; see that old gradients can cost something; say what a missing lock costs; and find the bug that the best-known A3C programs have had since PyTorch 2.<br>
 # **Time** {time}; the computer works for two minutes.
 #
 # So far one agent has lived in one world on one core. *What if several of them learned at once, each in a world of its own, all into the same parameters, and none waited for another?*
@@ -63,7 +63,7 @@ diagrams.workers(3)
 #
 # This way of sharing is called [**Hogwild!**](../docs/glossary.md#hogwild), after [a paper of 2011](../docs/bibliography.md#before-it) that showed when it works. Two questions come with it, and the chapter keeps them apart:
 #
-# - Between a worker's reading of θ and its change, others have changed θ. *Is an old gradient any good?* We answer that with workers that take turns in one process, where everything can be repeated bit for bit.
+# - Between a worker's reading of θ and its change, others have changed θ. *Is an old gradient any good?* We look at that with workers that take turns in one process, where everything can be repeated bit for bit.
 # - Two workers may change θ at the same instant. *What is lost?* We answer that with real processes.
 #
 # ## Algorithm S3, line by line
@@ -88,7 +88,7 @@ diagrams.workers(3)
 # %%
 CARTPOLE = "CartPole-v1"
 GAMMA = 0.99
-LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.001)
+LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.001)  # why these, below
 T_MAX = 5  # steps of a rollout, as in the paper
 
 
@@ -277,7 +277,7 @@ for seed in range(3):
     assert lengths[0] > 1.3 * lengths[90:].mean()
 
 # %% [markdown]
-# Nearly no weight makes the step of $10\,\eta$, and more than half of them move by less than one η. For those $g$ is far smaller than ε, and ε sets the pace. So ε is a setting like any other: whether it is small depends on the size of the gradients. All weights together make a first step that is longer than later ones, since $g$ has not filled yet. A learning rate that is right for the rest of a run can be too large for its beginning.
+# Nearly no weight makes the step of $10\,\eta$, and more than half of them move by less than one η. For those $g$ is far smaller than ε, and ε sets the pace. So ε is a setting like any other: whether it is small depends on the size of the gradients. All weights together make a first step that is longer than those of updates 91 to 100. A learning rate that is right for the rest of a run can be too large for its beginning.
 
 # %% [markdown]
 # ## The worker
@@ -306,9 +306,9 @@ def new_shared(model: nn.Module, workers: int) -> Shared:
 #
 # Write the two halves of its loop. They are two methods because of what may happen in between: that is when the others work.
 #
-# - `begin` copies the numbers of θ into `self.model`, lets `self.player.act(self.model)` make a rollout, and keeps it in `self.rollout`, where later cells look for it.
-# - `finish` asks `self.player.gradients(self.model, self.rollout)` for the gradient, computes the learning rate, makes the step in the *shared* parameters with your `rmsprop_step`, and counts the rollout's steps in its own slot (`self.rollout.rewards` is $(T, N)$; count
-#   every entry, `rewards.numel()`, since each environment has made each step).
+# - `begin` copies the numbers of θ into `self.model` (under `torch.no_grad()`, since its parameters require gradients), lets `self.player.act(self.model)` make a rollout, and keeps it in `self.rollout`, where later cells look for it.
+# - `finish` asks `self.player.gradients(self.model, self.rollout)` for the gradient, computes the learning rate, makes the step in the *shared* parameters with your `rmsprop_step`, and counts the rollout's steps in its own slot (`self.rollout.rewards` has an entry
+#   for each step of each environment; `rewards.numel()` counts them).
 #
 # The learning rate comes down to 0, linearly in the steps of all workers together: $\eta \cdot (1 - T / T_{max})$, with $T$ as it stands in `finish`, before this rollout is counted. $T_{max}$ is our `total_steps`. Rollouts that are under way when the budget runs out are
 # finished, so $T$ may be a little more than that at the end; a learning rate must not be negative. (Where it is 0, θ stays, and $g$ takes the gradient in all the same.)
@@ -377,15 +377,15 @@ assert missing < 1e-5
 assert shared.steps.tolist() == [5, 5]
 
 # %% [markdown]
-# Both. An old gradient overwrites nothing, because a worker does not *put* parameters there; it *adds a change* to whatever stands there. That is the first of the two questions: being late loses nothing. It only means that the change was meant for slightly
-# different parameters.
+# Both. An old gradient overwrites nothing, because a worker does not *put* parameters there; it *adds a change* to whatever stands there. But the change was meant for slightly
+# different parameters; what that costs comes below.
 #
 # How late a change comes is called its [**policy lag**](../docs/glossary.md#policy-lag): the number of updates that others have made between a worker's reading of θ and its own change. Above, A's was 0 and B's was 1.
 #
 # ## Workers in turn
 #
-# Now the simulation: $K$ workers in one process. All of them begin. Then one finishes and begins anew, then the next one does, and so on. Between a worker's beginning and its finishing, each of the others finishes once. So every gradient, but for those of the first
-# round, has a policy lag of $K - 1$. And a run can be repeated bit for bit.
+# Now the simulation: $W$ workers in one process. All of them begin. Then one finishes and begins anew, then the next one does, and so on. Between a worker's beginning and its finishing, each of the others finishes once. So every gradient, but for those of the first
+# round, has a policy lag of $W - 1$. And a run can be repeated bit for bit.
 
 
 # %%
@@ -438,11 +438,11 @@ assert difference < 1e-3
 assert lags[:6] == [0, 1, 2, 2, 2, 2]
 
 # %% [markdown]
-# The same numbers, but for rounding. From here on, what the package's A3C does is what you wrote.
+# The same numbers, but for rounding: the package multiplies and divides in another order. From here on, what the package's A3C does is what you wrote.
 #
 # ## Is an old gradient any good?
 #
-# With $K$ workers in turn a gradient is $K - 1$ updates old. But $K$ workers differ from one in more than that: they also bring data from $K$ worlds. To see what the age does, only the age may change. So take *one* worker, which always acts with the newest θ and takes its gradient there. Its player does not hand this gradient out at once, but puts it at the end of a queue, and hands out the one that has waited for $k$ updates. (In the beginning none has, and it hands out zeros, which change nothing.) With $k = 0$ this is A3C with one worker.
+# With $W$ workers in turn a gradient is $W - 1$ updates old. But $W$ workers differ from one in more than that: they also bring data from $W$ worlds. To see what the age does, only the age may change. So take *one* worker, which always acts with the newest θ and takes its gradient there. Its player does not hand this gradient out at once, but puts it at the end of a queue, and hands out the one that has waited for $k$ updates. (In the beginning none has, and it hands out zeros, which change nothing.) With $k = 0$ this is A3C with one worker.
 
 
 # %%
@@ -476,9 +476,7 @@ for age in 0, 15:
     print(f"k = {age:<3} mean of the last 20 episodes: {np.mean(returns[-20:]):.0f}")
 
 # %% [markdown]
-# That was one seed, which says little. How much an old gradient is off depends on how far θ has moved in the meantime, so on the learning rate. Try smaller and larger ones.
-#
-# The paper has a picture that belongs here, too, its figure 2: how its methods do with fifty learning rates each. For each game there is a wide range of rates, and hardly any run within it ends with a score of 0.
+# That was one seed, which says no more than that old gradients can cost something. How much an old gradient is off depends on how far θ has moved in the meantime, so on the learning rate. Try smaller and larger ones.
 
 # %% [markdown]
 # ## How alike successive gradients are
@@ -560,7 +558,7 @@ assert 0 < actor.mean() < 0.2
 # - With four workers, a gradient is like the one **four** updates later, when the same worker has its next turn. Each worker's stream is as correlated as before; the streams are shuffled into one another.
 # - It is the critic's part. What the actor learns depends far more on how the coin fell than on where the cart stood.
 #
-# The agent with which the paper compares itself, [DQN](../docs/bibliography.md#before-it), shuffles its updates as well: it keeps a million old steps and draws from them at random. An actor-critic cannot do that, since its gradient is about the policy *as it is now*: it is [on-policy](../docs/glossary.md#on-policy). Several worlds at the same time are another way to the same end, and they keep the data fresh. (In the paper's value-based methods each worker also explores in its own way, with an ε of its own. They come in chapter 08.)
+# The agent with which the paper compares itself, [DQN](../docs/bibliography.md#before-it), shuffles its updates as well: it keeps a million old steps and draws from them at random. An actor-critic cannot do that, since its gradient is about the policy *as it is now*: it is [on-policy](../docs/glossary.md#on-policy). Several worlds at the same time are another way to the same end, and they keep the data fresh. (In the paper's value-based methods each worker also explores in its own way, with a rate of random actions of its own. They come in chapter 08.)
 
 # %% [markdown]
 # ### Both together
@@ -594,9 +592,9 @@ assert 30 < ahead < 70
 assert max(one.min(), eight.min()) < 75 < 400 < min(one.max(), eight.max())
 
 # %% [markdown]
-# No difference to be seen. The medians are 133 and 157. The seeds of one worker lie between 56 and 433, those of eight between 70 and 500. Ten seeds would not show a gain or a loss that is small beside this spread. If one of the two effects helps and the other harms, they could also make up for each other here: this record cannot tell, which is why we looked at the age by itself.
+# No difference to be seen. The medians are 133 and 157. The seeds of one worker lie between 56 and 433, those of eight between 70 and 500. Ten seeds would not show a gain or a loss that is small beside this spread. If one of the two effects helps and the other harms, they could also make up for each other here: this record cannot tell.
 #
-# So at equal steps several workers learn about what one learns. What they save is *time*, and for that they have to run at the same time. Before we come to it, a look at how other programs hand their gradients over.
+# So at equal steps we saw no difference. What several workers save is *time*, and for that they have to run at the same time. Before we come to it, a look at how other programs hand their gradients over.
 
 # %% [markdown]
 # ## The hand-over
@@ -615,7 +613,7 @@ assert max(one.min(), eight.min()) < 75 < 400 < min(one.max(), eight.max())
 # optimizer.step()
 # ```
 #
-# It was right when it was written, before PyTorch 2. **Predict before you run:** the true gradients are 1, 2, 3, 4, 5. What arrives at the optimizer?
+# It was right when it was written, before PyTorch 2. **Predict before you run:** the true gradients are 1, 2, 3, 4, 5. Is that what arrives at the optimizer?
 
 # %% tags=["nbval-check-output", "prediction"]
 local, shared_one = (nn.Parameter(torch.zeros(1)) for _ in range(2))
@@ -736,7 +734,7 @@ assert healthy.min() > 150
 assert (healthy < best).sum() == 3
 
 # %% [markdown]
-# With fresh gradients all ten seeds learn. Where they pile up, what arrives in the second half of the run has next to nothing to do with what was meant, and seven seeds end below 30. (An untaught agent gets about 20.) But look at the best one: **it ends above three of the ten healthy runs.** So a program with this fault passes for one that "is a bit
+# With fresh gradients all ten seeds learn. Where they pile up, what arrives in the second half of the run has next to nothing to do with what was meant, and seven seeds end at 30 or less. (An untaught agent gets about 20.) But look at the best one: **it ends above three of the ten healthy runs.** So a program with this fault passes for one that "is a bit
 # unstable", and somebody turns the learning rate down. Look at gradients, not at returns.
 
 # %% [markdown]
@@ -811,7 +809,7 @@ def in_processes(workers, model, **settings):
 
 
 # %% [markdown]
-# Two processes on CartPole, with rollouts of 32 steps. (The paper has 16 workers with rollouts of 5: when each has made one update, 80 steps have been played. With two workers longer rollouts make up for a part of that.) It takes half a minute.
+# Two processes on CartPole, with rollouts of 32 steps. (The paper has 16 workers with rollouts of 5: when each has made one update, 80 steps have been played. With two such workers it would be 10; with rollouts of 32 it is 64, and each update rests on 32 steps.) It takes up to a minute.
 
 # %%
 print(f"Training with {whose(Worker, rmsprop_step)}.")
@@ -848,7 +846,7 @@ animate(
 )
 
 # %% [markdown]
-# Run the training again, and it learns along another course. A race decides who reads θ when, and no seed settles that. This is the price of asynchrony which you will notice first: **a run cannot be repeated.** It is the reason for the workers in turn above.
+# Run the training again, and it learns along another course. A race decides who reads θ when, and no seed settles that. This is the price of asynchrony which you will notice first: **a run cannot be repeated.** It may also fall on its way, and it can end in a fall, with an agent that is worse than it was before. It is the reason for the workers in turn above.
 #
 # The package's own way, and the one to use from now on, is `a3c.train` with `schedule="processes"`, the default. Five runs with it, on record:
 
@@ -877,9 +875,9 @@ print("the deepest fall on the way, seed by seed:", " ".join(f"{fall:.0f}" for f
 assert 100 < min(falls) <= max(falls) < 310
 
 # %% [markdown]
-# All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and some 25 seconds. On the way every course falls, by 100 to 300, and gets up again. (Processes do not repeat: a seed does not settle how a run goes, and another five runs will not be these five.)
+# All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and some 25 seconds. On the way every course falls, by 100 to 300, and gets up again. (A seed does not settle how a run goes: another five will not be these five, and one of them may end in a fall.)
 #
-# Two settings of the loss differ from the paper's. `value_weight` is 0.05, since policy and critic share their torso, as in chapter 03. And β is 0.001, a tenth of the paper's: chapter 03 saw what too large a bonus costs an agent on CartPole that plays with its coin.
+# Two settings of the loss differ from the paper's. `value_weight` is 0.05, since policy and critic share their torso, as in chapter 03. And β is 0.001, a tenth of the paper's.
 
 # %% [markdown]
 # ## What a race can lose
@@ -1055,7 +1053,7 @@ for workers in lost.levels("workers"):
         shares[workers, locked] = [run["lost"] for run in runs]
         counters[workers, locked] = [run["naive"] for run in runs]
         each = "  ".join(f"{10_000 * share:7.2f}" for share in shares[workers, locked])
-        print(f"{workers:7} {locked:>6} {each:>30} {max(counters[workers, locked]):22.2%}")
+        print(f"{workers:7} {locked:>6} {each:>30} {max(counters[workers, locked]):22.3%}")
 assert max(max(shares[key]) for key in shares if 1 in key or "True" in key) == 0
 assert 0 < min(shares[2, "False"]) <= max(shares[2, "False"]) < 0.01
 assert max(shares[4, "False"]) < 0.01
@@ -1085,6 +1083,7 @@ for ax, workers in zip(panels, lost.levels("workers"), strict=True):
     ax.bar(lags, counts / counts.sum(), color=plots.BLUE)
     typical[workers] = (counts * np.array(lags)).sum() / counts.sum()
     ax.set(xlabel="policy lag, in updates", xlim=(-0.6, most + 0.6), ylim=(0, 1))
+    ax.set(xticks=range(0, most + 1, 3))
     ax.set_title(f"{workers} worker{'s' * (workers > 1)}: mean {typical[workers]:.2f}", loc="left")
 panels[0].set(ylabel="share of updates")
 plt.show()
@@ -1101,7 +1100,7 @@ assert none < 0.5
 assert 2 < typical[4] < 4
 
 # %% [markdown]
-# With two workers, one update of the other comes in between more often than not. With four the mean is 2.6. So $K - 1$ is not far off, and the simulation in turn gives a fair picture. What it does not have is the tail: now and then a worker that has just read θ is put
+# With two workers, one update of the other comes in between more often than not. With four the mean is 2.6. So $W - 1$ is not far off, and the simulation in turn gives a fair picture. What it does not have is the tail: now and then a worker that has just read θ is put
 # to sleep by the operating system, because there are more workers than cores, and wakes up when many others have passed. With a lock (the record has that, too) the lags are the same. A lock keeps changes from being lost; it does not make gradients fresher.
 
 # %% [markdown]
@@ -1131,7 +1130,7 @@ assert dense > 0.95
 assert sparse < 0.6
 
 # %% [markdown]
-# A table is sparse: a rollout touches the rows of the cells that it came through. A network is **dense**: every rollout changes every weight. So A3C does not meet the assumption of that theorem, and nothing promises that it works. That it does work is an
+# A table is sparse: a rollout touches the rows of the cells that it came through. A network is **dense**: this one rollout changes every weight of its first layer. So A3C does not meet the assumption of that theorem, and the theorem does not say that it works. That it does work is an
 # observation, here and in the paper. The measurements above say why it is no miracle: the changes are rarely made at the same instant, and what is lost is a small part of them.
 #
 # ## Speed
@@ -1167,7 +1166,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 
 # %% [markdown]
 # Two workers take nearly twice the steps of one. Four on two cores take *fewer* than two: they only take the cores from each other. More workers than cores buy nothing but lag. And the lock? It costs next to nothing here. With a network of this size a worker holds it for a
-# moment in several milliseconds. The Hogwild! paper reports some ten times the speed of locking, on sparse problems with tiny updates. **In A3C the freedom from locks is not what makes it fast; the freedom from waiting for each other's rollouts is.**
+# moment in several milliseconds. The Hogwild! paper reports some ten times the speed of locking, on sparse problems with tiny updates. **In A3C the freedom from locks is not what makes it fast; two cores at work are.** What waiting for each other would cost, chapter 06 works out.
 #
 # Steps per second are not learning per second. What two workers learn from their steps, chapter 06 compares with its own agent, at equal steps and at equal seconds.
 
@@ -1175,7 +1174,7 @@ assert abs(medians["2, lock"] - medians["2"]) < 0.2
 # ## What it cost
 #
 # - **Repeatability.** A run with processes cannot be repeated, not even with the same seed. Whoever hunts a bug goes back to one process, in turn.
-# - **Old gradients.** With $K$ workers a gradient is about $K - 1$ updates old.
+# - **Old gradients.** With $W$ workers a gradient is about $W - 1$ updates old.
 # - **Lost changes.** Few, and measured. But the theorem that would allow them does not apply.
 # - **Machinery.** Processes can be killed, interrupted, forgotten in a notebook. More than a third of the code behind the package's A3C, its module `workers`, is for that alone.
 # - **Small batches.** Each worker computes on its own few observations, one at a time, and a processor, let alone a graphics card, is at its best with many at once. That is the thought from which chapter 06 starts.
@@ -1234,13 +1233,13 @@ print(
 # ## Summary
 #
 # - A **worker** copies θ, acts with the copy, and changes the shared θ by its gradient. Nobody waits. That is A3C; the loss is chapter 03's.
-# - Being **late** loses nothing: a change is added to what is there. It is only meant for parameters that are a few updates old, its **policy lag**.
+# - Being **late** overwrites nothing: a change is added to what is there. But it is meant for parameters that are a few updates old, its **policy lag**, and that can cost something.
 # - Being **simultaneous** loses something: adding is reading and writing, and the last to write wins. In A3C that is rare. A count that must be exact gets a slot for each worker.
-# - **RMSProp** divides each weight's step by the root of its mean squared gradient, ε inside the root; all workers share $g$. $g$ begins at 0, so its first steps are longer than later ones. Where a gradient is small beside $\sqrt\epsilon$, ε sets the pace, as in plain gradient descent.
+# - **RMSProp** divides each weight's step by the root of its mean squared gradient, ε inside the root; all workers share $g$. $g$ begins at 0, so the first steps of a large gradient are longer than later ones. Where a gradient is small beside $\sqrt\epsilon$, ε sets the pace, as in plain gradient descent.
 # - **Hand gradients over as values.** An idiom that connects `.grad` of two models has piled gradients up since PyTorch 2: 1, 3, 6, 10, 15.
 # - A process knows nothing of a notebook: functions reach it by value, through **cloudpickle**, and tensors by their place in shared memory.
 # - Two workers on two cores take nearly twice the steps per second of one. They also **decorrelate** successive updates, the critic's above all; at equal steps, eight workers in turn learned neither visibly more nor visibly less than one. What is lost is repeatability.
-# - Hogwild!'s theorem is about sparse problems. A network is dense. No theorem says that A3C works; that it does, here, is a measurement.
+# - Hogwild!'s theorem is about sparse problems. A network is dense, so that theorem does not say that A3C works; that it does, here, is a measurement.
 
 # %%
 progress()

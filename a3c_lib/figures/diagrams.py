@@ -453,7 +453,8 @@ def lstm_unrolled() -> Sharp:
         "to the next. Rule 1: it is carried into the next rollout. Rule 2: it is zero where an "
         "episode begins, here before step 2. Rule 3: gradients go back through the steps of one "
         "rollout and stop at its beginning. Rule 4: the value of what comes next is asked with the "
-        "memory after the last step, and that memory is not moved on by asking.",
+        "memory after the last step, which takes one more step of the LSTM, drawn pale, whose own "
+        "memory is dropped.",
     )
     xs = [0.9 + 1.12 * t + 0.55 * (t > 2) for t in range(6)]
     for t, x in enumerate(xs):
@@ -480,14 +481,20 @@ def lstm_unrolled() -> Sharp:
     label(ax, ((xs[2] + xs[3]) / 2, 2.1), "①", BLUE, fontweight="bold")
     label(ax, ((xs[1] + xs[2]) / 2, 2.2), "②", RED, fontweight="bold")
     label(ax, (xs[4], 0.52), "③", PURPLE, fontweight="bold")
-    arrow(ax, (xs[5] + 0.36, 1.75), (xs[5] + 0.95, 1.75), BLUE)
-    label(ax, (xs[5] + 1.02, 1.75), "$V(o_6)$", GREEN, ha="left", fontsize=SMALL)
-    label(ax, (xs[5] + 0.72, 2.0), "④", GREEN, fontweight="bold")
+    asked = xs[5] + 1.12
+    arrow(ax, (xs[5] + 0.36, 1.75), (asked - 0.36, 1.75), BLUE)
+    area(ax, (asked - 0.36, 1.475), 0.72, 0.55, facecolor="none", linestyle=":")
+    label(ax, (asked, 1.75), "LSTM", GREY)
+    arrow(ax, (asked, 1.12), (asked, 1.47), GREY)
+    label(ax, (asked, 1.0), "$o_6$")
+    arrow(ax, (asked, 2.03), (asked, 2.36), GREEN)
+    label(ax, (asked, 2.48), "$V(o_6)$", GREEN, fontsize=SMALL)
+    label(ax, (asked - 0.46, 2.1), "④", GREEN, fontweight="bold")
     for x, y, text in (
         (0.4, 0.33, "① the memory is carried into the next rollout"),
         (0.4, 0.12, "② it is 0 where an episode begins"),
         (4.2, 0.33, "③ gradients stop where the rollout began"),
-        (4.2, 0.12, "④ what comes next is valued with the memory after the last step"),
+        (4.2, 0.12, "④ $V(o_6)$ takes one more step, whose memory is dropped"),
     ):
         aside(ax, (x, y), text)
     return diagram
