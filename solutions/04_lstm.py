@@ -238,9 +238,9 @@ diagrams.lstm_unrolled()
 # 1. **Carried.** A rollout stops after $T$ steps, mostly in the middle of an episode. The next rollout goes on with the memory that was there when it stopped.
 # 2. **Anew.** Where an episode begins, the memory is zero: in the environment where it begins, and in no other.
 # 3. **Cut.** To learn, the network goes through a rollout once more, with gradients. It starts with the memory with which that rollout *began*, and takes it as a constant: no gradient flows into the rollout before. Inside the rollout nothing is detached.
-# 4. **Asked, not advanced.** You may ask the critic for $V(o_T)$, the bootstrap. That takes one more step of the LSTM, with $o_T$, whose memory is dropped: the next rollout takes this step itself. You may also evaluate the agent in between. The memory that is carried must not change by either.
+# 4. **Asked, not advanced.** You may ask the critic for $V(o_T)$, the bootstrap. That takes one more step of the LSTM, with $o_T$, whose memory is dropped: the next rollout takes this step itself. You may also evaluate the agent in between. Neither must change the memory that is carried.
 #
-# In this book the network keeps no memory of its own. The memory is handed in and handed back. Chapter 01 left a place for it: what acts in `collect` is a function `(observation, memory) → (action, memory)`. Between two rollouts the memory lies in `position.policy_state`, a pair $(h, c)$ of shape $(N, C)$ each. While the agent acts, `collect` keeps rule 2: in what it carries it zeroes the rows of environments whose episode has ended, with a `begin_anew` of its own. Rule 4 costs
+# In this book the network keeps no memory of its own: it is handed in and handed back. Chapter 01 left a place for it: what acts in `collect` is a function `(observation, memory) → (action, memory)`. Between two rollouts the memory lies in `position.policy_state`, a pair $(h, c)$ of shape $(N, C)$ each. While the agent acts, `collect` keeps rule 2: in what it carries it zeroes the rows of environments whose episode has ended, with a `begin_anew` of its own. Rule 4 costs
 # nothing: whoever asks gets a new pair, and may drop it.
 #
 # ### Exercise 4.2  An episode begins
@@ -568,7 +568,7 @@ assert distance[0][6] < distance[0][0] / 2
 assert distance[1][6] > 3 * distance[1][0]
 
 # %% [markdown]
-# The untaught LSTM notes something as well, as any LSTM does. And it forgets it, at a rate not far from that for $b_f = 1$ in the lines printed below exercise 4.1. (The axes are logarithmic.)
+# (The axes are logarithmic.) The untaught LSTM notes something as well, and forgets it, at a rate not far from that for $b_f = 1$ in the lines printed below exercise 4.1.
 #
 # Is the taught agent's note what it acts on, or does it only look like it? Exchange it. Three steps into the corridor the agent that saw *up* gets the memory of the one that saw *down*, and the other way round. From there on both see what they would have seen anyway.
 
@@ -685,7 +685,7 @@ assert sum(lost[T] for T in (3, 4, 5, 6)) > lost[8] == 0
 # %% [markdown]
 # ## A training loop in a hurry
 #
-# So far the trainer took care of the memory. Here the inner part of its loop is written out: collect a rollout, look back at it, compute the loss, hand on the position. (A step of Adam follows.) It was written in a hurry, and it has a fault. The agent acts with the right memory, no error is raised, every shape is right. Ten trainings with it are on record. After 40,000 steps two of the ten agents have learned nothing, and none has a mean return of 0.95; but seven turn as the sign said most of the time, with mean returns between 0.84 and 0.93. Whoever had run one of those might have kept the code, and begun to tune the learning rate. (The record is shown behind the exercise, since its name gives the fault away.)
+# So far the trainer took care of the memory. Here the inner part of its loop is written out: collect a rollout, look back at it, compute the loss, hand on the position. (A step of Adam follows.) It was written in a hurry, and it has a fault. The agent acts with the right memory, no error is raised, every shape is right. Ten trainings with it are on record. After 40,000 steps two of the ten agents have learned nothing, and none has a mean return of 0.95; but seven turn as the sign said most of the time, with mean returns between 0.84 and 0.93. Whoever had run one of those might have kept the code. (The record is shown behind the exercise, since its name gives the fault away.)
 #
 # ### Exercise 4.4  Bug hunt: a loop in a hurry
 #
@@ -732,7 +732,7 @@ assert difference[4:].max() < 1e-6
 
 # %% [markdown]
 # Four steps of an episode were left when the rollout began. In these the network looks back with a memory of the *next* episode's sign. Where the two signs differ, it believes that it meant to turn the other way. From the first end on there is no difference, since the memory begins anew. So the mistake touches all rows up to a rollout's first end. With
-# rollouts of eight steps and episodes of seven, seven rollouts hold eight episodes, and the turns of seven lie there. One of them is whole, but the rollout begins with it. Only the eighth, which begins in the second row and ends in the last, is left alone.
+# rollouts of eight steps and episodes of seven, seven rollouts hold eight episodes, and the turns of seven lie there. One of them is whole, but the rollout begins with it. Only the eighth, which begins in its rollout's second row, is left alone: one in eight.
 #
 # Is it mended? One training by hand, with your function in it:
 

@@ -88,7 +88,7 @@ diagrams.workers(3)
 # %%
 CARTPOLE = "CartPole-v1"
 GAMMA = 0.99
-LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.001)  # why these, below
+LOSS = partial(a2c_loss, value_weight=0.05, entropy_weight=0.001)  # more on both below
 T_MAX = 5  # steps of a rollout, as in the paper
 
 
@@ -846,7 +846,7 @@ animate(
 )
 
 # %% [markdown]
-# Run the training again, and it learns along another course. A race decides who reads θ when, and no seed settles that. This is the price of asynchrony which you will notice first: **a run cannot be repeated.** It may also fall on its way, and it can end in a fall, with an agent that is worse than it was before. It is the reason for the workers in turn above.
+# Run the training again, and it learns along another course. A race decides who reads θ when, and no seed settles that. This is the price of asynchrony which you will notice first: **a run cannot be repeated.** It is the reason for the workers in turn above. A run may also fall on its way, and even end in a fall, with an agent that is worse than it was before.
 #
 # The package's own way, and the one to use from now on, is `a3c.train` with `schedule="processes"`, the default. Five runs with it, on record:
 
