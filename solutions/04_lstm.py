@@ -240,8 +240,7 @@ diagrams.lstm_unrolled()
 # 3. **Cut.** To learn, the network goes through a rollout once more, with gradients. It starts with the memory with which that rollout *began*, and takes it as a constant: no gradient flows into the rollout before. Inside the rollout nothing is detached.
 # 4. **Asked, not advanced.** You may ask the critic for $V(o_T)$, the bootstrap. That takes one more step of the LSTM, with $o_T$, whose memory is dropped: the next rollout takes this step itself. You may also evaluate the agent in between. Neither must change the memory that is carried.
 #
-# In this book the network keeps no memory of its own: it is handed in and handed back. Chapter 01 left a place for it: what acts in `collect` is a function `(observation, memory) → (action, memory)`. Between two rollouts the memory lies in `position.policy_state`, a pair $(h, c)$ of shape $(N, C)$ each. While the agent acts, `collect` keeps rule 2: in what it carries it zeroes the rows of environments whose episode has ended, with a `begin_anew` of its own. Rule 4 costs
-# nothing: whoever asks gets a new pair, and may drop it.
+# In this book the network keeps no memory of its own: it is handed in and handed back. Chapter 01 left a place for it: what acts in `collect` is a function `(observation, memory) → (action, memory)`. Between two rollouts the memory lies in `position.policy_state`, a pair $(h, c)$ of shape $(N, C)$ each. While the agent acts, `collect` keeps rule 2: in what it carries it zeroes the rows of environments whose episode has ended, with a `begin_anew` of its own.
 #
 # ### Exercise 4.2  An episode begins
 #
@@ -461,7 +460,7 @@ assert ((hears > 0) == own_past).all()
 # %% [markdown]
 # (The colours go by the square root, so that small numbers can be seen.) A triangle for each episode: a step's output hears of itself and of what came before it, as far back as the episode goes. If you had detached inside the loop, only the diagonal would be left. If you had not begun anew, there would be one large triangle.
 #
-# The dark diagonal and the pale corners are the fading that an untaught LSTM cannot help: what lies further back counts less.
+# Towards the corners it fades: to an untaught LSTM, what lies further back counts less.
 
 # %% [markdown]
 # ## The T-maze, remembered
@@ -522,7 +521,7 @@ assert (scores(8) >= 0.95).sum() >= 9
 # %% [markdown]
 # ## What it remembers
 #
-# Nothing told the agent *how* to remember. But its memory is there to be looked at. These are the 32 entries of its cell in the course of an episode: after one sign, after the other, and the difference. The entries stand in the order of their difference at the junction.
+# Nothing told the agent *how* to remember. These are the 32 entries of its cell in the course of an episode: after one sign, after the other, and the difference. The entries stand in the order of their difference at the junction.
 
 # %% tags=["hide-input"]
 _, _, c = in_both_episodes(agent)
@@ -544,8 +543,7 @@ plt.colorbar(picture, ax=panels, label="value, or difference of two")
 plt.show()
 
 # %% [markdown]
-# In the first step little is written. Then the difference *grows*, step by step, though nothing new is seen in the corridor: the agent has learned to keep what it has, and to add to it in the same direction. Some entries are driven up by one sign and down by the other, and some answer to one sign alone. In the end the note is large enough to be read
-# safely. Beside the untaught network of the same seed:
+# In the first step little is written. Then the difference *grows*, step by step, though nothing new is seen in the corridor: the agent has learned to keep what it has, and to add to it in the same direction. Some entries are driven up by one sign and down by the other, and some answer to one sign alone. Beside the untaught network of the same seed:
 
 # %% tags=["hide-input"]
 left, right = plots.axes(9, 3.0, columns=2)
@@ -783,7 +781,7 @@ assert (zeros >= 0.94).sum() == 7
 # %% [markdown]
 # Of the seeds that look back from zeros three fail, as now and then a seed with the right memory does, and seven end at 0.94 or more. Nobody would suspect those. (The line of this figure lies at 0.94, between the best seed of the loop in a hurry, with 0.93, and the lowest of these seven, with 0.946.)
 #
-# (Look at the middle row, too. These ten runs have other random numbers than the ten further above, with $T = 8$ as well; there all ten solved the maze, here eight. Eighteen of twenty is what we know of this setting.)
+# (In the middle row eight of ten solve the maze. Further above, with the same settings and other random numbers, all ten did: eighteen of twenty.)
 
 # %% [markdown]
 # ## CartPole without velocities
@@ -860,7 +858,7 @@ animate(
 
 # %% [markdown]
 # Has it worked out the velocities? Ask its memory. We let it play, note its output $h$ at every step and, from behind the scenes, the two velocities that it does not see. Then we look for the *linear* function of $h$ that comes closest to a velocity on one half of the steps, and test it on the other half. The share of the velocity's
-# variation that it explains is chapter 03's explained variance. The figure shows the pole's angular velocity. For comparison, the same from the two numbers that are seen, and from the output of an untaught network that looks on. (The code is folded away. It is long for what it says, and you can do without.)
+# variation that it explains is chapter 03's explained variance. The figure shows the pole's angular velocity. For comparison, the same from the two numbers that are seen, and from the output of an untaught network that looks on. (The code is folded away; you can do without.)
 
 
 # %% tags=["hide-input"]
@@ -913,7 +911,7 @@ assert explained["what is seen"] < 0.3
 assert explained["taught memory"] > 0.6
 
 # %% [markdown]
-# From the two numbers that are seen at one moment, hardly anything can be read of how fast the pole turns. From the taught memory most of it can. But look at the middle before you praise the training: an untaught LSTM, which mixes what it sees with what it saw, holds a good part of it as well. (The same was at work in the T-maze with short rollouts.) Training made it clearer, in this one seed, and taught the heads to use it.
+# From the two numbers that are seen at one moment, hardly anything can be read of how fast the pole turns. From the taught memory most of it can. But look at the middle: an untaught LSTM, which mixes what it sees with what it saw, holds a good part of it as well. (The same was at work in the T-maze with short rollouts.) Training made it clearer, in this one seed, and taught the heads to use it.
 
 # %% [markdown]
 # ## What it cost
@@ -944,7 +942,7 @@ assert sizes[1] > 3 * sizes[0]
 # - **Care.** There are four rules, and breaking one raises no error. You have four tests: the carried memory itself, stepwise against unrolled, two rollouts against one, and which output hears of which input.
 # - **A memory that is a little old.** After an update the weights are new, and the memory that is carried was written with the old ones. Nobody corrects that; the runs above learned all the same.
 #
-# In a world that needs no memory, one is not free: there is more to learn, and it is slower. Where the last few observations tell all, show them to the agent side by side.
+# In a world that needs no memory, one is not free: there is more to learn, and it is slower.
 
 # %% [markdown]
 # ## Where the paper says it
@@ -960,7 +958,7 @@ assert sizes[1] > 3 * sizes[0]
 #
 # The paper's continuous tasks have an LSTM of 128 cells too, and the maze game *Labyrinth*, in which every episode has a new maze, was played by an A3C LSTM.
 #
-# These rules have been asked about, and broken, in public. Whether and when to reset the memory at an episode's end was asked, or got wrong, in several programs ([baby-a3c, issue 10](https://github.com/greydanus/baby-a3c/issues/10); [Mava, issue 1006](https://github.com/instadeepai/Mava/issues/1006); [pytorch-a2c-ppo-acktr-gail, issue 206](https://github.com/ikostrikov/pytorch-a2c-ppo-acktr-gail/issues/206)). [muupan/async-rl](https://github.com/muupan/async-rl) has an argument of its own, `keep_same_state`, so that the bootstrap does not advance the memory. And that taking single steps is backpropagation
+# Whether and when to reset the memory at an episode's end was asked, or got wrong, in several programs ([baby-a3c, issue 10](https://github.com/greydanus/baby-a3c/issues/10); [Mava, issue 1006](https://github.com/instadeepai/Mava/issues/1006); [pytorch-a2c-ppo-acktr-gail, issue 206](https://github.com/ikostrikov/pytorch-a2c-ppo-acktr-gail/issues/206)). [muupan/async-rl](https://github.com/muupan/async-rl) has an argument of its own, `keep_same_state`, so that the bootstrap does not advance the memory. And that taking single steps is backpropagation
 # through time all the same, as long as nothing is detached in between, had to be explained under [pytorch-a3c, issue 76](https://github.com/ikostrikov/pytorch-a3c/issues/76).
 
 # %% [markdown]
