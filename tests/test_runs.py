@@ -667,7 +667,8 @@ def test_a_run_of_processes_that_is_killed_can_be_resumed(tmp_path, command):
     command(*begin_or_resume(folder, planned))
     run = Run.open(folder)
     steps.append(run.load()["training"]["steps"])
-    assert steps == sorted(set(steps))
+    # A kill may come before the rows of what the workers have made, and with them a checkpoint.
+    assert steps == sorted(steps)
     assert steps[-1] >= 600
     assert all(weight.isfinite().all() for weight in weights(run).values())
     counted = [row.steps for row in run.metrics()]
