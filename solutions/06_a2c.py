@@ -90,7 +90,7 @@ for run in 1, 2:
 print(f"largest difference between the two runs: {(twice[0] - twice[1]).abs().max():.4f}")
 
 # %% [markdown]
-# Same program, same seed, other results. Who came first was up to the operating system. Such a run cannot be repeated, so a fault in it cannot be looked at twice. That is the first price of not waiting.
+# Same program, same seed, other results. Who came first was up to the operating system. Such a run cannot be repeated, so a fault in it cannot be looked at twice. That is the first price.
 #
 # The second: many gradients are old. They were computed with a copy of parameters that somebody else has changed by the time they are applied; the number of changes in between is chapter 05's **policy lag**. (How many are old depends on what else the machine does. In chapter 05's record of two workers it was most of them.)
 #
@@ -113,7 +113,7 @@ for batch, seconds in cost.items():
     print(f"{batch:3d} at a time: {seconds / cost[1]:6.1%} of what a single one costs")
 
 # %% [markdown]
-# (These are ratios within one run, on the machine that ran this.) The network is cheap in bulk. A worker of A3C can use that too: with `a3c.Config(num_envs=8)` each has eight environments, and asks about eight observations at once. So two questions have to be kept apart: how many environments ask together, and whether anybody waits. We shall measure both.
+# The network is cheap in bulk. A worker of A3C can use that too: with `a3c.Config(num_envs=8)` each has eight environments, and asks about eight observations at once. So two questions are to be kept apart: how many environments ask together, and whether anybody waits.
 #
 # The idea of this chapter is to wait. Let $N$ environments take their steps *together*. One question to the network answers for all of them, one batch teaches, one update follows, and then all go on.
 # Everything happens in a fixed order, so a run can be repeated bit for bit. This is the **synchronous advantage actor-critic**, [**A2C**](../docs/glossary.md#a2c). Collecting steps from several environments at once is also called *parallel data collection*.
@@ -141,7 +141,7 @@ for N in 2, 8, 32:
     assert each_rollout < each_step
 
 # %% [markdown]
-# With 32 such environments that wait at each step, three quarters of the time is spent waiting. A3C pays nothing of this. Where all steps take much the same time, as in CartPole and in the other worlds of this book, the formula does not apply, and waiting costs little. So it depends on the world which of the two is faster, and we shall measure it.
+# With 32 such environments that wait at each step, three quarters of the time is spent waiting. A3C pays nothing of this. Where all steps take much the same time, as in CartPole and in the other worlds of this book, the formula does not apply, and waiting costs little. So it depends on the world which of the two is faster.
 
 # %% [markdown]
 # ## The idea in mathematics
@@ -150,7 +150,7 @@ for N in 2, 8, 32:
 #
 # $$L(\theta) = \frac{\sum_n M_n\, L_n(\theta)}{\sum_n M_n}, \qquad \text{so} \qquad \nabla L = \frac{\sum_n M_n\, \nabla L_n}{\sum_n M_n}.$$
 #
-# With equally many steps in each, that is the plain mean of what $N$ workers would have sent. (Usually each $M_n$ is $T$. Later in this chapter some steps will not count, and then they differ.) Nothing else is new: rollouts $(T, N)$, n-step returns and the loss have been there since chapters 00, 02 and 03, and they never asked how large $N$ is. The difference between the two algorithms is one of *time*:
+# With equally many steps in each, that is the plain mean of what $N$ workers would have sent, before clipping: a worker clips its own gradient, A2C the mean. (Usually each $M_n$ is $T$. Later in this chapter some steps will not count, and then they differ.) Nothing else is new: rollouts $(T, N)$, n-step returns and the loss have been there since chapters 00, 02 and 03, and they never asked how large $N$ is. The difference between the two algorithms is one of *time*:
 #
 # | | A3C, $W$ workers with $N$ environments each | A2C, the same $W \cdot N$ environments |
 # |---|---|---|
@@ -186,7 +186,7 @@ def one_batch(
 
 
 # %% [markdown]
-# It looks too easy to be worth an exercise. But this is where the best-hidden faults of A2C programs live. If one of the three is flattened in another order than the others, all shapes fit, nothing is raised, and with one environment or with rollouts of one step the result is even right. It goes wrong only where
+# It looks easy. But here the best-hidden faults of A2C programs live. If one of the three is flattened in another order than the others, all shapes fit, nothing is raised, and with one environment or with rollouts of one step the result is even right. It goes wrong only where
 # $T$ and $N$ are both larger than 1, and then each action is praised for what another one did.
 #
 # ### Exercise 6.2  What the workers' gradients come to
@@ -235,7 +235,7 @@ assert difference < 1e-4 * largest
 # %% [markdown]
 # ## The decisive test
 #
-# If the two algorithms differ only in who waits for whom, then *one* worker, who has nobody to wait for, must be the same as *one* environment in step with itself. Not roughly the same: every bit of every weight, after 200 updates. With `schedule="round-robin"` chapter 05's workers act in turn, all in this
+# If the two algorithms differ only in who waits for whom, then *one* worker, who has nobody to wait for, must be the same as *one* environment in step with itself. Every bit of every weight, after 200 updates. With `schedule="round-robin"` chapter 05's workers act in turn, all in this
 # process. Same seed, same settings.
 
 # %%
@@ -351,7 +351,7 @@ print(f"untrained: after {ends:.1%} of the steps comes a dummy")
 assert 0.02 < ends < 0.1
 
 # %% [markdown]
-# About one in twenty, and the shorter the episodes the more. In a world whose episodes have one step it is every second one.
+# About one in twenty, and the shorter the episodes the more.
 #
 # ### Exercise 6.3  Steps that only reset
 #
@@ -405,8 +405,8 @@ for way, returns in late.items():
 assert abs(left_out.mean() - learned_from.mean()) < 30
 
 # %% [markdown]
-# Nothing to be seen. (± is twice the standard error of the mean.) Why not? The falsehood is about the fallen pole, and nobody ever asks what a fallen pole is worth: after a termination a return stops, and what is chosen while the pole lies there changes nothing. The fault costs a twentieth of the batch, later less, and that is all. So why an exercise? Because other worlds are less kind. We shall see one
-# as soon as there is a trainer. A fault that does no harm in the world you test on is the kind that stays.
+# Nothing to be seen. (± is twice the standard error of the mean.) Why not? The falsehood is about the fallen pole, and nobody ever asks what a fallen pole is worth: after a termination a return stops, and what is chosen while the pole lies there changes nothing. The fault costs a twentieth of the batch, later less, and that is all. So why an exercise? Other worlds are less kind, as we shall see
+# when there is a trainer.
 
 # %% [markdown]
 # ## The loss of the batch
@@ -432,7 +432,7 @@ def loss_of_the_batch(model, rollout, dummies, gamma=GAMMA) -> Loss:
 
 
 # %% [markdown]
-# The loop around it you will write yourself, in exercise 6.5. Until then the book lends you one: `train_together(model, envs, loss, mask, total_steps, seed)` plays rollouts of 16 steps, asks your mask which of them are dummies, descends the loss with RMSProp and η = 0.01, and returns the steps so far, the loss and the finished episodes of each update. It is for environments that reset late. (In those of `make_envs` there are no dummies, and the mask would leave out real steps. The package's trainers know which kind they were given.)
+# The loop around it you will write yourself, in exercise 6.5. Until then the book lends you one: `train_together(model, envs, loss, mask, total_steps, seed)` plays rollouts of 16 steps, asks your mask which of them are dummies, descends the loss with RMSProp and η = 0.01, brought down to 0 in a straight line, and returns the steps so far, the loss and the finished episodes of each update. It is for environments that reset late. (In those of `make_envs` there are no dummies, and the mask would leave out real steps. The package's trainers know which kind they were given.)
 #
 # Three numbers stand here without a reason: η = 0.01, and the weights 0.1 and 0.01 of the critic and the entropy. They are settings that a search further down found to be good for CartPole.
 
@@ -531,7 +531,7 @@ assert all(0.2 < learned["learned from", seed][0] < 0.6 for seed in range(3))
 # %% [markdown]
 # With the mask the critic knows that a meadow is worth 2, and nobody jumps. The pit should be worth 0, and the critic says some 0.6. At first the agent is in the pit most of the time, later hardly ever, while $V(\text{meadow})$ climbs to 2 in the same network. That the one value pulls the other along, and nothing corrects it any more, is the likely reason; it was not tested.
 #
-# Without the mask the agent is left in two minds: it jumps at about four steps in ten. Why not always? Because the returns of this chapter look further than one step. A jump with $k$ steps left before the limit has the return $1 + \gamma^k V(\text{pit})$ (if no rollout ends in between). Late in an episode that is better than grazing. Early in it, it is worse, since one may still graze, and jump later. But the agent sees only "meadow", and not how much time is left: it has one probability for all five steps, and that settles where the early jumps lose as much as the late ones win.
+# Without the mask the agent is left in two minds: it jumps at about four steps in ten. Why not always? Because the returns of this chapter look further than one step. A jump with $k$ steps left before the limit, the jump among them, has the return $1 + \gamma^k V(\text{pit})$ (if no rollout ends in between). Late in an episode that is better than grazing. Early in it, it is worse, since one may still graze, and jump later. But the agent sees only "meadow", and not how much time is left: it has one probability for all five steps, and that settles where the early jumps lose as much as the late ones win.
 #
 # All of this is arithmetic. Episodes of five steps and a dummy, cut into rollouts of 16 steps, are where they were after 48 steps. Go through these backward. Let $W_t$ be the mean return of whoever is in the meadow at step $t$, and $P_t$ that of whoever is in the pit:
 #
@@ -571,12 +571,12 @@ for seed in range(3):
     assert np.allclose(learned["learned from", seed], [p, meadow, pit], atol=0.1)
 
 # %% [markdown]
-# That is what the three runs without a mask came to: a balance, and no unfinished learning. Nearly every episode ends in the pit.
+# That is what the three runs without a mask came to: a balance, and no unfinished learning.
 
 # %% [markdown]
 # ### Exercise 6.4  Bug hunt: a poor actor
 #
-# A colleague found `one_batch` and the function above too long, and wrote the loss of the batch in one piece, without flattening anything. It runs. For a rollout of a single step it gives the right number. And it learns; see how much:
+# A colleague found `one_batch` and the function above too long, and wrote the loss of the batch in one piece, without flattening anything. It runs. For a single step of one environment it gives the right number. And it learns; see how much:
 
 # %%
 from a3c_lib.exercises.a2c import batch_loss_with_a_bug
@@ -658,7 +658,7 @@ assert mean_return(mended) > 1.4 * mean_return(colleagues)
 # %% [markdown]
 # ## Everything together
 #
-# You have met every part of the agent, and written most of them. Now write the whole: the loop that acts, looks back, makes returns and a batch, descends the loss and goes on.
+# You have met every part of the agent. Now write the whole: the loop that acts, looks back, makes returns and a batch, descends the loss and goes on.
 #
 # ### Exercise 6.5  A2C, from an empty cell
 #
@@ -670,13 +670,14 @@ assert mean_return(mended) > 1.4 * mean_return(colleagues)
 # | `player.play(policy, config.t_max).rollout` | a rollout of all environments, from where the last one stopped |
 # | `rollout.dummies` | your mask, as the package makes it: all False where environments reset in the step that ends |
 # | `values_after(model, rollout, values)` | $V(o_{t+1})$ of every step, constants |
-# | `n_step_returns`, `a2c_loss`, `clip_gradients` | as above. The loss is of the real steps; gradients are clipped to `config.max_grad_norm`, all together |
-# | `optimizer.parameters`, `optimizer.step(gradients, learning_rate)` | as in chapter 05 |
+# | `n_step_returns`, `a2c_loss` | as above; the loss is of the real steps |
+# | `clip_gradients(gradients, config.max_grad_norm)[0]` | the gradients, clipped all together |
+# | `optimizer.parameters`, `optimizer.step(gradients, learning_rate)` | the list of the model's parameters; `step` writes into them, without a gradient |
 # | `config` | `total_steps`, `t_max`, `gamma`, `learning_rate`, `value_weight`, `entropy_weight`, `max_grad_norm` |
 #
 # The learning rate comes down in a straight line, from `config.learning_rate` to 0 after `total_steps`. An update takes the rate that belongs to the steps *before* its rollout. Only real steps count. The last rollout is played whole, even if it goes beyond the budget.
 #
-# The checker hands your loop rollouts that are written down, and compares every gradient, every learning rate and the number of updates. Whether you go by `rollout.dummies` or call your own functions, and in how many lines, is up to you. After that two worlds judge it.
+# The checker hands your loop rollouts that are written down, and compares every gradient, every learning rate and the number of updates. Leave out `rollout.dummies` (your own mask cannot know which environments reset late), and take the weights from `config`. `one_batch` or a mask as an index, and in how many lines: as you like. After that two worlds judge it.
 
 
 # %% tags=["nbval-check-output"]
@@ -946,17 +947,17 @@ for world, ax in zip(decorrelated.levels("world"), panels, strict=True):
 plt.show()
 
 # %% [markdown]
-# **With equal look-ahead nothing is to be seen.** 32 environments less one make −50 ± 125 points in CartPole, −0.03 ± 0.17 in Catch and −0.08 ± 0.12 in the trap, where one of the ten seeds with 32 environments stayed at the near exit. So these ten seeds show no gain in any of the three worlds; in the figure 32 × 4 is, if anything, the slowest. They do not show that there is none: in CartPole even 100 points might be missed.
+# **With equal look-ahead the evaluations after training show nothing.** 32 environments less one make −50 ± 125 points in CartPole, −0.03 ± 0.17 in Catch and −0.08 ± 0.12 in the trap, where one of the ten seeds with 32 environments stayed at the near exit. So these ten seeds show no gain in any of the three worlds. They do not show that there is none: in CartPole even 100 points might be missed. (Compare the table, not the figure: its curves are late where environments are many. With 32 of them an episode of 300 steps began 9,600 steps ago.)
 #
-# **How far returns look shows more.** In Catch the only reward comes with an episode's last step. There 32 × 4, which looks 4 steps ahead, ends at −0.09, and 1 × 128 at 0.42. In CartPole it is the other way round: one environment that looks 4 steps ahead ends at 350 ± 81, and one that looks 128 ahead at 222 ± 45. So whoever changes the shape of a batch, and sees a difference, should ask first what became of the returns. (All of this is at one learning rate for each world, and for batches of 128 steps. Chapter 05's gradients were of 5.)
+# **How far returns look shows more.** In Catch the only reward comes with an episode's last step. There 32 × 4, which looks 4 steps ahead, ends at −0.09, and 1 × 128 at 0.42. In CartPole it is the other way round: one environment that looks 4 steps ahead ends at 350 ± 81, and one that looks 128 ahead at 222 ± 45. So whoever changes a batch's shape should ask first what became of the returns. (All of this is at one learning rate for each world, and for batches of 128 steps. Chapter 05's gradients were of 5.)
 
 # %% [markdown]
 # ## At equal seconds
 #
 # Steps are what a simulator costs. Seconds are what you wait. Here each algorithm does what suits it on a machine with two cores. A2C runs eight environments in one process, on one core; in CartPole they are Gymnasium's, as one array. A3C runs two workers in two processes, in two ways: with one environment each, as chapter 05 did, and with eight each, "2 × 8".
-# Those differ in nothing but the batch. So that the fast poles can be told from the rest, A2C runs with ordinary ones as well ("one by one").
+# Those differ in the batch, and in the settings that were tuned for it (below). So that the fast poles can be told from the rest, A2C runs with ordinary ones as well ("one by one").
 #
-# All have the best settings from above, and A3C with 2 × 8 those of A2C, whose batch it has; in CartPole A2C and both kinds of A3C have two tries, since two workers make fewer old gradients than eight. Each run has as many steps as it takes in about the same time, and there are five seeds. Seconds count from the first update on. "Enough" is a mean return of 400 in CartPole and of 0.8 in Catch over the last 50 *training* episodes; a dash says that a seed did not get there. That mean lags behind: a run that has learned late may have a dash and be perfect afterwards. So the returns of 100 episodes after the training stand below it.
+# All have the best settings from above, and A3C with 2 × 8 those of A2C, whose batch it has. In CartPole A3C with 2 × 1 has a second try, with a larger rate and weight, since two workers make fewer old gradients than eight; to be fair, A2C and 2 × 8 have one too. Each run has as many steps as it takes in about the same time, and there are five seeds. Seconds count from the first update on. "Enough" is a mean return of 400 in CartPole and of 0.8 in Catch over the last 50 *training* episodes; a dash says that a seed did not get there. That mean lags behind: a run that has learned late may have a dash and be perfect afterwards. So the returns of 100 episodes after the training stand below it.
 #
 # **Write down a guess:** who takes most steps a second, and who is first?
 
@@ -998,7 +999,7 @@ for (world, name), runs in by_setting.items():
     )
 
 # %% [markdown]
-# The next figure shows, for each kind, the setting with the better mean evaluation after training. (A band goes from the lowest seed to the highest; the mean of 50 episodes of a single run falls and recovers now and then.)
+# The next figure shows, for each kind, the setting with the better mean evaluation after training. (Dotted: the run is over. A band goes from the lowest seed to the highest; the mean of 50 episodes of a single run falls and recovers now and then.)
 
 # %% tags=["hide-input", "prediction"]
 KINDS = {"A2C 8": "A2C 8,", "A3C 2 × 1": "A3C 2 × 1,", "A3C 2 × 8": "A3C 2 × 8,"}
@@ -1032,7 +1033,7 @@ assert speed["Catch", "A3C 2 × 8, η 0.03"] > 1.5 * speed["Catch", "A2C 8, η 0
 assert min(evaluated["CartPole", "A2C 8, η 0.01"]) > 450
 
 # %% [markdown]
-# Who takes more steps a second? First A3C beside A3C, which differ in nothing but the number of environments a worker asks about; then A2C beside A3C with as large a batch:
+# Who takes more steps a second? First A3C beside A3C, where for the speed only the number of a worker's environments matters; then A2C beside A3C with as large a batch:
 
 # %%
 FAST, SLOW = "A2C 8, η 0.01", "A2C 8 one by one, η 0.01"
@@ -1047,35 +1048,43 @@ for world, one, other in (
     times = speed[world, one] / speed[world, other]
     print(f"{world:8}  {one:25} takes {times:4.1f} times the steps a second of {other}")
 
+# %% tags=["hide-input"]
+config = a2c.Config(total_steps=8_000, t_max=16, num_envs=8, fast_envs=False, seed=0)
+with a2c.train(new_agent(seed=0), CARTPOLE, config) as training:
+    first, began = next(training).steps, time.perf_counter()
+    whole = (list(training)[-1].steps - first) / (time.perf_counter() - began)
+part = seconds_per_step(a2c.make_vector_env(CARTPOLE, 8, fast=False)) * whole
+print(f"live: of a step of A2C with 8 ordinary CartPoles, the environment takes {part:.0%}")
+
 # %% [markdown]
-# With eight environments a worker A3C takes six to seven times the steps a second that it takes with one. It then takes nearly twice those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are no faster than eight ordinary ones here.) In CartPole it is first to enough, after 2.3 seconds (the median) against 3.1, but its processes take more than a second to start; in Catch both have enough after 0.8.
+# With eight environments a worker A3C takes six to seven times the steps a second that it takes with one. It then takes nearly twice those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are no faster than eight ordinary ones here: the environment is a small part of a step, so halving it gains little.) In CartPole it is first to enough, after 2.3 seconds (the median) against 3.1, but its processes take more than a second to start; in Catch both have enough after 0.8.
 #
-# So what A3C with one environment a worker lost at equal seconds it lost by the size of its questions, and not by being asynchronous.
+# So what A3C with one environment a worker lost at equal seconds it lost by the size of its batches, in asking and in learning (an update per 128 steps instead of per 16), and not by being asynchronous.
 #
-# Two things to keep in mind.
+# Keep in mind:
 #
 # - With η = 0.03, the best rate at equal steps, a run may break here: one of A2C's five in CartPole ended at 9, and one of A3C's with 2 × 8 at 202. The random numbers are others than above, and there are more steps. A rate that is best on five seeds may be one step from the edge.
-# - A step of these worlds costs next to nothing. Where a step takes long, in a big simulator say, what counts is how many are taken at a time: two processes take two, and one takes one.
+# - A step of these worlds costs next to nothing. Where a step takes long, in a big simulator say, what counts is how many are taken at a time.
 
 # %% [markdown]
 # ## Which of the two, when
 #
-# Chapter 07 will have both again, with pictures and a larger network, and with 16 environments a worker. There A3C makes more steps a minute than A2C in two processes, 130,000 to 140,000 against 95,000 to 110,000, and both learn Pong within minutes. Together with this chapter's measurements:
+# Chapter 07 will have both again, with pictures and a larger network, and with 16 environments a worker. There A3C makes more steps a minute than A2C in two processes (8 each), 130,000 to 140,000 against 95,000 to 110,000, and both learn Pong within minutes. Together with this chapter's measurements:
 #
 # | if | take | because |
 # |---|---|---|
 # | you want to look into a run, or repeat it | A2C, in one process | it is the same bit for bit |
-# | environments come as one array (Gymnasium's CartPole, simulators on a graphics card) | A2C | one question and one step for all of them; it pays where there are many |
+# | environments come as one array (Gymnasium's CartPole, simulators on a graphics card) | A2C | one question and one step for all of them; it pays where there are many (eight CartPoles gained nothing) |
 # | you have several cores, and steps take about equally long | A3C with several environments a worker, or `parallel_a2c` | both use all cores; A3C saves the waiting, `parallel_a2c` has no old gradients |
 # | some steps take much longer than others | A3C | nobody waits for the longest |
 # | your environments are few and slow | either, with a process for each | a step of the environment costs more than all the rest |
 #
-# From the same number of steps neither is the better one throughout: A2C was ahead in CartPole, A3C by a little in Catch, and in Pong their runs overlap. OpenAI's note of 2017 said that the noise of asynchrony is not known to help; nothing here says otherwise.
+# From the same number of steps neither is the better one throughout: A2C was ahead in CartPole, A3C by a little in Catch, and in Pong their runs overlap.
 
 # %% [markdown]
 # ## With memory
 #
-# Nothing in A2C or A3C asks what the network looks like inside. With chapter 04's LSTM each environment has a memory of its own, a row of $h$ and a row of $c$. It is carried from rollout to rollout, and zeroed for one environment when *its* episode ends, after a dummy step too. That holds for A2C's $N$ environments, and for those of each worker. The world is chapter 04's T-maze. A sign shows up or down; then come five cells of
+# With chapter 04's LSTM each environment has a memory of its own, a row of $h$ and a row of $c$. It is carried from rollout to rollout, and zeroed for one environment when *its* episode ends, after a dummy step too. That holds for A2C's $N$ environments, and for those of each worker. The world is chapter 04's T-maze. A sign shows up or down; then come five cells of
 # corridor, in which it is out of sight; then the junction, where the right turn pays 1 and the wrong one −1. Without memory half of all turns are right, whatever one does, and the mean return is 0.
 #
 # Here it is with A3C: two workers in two processes, eight mazes each.
@@ -1175,7 +1184,7 @@ for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():
 # ## What to try next
 #
 # 1. More environments: `num_envs=32` with the same learning rate. Does it learn less from the same number of steps? Which learning rate mends that?
-# 2. Shorter rollouts and more environments: `t_max=4, num_envs=32` has the same batch. What happens to the returns, which now look less far?
+# 2. Shorter rollouts and more environments: `t_max=2, num_envs=64` has the same batch. What happens to the returns, which now look less far?
 # 3. Let the pit's time limit be 50 steps instead of 5. Compute $V(\text{pit})$ on paper first, with one-step returns: do the dummies still mislead?
 # 4. With `lambda: gym.make(maze, length=10)` in the place of `maze`, the sign is shown 11 steps before the turn. Is it still learned, and if not, what helps: more steps, a longer rollout, more environments?
 # 5. `start` gives each environment a seed of its own. Suppose that all had the same seed: what would a batch be worth if they all began alike, and the policy were nearly certain?
@@ -1209,11 +1218,11 @@ print(f"{len(updates)} updates; {evaluate(model, CARTPOLE, seed=1000).mean:.0f}"
 # ## Summary
 #
 # - A2C: $N$ environments in step with each other, one batch of $T \cdot N$ steps, one update, and on. The losses and returns are A3C's.
-# - Its gradient is the mean of what $N$ workers would send, all taken at the same θ. With one worker and one environment the two algorithms are the same, bit for bit.
+# - Its gradient, before clipping, is the mean of what $N$ workers would send, all taken at the same θ. With one worker and one environment the two algorithms are the same, bit for bit.
 # - Flatten everything in the same order, give both factors of a product the same shape, and do not learn from a step that only resets.
 # - At equal steps neither wins: A2C is ahead in CartPole, A3C by a little in Catch. The best learning rate goes with the number of updates and the batch of each; what is best for one is worse for the other, in CartPole much worse.
 # - With batches of 128 steps and returns that look equally far, steps of 32 environments taught no more than as many steps of one, as far as ten seeds in three small worlds can tell.
-# - At equal seconds the size of the question counts. A3C with one environment a worker took a third of A2C's steps a second; with eight it takes nearly twice as many as A2C in one process.
+# - At equal seconds the size of the batch counts, in asking and in learning. A3C with one environment a worker took a third of A2C's steps a second; with eight it takes nearly twice as many as A2C in one process.
 # - With memory, both work as they do without.
 # - You have written A2C.
 

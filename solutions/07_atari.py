@@ -111,11 +111,11 @@ print(f"at best: {ONE_PICTURE:.2f} points of 20 with one picture, {TWO_PICTURES:
 assert abs(ONE_PICTURE - 35 / 3) < 1e-9
 
 # %% [markdown]
-# Now chapter 06's agent, with the [**encoder**](../docs/glossary.md#encoder) for pictures that the package has had since chapter 01: two layers of convolutions, which turn a picture into features. It sees one picture at a time. (A convolution wants the axes channels, height, width; `FrameStackObservation(…, 1)` puts the picture in a stack of one.)
+# Now chapter 06's agent, with the [**encoder**](../docs/glossary.md#encoder) for pictures that the package has had since chapter 01: two layers of convolutions, which turn a picture into features, with a [**ReLU**](../docs/glossary.md#relu), $\max(0, x)$, behind each. It sees one picture at a time. (A convolution wants the axes channels, height, width; `FrameStackObservation(…, 1)` puts the picture in a stack of one.)
 #
-# Since pointing changes nothing, looking ahead is worth nothing: $\gamma = 0$, and each step is a lesson of its own. **Before you run:** how many points will it make?
+# Since pointing changes nothing, looking ahead is worth nothing: $\gamma = 0$, and each step is a lesson of its own. **Predict before you run:** how many points will it make?
 
-# %%
+# %% tags=["prediction"]
 CONFIG = a2c.Config(
     total_steps=15_000,
     t_max=5,
@@ -141,7 +141,7 @@ print(f"{points}; the bound is {ONE_PICTURE:.2f}")
 assert 9 < points.mean < ONE_PICTURE + 1
 
 # %% [markdown]
-# It comes close to the bound, and that is all there is to be learned. More training cannot carry it above; what it needs is not in the picture.
+# It comes close to the bound. More training cannot carry it above: what it needs is not in the picture.
 
 # %% [markdown]
 # ## The idea in mathematics
@@ -307,7 +307,7 @@ assert 4 <= sum(mean > ONE_PICTURE + 1 for mean in final["one picture, LSTM"]) <
 assert np.median(final["one picture, LSTM"]) < np.median(final["two pictures"]) - 1
 
 # %% [markdown]
-# Each of the ten seeds with one picture ends close to the bound. (A mean of 200 episodes may lie a little above it, by chance.) Each seed with two pictures is near its own bound, 19.58. A memory helps as well: six of ten seeds pass the bound of one picture clearly, and four do not within this budget. A memory has to *learn* to remember what a stack shows from the start. The papers have both: four pictures, and for A3C also a version with an LSTM.
+# Each of the ten seeds with one picture ends close to the bound. (A mean of 200 episodes may lie a little above it, by chance.) Each seed with two pictures is near its own bound, 19.58. A memory helps as well: six of ten seeds pass the bound of one picture clearly, and four do not within this budget. A memory has to *learn* to remember what a stack shows from the start.
 
 # %% [markdown]
 # ## A console of 1977
@@ -396,7 +396,7 @@ assert small.shape == (84, 84)
 # %% [markdown]
 # ## Steps and frames
 #
-# Nobody decides 60 times a second. The agent's action is held for four frames: that is one **step**, a fifteenth of a second. The step is paid what its four frames pay together, and its picture is made of the last two of the four.
+# The agent's action is held for four frames: that is one **step**, a fifteenth of a second. The step is paid what its four frames pay together, and its picture is made of the last two of the four.
 #
 # ### Exercise 7.4  Bug hunt: rocks that flicker
 #
@@ -475,7 +475,7 @@ assert bright_dots(held) > 1.3 * bright_dots(held_with_a_bug)
 # %% [markdown]
 # ## Is it ale-py's picture?
 #
-# Four of such pictures are a stack, and a stack is what the agent sees. Everything is there now: your `held`, your `one_picture`, `shrunk`, your `pushed`. Does it give what ale-py shows, which does all of this in C++? Sixty steps of Space Invaders with random actions:
+# Four of such pictures are a stack, and a stack is what the agent sees. Do your `held`, your `one_picture`, `shrunk` and your `pushed` give what ale-py shows, which does all of this in C++? Sixty steps of Space Invaders with random actions:
 
 # %%
 print(f"Preparing with {whose(held, one_picture, pushed)}.")
@@ -589,7 +589,7 @@ assert max(scores) >= 15
 # | the game is over, even if the time is up as well | yes | yes |
 # | the time is up, the game not over | no: it bootstraps | yes |
 #
-# You get the counter of lives, whole numbers that may go down, before step 0 and after each step. Careful: our environments begin a new game within the step that ends one, be it by the last life or by the clock. The counter after such a step is that of the *new* game, and tells nothing of the old one; so in a step that the clock ends no lost life is counted. (It may even be lower: in Asteroids lives can be won, so a game that the clock ends may have more than a new one begins with.)
+# You get the counter of lives, whole numbers that may go down or up, before step 0 and after each step. Careful: our environments begin a new game within the step that ends one, be it by the last life or by the clock. The counter after such a step is that of the *new* game, and tells nothing of the old one; so in a step that the clock ends no lost life is counted. (It may even be lower: in Asteroids lives can be won, so a game that the clock ends may have more than a new one begins with.)
 
 
 # %% tags=["nbval-check-output"]
@@ -675,7 +675,7 @@ assert updates_for(200_000_000, 5, 16, SKIP) == 625_000
 # %% [markdown]
 # With more environments the same budget pays for fewer updates, each from more steps.
 #
-# A3C's day on 16 cores is said to have been 320 million frames. (The paper prints the day alone; programs that repeat the experiment give the number.) That would be two months of playing without sleep, and 926 steps a second for all 16 cores together.
+# A3C's day on 16 cores is said to have been 320 million frames. (The paper prints the day alone; programs that repeat the experiment give the number.) That would be two months of playing, and 926 steps a second for all 16 cores together.
 
 # %% [markdown]
 # ## The network
@@ -683,7 +683,7 @@ assert updates_for(200_000_000, 5, 16, SKIP) == 625_000
 # Two layers of convolutions make small pictures of what they see, more and more of them; one layer makes features of these, and the two heads are those of chapter 01:
 
 # %% tags=["hide-input"]
-diagrams.convolutions()
+diagrams.convolutions(asked=2)
 
 # %% [markdown]
 # The paper's network is that of the first DQN paper, with two heads. A window of width $k$ that moves $d$ dots at a time fits $\lfloor (W - k)/d \rfloor + 1$ times into $W$ dots; $d$ is called the *stride*.
@@ -695,7 +695,7 @@ diagrams.convolutions()
 # | 256 units | each sees every number of the layer before | |
 # | two heads | linear: a logit for each action, and one value | |
 #
-# Behind both convolutions and behind the units stands a ReLU, $\max(0, x)$; behind the heads, nothing.
+# Behind both convolutions and behind the units stands a ReLU; behind the heads, nothing.
 #
 # ### Exercise 7.8  The paper's network
 #
@@ -806,7 +806,7 @@ print(f"{'one after another':28} {together:7,.0f} steps a second")
 print(f"a million steps take {1e6 / together / 3600:.1f} h on one core")
 
 # %% [markdown]
-# Asking takes the least; playing and learning share the rest. If learning cost nothing, playing would still have to be paid for: no single trick makes Pong cheap.
+# Asking takes the least; playing and learning share the rest. If learning cost nothing, playing would still have to be paid for.
 #
 # **One torch thread in each process**, where processes and environments share the cores. Torch would take a thread for every core, and on two cores that also run environments these wait for each other. `a3c` and `parallel_a2c` see to it by themselves; in a notebook it is `torch.set_num_threads(1)`, in the first cell. For the same reason `Game.num_threads` is 1: ale-py, too, would take all cores.
 #
@@ -825,7 +825,7 @@ film
 assert abs(watched.probabilities[0] - 1 / 6).max() < 0.05
 
 # %% [markdown]
-# Each action is about equally likely, and the value is a small number that means nothing. To change that takes hundreds of thousands of steps, not the minute of this page. So it pays to think about how those steps are used.
+# The value is a small number that means nothing. To change that takes hundreds of thousands of steps, not the minute of this page.
 
 # %% [markdown]
 # ## What the weights see first
@@ -860,7 +860,7 @@ assert still > 0.5
 assert news < 0.01
 
 # %% [markdown]
-# A dot's byte, divided by 255, is about a third nearly everywhere, always. The ball and the paddles, on which everything depends, are a few dots. A weight's gradient is an error times the weight's input; where the input is nearly the same in every picture, gradients of different pictures point nearly the same way, and what differs between the pictures drowns in that. (This is an explanation, not a measurement.)
+# A dot's byte, divided by 255, is a third in most places and nearly 1 in the two bars, always. The ball and the paddles, on which everything depends, are a few dots. A weight's gradient is an error times the weight's input; where the input is nearly the same in every picture, gradients of different pictures point nearly the same way, and what differs between the pictures drowns in that. (This is an explanation, not a measurement.)
 #
 # The usual remedy for inputs that hardly differ is to **normalise** them. Subtract the mean picture $m$, and divide by the deviation $s$, the root of the mean square of what is left:
 #
@@ -888,10 +888,10 @@ assert abs(rms(normalised) - 1) < 0.2
 # %% [markdown]
 # The other thing to look at before learning is the **first weights**. Torch draws them so small that a signal shrinks in every layer, and we expect the same of the gradient on its way back. `orthogonal_init` draws them otherwise. Take the weights of a layer as a matrix, in a convolution with a row for each filter: its rows have length 1, stand at right angles to each other, and are then multiplied by $\sqrt{2}$, because a ReLU lets half of the mean square through. The heads are scaled otherwise, the policy's by 0.01, so that all actions are about equally likely at first, and the value's by 1. Biases begin at 0.
 #
-# **Before you run:** how large is the signal behind the first layer, the second, and the 256 units, in each case?
+# **Predict before you run:** how large is the signal behind the first layer, the second, and the 256 units, in each case?
 
 
-# %%
+# %% tags=["prediction"]
 def rms_by_layer(model: ActorCritic, pictures: Tensor) -> list[float]:
     """Behind both convolutions and behind the 256 units."""
     encoder, units, relu = model.torso
@@ -1022,9 +1022,9 @@ assert max(best(learned["A2C, sticky"])) < 0 < best(learned["A2C, sticky, longer
 # %% [markdown]
 # (A curve ends where its shortest run does. By minutes, A2C's seed 0 reached 18 after that, at 21.)
 #
-# **A2C and A3C both get there, with all three seeds.** A2C takes 21, 8 and 8 minutes, A3C 9 to 11. A2C's seed 0 halts near 10 points for a third of a million steps; later it stays just below 18 for half a million, and passes it in the last line of its record. (It was also the slowest run by the minute.) So far apart are such runs with everything but the seed the same, and three of them do not say how far they can be.
+# **A2C and A3C both get there, with all three seeds.** A2C takes 21, 8 and 8 minutes, A3C 9 to 11. A2C's seed 0 (the lower edge of the blue band) halts near 10 points for a third of a million steps; later it stays just below 18 for half a million, and passes it in the last line of its record. (It was also the slowest run by the minute.) So far apart are such runs with everything but the seed the same, and three of them do not say how far they can be.
 #
-# **Who is faster?** A3C takes more steps than two of A2C's three runs, but it makes more of them in a minute, 130,000 to 140,000 instead of 95,000 to 110,000. This is not the A3C of chapter 05, whose workers have one environment each and lost to A2C by the second. Here a worker asks about 16 pictures at a time, twice as many as one of A2C's processes, and waits for nobody. That fits chapter 06: what counts is how many observations are asked about at once, and then whether anybody waits. What each of the two is worth here was not measured.
+# **Who is faster?** A3C takes more steps than two of A2C's three runs, but it makes more of them in a minute, 130,000 to 140,000 instead of 95,000 to 110,000. This is not the A3C of chapter 05, whose workers have one environment each and lost to A2C by the second. Here a worker asks about 16 pictures at a time, twice as many as one of A2C's processes, and waits for nobody. That fits chapter 06: what counts is how large the network's batches are, and then whether anybody waits. What each of the two is worth here was not measured.
 #
 # **Where actions stick**, A2C did not reach 18. With two million steps, two seeds ended at −7 and −6. With four million, one run ended at 10, as if each game were won by 21 to 11. It was ahead early, −15 after half a million steps where the others had −20 and −19, and its $\eta$ was then larger by a sixth. Whether that made the difference, or chance did, one run does not say.
 #
@@ -1086,14 +1086,18 @@ if TRAIN:
     print(f"{update.steps:,} steps; the latest 20 games: {np.mean(scores[-20:]):.1f}")
 
 # %% [markdown]
-# Afterwards `watch(yours, pong)` shows your agent at play, as below. The break leaves it with what it has learned so far.
+# Afterwards `watch(yours, pong)` shows your agent at play, as below.
 #
 # ### Breakout, as far as it gets
 #
-# The recipe was found in Pong. What is it worth in a game it was not found in? A2C in Breakout, with the same settings and five million steps. A lost life ends what is learned from; a brick is worth 1, 4 or 7 points, but clipped to 1 where it is learned from; the score is of whole games of five lives, not clipped. One run, *recorded*. **Before you run:** who presses buttons at random scores about 1. How far do five million steps carry it?
+# The recipe was found in Pong. What is it worth in a game it was not found in? A2C in Breakout, with the same settings and five million steps. A lost life ends what is learned from; a brick is worth 1, 4 or 7 points, but clipped to 1 where it is learned from; the score is of whole games of five lives, not clipped. One run, *recorded*. Who presses buttons at random scores about 1. **Predict before you run:** how far do five million steps carry it?
 
-# %% tags=["hide-input"]
+# %% tags=["prediction"]
 breakout_learned = records.load("games/breakout")
+steps, score = (breakout_learned.column(name) for name in ("steps", "score"))
+print("after 1 to 5 million steps:", np.interp(1e6 * np.arange(1, 6), steps, score).round(1))
+
+# %% tags=["hide-input", "prediction"]
 print(breakout_learned)
 print(breakout_learned.settings())
 plots.learning_curves(
@@ -1103,9 +1107,6 @@ plots.learning_curves(
     y_label="score, latest 100 games",
 )
 plt.show()
-steps, score = (breakout_learned.column(name) for name in ("steps", "score"))
-for millions in range(1, 6):
-    print(f"{millions} million steps: {np.interp(millions * 1e6, steps, score):5.1f}")
 assert score[-1] > 250
 
 # %% [markdown]
@@ -1114,9 +1115,9 @@ assert score[-1] > 250
 # %% [markdown]
 # ### The agent itself
 #
-# The network of A2C's seed 1, which ended highest, is kept with the record, in a file that is called a *checkpoint*; `checkpoints.load` reads it. Here it plays, *live*. **Before you run:** in training, the console always did at once what the agent wanted. What will it score where actions stick?
+# The network of A2C's seed 1, which ended highest, is kept with the record, in a file that is called a *checkpoint*; `checkpoints.load` reads it. Here it plays, *live*. In training, the console always did at once what the agent wanted. **Predict before you run:** what will it score where actions stick?
 
-# %%
+# %% tags=["prediction"]
 kept = checkpoints.load(records.path("games/pong/checkpoint.pt"))["training"]
 agent = paper_network(pong)
 agent.load_state_dict(kept["model"])
@@ -1134,15 +1135,14 @@ assert played_live[0.25].mean < played_live[0].mean
 # %% [markdown]
 # Where actions stick it wins by less. (Three games of each are few, and ± is wide.) It learned a game in which every action is carried out, and nothing taught it to be ready for another. An agent's score belongs to the game as it was set up.
 #
-# Now watch it play, with its value and its actions' probabilities beside the screen. Our agent has the green paddle on the right. **Before you run:** what will $V$ do when the ball has left its paddle towards a place that the other one will not reach? When it has missed a ball itself? And in the moment in which the point is made?
+# Now watch it play, with its value and its actions' probabilities beside the screen. Our agent has the green paddle on the right. **Predict before you run:** what will $V$ do when the ball has left its paddle towards a place that the other one will not reach? When it has missed a ball itself? And in the moment in which the point is made?
 
-# %%
+# %% tags=["prediction"]
 watched = watch(agent, pong, seed=4, max_steps=150)
 film = animate(
     beside(watched),
     fps=15,
-    alt="The trained agent plays Pong; its value rises before it wins a point and falls before it "
-    "loses one.",
+    alt="The trained agent plays Pong, beside its value and the probabilities of its six actions.",
 )
 points = np.flatnonzero(watched.rewards[:-1])
 for t in points:
@@ -1151,9 +1151,12 @@ for t in points:
         f"step {t}, reward {watched.rewards[t]:+.0f}: V is {two_seconds:.2f} two seconds before, "
         f"{second:.2f} a second before, {before:.2f} right before and {after:.2f} after it"
     )
-    assert (before > after) == (watched.rewards[t] > 0)
-assert len(points) > 0
 film
+
+# %%
+assert len(points) > 0
+for t in points:
+    assert (watched.values[t] > watched.values[t + 1]) == (watched.rewards[t] > 0)
 
 # %% [markdown]
 # $V$ knows of a point before it is made: it climbs for more than a second before the one that is won, and falls when our own paddle has missed. With the point it changes at once, down where it was won and up where it was lost: the reward, +1 or −1, has been paid, and what is left are the discounted points to come, of which there may be more than one.
@@ -1202,7 +1205,7 @@ assert shares[3] > 0.3
 # ## What it cost
 #
 # - **Memory.** An observation has $4 \cdot 84 \cdot 84 = 28{,}224$ bytes instead of CartPole's 16. Bytes stay bytes until the network sees them, and then become four times as many.
-# - **Time.** Some 1,000 steps a second of A2C with one thread, and 1,500 of a worker of A3C with one look in bfloat16, where `make bench` measured 12,000 to 93,000 for CartPole with 8 to 32 environments (`bench/results/`; pages print what their own machine does in short tries). Learning Pong took 8 to 21 minutes on two cores, and the runs of both searches add up to 140 minutes; most ran two at a time.
+# - **Time.** With one thread A2C took some 1,000 steps a second on this page, and about half as many again with one look in bfloat16; each of A3C's two workers took 1,100 to 1,200 in the recorded runs. For comparison, `make bench` measured 12,000 to 93,000 for CartPole with 8 to 32 environments (`bench/results/`). Learning Pong took 8 to 21 minutes on two cores, and the runs of both searches add up to 140 minutes; most ran two at a time.
 # - **Knowledge.** The agent is told nothing of the game. But the preparation knows a lot: that colours do not matter, that four pictures suffice, that games flicker, that fire must be pressed. And life loss and clipping change what is learned.
 # - **Comparability.** A handful of choices, each of which may change a score. Write them down with it. `Game(...)` printed says those of the screen; add clipping and how pictures were scaled.
 
@@ -1227,7 +1230,7 @@ assert shares[3] > 0.3
 # %% [markdown]
 # ## What to try next
 #
-# 1. Let pointing leave a trace: draw the column that was pointed at into the picture that the agent sees, as an eighth row. Now an agent with *one* picture can pass the bound. How? (What could pointing be used for besides being paid? And which γ does that need?)
+# 1. Let pointing leave a trace: draw the column that was pointed at into the picture that the agent sees, as an eighth row. Now an agent with *one* picture can pass the bound. How? Try $\gamma = 0$ first: what does a column that was pointed at in vain tell of the ball's way?
 # 2. Three pictures in Bounce instead of two. Does it learn faster, slower, or the same?
 # 3. `stack=1` in Pong. What can the agent not know? What might it do all the same?
 # 4. Which of the four games in `NAMES` lose something if only the last frame is taken? Count bright dots, as above.
@@ -1247,9 +1250,9 @@ with a2c.train(model, several_pictures, CONFIG) as training:
 print(evaluate(model, several_pictures, episodes=100, seed=1000))
 
 # %% [markdown]
-# ## Appendix: how the recipe was found, and made fast
+# ## Appendix: how the recipe for Pong was found, and made fast
 #
-# This part may be skipped; nothing else on this page needs it. It tells all that was tried for Pong before the runs above, and two ways to save time that change nothing but rounding.
+# This part may be skipped; nothing else on this page needs it. It tells all that was tried for Pong before the runs above, and three ways to save time that change nothing but rounding.
 #
 # ### What was tried for A2C
 #
@@ -1300,7 +1303,7 @@ assert score_at("J", 340_000) < -20 < score_at("H", 340_000) - 1
 # What can be read from this, and what not:
 #
 # - The three that left −20 had both, normalised pixels and orthogonal weights.
-# - Four of the grey ones stop before the blue ones begin to rise, and say little. A and B ran about as long as G; they differ from G and H in more than the pictures, but neither rose.
+# - Four of the grey ones (C, D, E and F, which lie under A and B in the figure) stop before the blue ones begin to rise, and say little. A and B ran about as long as G; they differ from G and H in more than the pictures, but neither rose.
 # - J differs from H in the first weights alone. But L, which had both, was at −20 as well after as many steps.
 # - It does not follow that A and B would not have learned later, as others' agents with the papers' inputs do.
 #
@@ -1321,7 +1324,7 @@ plots.learning_curves(
         name: in_thousands(tried.select(setting=name).curves("steps", "score"))
         for name in sorted(tried.levels("setting"), key=lambda name: not name.startswith("A2C"))
     },
-    title="Tried for A3C, one seed: no setting is clearly the best",
+    title="Tried for A3C, one seed each: no setting is clearly the best",
     x_label="thousand steps",
     y_label="score, latest 100 games",
 )
@@ -1330,7 +1333,7 @@ plt.show()
 # %% [markdown]
 # Half the rate was slower. Twice the rate was level at first, and ahead after 0.7 million steps. Half the environments, with twice as many updates, rose first and then fell back. A2C in one process is there to compare with: ahead of A2C's three recorded runs from 0.4 to 0.6 million steps, behind all of them around 0.8 million, and level with the slowest after a million.
 #
-# So the search found a rate that works. It did not show that it is the better one: the line for $\eta = 0.0003$ differs from the others in how its workers ran, too. And of the runs recorded above, seed 1, with the larger rate in two processes, was behind that line from 0.3 million steps to its end, at 1.08 million; seed 0 was far ahead of its own. Whether A3C needs a larger rate than A2C is open.
+# So the search found a rate that works. It did not show that it is the better one: the line for $\eta = 0.0003$ differs from the others in how its workers ran, too. And of the runs recorded above, seed 1, with the larger rate in two processes, was behind the line "$\eta$ 0.0003, 2 × 16" from 0.3 million steps to that line's end, at 1.08 million; seed 0 was far ahead of the run with $\eta$ = 0.0003 and seed 0. Whether A3C needs a larger rate than A2C is open.
 #
 # ### Every picture once
 #
@@ -1387,7 +1390,7 @@ for name in LOOKS:
 print(f"{'playing alone':20} {speeds['ale-py: play and prepare']:7,.0f}")
 
 # %% [markdown]
-# Playing alone, the last line, is the console's own share, and nothing here makes that faster. `make bench` measures all of this with care, beside another library.
+# The last line is the console's own share, and nothing here makes it faster. `make bench` measures all of this with care, beside another library.
 
 # %% [markdown]
 # ## Summary
@@ -1407,4 +1410,4 @@ print(f"{'playing alone':20} {speeds['ale-py: play and prepare']:7,.0f}")
 progress()
 
 # %% [markdown]
-# The paper has three more asynchronous methods, which learn what actions are worth instead of a policy. No chapter is about them; the package trains them, `a3c-lib train q`, `sarsa` and `n-step-q`, and their options tell what they can do (`a3c-lib train q --help`).
+# The paper has three more asynchronous methods, which learn what actions are worth instead of a policy. The package has them: `a3c-lib train q`, `sarsa` and `n-step-q`, with their options in `a3c-lib train q --help`. Chapter 08, about them, is not in the book yet.

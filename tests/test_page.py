@@ -14,7 +14,7 @@ from a3c_lib.exercises.engine import registry
 
 SOURCES = sorted((book.ROOT / "solutions").glob("*.py"))
 
-ASKED = re.compile(r"\*\*(Predict|Write down)\b(?!\*\* the cosine)")
+ASKED = re.compile(r"\*\*(Predict|Write down)\b(?!\*\* the cosine)|\b[Bb]efore you run\b")
 
 every_chapter = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 

@@ -616,18 +616,24 @@ def convolutions(
     shapes: Sequence[tuple[int, int, int]] = ((4, 84, 84), (16, 20, 20), (32, 9, 9)),
     kernels: Sequence[tuple[int, int]] = ((8, 4), (4, 2)),
     features: int = 256,
+    asked: int | None = None,
 ) -> Sharp:
     """A convolutional network: what each layer makes of a stack of pictures, and its two heads.
 
     `shapes` are (channels, height, width) of the input and after each layer, `kernels` (size,
-    stride) of the layers.
+    stride) of the layers. `asked` is the place in `shapes` that the reader is to work out.
 
     >>> convolutions().axes[0].texts[0].get_text()
     '4 × 84 × 84'
+    >>> convolutions(asked=0).axes[0].texts[0].get_text()
+    '4 × ? × ?'
     """
     if len(kernels) != len(shapes) - 1:
         raise ValueError(f"{len(shapes)} shapes need {len(shapes) - 1} kernels; got {len(kernels)}")
-    layers = "; ".join(f"{c} pictures of {h} × {w}" for c, h, w in shapes)
+    sizes = ["? × ?" if k == asked else f"{h} × {w}" for k, (_, h, w) in enumerate(shapes)]
+    layers = "; ".join(
+        f"{c} pictures of {size}" for (c, *_), size in zip(shapes, sizes, strict=True)
+    )
     step = 1.75
     left = step * len(shapes)
     diagram, ax = sheet(
@@ -639,11 +645,11 @@ def convolutions(
     largest = max(height for _, height, _ in shapes)
     for k, (channels, height, _) in enumerate(shapes):
         x, side = 0.25 + step * k, 0.25 + 0.95 * math.sqrt(height / largest)
-        shown = min(channels, 3 + k)
+        shown = min(channels, 4 + k)
         for depth in reversed(range(shown)):
             shift = 0.07 * depth
             area(ax, (x + shift, 1.15 - side / 2 + shift), side, side, BLUE)
-        aside(ax, (x + side / 2, 0.32), f"{channels} × {height} × {height}", ha="center")
+        aside(ax, (x + side / 2, 0.32), f"{channels} × {sizes[k]}", ha="center")
         if k < len(kernels):
             size, stride = kernels[k]
             patch = side * size / height
