@@ -677,7 +677,7 @@ assert mean_return(mended) > 1.4 * mean_return(colleagues)
 #
 # The learning rate comes down in a straight line, from `config.learning_rate` to 0 after `total_steps`. An update takes the rate that belongs to the steps *before* its rollout. Only real steps count. The last rollout is played whole, even if it goes beyond the budget.
 #
-# The checker hands your loop rollouts that are written down, and compares every gradient, every learning rate and the number of updates. Leave out `rollout.dummies` (your own mask cannot know which environments reset late), and take the weights from `config`. `one_batch` or a mask as an index, and in how many lines: as you like. After that two worlds judge it.
+# The checker hands your loop rollouts that are written down, and compares every gradient, every learning rate and the number of updates. Leave out `rollout.dummies` (your own mask cannot know which environments reset late), and take γ and the weights from `config`. `one_batch` or a mask as an index, and in how many lines: as you like. After that two worlds judge it.
 
 
 # %% tags=["nbval-check-output"]
@@ -1057,7 +1057,7 @@ part = seconds_per_step(a2c.make_vector_env(CARTPOLE, 8, fast=False)) * whole
 print(f"live: of a step of A2C with 8 ordinary CartPoles, the environment takes {part:.0%}")
 
 # %% [markdown]
-# With eight environments a worker A3C takes six to seven times the steps a second that it takes with one. It then takes nearly twice those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are no faster than eight ordinary ones here: the environment is a small part of a step, so halving it gains little.) In CartPole it is first to enough, after 2.3 seconds (the median) against 3.1, but its processes take more than a second to start; in Catch both have enough after 0.8.
+# With eight environments a worker A3C takes six to seven times the steps a second that it takes with one. It then takes nearly twice those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are no faster than eight ordinary ones here: the environment is a small part of a step, says the last line, so halving it gains little.) In CartPole it is first to enough, after 2.3 seconds (the median) against 3.1, but its processes take more than a second to start; in Catch both have enough after 0.8.
 #
 # So what A3C with one environment a worker lost at equal seconds it lost by the size of its batches, in asking and in learning (an update per 128 steps instead of per 16), and not by being asynchronous.
 #

@@ -675,7 +675,7 @@ assert updates_for(200_000_000, 5, 16, SKIP) == 625_000
 # %% [markdown]
 # With more environments the same budget pays for fewer updates, each from more steps.
 #
-# A3C's day on 16 cores is said to have been 320 million frames. (The paper prints the day alone; programs that repeat the experiment give the number.) That would be two months of playing, and 926 steps a second for all 16 cores together.
+# A3C's day on 16 cores is said to have been 320 million frames. (The paper prints the day alone; programs that repeat the experiment give the number.) That would be two months of playing without sleep, and 926 steps a second for all 16 cores together.
 
 # %% [markdown]
 # ## The network
