@@ -1095,11 +1095,11 @@ if TRAIN:
 # %% tags=["prediction"]
 breakout_learned = records.load("games/breakout")
 steps, score = (breakout_learned.column(name) for name in ("steps", "score"))
+print(breakout_learned.settings())
 print("after 1 to 5 million steps:", np.interp(1e6 * np.arange(1, 6), steps, score).round(1))
 
 # %% tags=["hide-input", "prediction"]
 print(breakout_learned)
-print(breakout_learned.settings())
 plots.learning_curves(
     {"A2C": in_thousands(breakout_learned.curves("steps", "score"))},
     title="Breakout: 286 points, with the recipe that was found in Pong",
