@@ -13,17 +13,16 @@ import torch
 from gymnasium.envs.registration import EnvSpec
 from torch import nn
 
-from a3c_lib import losses, optim
+from a3c_lib import losses, optim, returns
 from a3c_lib.actor_critic import ActorCriticTraining, LossFunction, Targets
 from a3c_lib.making import Envs, MakeEnv, closed_on_error, find_spec, make_envs
 from a3c_lib.models import check_methods, trainable
-from a3c_lib.returns import n_step_returns
 from a3c_lib.settings import NumEnvs
 from a3c_lib.training import RolloutConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(losses.Config, optim.Config, RolloutConfig):
+class Config(losses.Config, returns.Config, optim.Config, RolloutConfig):
     """How A2C trains."""
 
     num_envs: NumEnvs = 8  # environments in step with each other, at least 1; OpenAI's A2C has 16
@@ -75,15 +74,16 @@ def train(
     make_env: MakeEnv | Envs,
     config: Config,
     *,
-    targets: Targets = n_step_returns,
+    targets: Targets | None = None,
     loss: LossFunction | None = None,
     resume: Mapping[str, Any] | None = None,
 ) -> ActorCriticTraining:
     """Collect t_max steps of all environments, learn from them once, and so on.  [OpenAI's A2C]
 
     `make_env` may be a vector environment of your own; it is closed with the training. Without
-    `loss`, it is `a2c_loss` with the config's weights. The model is what `actor_critic.train`
-    takes, and yours; it is moved to `config.device`, and holds what was learned after every update.
+    `targets` they are n-step returns, or λ-returns, as the config says; without `loss`, it is
+    `a2c_loss` with the config's weights. The model is what `actor_critic.train` takes, and yours;
+    it is moved to `config.device`, and holds what was learned after every update.
     Raises FloatingPointError, with the model left as it was, if an observation, a loss or a
     gradient is not finite.
 
@@ -97,5 +97,6 @@ def train(
     envs = make_vector_env(make_env, config.num_envs, config.fast_envs)
     with closed_on_error(envs.close):
         optimizer = config.make_optimizer(trainable(model.to(config.device)))
+        targets = config.returns if targets is None else targets
         loss = config.loss if loss is None else loss
         return ActorCriticTraining(model, optimizer, envs, config, targets, loss, resume)

@@ -10,19 +10,18 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from a3c_lib import hogwild, losses
+from a3c_lib import hogwild, losses, returns
 from a3c_lib.actor_critic import LossFunction, Targets, lesson_of
 from a3c_lib.hogwild import HogwildTraining, Shared, Worker
 from a3c_lib.lessons import Lesson, mean_return
 from a3c_lib.models import check_methods, check_outputs
 from a3c_lib.playing import Played
-from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode, MakeEnv, Policy, sampled
 from a3c_lib.training import as_row
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(losses.Config, hogwild.Config):
+class Config(losses.Config, returns.Config, hogwild.Config):
     """How A3C trains. `num_envs` and `t_max` are each worker's."""
 
 
@@ -81,14 +80,15 @@ def train(
     make_env: MakeEnv,
     config: Config,
     *,
-    targets: Targets = n_step_returns,
+    targets: Targets | None = None,
     loss: LossFunction | None = None,
     resume: Mapping[str, Any] | None = None,
 ) -> HogwildTraining:
     """Let `num_workers` workers act and learn at the same time.                      [A3C, Alg. S3]
 
     `model` is yours, and changes while the workers run: its parameters are the shared θ. Without
-    `loss`, it is `a2c_loss` with the config's weights. The workers stop when all of them together
+    `targets` they are n-step returns, or λ-returns, as the config says; without `loss`, it is
+    `a2c_loss` with the config's weights. The workers stop when all of them together
     have taken `total_steps` steps; those under way then finish, so it may be a few rollouts more.
 
     Raises WorkerError when a worker fails or is killed, with its number and its traceback, and
@@ -104,5 +104,6 @@ def train(
     [(10, 0, 0), (20, 1, 1), (30, 2, 2), (40, 0, 2), (50, 1, 2), (60, 2, 2)]
     """
     check_methods(model)
+    targets = config.returns if targets is None else targets
     method = Method(targets, config.loss if loss is None else loss, config.gamma)
     return HogwildTraining(model, make_env, config, method, resume)

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical
 
+from a3c_lib.distributions import PolicyOutput, distribution
 from a3c_lib.lessons import Lesson, Recent, mean_return, report
 from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
 from a3c_lib.models import HasUnroll, check_methods, check_outputs, trainable
@@ -68,9 +68,15 @@ class Targets(Protocol):
 
 
 class LossFunction(Protocol):
-    """What is descended.   logits (*B, A), the others (*B) → Loss of scalars"""
+    """What is descended.   logits (*B, A), the others (*B) → Loss of scalars
 
-    def __call__(self, logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, /) -> Loss:
+    Where actions are a Box (chapter 10), the policy distribution stands in the logits' place, and
+    actions are (*B, D).
+    """
+
+    def __call__(
+        self, logits: PolicyOutput, values: Tensor, actions: Tensor, returns: Tensor, /
+    ) -> Loss:
         """No gradient flows into `returns`."""
 
 
@@ -147,7 +153,11 @@ def one_step_targets(
 
 
 def actor_critic_loss(
-    logits: Tensor, values: Tensor, actions: Tensor, returns: Tensor, value_weight: float = 0.5
+    logits: PolicyOutput,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float = 0.5,
 ) -> Loss:
     """−mean log π(a | o) A + value_weight · mean (R − V)²,   A = R − V held constant.
 
@@ -157,15 +167,11 @@ def actor_critic_loss(
     does not depend on the rollout's size. The paper adds up over the rollout, and has no
     value_weight; 0.5 is OpenAI's A2C's, and makes the gradient V − R.
     """
-    check_shapes(values=values, actions=actions, returns=returns)
-    if logits.shape[:-1] != values.shape:
-        raise ValueError(
-            f"logits {tuple(logits.shape)} must be the shape of values {tuple(values.shape)} "
-            "with one more axis, the actions'"
-        )
-    pi = Categorical(logits=logits, validate_args=False)
+    pi = distribution(logits)
+    log_pi = pi.log_prob(actions)
+    check_shapes(log_pi=log_pi, values=values, returns=returns)
     advantages = (returns - values).detach()
-    policy = -(pi.log_prob(actions) * advantages).mean()
+    policy = -(log_pi * advantages).mean()
     value = (returns.detach() - values).square().mean()
     return Loss(policy + value_weight * value, policy, value, pi.entropy().mean())
 
@@ -186,7 +192,7 @@ def values_after(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor
 
 def look_back(
     model: nn.Module, rollout: Rollout, state: State = None, dummies: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[PolicyOutput, Tensor, Tensor]:
     """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of a rollout, as `model` sees it now.
 
     `state` is what the policy carried along when the rollout began. A model with memory (chapter

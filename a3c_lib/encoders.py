@@ -174,7 +174,7 @@ def orthogonal_init(model: Model, seed: int = 0) -> Model:
     >>> bool(torch.allclose(rows @ rows.T, 2 * torch.eye(16), atol=1e-5))
     True
     """
-    gains: dict[nn.Module, float] = {model.policy_head: 0.01, model.value_head: 1.0}
+    gains = dict.fromkeys(model.policy_head.modules(), 0.01) | {model.value_head: 1.0}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for layer in model.modules():

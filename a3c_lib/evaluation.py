@@ -17,6 +17,7 @@ from a3c_lib.making import (
     MakesEnvs,
     check_actions,
     closed_on_error,
+    executed,
     make_env,
     make_envs,
 )
@@ -170,9 +171,9 @@ def _play(player: Player, policy: Policy, each: int, max_steps: int) -> list[Epi
 class Agent:
     """A model that acts, an observation at a time: for use after training.
 
-    Actions are counted as in `action_space`. They are greedy, or sampled with `seed`. What the
-    model remembers of an episode is carried along; `begin` comes before every episode but the
-    first. Raises ValueError for actions that are not Discrete.
+    Actions are as `action_space` has them. They are greedy, or sampled with `seed`. What the model
+    remembers of an episode is carried along; `begin` comes before every episode but the first.
+    Raises ValueError for actions that are neither Discrete nor a Box with one axis.
 
     >>> import gymnasium as gym
     >>> from a3c_lib.reinforce import TabularPolicy
@@ -196,7 +197,8 @@ class Agent:
         seed: int = 0,
     ) -> None:
         _check_actions(actions)
-        self.model, self._first = model, check_actions(action_space).start
+        check_actions(action_space)
+        self.model, self._action_space = model, action_space
         self._policy = _policy(model, actions, torch.Generator().manual_seed(seed))
         self.begin()
 
@@ -204,10 +206,12 @@ class Agent:
         """An episode begins: nothing of another one is remembered."""
         self._state = initial_state(self.model, 1)
 
-    def act(self, observation: Any) -> int:
-        """The action for an observation (*O), as the environment shows it."""
+    def act(self, observation: Any) -> Any:
+        """The action for an observation (*O), as the environment shows it: a whole number; in a Box
+        an array (D,)."""
         with evaluating(self.model):
             action, self._state = self._policy(
                 torch.as_tensor(np.array(observation))[None], self._state
             )
-        return int(self._first + action.item())
+        (taken,) = executed(action.numpy(), self._action_space)
+        return taken if isinstance(self._action_space, spaces.Box) else int(taken)

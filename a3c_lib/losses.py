@@ -7,6 +7,7 @@ from torch import Tensor
 
 from a3c_lib import training
 from a3c_lib.actor_critic import Loss, LossFunction, actor_critic_loss
+from a3c_lib.distributions import PolicyOutput
 from a3c_lib.settings import NotNegative
 
 
@@ -24,7 +25,7 @@ def entropy(logits: Tensor) -> Tensor:
 
 
 def a2c_loss(
-    logits: Tensor,
+    logits: PolicyOutput,
     values: Tensor,
     actions: Tensor,
     returns: Tensor,
@@ -42,7 +43,7 @@ def a2c_loss(
     if entropy_weight < 0:
         raise ValueError(f"entropy_weight is at least 0; got {entropy_weight}")
     loss = actor_critic_loss(logits, values, actions, returns, value_weight)
-    bonus = entropy(logits).mean()
+    bonus = entropy(logits).mean() if isinstance(logits, Tensor) else loss.entropy
     return loss._replace(total=loss.total - entropy_weight * bonus, entropy=bonus)
 
 

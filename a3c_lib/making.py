@@ -137,7 +137,7 @@ class KeepsWhatItShowed(gym.Wrapper[Any, Any, Any, Any]):
 
 
 def check_spaces(envs: Envs) -> None:
-    """Refuse observations that are no single array, and actions that are not Discrete.
+    """Refuse observations that are no single array, and actions that `check_actions` refuses.
 
     >>> check_spaces(make_envs("Blackjack-v1"))
     Traceback (most recent call last):
@@ -154,11 +154,30 @@ got Tuple(Discrete(32), Discrete(11), Discrete(2))
     check_actions(actions)
 
 
-def check_actions(space: spaces.Space[Any]) -> spaces.Discrete:
-    """Refuse actions that are not Discrete."""
-    if not isinstance(space, spaces.Discrete):
-        raise ValueError(f"actions are Discrete; got {space}")
-    return space
+def check_actions(space: spaces.Space[Any]) -> None:
+    """Refuse actions that are neither Discrete nor a Box of real numbers with one axis."""
+    if isinstance(space, spaces.Box):
+        if len(space.shape) == 1 and np.issubdtype(space.dtype, np.floating):
+            return
+    elif isinstance(space, spaces.Discrete):
+        return
+    raise ValueError(f"actions are Discrete, or a Box of real numbers with one axis; got {space}")
+
+
+def executed(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[Any]:
+    """Actions as an environment takes them: those of a Discrete space, (N,), counted from where its
+    own begin; those of a Box, (N, D), clipped to its bounds.
+
+    >>> executed(np.array([0, 1]), spaces.Discrete(2, start=-1))
+    array([-1,  0])
+    >>> executed(np.array([[0.5], [3.0]], np.float32), spaces.Box(-2, 2, (1,)))
+    array([[0.5],
+           [2. ]], dtype=float32)
+    """
+    if isinstance(space, spaces.Box):
+        # First to its own numbers: rounded afterwards, they might lie outside.
+        return np.clip(actions.astype(space.dtype), space.low, space.high)
+    return actions + getattr(space, "start", 0)
 
 
 def check_distinct(*vectors: Envs) -> None:

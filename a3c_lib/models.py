@@ -5,13 +5,15 @@ Models come from anybody. What does not fit would otherwise train badly, or fail
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
+from gymnasium.spaces import Box, Discrete, Space
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_flatten, tree_map
 
+from a3c_lib.distributions import PolicyOutput
 from a3c_lib.playing import Player
 from a3c_lib.rollout import Rollout, State, device_of, initial_state
 
@@ -25,6 +27,7 @@ class HasUnroll(Protocol):
         unroll(rollout, state, dummies)
             → logits (T, N, A), values (T, N), values of what came next (T, N), constants
 
+    Where actions are a Box, policy distributions stand in the logits' place (chapter 10).
     State is a tensor (N, …), or tuples, lists and dicts of such, always of the same shapes: each
     environment has its own row, so that one can begin anew while others go on. The model is handed
     its state and hands it back; it keeps none itself. Where an episode begins, that row is as
@@ -39,7 +42,7 @@ class HasUnroll(Protocol):
 
     def unroll(
         self, rollout: Rollout, state: Any, dummies: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[PolicyOutput, Tensor, Tensor]:
         """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of a rollout that began with
         `state`; `dummies` (T, N) are its steps that only reset an environment."""
 
@@ -104,41 +107,43 @@ def check_outputs(model: nn.Module, player: Player, critic: bool = True) -> None
     check_methods(model, ("logits", "values") if critic else ("logits",))
     envs, position = player.envs, player.position
     seen = position.observation.to(device_of(model))
-    N, A = envs.num_envs, int(envs.single_action_space.n)  # type: ignore[attr-defined]
+    N, actions = envs.num_envs, envs.single_action_space
     with looking(model):
         if not isinstance(model, HasUnroll):
-            _check_plain(model, seen, N, A, critic)
+            _check_plain(model, seen, N, actions, critic)
             return
         initial_state(model, N + 1)  # raises if the first axis is another than N + 1
-        _check_memory(model, seen, position.policy_state, N, A)
+        _check_memory(model, seen, position.policy_state, N, actions)
 
 
-def _check_plain(model: Any, seen: Tensor, N: int, A: int, critic: bool) -> None:
-    _check("logits(observations)", _answer(model.logits, seen), (N, A))
+def _check_plain(model: Any, seen: Tensor, N: int, actions: Space[Any], critic: bool) -> None:
+    _check_policy("logits(observations)", _answer(model.logits, seen), (N,), actions)
     if critic:
         T = 2
         answer = _answer(model, torch.stack([seen] * T))
         logits, values = _parts("(observations)", answer, ("logits", "values"))
-        _check("(observations)[0], its logits", logits, (T, N, A))
+        _check_policy("(observations)[0], its logits,", logits, (T, N), actions)
         _check("(observations)[1], its values", values, (T, N))
         _check("values(observations)", _answer(model.values, seen), (N,))
 
 
-def _check_memory(model: Any, seen: Tensor, state: State, N: int, A: int) -> None:
+def _check_memory(model: Any, seen: Tensor, state: State, N: int, actions: Space[Any]) -> None:
     T, after = 2, state
     for _ in range(T):
         answer = _answer(model.logits, seen, after)
         logits, after = _parts("logits(observations, state)", answer, ("logits", "state"))
-        _check("logits(observations, state)[0]", logits, (N, A))
+        _check_policy("logits(observations, state)[0]", logits, (N,), actions)
         if _shapes(after) != _shapes(state):
             raise ValueError(
                 "model.logits(observations, state)[1] is a state like initial_state's, "
                 f"{_shapes(state)}; got {_shapes(after)}"
             )
     answer = _answer(model.unroll, _standing_still(seen, T), state, None)
-    parts = _parts("unroll(rollout, state, dummies)", answer, ("logits", "values", "next values"))
-    for i, shape in enumerate([(T, N, A), (T, N), (T, N)]):
-        _check(f"unroll(rollout, state, dummies)[{i}]", parts[i], shape)
+    asked = "unroll(rollout, state, dummies)"
+    logits, values, next_values = _parts(asked, answer, ("logits", "values", "next values"))
+    _check_policy(f"{asked}[0]", logits, (T, N), actions)
+    _check(f"{asked}[1]", values, (T, N))
+    _check(f"{asked}[2]", next_values, (T, N))
 
 
 def _standing_still(seen: Tensor, T: int) -> Rollout:
@@ -166,6 +171,19 @@ def _parts(what: str, answer: Any, names: Sequence[str]) -> Any:
         got = f"{len(answer)} things" if isinstance(answer, tuple | list) else _shapes(answer)
         raise ValueError(f"model.{what} gives {', '.join(names)}; got {got}")
     return answer
+
+
+def _check_policy(what: str, answer: Any, batch: tuple[int, ...], actions: Space[Any]) -> None:
+    """Logits where actions are Discrete, a distribution over (D,) where they are a Box."""
+    if isinstance(actions, Discrete):
+        _check(what, answer, (*batch, int(actions.n)))
+    elif not hasattr(answer, "log_prob"):
+        raise ValueError(
+            f"model.{what} is a policy distribution where actions are a Box, such as "
+            f"distributions.Gaussian; got {_shapes(answer)}"
+        )
+    else:
+        _check(f"{what}.mode", answer.mode, (*batch, *cast(Box, actions).shape))
 
 
 def _check(what: str, answer: Any, shape: tuple[int, ...]) -> None:

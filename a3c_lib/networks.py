@@ -4,20 +4,23 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 
+from a3c_lib.distributions import Gaussian, PolicyOutput, SquashedGaussian
+from a3c_lib.making import check_actions
 from a3c_lib.settings import Seed, Width, check_setting
 
 SUPPORTED = (
     "supported are observations that are Discrete, a Box with one axis (a vector) or a Box of "
-    "bytes with three axes (a picture: channels, height, width), and actions that are Discrete; "
-    "gymnasium.wrappers.FlattenObservation makes vectors of others"
+    "bytes with three axes (a picture: channels, height, width), and actions that are Discrete or "
+    "a Box of real numbers with one axis; gymnasium.wrappers.FlattenObservation makes vectors of "
+    "others"
 )
 
 
@@ -151,6 +154,85 @@ def torso(
     return nn.Sequential(*layers), widths[-1]
 
 
+def small(head: nn.Linear) -> nn.Linear:
+    """A policy's head with weights so small that at first it says about the same of everything."""
+    with torch.no_grad():
+        head.weight *= 0.01
+        head.bias.zero_()
+    return head
+
+
+Variance = Literal["per-state", "state-independent"]
+
+
+class GaussianHead(nn.Module):
+    """Features (*B, width) → π(· | o), a `Gaussian` over a Box with one axis (chapter 10).
+
+    The mean is linear in the features. So is, with the variance "per-state", what σ² is the
+    softplus of [A3C, section 9]; "state-independent", log σ is a parameter, one for each axis. Both
+    are measured from the Box's middle in halves of its width, if it is bounded. So at first actions
+    are about 0 ± 0.83 there, or 0 ± 1, whatever the Box. `squashed` is for a bounded Box: then π is
+    a `SquashedGaussian`.
+
+    >>> head = GaussianHead(64, spaces.Box(0, 20, (3,)))
+    >>> pi = head(torch.zeros(64))
+    >>> pi.mean.tolist(), round(pi.deviation[0].item(), 2)
+    ([10.0, 10.0, 10.0], 8.33)
+    """
+
+    centre: Tensor
+    reach: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        space: spaces.Box,
+        variance: Variance = "per-state",
+        squashed: bool = False,
+    ) -> None:
+        super().__init__()
+        check_setting("variance", variance, Variance)
+        bounded = space.bounded_below & space.bounded_above
+        if squashed and not bounded.all():
+            raise ValueError(f"a squashed policy is for a bounded Box; got {space}")
+        low, high = np.where(bounded, [space.low, space.high], [[-1.0], [1.0]])
+        self.register_buffer("centre", torch.as_tensor((low + high) / 2).float(), persistent=False)
+        self.register_buffer("reach", torch.as_tensor((high - low) / 2).float(), persistent=False)
+        self.squashed, (D,) = squashed, space.shape
+        self.log_deviation: nn.Parameter | None = None
+        self.linear = small(nn.Linear(width, 2 * D if variance == "per-state" else D))
+        if variance == "state-independent":
+            self.log_deviation = nn.Parameter(torch.zeros(D))
+
+    def forward(self, features: Tensor) -> Gaussian:
+        """(*B, width) → the policy of *B observations."""
+        said = self.linear(features)
+        if self.log_deviation is None:
+            mean, variance = said.chunk(2, dim=-1)
+            deviation = softplus(variance).sqrt()
+        else:
+            mean, deviation = said, self.log_deviation.exp()
+        if self.squashed:
+            return SquashedGaussian(mean, deviation, self.centre, self.reach)
+        return Gaussian(self.centre + self.reach * mean, self.reach * deviation)
+
+
+def policy_head(width: int, space: spaces.Space[Any]) -> nn.Module:
+    """The policy's head for a space of actions: of features (*B, width) it says the logits, or the
+    policy distribution. Raises ValueError for a space that is not supported."""
+    if isinstance(space, spaces.Discrete):
+        return small(nn.Linear(width, int(space.n)))
+    try:
+        check_actions(space)
+    except ValueError:
+        raise unsupported("actions", space) from None
+    return GaussianHead(width, cast(spaces.Box, space))
+
+
+# (width of the features, space of the actions) → a module like that
+MakeHead = Callable[[int, Any], nn.Module]
+
+
 class HasSpaces(Protocol):
     """An environment, as far as a network is concerned."""
 
@@ -168,7 +250,9 @@ class ActorCritic(nn.Module):
 
     `hidden` lists the widths of the torso's layers, each with an `activation` after it. With
     hidden=() the heads see the observation itself; if that is Discrete, they are tables. Another
-    encoder than the space's own is made by `make_encoder(space)`.
+    encoder than the space's own is made by `make_encoder(space)`, another head of the policy by
+    `make_head(width, space)`. Where actions are a Box, π is no softmax of logits but a Gaussian,
+    and stands wherever logits do (chapter 10).
 
     The policy head starts small, so at first every action is about equally likely. The same seed
     gives the same weights, and torch's random state is left alone. Raises ValueError for spaces
@@ -189,21 +273,18 @@ class ActorCritic(nn.Module):
         make_encoder: MakeEncoder = encoder_for,
         activation: type[nn.Module] = nn.Tanh,
         seed: int = 0,
+        make_head: MakeHead = policy_head,
     ) -> None:
         super().__init__()
-        if not isinstance(action_space, spaces.Discrete):
-            raise unsupported("actions", action_space)
         check_sizes(hidden, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             make_torso = partial(torso, observation_space, hidden, make_encoder, activation)
             self.torso, width = make_torso()
-            self.policy_head = nn.Linear(width, int(action_space.n))
+            self.policy_head = make_head(width, action_space)
             self.value_head = nn.Linear(width, 1)
             self.value_torso = None if shared else make_torso()[0]
         with torch.no_grad():
-            self.policy_head.weight *= 0.01
-            self.policy_head.bias.zero_()
             self.value_head.bias.zero_()
 
     @classmethod
@@ -216,17 +297,17 @@ class ActorCritic(nn.Module):
         """
         return cls(env.observation_space, env.action_space, **options)
 
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, observations: Tensor) -> tuple[PolicyOutput, Tensor]:
         """(*B, *O) → logits (*B, A), values (*B), for any batch axes B."""
         features = self.torso(observations)
-        logits: Tensor = self.policy_head(features)
+        logits: PolicyOutput = self.policy_head(features)
         if self.value_torso is not None:
             features = self.value_torso(observations)
         return logits, self.value_head(features).squeeze(-1)
 
-    def logits(self, observations: Tensor) -> Tensor:
+    def logits(self, observations: Tensor) -> PolicyOutput:
         """The policy alone: (*B, *O) → (*B, A), π = softmax(logits)."""
-        logits: Tensor = self.policy_head(self.torso(observations))
+        logits: PolicyOutput = self.policy_head(self.torso(observations))
         return logits
 
     def values(self, observations: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 
 from a3c_lib.actor_critic import look_back
+from a3c_lib.distributions import PolicyOutput
 from a3c_lib.encoders import PaperEncoder
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
@@ -226,7 +227,7 @@ class OneLook(nn.Module):
         if not isinstance(model.torso[0], PaperEncoder):
             encoder = type(model.torso[0]).__name__
             raise TypeError(f"a model that looks once has a PaperEncoder; got {encoder}")
-        numbers = model.policy_head.weight.dtype
+        numbers = model.value_head.weight.dtype
         if numbers is not torch.float32:
             raise TypeError(f"a model that looks once computes with torch.float32; got {numbers}")
         self._plain = (model,)  # in a tuple, so that its parameters do not count twice
@@ -246,7 +247,7 @@ class OneLook(nn.Module):
         """The model's; of no numbers if it has none."""
         return initial_state(self._model, num_envs) or (torch.zeros(num_envs, 0),)
 
-    def logits(self, observations: Tensor, state: Any) -> tuple[Tensor, State]:
+    def logits(self, observations: Tensor, state: Any) -> tuple[PolicyOutput, State]:
         """Of one step of N environments: (N, *O) → (N, A), and the memory after it."""
         if isinstance(self._model, RecurrentActorCritic):
             return self._model.logits(observations, state)
@@ -254,7 +255,7 @@ class OneLook(nn.Module):
 
     def unroll(
         self, rollout: Rollout, state: State, dummies: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[PolicyOutput, Tensor, Tensor]:
         """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of the rollout just acted."""
         self._torso.recognise(rollout.observations)
         try:

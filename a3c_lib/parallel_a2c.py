@@ -26,7 +26,6 @@ from a3c_lib.making import MakeEnv, closed_on_error, for_workers
 from a3c_lib.models import check_methods, check_outputs, trainable
 from a3c_lib.playing import Player
 from a3c_lib.restoring import warn_of_own_statistics
-from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Episode, sampled
 from a3c_lib.settings import NumWorkers
 from a3c_lib.sharing import in_shared_memory, semaphore
@@ -356,7 +355,7 @@ def train(
     make_env: MakeEnv,
     config: Config,
     *,
-    targets: Targets = n_step_returns,
+    targets: Targets | None = None,
     loss: LossFunction | None = None,
     resume: Mapping[str, Any] | None = None,
 ) -> ParallelTraining:
@@ -367,5 +366,6 @@ def train(
     worker fails or is killed, and FloatingPointError when a loss or a gradient is not finite; no
     worker is left then.
     """
+    targets = config.returns if targets is None else targets
     loss = config.loss if loss is None else loss
     return ParallelTraining(model, make_env, config, targets, loss, resume)

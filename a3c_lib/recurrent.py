@@ -7,13 +7,15 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
+from a3c_lib.distributions import PolicyOutput
 from a3c_lib.networks import (
     HasSpaces,
     MakeEncoder,
+    MakeHead,
     check_sizes,
     encoder_for,
+    policy_head,
     torso,
-    unsupported,
 )
 from a3c_lib.rollout import Rollout
 from a3c_lib.settings import Width, check_setting
@@ -49,21 +51,18 @@ class RecurrentActorCritic(nn.Module):
         make_encoder: MakeEncoder = encoder_for,
         activation: type[nn.Module] = nn.Tanh,
         seed: int = 0,
+        make_head: MakeHead = policy_head,
     ) -> None:
         super().__init__()
-        if not isinstance(action_space, spaces.Discrete):
-            raise unsupported("actions", action_space)
         check_sizes(hidden, seed)
         check_setting("cells", cells, Width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.torso, width = torso(observation_space, hidden, make_encoder, activation)
             self.lstm = nn.LSTMCell(width, cells)
-            self.policy_head = nn.Linear(cells, int(action_space.n))
+            self.policy_head = make_head(cells, action_space)
             self.value_head = nn.Linear(cells, 1)
         with torch.no_grad():
-            self.policy_head.weight *= 0.01
-            self.policy_head.bias.zero_()
             self.value_head.bias.zero_()
             # torch adds two biases, and orders the gates: input, forget, cell, output.
             self.lstm.bias_ih[cells : 2 * cells] = FORGET_BIAS
@@ -84,7 +83,7 @@ class RecurrentActorCritic(nn.Module):
         zeros = self.value_head.weight.new_zeros(num_envs, self.lstm.hidden_size)
         return zeros, zeros
 
-    def logits(self, observations: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+    def logits(self, observations: Tensor, state: Memory) -> tuple[PolicyOutput, Memory]:
         """One step of N environments: (N, *O), memory before → logits (N, A), memory after."""
         h, c = self.lstm(self.torso(observations), state)
         return self.policy_head(h), (h, c)
@@ -100,7 +99,7 @@ class RecurrentActorCritic(nn.Module):
 
     def forward(
         self, observations: Tensor, state: Memory, begins: Tensor
-    ) -> tuple[Tensor, Tensor, Memory]:
+    ) -> tuple[PolicyOutput, Tensor, Memory]:
         """T steps in a row: (T, N, *O) → logits (T, N, A), values (T, N), memories after each step.
 
         begins (T, N) says where an observation is the first of its episode: the memory is zeroed
@@ -117,7 +116,7 @@ class RecurrentActorCritic(nn.Module):
 
     def unroll(
         self, rollout: Rollout, state: Memory, dummies: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[PolicyOutput, Tensor, Tensor]:
         """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of a rollout that began with
         `state`.
 

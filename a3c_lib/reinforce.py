@@ -9,9 +9,9 @@ import gymnasium as gym
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
-from torch.distributions import Categorical
 
 from a3c_lib import training
+from a3c_lib.distributions import distribution
 from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
 from a3c_lib.models import check_methods, check_outputs, trainable
 from a3c_lib.rollout import Episode, check_shapes, sampled
@@ -128,7 +128,7 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
     def update(self) -> Update:
         """Play one episode, and learn from it."""
         rollout = self.player.play_episode(sampled(self.model, self.player.generator))
-        pi = Categorical(logits=self.model.logits(rollout.observations[:, 0]))
+        pi = distribution(self.model.logits(rollout.observations[:, 0]))
         returns = discounted_returns(rollout.rewards[:, 0], self.config.gamma)
         loss = reinforce_loss(pi.log_prob(rollout.actions[:, 0]), returns)
         gradients, norm = clip_gradients(gradients_of(loss, trainable(self.model)))

@@ -8,8 +8,8 @@ looks past an end.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_map
 
+from a3c_lib.distributions import NoActionError, PolicyDistribution, distribution
 from a3c_lib.making import (
     Envs as Envs,
     HasLives,
@@ -26,6 +27,7 @@ from a3c_lib.making import (
     MakesEnvs as MakesEnvs,
     check_distinct,
     check_spaces,
+    executed,
     lives_of,
     make_env as make_env,
     make_envs as make_envs,
@@ -33,7 +35,8 @@ from a3c_lib.making import (
 
 # Of a model with memory: a tensor (N, …), or any tuples, lists and dicts of such. None: no memory.
 State = Any
-# (observation, state) → (action, state); actions (N,) count from 0, and may be an array
+# (observation, state) → (action, state); actions (N,) count from 0, those of a Box are (N, D), and
+# may lie outside of it; either may be an array
 Policy = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
@@ -43,7 +46,7 @@ class HasLogits(Protocol):
 
     @property
     def logits(self) -> Callable[..., Any]:
-        """(N, *O) → (N, A), the logits of π(· | o)."""
+        """(N, *O) → (N, A), the logits of π(· | o); or a policy distribution (chapter 10)."""
 
 
 class Episode(NamedTuple):
@@ -77,7 +80,7 @@ class Rollout(NamedTuple):
     """
 
     seen: Tensor  # (T+1, N, *O)  what each action was chosen on, and what came last
-    actions: Tensor  # (T, N)      a_t ~ π(· | o_t), counted from 0
+    actions: Tensor  # (T, N)      a_t ~ π(· | o_t), counted from 0; of a Box (T, N, D), unclipped
     rewards: Tensor  # (T, N)      r_t, paid for a_t
     terminated: Tensor  # (T, N)      the world ended here: nothing comes after
     truncated: Tensor  # (T, N)      a time limit cut here: something would have come
@@ -222,8 +225,8 @@ def start(envs: Envs, seed: int | np.random.SeedSequence, policy_state: Any = No
 
     `policy_state` is what the policy carries along: `initial_state(model, num_envs)`. Raises
     ValueError for environments that do not reset themselves, for one that stands in two places, for
-    observations that are no single array, actions that are not Discrete, and a memory whose tensors
-    are not (N, …).
+    observations that are no single array, actions that are neither Discrete nor a Box with one
+    axis, and a memory whose tensors are not (N, …).
     """
     mode = envs.metadata.get("autoreset_mode")
     if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
@@ -333,62 +336,41 @@ def _collect(
 
 def sampled(model: HasLogits, generator: torch.Generator) -> Policy:
     """a ~ π(· | o): the policy that explores, and the one that the policy gradient is about."""
-    return ModelPolicy(model, partial(_drawn, generator=generator))
+    return ModelPolicy(model, lambda pi: pi.sample(generator))
 
 
 def greedy(model: HasLogits) -> Policy:
     """a = argmax π(· | o)."""
-    return ModelPolicy(model, _likeliest)
+    return ModelPolicy(model, attrgetter("mode"))
 
 
 class ModelPolicy:
-    """Acts as a model's logits say. Where an episode begins, its memory is the model's
-    `initial_state`."""
+    """Acts as a model says. Where an episode begins, its memory is the model's `initial_state`."""
 
-    def __init__(self, model: HasLogits, choose: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, model: HasLogits, choose: Callable[[PolicyDistribution], Tensor]) -> None:
         self.model, self.choose = model, choose
 
     @torch.no_grad()
     def __call__(self, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """(N, *O), state → actions (N), state after them."""
-        logits, state = _logits(self.model, observation, state)
+        """(N, *O), state → actions (N), or (N, D) of a Box, state after them."""
+        pi, state = _policy_at(self.model, observation, state)
         try:
-            return self.choose(logits), state
-        except _NoAction:
-            raise FloatingPointError(_what_is_not_finite(observation, logits)) from None
+            return self.choose(pi), state
+        except NoActionError:
+            raise FloatingPointError(_what_is_not_finite(observation, pi)) from None
 
     def initial_state(self, num_envs: int) -> State:
         """What is carried along when episodes begin."""
         return self.model.initial_state(num_envs)  # type: ignore[attr-defined]
 
 
-class _NoAction(ValueError):
-    """Raised where logits that are not numbers choose no action."""
-
-
-def _drawn(logits: Tensor, generator: torch.Generator) -> Tensor:
-    pi = logits.softmax(dim=-1)
-    try:
-        return torch.multinomial(pi, 1, generator=generator).squeeze(-1)
-    except RuntimeError:  # torch looks anyway
-        if pi.isfinite().all():
-            raise
-        raise _NoAction from None
-
-
-def _likeliest(logits: Tensor) -> Tensor:
-    if logits.isnan().any():
-        raise _NoAction
-    return logits.argmax(dim=-1)
-
-
-def _what_is_not_finite(observation: Tensor, logits: Tensor) -> str:
-    for env, (shown, row) in enumerate(zip(observation, logits, strict=True)):
+def _what_is_not_finite(observation: Tensor, pi: PolicyDistribution) -> str:
+    for env, shown in enumerate(observation):
         if not shown.isfinite().all():
             return f"what environment {env} shows is not finite"
-        if row.softmax(dim=-1).isnan().any():
-            return f"the logits of what environment {env} shows are {row.tolist()}"
-    return "logits are not finite"
+        if said := pi[env].wrong():
+            return f"what environment {env} shows has no policy: {said}"
+    return "the policy is not finite"
 
 
 def _check_numbers(rollout: Rollout) -> None:
@@ -404,12 +386,13 @@ def _check_numbers(rollout: Rollout) -> None:
             )
 
 
-def _logits(model: HasLogits, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+def _policy_at(model: HasLogits, observation: Tensor, state: Any) -> tuple[PolicyDistribution, Any]:
     observation = observation.to(device_of(model))
-    if not hasattr(model, "initial_state"):
-        return model.logits(observation).cpu(), state
-    logits, state = model.logits(observation, state)
-    return logits.cpu(), state
+    if hasattr(model, "initial_state"):
+        logits, state = model.logits(observation, state)
+    else:
+        logits = model.logits(observation)
+    return distribution(logits.cpu()), state
 
 
 def device_of(model: object) -> torch.device:
@@ -423,7 +406,7 @@ class _Step(NamedTuple):
     """One step of N environments: a rollout's row."""
 
     observation: Tensor  # (N, *O)
-    action: Tensor  # (N,)
+    action: Tensor  # (N,), of a Box (N, D)
     reward: NDArray[Any]  # (N,)
     terminated: NDArray[np.bool_]  # (N,)
     truncated: NDArray[np.bool_]  # (N,)
@@ -438,8 +421,8 @@ def _advance(
     """One step of each environment.   → a rollout's row, position after it, info"""
     action, policy_state = policy(position.observation, position.policy_state)
     action = torch.as_tensor(action)
-    first_action = getattr(envs.single_action_space, "start", 0)
-    observation, reward, terminated, truncated, info = envs.step(action.numpy() + first_action)
+    taken = executed(action.numpy(), envs.single_action_space)
+    observation, reward, terminated, truncated, info = envs.step(taken)
     ended, dummy, next_step = terminated | truncated, position.resetting, _next_step(envs)
     rewards_so_far = position.rewards_so_far + np.where(dummy, 0, reward)
     steps_so_far = position.steps_so_far + ~dummy
