@@ -87,7 +87,7 @@ class Categorical:
         return self.logits.argmax(dim=-1)
 
     @cached_property
-    def _torchs(self) -> TorchCategorical:
+    def _torchs(self) -> Any:
         return TorchCategorical(logits=self.logits, validate_args=False)
 
     def log_prob(self, actions: Tensor) -> Tensor:
@@ -97,11 +97,13 @@ class Categorical:
                 f"logits {tuple(self.logits.shape)} must be the shape of actions "
                 f"{tuple(actions.shape)} with one more axis, the actions'"
             )
-        return self._torchs.log_prob(actions)
+        log_pi: Tensor = self._torchs.log_prob(actions)
+        return log_pi
 
     def entropy(self) -> Tensor:
         """H(π) = −Σ_a π(a) log π(a), in nats: log A for a uniform policy, 0 for a certain one."""
-        return self._torchs.entropy()
+        H: Tensor = self._torchs.entropy()
+        return H
 
     def wrong(self) -> str | None:
         """The logits, if they are no numbers."""
@@ -132,7 +134,7 @@ class Gaussian:
         self.mean, self.deviation = torch.broadcast_tensors(mean, deviation)
 
     @cached_property
-    def _torchs(self) -> Independent:
+    def _torchs(self) -> Any:
         return Independent(
             Normal(self.mean, self.deviation, validate_args=False), 1, validate_args=False
         )
@@ -141,7 +143,8 @@ class Gaussian:
         """a = μ + σ z,   z ~ N(0, 1).   (*B, D)"""
         if self.wrong():
             raise NoActionError
-        return torch.normal(self.mean, self.deviation, generator=generator)
+        drawn: Tensor = torch.normal(self.mean, self.deviation, generator=generator)
+        return drawn
 
     @property
     def mode(self) -> Tensor:
@@ -157,11 +160,13 @@ class Gaussian:
                 f"actions {tuple(actions.shape)} must be the shape of the policy's mean, "
                 f"{tuple(self.mean.shape)}"
             )
-        return self._torchs.log_prob(actions)
+        log_pi: Tensor = self._torchs.log_prob(actions)
+        return log_pi
 
     def entropy(self) -> Tensor:
         """H(π) = Σ log σ + ½ D log 2πe, in nats.   (*B)"""
-        return self._torchs.entropy()
+        H: Tensor = self._torchs.entropy()
+        return H
 
     def wrong(self) -> str | None:
         """Mean and deviation, if they are no numbers, or σ is not above 0."""
@@ -200,8 +205,8 @@ class SquashedGaussian(Gaussian):
         return self._squashed(super().mode)
 
     def log_prob(self, actions: Tensor) -> Tensor:
-        """log π(a | o).   (*B, D) → (*B). An action so near to a bound that rounding has put it there
-        counts as the nearest one that is not."""
+        """log π(a | o).   (*B, D) → (*B). An action that rounding has put on a bound counts as the
+        nearest one that is not."""
         most = 1 - torch.finfo(actions.dtype).eps
         u = ((actions - self.centre) / self.reach).clamp(-most, most).atanh()
         return super().log_prob(u) - self._log_slope(u).sum(dim=-1)
@@ -211,7 +216,8 @@ class SquashedGaussian(Gaussian):
         z, weights = (self.mean.new_tensor(part) for part in _hermite(32))
         u = self.mean[..., None] + self.deviation[..., None] * z
         log_slope = self._log_slope(u.movedim(-1, 0)).movedim(0, -1)
-        return super().entropy() + (log_slope @ weights).sum(dim=-1)
+        H: Tensor = super().entropy() + (log_slope @ weights).sum(dim=-1)
+        return H
 
     def _squashed(self, u: Tensor) -> Tensor:
         return self.centre + self.reach * u.tanh()

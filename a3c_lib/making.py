@@ -176,8 +176,10 @@ def executed(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[Any]:
     """
     if isinstance(space, spaces.Box):
         # First to its own numbers: rounded afterwards, they might lie outside.
-        return np.clip(actions.astype(space.dtype), space.low, space.high)
-    return actions + getattr(space, "start", 0)
+        clipped: NDArray[Any] = np.clip(actions.astype(space.dtype), space.low, space.high)
+        return clipped
+    from_start: NDArray[Any] = actions + getattr(space, "start", 0)
+    return from_start
 
 
 def check_distinct(*vectors: Envs) -> None:

@@ -230,7 +230,7 @@ def policy_head(width: int, space: spaces.Space[Any]) -> nn.Module:
 
 
 # (width of the features, space of the actions) → a module like that
-MakeHead = Callable[[int, Any], nn.Module]
+MakeHead = Callable[[int, Any], Any]
 
 
 class HasSpaces(Protocol):

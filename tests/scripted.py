@@ -87,3 +87,43 @@ class Pictured(Counting):
         number = int(super()._observation()[0])
         dice = np.random.default_rng(number + 10)  # the first of all is below 0
         return dice.integers(0, 256, self.observation_space.shape, np.uint8)
+
+
+class Reaching(gym.Env):
+    """Shows a place in [−1, 1] for each axis, and pays −Σ (action − place)², up to `length` steps.
+    Every action that it takes is in its Box, and kept in `actions`."""
+
+    def __init__(
+        self, axes: int = 2, length: int = 4, low: float = -1.0, high: float = 1.0
+    ) -> None:
+        self.observation_space = spaces.Box(-1, 1, (axes,), np.float32)
+        self.action_space = spaces.Box(low, high, (axes,), np.float32)
+        self.length = length
+        self.actions: list[Any] = []
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.left = self.length
+        return self._observation(), {}
+
+    def step(self, action: Any) -> Any:
+        assert self.action_space.contains(action), action
+        self.actions.append(action)
+        reward = -float(((action - self.place) ** 2).sum())
+        self.left -= 1
+        return self._observation(), reward, False, self.left == 0, {}
+
+    def _observation(self) -> Any:
+        self.place = self.np_random.uniform(-1, 1, self.action_space.shape).astype(np.float32)
+        return self.place
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "left": self.left,
+            "place": self.place,
+            "random": self.np_random.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.left, self.place = state["left"], state["place"]
+        self.np_random.bit_generator.state = state["random"]

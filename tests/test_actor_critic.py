@@ -103,9 +103,9 @@ def test_parts_are_means_over_time_and_environments():
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((5, 2), (5, 1), (5,), (5,)), r"values \(5, 1\), actions \(5,\)"),
+        (((5, 2), (5, 1), (5,), (5,)), r"log_pi \(5,\), values \(5, 1\)"),
         (((5, 1, 2), (5, 1), (5, 1), (5,)), r"returns \(5,\)"),
-        (((5, 2), (5, 1), (5, 1), (5, 1)), r"logits \(5, 2\).*values \(5, 1\)"),
+        (((5, 2), (5, 1), (5, 1), (5, 1)), r"logits \(5, 2\).*actions \(5, 1\)"),
     ],
 )
 def test_shapes_that_would_broadcast_are_refused(shapes, message):

@@ -147,7 +147,7 @@ def test_what_is_no_density_chooses_no_action(mean, deviation):
     with pytest.raises(NoActionError):
         pi.sample(dice())
     with pytest.raises(NoActionError):
-        pi.mode  # noqa: B018
+        pi.mode
 
 
 def test_a_part_of_a_batch():

@@ -16,6 +16,7 @@ from a3c_lib.making import (
     check_distinct,
     close_all,
     closed_on_error,
+    executed,
     find_spec,
     for_workers,
     make_env,
@@ -231,12 +232,36 @@ def test_single_arrays_of_all_kinds_are_seen(space):
 
 @pytest.mark.parametrize(
     "space",
-    [spaces.Box(-1, 1, (2,)), spaces.MultiDiscrete([2, 3]), spaces.MultiBinary(2)],
-    ids=lambda space: type(space).__name__,
+    [
+        spaces.Box(-1, 1, (2, 2)),
+        spaces.Box(-1, 1, ()),
+        spaces.Box(0, 9, (2,), np.int64),
+        spaces.MultiDiscrete([2, 3]),
+        spaces.MultiBinary(2),
+    ],
+    ids=str,
 )
-def test_actions_that_are_not_discrete_are_named(space):
-    with pytest.raises(ValueError, match=rf"actions are Discrete; got {type(space).__name__}"):
+def test_actions_of_other_kinds_are_named(space):
+    kinds = "Discrete, or a Box of real numbers with one axis"
+    with pytest.raises(ValueError, match=rf"actions are {kinds}; got {type(space).__name__}"):
         start(make_envs(with_spaces(spaces.Discrete(2), space)), 0)
+
+
+@pytest.mark.parametrize("space", [spaces.Box(-1, 1, (2,)), spaces.Discrete(3, start=-1)], ids=str)
+def test_actions_of_these_kinds_are_taken(space):
+    assert start(make_envs(with_spaces(spaces.Discrete(2), space), 2), 0).observation.shape == (2,)
+
+
+def test_actions_are_handed_over_as_an_environment_takes_them():
+    assert executed(np.array([0, 2]), spaces.Discrete(3, start=5)).tolist() == [5, 7]
+    low, high = np.array([-1, -np.inf], np.float32), np.array([0.1, 3.0], np.float32)
+    box = spaces.Box(low, high)
+    drawn = np.array([[-2.0, -50.0], [0.5, 50.0], [0.05, 2.0]])
+    taken = executed(drawn, box)
+    assert taken.dtype == np.float32
+    assert all(box.contains(each) for each in taken)  # 0.1 has no exact float, and rounds upwards
+    assert taken.tolist() == drawn.astype(np.float32).clip(low, high).tolist()
+    assert drawn.tolist() == [[-2.0, -50.0], [0.5, 50.0], [0.05, 2.0]]  # what is learned from
 
 
 # ---- fast vector environments ----

@@ -691,7 +691,8 @@ def test_logits_that_are_not_numbers_are_named(choose):
     lengths = iter([2, 9])
     envs = make_envs(lambda: Counting(next(lengths)), 2)
     with pytest.raises(
-        FloatingPointError, match=r"step 2 .*: what environment 0 shows has no policy: the logits are \[nan"
+        FloatingPointError,
+        match=r"step 2 .*: what environment 0 shows has no policy: the logits are \[nan",
     ):
         collect(envs, choose(Diverged()), start(envs, 0), 9)
 
