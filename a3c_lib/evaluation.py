@@ -17,7 +17,7 @@ from a3c_lib.making import (
     MakesEnvs,
     check_actions,
     closed_on_error,
-    executed,
+    executed_one,
     make_env,
     make_envs,
 )
@@ -213,5 +213,4 @@ class Agent:
             action, self._state = self._policy(
                 torch.as_tensor(np.array(observation))[None], self._state
             )
-        (taken,) = executed(action.numpy(), self._action_space)
-        return taken if isinstance(self._action_space, spaces.Box) else int(taken)
+        return executed_one(action.numpy(), self._action_space)

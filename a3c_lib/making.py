@@ -175,11 +175,20 @@ def executed(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[Any]:
            [2. ]], dtype=float32)
     """
     if isinstance(space, spaces.Box):
+        if actions.shape[1:] != space.shape:
+            (D,) = space.shape
+            raise ValueError(f"actions of {space} are (N, {D}); got {actions.shape}")
         # First to its own numbers: rounded afterwards, they might lie outside.
         clipped: NDArray[Any] = np.clip(actions.astype(space.dtype), space.low, space.high)
         return clipped
     from_start: NDArray[Any] = actions + getattr(space, "start", 0)
     return from_start
+
+
+def executed_one(action: NDArray[Any], space: spaces.Space[Any]) -> Any:
+    """Likewise the action of one environment, (1,) or (1, D): a whole number, or an array (D,)."""
+    (taken,) = executed(action, space)
+    return taken if isinstance(space, spaces.Box) else int(taken)
 
 
 def check_distinct(*vectors: Envs) -> None:

@@ -122,7 +122,7 @@ def _check_plain(model: Any, seen: Tensor, N: int, actions: Space[Any], critic: 
         T = 2
         answer = _answer(model, torch.stack([seen] * T))
         logits, values = _parts("(observations)", answer, ("logits", "values"))
-        _check_policy("(observations)[0], its logits,", logits, (T, N), actions)
+        _check_policy("(observations)[0], its logits", logits, (T, N), actions)
         _check("(observations)[1], its values", values, (T, N))
         _check("values(observations)", _answer(model.values, seen), (N,))
 

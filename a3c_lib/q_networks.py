@@ -15,7 +15,6 @@ from a3c_lib.networks import (
     check_sizes,
     encoder_for,
     torso,
-    unsupported,
 )
 from a3c_lib.recurrent import FORGET_BIAS, Memory
 from a3c_lib.rollout import Rollout, State
@@ -208,7 +207,9 @@ class RecurrentQNetwork(nn.Module):
 def _checked(action_space: spaces.Space[Any], epsilon: float) -> tuple[int, float]:
     """How many actions there are, and ε."""
     if not isinstance(action_space, spaces.Discrete):
-        raise unsupported("actions", action_space)
+        raise ValueError(
+            f"actions {action_space} are not supported: Q(o, a) is of actions that are Discrete"
+        )
     check_setting("epsilon", epsilon, ProperFraction)
     return int(action_space.n), epsilon
 

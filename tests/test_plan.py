@@ -292,6 +292,47 @@ def test_a_network_of_ones_own_that_cannot_be_made_is_a_line(own, name, message)
         own(name).make_model()
 
 
+# ---- λ, and actions that are a Box ----
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "a3c", "parallel-a2c", "actor-critic"])
+def test_every_actor_critic_learns_from_lambda_returns(algorithm):
+    no, r, v = torch.zeros(2, 1, dtype=torch.bool), torch.ones(2, 1), torch.ones(2, 1)
+    half, one = (
+        plan(algorithm, lambda_=lambda_)._targets()["targets"](r, v, no, no, 1.0)
+        for lambda_ in (0.5, 1.0)
+    )
+    assert (half.squeeze().tolist(), one.squeeze().tolist()) == ([2.5, 2.0], [3.0, 2.0])
+    planned = plan(algorithm, lambda_=0.5)
+    assert Plan.from_json(json.loads(json.dumps(planned.as_json()))) == planned
+
+
+def test_a_run_of_before_lambda_has_n_step_returns():
+    old = plan().as_json()
+    del old["config"]["lambda_"]
+    assert Plan.from_json(old) == plan()
+
+
+def test_lambda_does_not_go_with_one_step_targets():
+    with pytest.raises(ValueError, match=r"lambda_ goes with the targets 'n-step'; got 0\.5"):
+        ActorCriticConfig(targets="one-step", lambda_=0.5)
+
+
+def test_a_policy_over_a_box_is_as_the_plan_says():
+    for recurrent in False, True:
+        network = Network(variance="state-independent", squashed=True, recurrent=recurrent)
+        planned = plan(env="Pendulum-v1")._replace(network=network)
+        assert Plan.from_json(json.loads(json.dumps(planned.as_json()))) == planned
+        head = planned.make_model().policy_head
+        assert head.squashed
+        assert head.log_deviation.shape == (1,)
+    plain = plan(env="Pendulum-v1")
+    assert plain.make_model().policy_head.log_deviation is None
+    assert not {"variance", "squashed"} & plain.as_json()["network"].keys()  # as before them
+    with pytest.raises(RunError, match=r"squashed: for actions that are a Box; got Discrete\(2\)"):
+        plan(env="CartPole-v1")._replace(network=Network(squashed=True)).make_model()
+
+
 def test_options_of_the_packages_networks_do_not_go_with_one_of_ones_own():
     with pytest.raises(ValueError, match="cells is for the package's networks, not for own_net"):
         Network(own_network="mine:make", cells=3)

@@ -264,7 +264,7 @@ def parsed(argv: Sequence[str]) -> Any:
                 prog=PROGRAM,
                 description="Train actor-critic agents, and look at what they learned. "
                 "`a3c-lib COMMAND --help` says more.",
-                args=argv,
+                args=[re.sub(r"^--lambda(?=$|=)", "--lambda_", word) for word in argv],
                 config=(OmitArgPrefixes, OmitSubcommandPrefixes, PositionalMetavarFromFieldName),
             )
     except SystemExit as end:

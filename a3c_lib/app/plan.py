@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import gymnasium as gym
 import torch
+from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from torch import nn
 
@@ -27,13 +28,14 @@ from a3c_lib import (
     parallel_a2c,
     q_learning,
     reinforce,
+    returns,
     training,
 )
 from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.telling import closing, in_a_line, told
-from a3c_lib.networks import ActorCritic, HasSpaces
+from a3c_lib.networks import ActorCritic, GaussianHead, HasSpaces, Variance
 from a3c_lib.q_networks import QNetwork, RecurrentQNetwork
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
@@ -79,7 +81,9 @@ class Algorithm(NamedTuple):
     # (model, make_env, config, *, resume), and `targets` if it has some
     train: Callable[..., Training[Any, Any]]
     # config → what the critic is to predict; None: it has no critic, and learns from whole episodes
-    targets: Callable[[Any], Targets] | None = lambda config: n_step_returns
+    targets: Callable[[Any], Targets] | None = lambda config: getattr(
+        config, "returns", n_step_returns
+    )
     # what learns, without and with memory
     networks: tuple[type[nn.Module], type[nn.Module]] = ActorCritic, RecurrentActorCritic
     # what the command line begins with, where that differs from the config's own defaults
@@ -91,16 +95,18 @@ class Algorithm(NamedTuple):
         return self.config(**self.defaults)
 
 
-TARGETS: dict[str, Targets] = {"n-step": n_step_returns, "one-step": one_step_targets}
-
-
 @dataclass(frozen=True, kw_only=True)
-class ActorCriticConfig(losses.Config, actor_critic.Config):
+class ActorCriticConfig(losses.Config, returns.Config, actor_critic.Config):
     """How one thread trains, with Adam."""
 
     # what the critic is to predict: rewards up to the rollout's end and then its own guess, or one
     # reward and then its guess
     targets: Literal["n-step", "one-step"] = "n-step"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.targets == "one-step" and self.lambda_ != 1:
+            raise ValueError(f"lambda_ goes with the targets 'n-step'; got {self.lambda_}")
 
 
 def _actor_critic(
@@ -197,7 +203,7 @@ ALGORITHMS = {
         "Actor-critic: one process, Adam, n-step or one-step targets (chapters 01 to 03).",
         ActorCriticConfig,
         _actor_critic,
-        targets=lambda config: TARGETS[config.targets],
+        targets=lambda config: config.returns if config.targets == "n-step" else one_step_targets,
         defaults=SMALL_WORLDS,
     ),
     "reinforce": Algorithm(
@@ -259,6 +265,11 @@ class Network:
     one_look: bool = False
     # with one_look: compute with 8 bits of precision up to the heads, for processors that have it
     bfloat16: bool = False
+    # σ² of the policy where actions are a Box: said by the network for each state, or one parameter
+    # an axis
+    variance: Variance = "per-state"
+    # where actions are a Box: squash them into it, by a tanh, instead of clipping them
+    squashed: bool = False
     # a network of your own instead: "my_package:make_network", which is called as
     # make_network(env, seed=seed); none of the options above goes with it, but for network_seed
     own_network: str | None = None
@@ -305,6 +316,8 @@ class Network:
             options |= self._for_game(env, to_be_loaded)
         if self.hidden is not None:
             options["hidden"] = self.hidden
+        if chosen := self._of_a_box(env):
+            options["make_head"] = partial(GaussianHead, **chosen)
         without_memory, with_memory = kinds
         model: Any
         if self.recurrent:
@@ -316,6 +329,19 @@ class Network:
 
             orthogonal_init(model, seed)
         return cast(nn.Module, model)
+
+    def _of_a_box(self, env: HasSpaces) -> dict[str, Any]:
+        """What is chosen of a policy over a Box. Raises ValueError where actions are none."""
+        chosen = {
+            name: getattr(self, name)
+            for name in ("variance", "squashed")
+            if getattr(self, name) != getattr(Network, name)
+        }
+        if chosen and not isinstance(env.action_space, spaces.Box):
+            raise ValueError(
+                f"{', '.join(chosen)}: for actions that are a Box; got {env.action_space}"
+            )
+        return chosen
 
     def refuse_larger_than(self, most: int) -> None:
         """Raise ValueError if its weights, between the layers that are chosen here, take more than
@@ -489,8 +515,9 @@ class Plan(NamedTuple):
         network = dataclasses.asdict(self.network)
         if self.network.hidden is not None:
             network["hidden"] = list(self.network.hidden)
-        if self.network.own_network is None:  # as older versions wrote it
-            del network["own_network"]
+        for name in "own_network", "variance", "squashed":
+            if network[name] == getattr(Network, name):  # as older versions wrote it
+                del network[name]
         return {
             "algorithm": self.algorithm,
             "env": self.env,

@@ -19,7 +19,7 @@ from torch import Tensor
 from a3c_lib.evaluation import Actions
 from a3c_lib.figures.animation import Frame, check_frames, narrowed
 from a3c_lib.figures.drawing import BLUE, GREY, LIGHT_GREY, RED
-from a3c_lib.making import Envs, MakeEnv, MakesEnvs, lives_of, make_env
+from a3c_lib.making import Envs, MakeEnv, MakesEnvs, executed_one, lives_of, make_env
 from a3c_lib.models import evaluating
 from a3c_lib.rollout import Policy, begin_anew, device_of, initial_state
 
@@ -37,7 +37,7 @@ class Scene(NamedTuple):
 
     frame: Frame  # (H, W, 3) before the step
     observation: Tensor  # (1, *O) likewise
-    action: int  # counted from 0
+    action: Any  # counted from 0; of a Box (D,), as it was drawn
     reward: float
     terminated: bool
     truncated: bool
@@ -63,13 +63,13 @@ def scenes(
         if number < 1:
             raise ValueError(f"{name} is at least 1; got {number}")
     with closing(_visible(source)) as env:
-        first_action = int(getattr(env.action_space, "start", 0))
         observation = env.reset(seed=seed)[0]
         for step in range(1, max_steps + 1):
             frame, before = _picture(env), torch.as_tensor(observation)[None]
             action, policy_state = policy(before, policy_state)
-            taken = int(action.item())
-            observation, reward, terminated, truncated, _ = env.step(taken + first_action)
+            drawn = torch.as_tensor(action).reshape(1, *env.action_space.shape).numpy()
+            taken = executed_one(drawn, env.action_space)
+            observation, reward, terminated, truncated, _ = env.step(taken)
             ended = terminated or truncated
             # In a game the agent may learn from the end of a life as from an end, and play on.
             over = ended and (not isinstance(env, _Game) or env.over)
@@ -78,7 +78,7 @@ def scenes(
             yield Scene(
                 frame,
                 before,
-                taken,
+                drawn[0],
                 float(reward),
                 bool(terminated),
                 bool(truncated),
@@ -198,6 +198,8 @@ def watch(
     @torch.no_grad()
     def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
         value, logits, state = _judged(model, observation, state)
+        if not isinstance(logits, Tensor):
+            raise ValueError("watch draws a bar for each action, so they are Discrete; see play")
         pi = logits.softmax(dim=-1)
         values.append(float(value))
         probabilities.append(pi.tolist())
@@ -223,7 +225,7 @@ def watch(
     )
 
 
-def _judged(model: Any, observation: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
+def _judged(model: Any, observation: Tensor, state: Any) -> tuple[Tensor, Any, Any]:
     """V (), logits (A,) and the memory after it."""
     observation = observation.to(device_of(model))
     if state is None:
