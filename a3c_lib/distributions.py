@@ -130,6 +130,9 @@ class Gaussian:
     (tensor(-1.8379), tensor(2.8379))
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, mean: Tensor, deviation: Tensor) -> None:
         self.mean, self.deviation = torch.broadcast_tensors(mean, deviation)
 

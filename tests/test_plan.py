@@ -22,6 +22,7 @@ from a3c_lib.app.plan import (
     find_env,
 )
 from a3c_lib.encoders import PaperEncoder, SmallEncoder, paper_network
+from a3c_lib.normalising import Normalised
 from a3c_lib.q_learning import NStepQ, OneStepQ, Sarsa
 from a3c_lib.q_networks import QNetwork, RecurrentQNetwork
 from a3c_lib.worlds.atari import Game
@@ -331,6 +332,17 @@ def test_a_policy_over_a_box_is_as_the_plan_says():
     assert not {"variance", "squashed"} & plain.as_json()["network"].keys()  # as before them
     with pytest.raises(RunError, match=r"squashed: for actions that are a Box; got Discrete\(2\)"):
         plan(env="CartPole-v1")._replace(network=Network(squashed=True)).make_model()
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "reinforce", "n-step-q"])
+def test_what_a_network_sees_is_normalised_as_the_plan_says(algorithm):
+    planned = plan(algorithm, env="CartPole-v1", network=Network(normalise_observations=True))
+    assert isinstance(planned.make_model().torso[0], Normalised)
+    assert Plan.from_json(json.loads(json.dumps(planned.as_json()))) == planned
+    assert "normalise_observations" not in plan().as_json()["network"]
+    for env in "a3c_lib/Corridor-v0", "atari:pong":
+        with pytest.raises(RunError, match=r"normalised observations .* are not supported"):
+            planned._replace(env=env).make_model()
 
 
 def test_options_of_the_packages_networks_do_not_go_with_one_of_ones_own():

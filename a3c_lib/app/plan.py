@@ -36,6 +36,7 @@ from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.telling import closing, in_a_line, told
 from a3c_lib.networks import ActorCritic, GaussianHead, HasSpaces, Variance
+from a3c_lib.normalising import Normalised
 from a3c_lib.q_networks import QNetwork, RecurrentQNetwork
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
@@ -265,6 +266,9 @@ class Network:
     one_look: bool = False
     # with one_look: compute with 8 bits of precision up to the heads, for processors that have it
     bfloat16: bool = False
+    # where observations are vectors: take from each its mean, and divide by its deviation, of all that
+    # was learned from so far
+    normalise_observations: bool = False
     # σ² of the policy where actions are a Box: said by the network for each state, or one parameter
     # an axis
     variance: Variance = "per-state"
@@ -316,6 +320,8 @@ class Network:
             options |= self._for_game(env, to_be_loaded)
         if self.hidden is not None:
             options["hidden"] = self.hidden
+        if self.normalise_observations:
+            options["make_encoder"] = Normalised
         if chosen := self._of_a_box(env):
             options["make_head"] = partial(GaussianHead, **chosen)
         without_memory, with_memory = kinds
@@ -515,7 +521,7 @@ class Plan(NamedTuple):
         network = dataclasses.asdict(self.network)
         if self.network.hidden is not None:
             network["hidden"] = list(self.network.hidden)
-        for name in "own_network", "variance", "squashed":
+        for name in "own_network", "normalise_observations", "variance", "squashed":
             if network[name] == getattr(Network, name):  # as older versions wrote it
                 del network[name]
         return {
