@@ -18,7 +18,7 @@ TINY = 1e-8  # added to a variance, for what never changes
 
 
 class Normalised(Encoder):
-    """Vectors (*B, width) less the mean, and divided by the deviation, of all that were learned from.
+    """Vectors (*B, width) less the mean, and divided by the deviation, of all that it learned from.
 
     To act, and to evaluate, the statistics are used as they are. Where a gradient is to be taken in
     training mode, what is seen is normalised as it was to act, and then taken in. (Of workers that

@@ -35,7 +35,7 @@ TESTS = [
     name
     for name in (module.rpartition(".")[2] for module in in_order())
     if name not in SLOW and (ROOT / "tests" / f"test_{name}.py").exists()
-]
+] + ["continuous"]
 
 
 class Fault(NamedTuple):
@@ -102,8 +102,8 @@ FAULTS = [
     Fault(
         "bootstrap from the first value of the rollout",
         "returns",
-        "R = next_values[-1]",
-        "R = next_values[0]",
+        "R = next_values[-1]\n    for t in reversed(range(len(rewards))):\n        after",
+        "R = next_values[0]\n    for t in reversed(range(len(rewards))):\n        after",
     ),
     Fault(
         "the last step's value not looked up",
@@ -198,7 +198,7 @@ FAULTS = [
     ),
     Fault(
         "greedy where sampled was meant",
-        "rollout",
+        "distributions",
         "torch.multinomial(pi, 1, generator=generator).squeeze(-1)",
         "pi.argmax(dim=-1)",
     ),
@@ -810,7 +810,9 @@ FAULTS = [
     Fault("what is no tensor will do", "rollout", "num_envs, tensors_only=True)", "num_envs)"),
     Fault("a wrapper's reward for the score", "rollout", "return float(returns[env])", "pass"),
     Fault("NaN in an observation unseen", "rollout", "    _check_numbers(rollout)\n", ""),
-    Fault("NaN in logits chosen from", "rollout", "if logits.isnan().any():", "if False:"),
+    Fault(
+        "NaN in logits chosen from", "distributions", "if self.logits.isnan().any():", "if False:"
+    ),
     Fault("one environment in two places", "making", "if id(env) in seen:", "if False:"),
     Fault("an id's module not imported", "making", "importlib.import_module(module)", "pass"),
     Fault(
@@ -826,7 +828,10 @@ FAULTS = [
     Fault("statistics of the first alone", "restoring", "for other in others:", "for other in ():"),
     Fault("statistics begin anew", "playing", 'and state.get("statistics")', "and False"),
     Fault(
-        "actions counted from 0", "evaluation", "int(self._first + action.item())", "int(action)"
+        "actions counted from 0",
+        "evaluation",
+        "executed_one(action.numpy(), self._action_space)",
+        "int(action)",
     ),
     Fault(
         "a figure without words",
@@ -1212,6 +1217,139 @@ FAULTS = [
         f"{ENGINE}mistakes",
         "for each in observed):\n            return made",
         "for each in observed[:1]):\n            return made",
+    ),
+    Fault(
+        "bootstrap of λ from the first value",
+        "returns",
+        "ahead = next_values[t].lerp",
+        "ahead = next_values[0].lerp",
+    ),
+    Fault("λ and 1 − λ exchanged", "returns", "lerp(R, lambda_)", "lerp(R, 1 - lambda_)"),
+    Fault(
+        "λ-return runs on through a time limit",
+        "returns",
+        "torch.where(truncated[t], next_values[t], ahead)",
+        "ahead",
+    ),
+    Fault(
+        "no terminal mask in the λ-return",
+        "returns",
+        "after.masked_fill(terminated[t], 0.0)",
+        "after",
+    ),
+    Fault(
+        "λ lost on the way",
+        "returns",
+        "partial(lambda_returns, lambda_=self.lambda_)",
+        "partial(lambda_returns, lambda_=0.95)",
+    ),
+    Fault(
+        "A2C without λ",
+        "a2c",
+        "config.returns if targets is None",
+        "returns.n_step_returns if targets is None",
+    ),
+    Fault(
+        "A3C without λ",
+        "a3c",
+        "config.returns if targets is None",
+        "returns.n_step_returns if targets is None",
+    ),
+    Fault("variance for deviation", "networks", "softplus(variance).sqrt()", "softplus(variance)"),
+    Fault(
+        "deviation of exp twice",
+        "networks",
+        "self.log_deviation.exp()",
+        "self.log_deviation.exp().exp()",
+    ),
+    Fault("the Box's width not used for σ", "networks", "self.reach * deviation)", "deviation)"),
+    Fault(
+        "the Box's middle not used",
+        "networks",
+        "Gaussian(self.centre + self.reach * mean",
+        "Gaussian(self.reach * mean",
+    ),
+    Fault(
+        "a squashed policy that is not",
+        "networks",
+        "        if self.squashed:\n",
+        "        if False:\n",
+    ),
+    Fault(
+        "log π not summed over axes",
+        "distributions",
+        "validate_args=False), 1, validate_args=False\n",
+        "validate_args=False), 0, validate_args=False\n",
+    ),
+    Fault(
+        "actions that broadcast",
+        "distributions",
+        "if actions.shape != self.mean.shape:",
+        "if False:",
+    ),
+    Fault(
+        "dice of everybody's",
+        "distributions",
+        "torch.normal(self.mean, self.deviation, generator=generator)",
+        "torch.normal(self.mean, self.deviation)",
+    ),
+    Fault(
+        "no determinant",
+        "distributions",
+        "super().log_prob(u) - self._log_slope(u).sum(dim=-1)",
+        "super().log_prob(u)",
+    ),
+    Fault(
+        "no determinant in the entropy",
+        "distributions",
+        "super().entropy() + (log_slope @ weights).sum(dim=-1)",
+        "super().entropy()",
+    ),
+    Fault(
+        "a squashed action at the bound", "distributions", ".clamp(-most, most).atanh()", ".atanh()"
+    ),
+    Fault("NaN in a mean drawn from", "distributions", "self.mean.isfinite().all() and ", ""),
+    Fault(
+        "actions not clipped",
+        "making",
+        "np.clip(actions.astype(space.dtype), space.low, space.high)",
+        "actions.astype(space.dtype)",
+    ),
+    Fault(
+        "clipped actions learned from",
+        "rollout",
+        "    step = _Step(\n        position.observation,\n        action,",
+        "    step = _Step(\n        position.observation,\n        torch.as_tensor(taken),",
+    ),
+    Fault(
+        "the bonus of a density lost",
+        "losses",
+        "else loss.entropy\n",
+        "else loss.entropy.detach()\n",
+    ),
+    Fault(
+        "normalised with what is taken in",
+        "normalising",
+        "        normal = ((observations",
+        "        if self.training and torch.is_grad_enabled():\n            self.take_in(observations)\n        normal = ((observations",
+    ),
+    Fault(
+        "statistics taken in while acting",
+        "normalising",
+        "self.training and torch.is_grad_enabled()",
+        "self.training",
+    ),
+    Fault(
+        "statistics taken in while evaluating",
+        "normalising",
+        "self.training and torch.is_grad_enabled()",
+        "True",
+    ),
+    Fault(
+        "variance of batches, not of all",
+        "normalising",
+        " + off.square() * self.count * n / total",
+        "",
     ),
 ]
 

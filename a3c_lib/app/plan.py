@@ -266,8 +266,8 @@ class Network:
     one_look: bool = False
     # with one_look: compute with 8 bits of precision up to the heads, for processors that have it
     bfloat16: bool = False
-    # where observations are vectors: take from each its mean, and divide by its deviation, of all that
-    # was learned from so far
+    # where observations are vectors: take the mean from each, and divide by the deviation, of all
+    # that were learned from so far
     normalise_observations: bool = False
     # σ² of the policy where actions are a Box: said by the network for each state, or one parameter
     # an axis
