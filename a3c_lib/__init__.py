@@ -17,6 +17,7 @@ if _interrupts.is_the_command():  # until its main begins
 
 from a3c_lib.worlds import envs as envs
 from a3c_lib.worlds import exact as exact
+from a3c_lib import distributions as distributions
 from a3c_lib.rollout import Episode as Episode
 from a3c_lib.rollout import Position as Position
 from a3c_lib.rollout import Rollout as Rollout
@@ -50,6 +51,7 @@ from a3c_lib.actor_critic import lesson_of as lesson_of
 from a3c_lib.actor_critic import look_back as look_back
 from a3c_lib.actor_critic import one_step_targets as one_step_targets
 from a3c_lib.actor_critic import values_after as values_after
+from a3c_lib.returns import lambda_returns as lambda_returns
 from a3c_lib.returns import n_step_returns as n_step_returns
 from a3c_lib.losses import a2c_loss as a2c_loss
 from a3c_lib.losses import entropy as entropy
@@ -64,6 +66,7 @@ from a3c_lib import parallel_a2c as parallel_a2c
 from a3c_lib.q_networks import QNetwork as QNetwork
 from a3c_lib.q_networks import RecurrentQNetwork as RecurrentQNetwork
 from a3c_lib import q_learning as q_learning
+from a3c_lib.normalising import Normalised as Normalised
 
 if TYPE_CHECKING:
     from a3c_lib.app import check as check

@@ -167,7 +167,7 @@ def actor_critic_loss(
     does not depend on the rollout's size. The paper adds up over the rollout, and has no
     value_weight; 0.5 is OpenAI's A2C's, and makes the gradient V − R.
     """
-    pi = distribution(logits)
+    pi = distribution(logits)  # Categorical(logits=logits), or of a Box what was handed over
     log_pi = pi.log_prob(actions)
     check_shapes(log_pi=log_pi, values=values, returns=returns)
     advantages = (returns - values).detach()

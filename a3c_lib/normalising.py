@@ -55,7 +55,8 @@ class Normalised(Encoder):
         normal = ((observations - self.mean) / deviation).clamp(-FARTHEST, FARTHEST)
         if self.training and torch.is_grad_enabled():
             self.take_in(observations)
-        return self.encoder(normal)
+        features: Tensor = self.encoder(normal)
+        return features
 
     @torch.no_grad()
     def take_in(self, observations: Tensor) -> None:

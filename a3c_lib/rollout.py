@@ -449,9 +449,11 @@ def _advance(
         final,
         episodes,
     )
+    if policy_state is not None:
+        policy_state = begin_anew(policy, policy_state, ended | dummy)
     position = Position(
         _copied(observation),
-        begin_anew(policy, policy_state, ended | dummy),
+        policy_state,
         rewards_so_far,
         steps_so_far,
         ended if next_step else dummy,

@@ -226,7 +226,7 @@ def test_an_agent_acts_as_evaluation_does():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((spaces.Box(-1, 1, (2,)),), "actions are Discrete; got Box"),
+        ((spaces.Box(-1, 1, (2, 2)),), "actions are Discrete, or a Box .* one axis; got Box"),
         ((spaces.Discrete(2), "best"), "'sampled' or 'greedy'; got 'best'"),
     ],
 )

@@ -116,8 +116,8 @@ def test_observations_that_are_not_supported_are_named_with_what_is(space):
 
 
 def test_actions_that_are_not_supported_are_named_with_what_is():
-    with pytest.raises(ValueError, match=r"actions Box.*actions that are Discrete"):
-        ActorCritic(VECTOR, VECTOR)
+    with pytest.raises(ValueError, match=r"actions Multi.*actions that are Discrete or a Box"):
+        ActorCritic(VECTOR, spaces.MultiBinary(3))
 
 
 # ---- spaces of others ----

@@ -248,7 +248,10 @@ def test_without_memory_there_is_chance_alone(seed):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RecurrentActorCritic(SEEING, SEEING), "actions Box.*supported are"),
+        (
+            lambda: RecurrentActorCritic(SEEING, spaces.MultiBinary(3)),
+            "actions MultiBinary.*supported are",
+        ),
         (lambda: network(cells=0), "cells is at least 1; got 0"),
     ],
 )
