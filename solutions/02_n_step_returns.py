@@ -483,7 +483,7 @@ assert best_n[64] >= 16
 #
 # $$R_t = r_t + \gamma\,\bigl((1 - \lambda)\, V(o_{t+1}) + \lambda R_{t+1}\bigr).$$
 #
-# With $\lambda = 0$ this is the one-step target, with $\lambda = 1$ the longest return, and between them λ trades bias for variance without a jump. These returns minus $V(o_t)$ are called [**GAE**](../docs/glossary.md#gae), *generalised advantage estimation* ([Schulman and others](../docs/bibliography.md#beside-it)); PPO, a relative of A3C that chapter 06 names, uses them too. The paper, and this book, stay with $\lambda = 1$.
+# With $\lambda = 0$ this is the one-step target, with $\lambda = 1$ the longest return, and between them λ trades bias for variance without a jump. These returns minus $V(o_t)$ are called [**GAE**](../docs/glossary.md#gae), *generalised advantage estimation* ([Schulman and others](../docs/bibliography.md#beside-it)); PPO, a relative of A3C that chapter 06 names, uses them too. The paper, and the trainings of this book, stay with $\lambda = 1$; the configs of A2C and A3C take another as `lambda_`.
 
 # %% [markdown]
 # ## Bug hunt: one long column
