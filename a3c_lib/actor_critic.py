@@ -49,7 +49,7 @@ class Loss(NamedTuple):
     total: Tensor  # () what is descended
     policy: Tensor  # () −mean log π(a | o) A
     value: Tensor  # () mean (R − V)²
-    entropy: Tensor  # () mean H(π), in nats: positive
+    entropy: Tensor  # () mean H(π), in nats: positive; that of a density need not be
 
 
 class Targets(Protocol):

@@ -14,8 +14,12 @@ from scripted import Counting, Reaching
 from torch import nn
 
 from a3c_lib import a2c, a3c, actor_critic, parallel_a2c, reinforce
+from a3c_lib.app.cli import main, parsed
+from a3c_lib.app.runs import Run
 from a3c_lib.distributions import Gaussian, SquashedGaussian
+from a3c_lib.encoders import orthogonal_init
 from a3c_lib.evaluation import Agent, evaluate
+from a3c_lib.figures.watching import play, watch
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic, GaussianHead
 from a3c_lib.playing import Played
@@ -116,6 +120,12 @@ def test_the_same_seed_gives_the_same_network_whatever_the_head_draws(kind):
     one, two, other = (network(kind, seed=seed).state_dict() for seed in (3, 3, 4))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not torch.equal(one["policy_head.linear.weight"], other["policy_head.linear.weight"])
+
+
+def test_orthogonal_first_weights_leave_the_head_small():
+    model = orthogonal_init(network())
+    rows = model.policy_head.linear.weight
+    torch.testing.assert_close(rows @ rows.T, 1e-4 * torch.eye(4), rtol=0, atol=1e-7)
 
 
 # ---- rollouts ----
@@ -329,6 +339,33 @@ def test_an_agent_hands_over_what_the_environment_takes():
     assert isinstance(
         Agent(ActorCritic(SEEN, spaces.Discrete(2)), spaces.Discrete(2)).act(observation), int
     )
+
+
+def test_agents_with_boxes_are_filmed():
+    model = ActorCritic.for_env(gym.make("Pendulum-v1"), hidden=(8,))
+    frames = play(sampled(model, dice()), "Pendulum-v1", max_steps=3)
+    assert len(frames) == 4
+    with pytest.raises(ValueError, match="a bar for each action"):
+        watch(model, "Pendulum-v1", max_steps=2)
+
+
+def test_the_command_line_knows_lambda():
+    for words in (["--lambda", "0.5"], ["--lambda=0.5"], ["--lambda_", "0.5"]):
+        command = parsed(["train", "a3c", "Pendulum-v1", *words])
+        assert command.begin.config.lambda_ == 0.5
+
+
+def test_a_run_of_the_command_line_is_resumed_and_evaluated(tmp_path, capsys):
+    run = str(tmp_path / "run")
+    options = ["--total-steps", "300", "--num-envs", "2", "--hidden", "8", "--lambda", "0.9"]
+    box = ["--variance", "state-independent", "--squashed", "--normalise-observations"]
+    assert main(["train", "a2c", "Pendulum-v1", "--run", run, *options, *box]) == 0
+    assert main(["resume", run, "--total-steps", "400"]) == 0
+    assert main(["evaluate", run, "--episodes", "2"]) == 0
+    assert "mean return -" in capsys.readouterr().out
+    model = Run.open(run).model()
+    assert model.policy_head.squashed
+    assert model.torso[0].count >= 400
 
 
 @pytest.mark.learning
