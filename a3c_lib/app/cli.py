@@ -264,6 +264,7 @@ def parsed(argv: Sequence[str]) -> Any:
                 prog=PROGRAM,
                 description="Train actor-critic agents, and look at what they learned. "
                 "`a3c-lib COMMAND --help` says more.",
+                # `lambda` is a word that Python has for itself
                 args=[re.sub(r"^--lambda(?=$|=)", "--lambda_", word) for word in argv],
                 config=(OmitArgPrefixes, OmitSubcommandPrefixes, PositionalMetavarFromFieldName),
             )
