@@ -332,6 +332,8 @@ def test_a_policy_over_a_box_is_as_the_plan_says():
     assert not {"variance", "squashed"} & plain.as_json()["network"].keys()  # as before them
     with pytest.raises(RunError, match=r"squashed: for actions that are a Box; got Discrete\(2\)"):
         plan(env="CartPole-v1")._replace(network=Network(squashed=True)).make_model()
+    with pytest.raises(RunError, match=r"Q\(o, a\) is of actions that are Discrete"):
+        plan("n-step-q", "Pendulum-v1")._replace(network=Network(squashed=True)).make_model()
 
 
 @pytest.mark.parametrize("algorithm", ["a2c", "reinforce", "n-step-q"])

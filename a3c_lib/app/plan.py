@@ -322,9 +322,9 @@ class Network:
             options["hidden"] = self.hidden
         if self.normalise_observations:
             options["make_encoder"] = Normalised
-        if chosen := self._of_a_box(env):
-            options["make_head"] = partial(GaussianHead, **chosen)
         without_memory, with_memory = kinds
+        if (chosen := self._of_a_box(env)) and without_memory is ActorCritic:
+            options["make_head"] = partial(GaussianHead, **chosen)
         model: Any
         if self.recurrent:
             model = with_memory.for_env(env, cells=self.cells, **options)
