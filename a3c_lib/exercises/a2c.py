@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy  # noqa: F401  a wrong answer does
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from gymnasium import spaces
@@ -378,7 +378,7 @@ class _Replayed:
 def _draws_from(model: ActorCritic, policy: Any, observation: Tensor) -> bool:
     """Whether a policy's actions are about as frequent as the model says."""
     with torch.no_grad():
-        pi = model.logits(observation[None])[0].softmax(dim=-1)
+        pi = cast(Tensor, model.logits(observation[None]))[0].softmax(dim=-1)
         actions, _ = policy(observation.expand(2_000, -1), None)
     shares = torch.bincount(actions, minlength=len(pi)) / len(actions)
     return bool((shares - pi).abs().max() < 0.1)
