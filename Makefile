@@ -10,7 +10,7 @@ BIN = $(if $(filter Windows_NT,$(OS)),.venv/Scripts/,.venv/bin/)
 VERSIONS = pyproject.toml constraints.txt tools/setup.sh
 
 .DEFAULT_GOAL = help
-.PHONY: help lab test book claims bench check update clean
+.PHONY: help lab test book claims bench site check update clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ claims: .venv/ready-for-test ## run the claims that need many seeds and have no 
 bench: .venv/ready-for-bench ## measure steps per second beside stable-baselines3, some fifteen minutes
 	$(BIN)python -m bench
 
+site: .venv/ready-for-site ## build the book as a web site into build/site, from the stored notebooks
+	$(BIN)python tools/web.py
+
 check: .venv/ready-for-lab ## check the installation, line by line
 	@$(BIN)python -P a3c_lib/app/check.py
 
@@ -50,6 +53,9 @@ clean: ## remove .venv and everything else that the commands made; my/ stays
 
 .venv/ready-for-bench: $(VERSIONS)
 	@tools/setup.sh bench "$(PYTHON)"
+
+.venv/ready-for-site: $(VERSIONS)
+	@tools/setup.sh site "$(PYTHON)"
 
 .venv/ready-for-test: $(VERSIONS)
 	@tools/setup.sh test "$(PYTHON)"

@@ -19,7 +19,7 @@ def test_make_alone_lists_every_target() -> None:
     listed = run(["make"], cwd=ROOT).stdout
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert [line.split()[1] for line in listed.splitlines()] == targets
-    assert {"lab", "test", "book", "claims", "bench", "check", "update", "clean"} <= set(targets)
+    assert {"lab", "test", "book", "claims", "bench", "site", "check", "update", "clean"} <= set(targets)
 
 
 def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -141,6 +141,7 @@ def test_the_set_up_asks_for_the_tested_versions_and_is_made_once(
     for goal, extras in (
         ("bench", "book,cli,bench"),
         ("test", "book,cli,tensorboard,bench,maker,test"),
+        ("site", "book,cli,tensorboard,bench,maker,test,site"),
     ):
         assert run(["make", f"PYTHON={python}", f".venv/ready-for-{goal}"], project).returncode == 0
         assert (project / "asked").read_text().endswith(f"--editable .[{extras}]\n")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -70,8 +71,15 @@ def test_the_tested_versions_are_allowed_ones() -> None:
 
 
 def test_every_package_that_gets_installed_has_a_tested_version() -> None:
-    missing = installed_with(f"a3c_lib[{','.join(filter(None, project()))}]") - set(constraints())
+    extras = [extra for extra in project() if extra not in ("", "site")]
+    missing = installed_with(f"a3c_lib[{','.join(extras)}]") - set(constraints())
     assert {name for name in missing if not name.startswith(OF_TORCH)} == {"a3c-lib"}
+
+
+def test_every_package_that_the_web_site_needs_has_a_tested_version() -> None:
+    pytest.importorskip("myst_nb", reason="not installed: make .venv/ready-for-site")
+    needed = {name for requirement in project()["site"] for name in installed_with(str(requirement))}
+    assert needed <= set(constraints())
 
 
 def test_the_tested_versions_are_of_every_system() -> None:

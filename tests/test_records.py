@@ -89,6 +89,22 @@ def test_outside_the_book_there_are_no_records(tmp_path, monkeypatch):
         records.load("trap")
 
 
+@pytest.mark.usefixtures("book")
+def test_outside_the_book_the_records_of_a_wheel_are_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "claims").rename(tmp_path / "carried")
+    monkeypatch.setattr(records, "CARRIED", tmp_path / "carried" / "records")
+    assert records.load("trap").name == "trap"
+    assert records.path("trap.json").exists()
+
+
+@pytest.mark.usefixtures("book")
+def test_the_records_of_the_books_folder_come_first(tmp_path, monkeypatch):
+    (carried := tmp_path / "carried").mkdir()
+    monkeypatch.setattr(records, "CARRIED", carried)
+    assert records.load("trap").name == "trap"
+
+
 # The settings of a record
 
 

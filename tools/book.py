@@ -42,6 +42,7 @@ from nbgrader.preprocessors import ClearSolutions
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # where `claims` is
+import address
 import dependencies
 import page
 
@@ -385,10 +386,12 @@ def targets(chosen: Sequence[Chapter]) -> Iterator[Target]:
 
 def pages(source: Path) -> tuple[NotebookNode, NotebookNode]:
     """The solved page and the learner's, with all that the form of a page adds."""
-    written = page.folded(page.guarded(solved_notebook(source)))
+    known = address.repository()
+    written = page.folded(page.guarded(solved_notebook(source), known))
     spent = page.minutes(notebook_with_stubs(written))
     line = page.links(source, sorted(source.parent.glob("*.py")))
-    whole = page.linked(page.timed(written, spent), line)
+    buttons = known.line(f"chapters/{source.stem}.ipynb") if known else ""
+    whole = page.linked(page.timed(written, spent), line, buttons)
     return page.answered(whole), page.unspoiled(notebook_with_stubs(whole))
 
 

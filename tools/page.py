@@ -5,7 +5,8 @@ An author writes cells and tags them; here a page gets
 - links to the chapters before and after it, to the notation, the glossary and the bibliography;
 - the time it takes, in place of `{time}`: words at 150 a minute, lines of code at 40, and the
   minutes of its exercises, which stand at each exercise too;
-- a first cell that says what to do where the package is missing;
+- where the repository's address is known, the buttons that open it without installing;
+- a first cell that says what to do where the package is missing, and installs it on Colab;
 - folded cells: those tagged `hide-input`, and the asserts with which a cell ends;
 - in the learner's notebook no output where a cell is tagged `prediction`, nor in those that follow
   it up to the next text.
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from address import Repository
 from nbformat import NotebookNode
 
 from a3c_lib.exercises.engine import registry
@@ -46,6 +48,13 @@ if importlib.util.find_spec("a3c_lib") is None:
     )"""
 
 
+INSTALL = """\
+if importlib.util.find_spec("a3c_lib") is None and "google.colab" in sys.modules:
+    %pip install --quiet "a3c_lib[book] @ git+{url}"
+
+"""
+
+
 class PageError(Exception):
     """A page lacks what its form needs; the message says what, and where."""
 
@@ -70,12 +79,14 @@ def title(source: Path) -> str:
     return f"{found[1]} {found[2]}"
 
 
-def linked(notebook: NotebookNode, line: str) -> NotebookNode:
-    """The page with the links under its title, and once more at its end."""
+def linked(notebook: NotebookNode, line: str, buttons: str = "") -> NotebookNode:
+    """The page with the links under its title, and once more at its end; under the title also what
+    opens it without installing, if there is something."""
     page = copy.deepcopy(notebook)
     first = page.cells[0]
     heading, newline, rest = first.source.partition("\n")
-    first.source = f"{heading}\n\n{line}{newline}{rest}"
+    under = f"{line}\n\n{buttons}" if buttons else line
+    first.source = f"{heading}\n\n{under}{newline}{rest}"
     end = NotebookNode(cell_type="markdown", id="links", metadata=NotebookNode(), source=line)
     page.cells.append(end)
     return page
@@ -147,11 +158,19 @@ def _with_effort(heading: re.Match[str]) -> str:
 # The first cell
 
 
-def guarded(notebook: NotebookNode) -> NotebookNode:
-    """The page with a first cell that asks for the package."""
+def guarded(notebook: NotebookNode, known: Repository | None = None) -> NotebookNode:
+    """The page with a first cell that asks for the package; on Colab it installs it, if it is known
+    from where."""
     page = copy.deepcopy(notebook)
-    page.cells.insert(1, code_cell(GUARD, "guard", [FOLDED]))
+    page.cells.insert(1, code_cell(guard(known), "guard", [FOLDED]))
     return page
+
+
+def guard(known: Repository | None) -> str:
+    if known is None:
+        return GUARD
+    imports, condition, rest = GUARD.partition("if importlib")
+    return imports + INSTALL.format(url=known.url) + condition + rest
 
 
 def code_cell(source: str, cell_id: str, tags: list[str]) -> NotebookNode:

@@ -4,6 +4,7 @@
 #     tools/setup.sh lab python3     what the book needs
 #     tools/setup.sh bench python3   that, and what speed is measured beside
 #     tools/setup.sh test python3    all that, what builds the book, and what checks it
+#     tools/setup.sh site python3    all that, and what builds the web site
 #
 # Whatever can be missing on a reader's machine is named in one sentence.
 set -u
@@ -55,7 +56,8 @@ case $goal in
     lab) extras=book,cli ;;
     bench) extras=book,cli,bench ;;
     test) extras=book,cli,tensorboard,bench,maker,test ;;
-    *) stop "tools/setup.sh installs for lab, for test or for bench, not for $goal." ;;
+    site) extras=book,cli,tensorboard,bench,maker,test,site ;;
+    *) stop "tools/setup.sh installs for lab, bench, test or site, not for $goal." ;;
 esac
 echo "Installing the packages into .venv; the first time this takes some minutes"
 # setuptools builds our package, in the tested version: not in an environment of pip's own.
@@ -70,3 +72,4 @@ mkdir -p .venv/share/jupyter/lab/settings
 echo '{"@jupyterlab/apputils-extension:notification":
     {"fetchNews": "false", "checkForUpdates": false}}' >.venv/share/jupyter/lab/settings/overrides.json
 touch .venv/ready-for-lab ".venv/ready-for-$goal"
+if [ "$goal" = site ]; then touch .venv/ready-for-test; fi

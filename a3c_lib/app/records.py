@@ -1,7 +1,7 @@
 """Chapter 00: results that took many seeds or minutes are recorded; this reads them.
 
 The records lie in the book's folder `claims/records`: a table of rows and a page on how they came
-about, with the settings of the runs.
+about, with the settings of the runs. A wheel carries them, for a notebook outside that folder.
 """
 
 import csv
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+CARRIED = Path(__file__).parent / "recorded"  # where setup.py puts them in a wheel
 
 
 class Record(NamedTuple):
@@ -225,7 +227,8 @@ def _plain(value: Any) -> str:
 
 
 def load(name: str) -> Record:
-    """Read a record of the book. Works in the book's folder and in every folder below it.
+    """Read a record of the book: of the book's folder, if this is it or one below it; else of
+    those that came with the package.
 
     Raises FileNotFoundError, with the records that there are.
     """
@@ -260,6 +263,8 @@ def _folder() -> Path:
     for folder in (here, *here.parents):
         if (folder / "claims" / "records").is_dir():
             return folder / "claims" / "records"
+    if CARRIED.is_dir():
+        return CARRIED
     raise FileNotFoundError(f"no claims/records in {here} or above it; work in the book's folder")
 
 
