@@ -36,7 +36,7 @@ bench: .venv/ready-for-bench ## measure steps per second beside stable-baselines
 	$(BIN)python -m bench
 
 site: .venv/ready-for-site ## build the book as a web site into build/site, from the stored notebooks
-	$(BIN)python tools/web.py
+	$(BIN)python tools/website.py
 
 check: .venv/ready-for-lab ## check the installation, line by line
 	@$(BIN)python -P a3c_lib/app/check.py

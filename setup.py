@@ -17,13 +17,15 @@ class WithRecords(build_py):
     """setuptools' step that collects the package, and the records with it."""
 
     def run(self) -> None:
+        """Collect; the records not for an editable installation, which has the book's folder."""
         super().run()
-        if not self.editable_mode:  # which has the book's folder
+        if not self.editable_mode:
             for source, target in self._records().items():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, target)
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        """Every file that `run` leaves."""
         return [*super().get_outputs(include_bytecode), *map(str, self._records().values())]
 
     def _records(self) -> dict[Path, Path]:

@@ -17,9 +17,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The web site, where there is what builds it."""
     for needed in "myst_nb", "sphinx_book_theme", "sphinx_copybutton":
         pytest.importorskip(needed, reason="the site needs Sphinx: make .venv/ready-for-site")
-    import web
+    import website
 
     folder = tmp_path_factory.mktemp("web")
-    web.write_sources(folder / "source")
-    web.build(folder / "site", folder / "source")
+    website.write_sources(folder / "source")
+    website.build(folder / "site", folder / "source")
     return folder / "site"

@@ -19,7 +19,9 @@ def test_make_alone_lists_every_target() -> None:
     listed = run(["make"], cwd=ROOT).stdout
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert [line.split()[1] for line in listed.splitlines()] == targets
-    assert {"lab", "test", "book", "claims", "bench", "site", "check", "update", "clean"} <= set(targets)
+    assert {"lab", "test", "book", "claims", "bench", "site", "check", "update", "clean"} <= set(
+        targets
+    )
 
 
 def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:

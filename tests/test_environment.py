@@ -78,7 +78,9 @@ def test_every_package_that_gets_installed_has_a_tested_version() -> None:
 
 def test_every_package_that_the_web_site_needs_has_a_tested_version() -> None:
     pytest.importorskip("myst_nb", reason="not installed: make .venv/ready-for-site")
-    needed = {name for requirement in project()["site"] for name in installed_with(str(requirement))}
+    needed = {
+        name for requirement in project()["site"] for name in installed_with(str(requirement))
+    }
     assert needed <= set(constraints())
 
 

@@ -30,7 +30,9 @@ def test_a_citation_is_of_this_version_and_this_address() -> None:
     (paper,) = cited["references"]
     bibliography = (ROOT / "docs" / "bibliography.md").read_text("utf-8")
     assert paper["url"] in bibliography
-    assert "".join(f"{author['family-names']}, " for author in paper["authors"])[:-2] in bibliography
+    assert (
+        "".join(f"{author['family-names']}, " for author in paper["authors"])[:-2] in bibliography
+    )
 
 
 def test_three_kinds_of_report_can_be_filed() -> None:

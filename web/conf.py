@@ -1,4 +1,4 @@
-"""How Sphinx makes the book's web site. `make site` calls it, on what tools/web.py wrote."""
+"""How Sphinx makes the book's web site. `make site` calls it, on what tools/website.py wrote."""
 
 import sys
 from pathlib import Path
@@ -32,7 +32,6 @@ suppress_warnings = [
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}
-python_maximum_signature_line_length = 90
 add_module_names = False
 viewcode_follow_imported_members = False
 

@@ -1,5 +1,5 @@
 // What a search puts first: pages and their headings before single names of the package.
-const Scorer = {
+var Scorer = {
   objNameMatch: 4,
   objPartialMatch: 1,
   objPrio: { 0: 0, 1: 0, 2: -5 },

@@ -10,8 +10,8 @@ import docstrings
 import nbformat
 import page
 import pytest
-import web
-import webcheck
+import website
+import websitecheck
 from nbformat import NotebookNode
 
 ROOT = book.ROOT
@@ -29,8 +29,8 @@ def stored(name: str) -> tuple[NotebookNode, NotebookNode]:
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def made(request) -> tuple[str, NotebookNode, list[web.Figure]]:
-    return (request.param, *web.chapter(request.param, *stored(request.param), NAMES))
+def made(request) -> tuple[str, NotebookNode, list[website.Figure]]:
+    return (request.param, *website.chapter(request.param, *stored(request.param), NAMES))
 
 
 def texts(notebook: NotebookNode) -> str:
@@ -44,7 +44,7 @@ def test_every_exercise_of_a_chapter_is_a_stub_and_a_folded_solution(made) -> No
     assert asked
     code = [c.source for c in notebook.cells if c.cell_type == "code"]
     for exercise_id in asked:
-        assert f"({web.label(exercise_id)})=\n### Exercise {exercise_id}  " in texts(notebook)
+        assert f"({website.label(exercise_id)})=\n### Exercise {exercise_id}  " in texts(notebook)
         (shown,) = [source for source in code if f'@exercise("{exercise_id}")' in source]
         assert "SOLUTION" not in shown
         (folded,) = [
@@ -85,15 +85,15 @@ def test_the_notebooks_own_links_give_way_to_the_sites(made) -> None:
 def test_two_notebooks_of_different_sources_are_refused() -> None:
     solved, _ = stored(NAMES[0])
     _, other = stored(NAMES[1])
-    with pytest.raises(web.SiteError, match=f"{NAMES[0]}: .* run `make book`"):
-        web.chapter(NAMES[0], solved, other)
+    with pytest.raises(website.SiteError, match=f"{NAMES[0]}: .* run `make book`"):
+        website.chapter(NAMES[0], solved, other)
 
 
 # Text
 
 
 def test_exercises_and_chapters_that_are_mentioned_are_links() -> None:
-    said = web.text("# chapter 02\n\nSee chapter 02, `chapter 02` and exercise 2.3.", NAMES)
+    said = website.text("# chapter 02\n\nSee chapter 02, `chapter 02` and exercise 2.3.", NAMES)
     assert said == (
         "# chapter 02\n\nSee [chapter 02](/chapters/02_n_step_returns.ipynb), `chapter 02` and "
         "[exercise 2.3](#exercise-2-3)."
@@ -112,11 +112,11 @@ def test_exercises_and_chapters_that_are_mentioned_are_links() -> None:
     ],
 )
 def test_what_is_no_prose_stays(said: str) -> None:
-    assert web.text(said, NAMES) == said
+    assert website.text(said, NAMES) == said
 
 
 def test_a_word_that_is_explained_is_in_the_index() -> None:
-    said = web.text("One.\n\nA [**return**](../docs/glossary.md#return) here.\n\nTwo.")
+    said = website.text("One.\n\nA [**return**](../docs/glossary.md#return) here.\n\nTwo.")
     assert said.split("\n\n") == [
         "One.",
         "```{index} return\n```",
@@ -126,12 +126,12 @@ def test_a_word_that_is_explained_is_in_the_index() -> None:
 
 
 def test_every_document_and_chapter_has_its_place() -> None:
-    order = web.index("# Book\n", NAMES)
-    documents = [name.removesuffix(".md") for name in web.DOCUMENTS]
+    order = website.index("# Book\n", NAMES)
+    documents = [name.removesuffix(".md") for name in website.DOCUMENTS]
     for place in [f"chapters/{name}" for name in NAMES] + documents:
         assert order.count(f"\n{place}\n") == 1
     written = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("*.md")}
-    assert written - {"README.md"} <= set(web.DOCUMENTS)
+    assert written - {"README.md"} <= set(website.DOCUMENTS)
 
 
 # Films
@@ -145,13 +145,17 @@ def png(*chunks: tuple[bytes, bytes]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
 
 
-HEAD, DATA, END = (b"IHDR", struct.pack(">IIBBBBB", 4, 2, 8, 2, 0, 0, 0)), (b"IDAT", b"x"), (b"IEND", b"")
+HEAD, DATA, END = (
+    (b"IHDR", struct.pack(">IIBBBBB", 4, 2, 8, 2, 0, 0, 0)),
+    (b"IDAT", b"x"),
+    (b"IEND", b""),
+)
 
 
 def test_a_film_can_stand_still() -> None:
     film = png(HEAD, (b"acTL", b"a"), (b"fcTL", b"b"), DATA, (b"fcTL", b"c"), (b"fdAT", b"d"), END)
-    assert web.still(film) == png(HEAD, DATA, END)
-    assert web.still(png(HEAD, DATA, END)) is None
+    assert website.still(film) == png(HEAD, DATA, END)
+    assert website.still(png(HEAD, DATA, END)) is None
 
 
 def test_a_picture_keeps_its_words_and_its_shape() -> None:
@@ -159,7 +163,7 @@ def test_a_picture_keeps_its_words_and_its_shape() -> None:
     data = base64.b64encode(content).decode()
     html = f'<img alt="A &lt; b. More." width="100" src="data:image/png;base64,{data}">'
     cell = NotebookNode(cell_type="code", outputs=[NotebookNode(data={"text/html": html})])
-    (figure,) = web.taken_out(cell, "02_x", before=4)
+    (figure,) = website.taken_out(cell, "02_x", before=4)
     assert (figure.anchor, figure.title, figure.content) == ("figure-02-5", "A < b", content)
     shown = cell.outputs[0].data["text/html"]
     assert 'alt="A &lt; b. More." width="100" height="50"' in shown
@@ -198,7 +202,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_a_site_without_a_fault_is_called_so(site: Path) -> None:
-    assert webcheck.faults(site) == []
+    assert websitecheck.faults(site) == []
 
 
 @pytest.mark.parametrize(
@@ -220,19 +224,19 @@ def test_a_site_without_a_fault_is_called_so(site: Path) -> None:
 def test_a_fault_of_a_page_is_found(site: Path, markup: str, fault: str) -> None:
     path = site / "index.html"
     path.write_text(path.read_text() + markup)
-    assert webcheck.faults(site) == [f"index.html: {fault}"]
+    assert websitecheck.faults(site) == [f"index.html: {fault}"]
 
 
 def test_a_link_out_of_the_book_is_the_readers_to_follow(site: Path) -> None:
     (site / "b.html").write_text('<a href="https://arxiv.org/abs/1602.01783">the paper</a>')
-    assert webcheck.faults(site) == []
+    assert websitecheck.faults(site) == []
 
 
 def test_styles_scripts_and_sizes_are_looked_at(site: Path, monkeypatch) -> None:
-    monkeypatch.setattr(webcheck, "LARGEST", 48)
+    monkeypatch.setattr(websitecheck, "LARGEST", 48)
     (site / "a.css").write_text("@import 'https://a.b/c.css'; p { background: url(d.png) }")
     (site / "a.js").write_text("fetch('https://a.b/c.json') // https://www.w3.org/2000/svg")
-    assert set(webcheck.faults(site)) == {
+    assert set(websitecheck.faults(site)) == {
         "a.css: loads https://a.b/c.css from another host",
         "a.js: names another host: a.b/c.json",
         "sub/a.html: 50 bytes; a page has at most 48",
@@ -240,22 +244,22 @@ def test_styles_scripts_and_sizes_are_looked_at(site: Path, monkeypatch) -> None
 
 
 def test_a_folder_without_pages_is_no_site(tmp_path: Path) -> None:
-    assert webcheck.faults(tmp_path) == [f"there is no page in {tmp_path}"]
+    assert websitecheck.faults(tmp_path) == [f"there is no page in {tmp_path}"]
 
 
 # The site as Sphinx builds it: `make site` in an environment that has it
 
 
 def test_the_site_is_built_without_a_warning_or_a_fault(built: Path) -> None:
-    assert webcheck.faults(built) == []
+    assert websitecheck.faults(built) == []
 
 
 def test_every_exercise_figure_and_word_can_be_linked(built: Path) -> None:
     for name in NAMES:
-        found = webcheck.parsed(built / "chapters" / f"{name}.html")
+        found = websitecheck.parsed(built / "chapters" / f"{name}.html")
         _, stubs = stored(name)
-        assert {web.label(each) for each in page.exercises(stubs)} <= found.anchors
-    glossary = webcheck.parsed(built / "docs" / "glossary.html")
+        assert {website.label(each) for each in page.exercises(stubs)} <= found.anchors
+    glossary = websitecheck.parsed(built / "docs" / "glossary.html")
     assert {"markov-property", "td-0", "entropy"} <= glossary.anchors
     listed = (built / "genindex.html").read_text("utf-8")
     assert "Markov property" in listed

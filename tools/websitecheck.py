@@ -1,6 +1,6 @@
 """What is wrong with the built site.
 
-    python tools/webcheck.py [FOLDER]     a line for each fault; build/site if no folder is named
+    python tools/websitecheck.py [FOLDER]     a line for each fault; build/site if no folder is named
 
 Nothing of it may come from another host, so that the site can be read offline and tells nobody what
 is read. Links to other sites are a reader's to follow.

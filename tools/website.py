@@ -1,6 +1,6 @@
 """The book as a web site: notebooks, documents and docstrings → build/site.
 
-    python tools/web.py          write what Sphinx reads, let it build, and check what it built
+    python tools/website.py          write what Sphinx reads, let it build, and check what it built
 
 Nothing is run and nothing is fetched. A chapter is its stored notebook of solutions/ with each
 exercise as the learner gets it, from chapters/; its solution, and every output that the text asks
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 import page
 import tree
-import webcheck
+import websitecheck
 
 from a3c_lib.exercises.engine import registry
 
@@ -56,6 +56,17 @@ NO_PROSE = re.compile(
 )
 WORD = re.compile(r"\[\*\*([^\]]+)\*\*\]\(\.\./docs/glossary\.md#[^)]+\)")
 IMAGE = re.compile(r'<img alt="([^"]*)" width="(\d+)" src="data:image/(\w+);base64,([^"]+)"\s*/?>')
+
+
+NAMES_OF_BUTTONS = {
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+    '<summary><span class="toctree-toggle"': (
+        '<summary aria-label="The pages below"><span class="toctree-toggle"'
+    ),
+    'search-button-field search-button__button pst-js-only" title="Search" aria-label="Search"': (
+        'search-button-field search-button__button pst-js-only" title="Search"'
+    ),
+}
 
 
 class SiteError(Exception):
@@ -408,6 +419,16 @@ def build(site: Path = SITE, source: Path = SOURCE) -> None:
         raise SiteError("Sphinx did not build the site; the reasons stand above")
     for template in (site / "_static").glob("*.html"):  # the themes' own, which are no pages
         template.unlink()
+    for path in site.rglob("*.html"):
+        path.write_text(named(path.read_text("utf-8")), "utf-8")
+
+
+def named(markup: str) -> str:
+    """A page in which what can be clicked is called what it says, for whoever hears the page: the
+    themes call a folded cell, and the field to search in, otherwise, and an arrow nothing."""
+    for old, new in NAMES_OF_BUTTONS.items():
+        markup = markup.replace(old, new)
+    return markup
 
 
 def main() -> None:
@@ -416,7 +437,7 @@ def main() -> None:
         build()
     except SiteError as error:
         raise SystemExit(str(error)) from None
-    if faults := webcheck.faults(SITE):
+    if faults := websitecheck.faults(SITE):
         raise SystemExit("\n".join(faults))
     print(f"The site is built: open {SITE / 'index.html'}")
 
