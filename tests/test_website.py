@@ -1,10 +1,13 @@
 """The web site: what its pages are made of, and what is looked for in what was built."""
 
 import base64
+import doctest
 import struct
 import zlib
 from pathlib import Path
+from types import ModuleType
 
+import address
 import book
 import docstrings
 import nbformat
@@ -171,6 +174,13 @@ def test_a_picture_keeps_its_words_and_its_shape() -> None:
 
 
 # Docstrings
+
+
+@pytest.mark.parametrize("module", [address, docstrings, website], ids=lambda m: m.__name__)
+def test_the_examples_of_the_makers_run(module: ModuleType) -> None:
+    tried = doctest.testmod(module)
+    assert tried.attempted > 0
+    assert tried.failed == 0
 
 
 def test_formulas_in_docstrings_are_no_markup() -> None:

@@ -96,7 +96,7 @@ def test_a_page_opens_without_an_error_and_asks_nobody_else(
     with Visit(browser, home, theme) as visit:
         page = visit.open(path)
         assert page.locator("html").get_attribute("data-theme") == theme
-        assert page.locator("article h1").first.is_visible()
+        assert page.locator("h1:visible").count() == 1
         assert visit.wrong == []
 
 
@@ -130,11 +130,10 @@ def test_a_search_finds_entropy(browser: Any, home: str) -> None:
 def test_the_theme_switches(browser: Any, home: str) -> None:
     with Visit(browser, home) as visit:
         page = visit.open("index.html")
-        seen = {page.locator("html").get_attribute("data-theme")}
-        for _ in range(2):
+        for chosen in "dark", "light":
             page.locator("button.theme-switch-button:visible").first.click()
-            seen.add(page.locator("html").get_attribute("data-theme"))
-        assert seen == {"light", "dark"}
+            page.locator(f'button.theme-change-button[data-mode="{chosen}"]:visible').click()
+            assert page.locator("html").get_attribute("data-theme") == chosen
 
 
 def test_a_solution_is_folded_away_until_it_is_asked_for(browser: Any, home: str) -> None:
