@@ -16,6 +16,38 @@ def process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[
     lines[:] = as_rst(lines)
 
 
+def process_signature(
+    app: Any,
+    what: str,
+    name: str,
+    obj: Any,
+    options: Any,
+    arguments: str | None,
+    result: str | None,
+) -> tuple[str | None, str | None]:
+    """Sphinx's hook: the arguments of a function, without what their values may be."""
+    return arguments and plain_types(arguments), result and plain_types(result)
+
+
+def process_tree(app: Any, tree: Any) -> None:
+    """Sphinx's hook: the types of a class's fields, without what their values may be."""
+    from docutils import nodes
+    from sphinx import addnodes
+
+    for annotation in tree.findall(addnodes.desc_annotation):
+        if (said := annotation.astext()) != (plain := plain_types(said)):
+            annotation.children = [nodes.Text(plain)]
+
+
+def plain_types(text: str) -> str:
+    """Annotated types as what they annotate: a setting's page says in words what it may be.
+
+    >>> plain_types("(t_max: Annotated[int, Range(least=1, most=None)] = 5, anneal: bool = True)")
+    '(t_max: int = 5, anneal: bool = True)'
+    """
+    return re.sub(r"Annotated\[([\w.| ]+), ~?[\w.]+\([^()]*\)\]", r"\1", text)
+
+
 def as_rst(lines: list[str]) -> list[str]:
     """A docstring's lines as reStructuredText that shows what they say.
 

@@ -88,12 +88,16 @@ class Figure(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The first sentence of its words.
+        """The first sentence of its words; two where the first says little.
 
-        >>> Figure("02_n", 3, "What 0.5 does. Axes: n.", "", b"").title
-        'What 0.5 does'
+        >>> Figure("02_n", 3, "What 0.5 does here. Axes: n.", "", b"").title
+        'What 0.5 does here'
+        >>> Figure("02_n", 3, "Before. Cells and values. Axes: n.", "", b"").title
+        'Before. Cells and values'
         """
-        return re.split(r"[.?!](?:\s|$)", self.words, maxsplit=1)[0]
+        first, *rest = re.split(r"(?<=[.?!])\s+", self.words)
+        said = f"{first} {rest[0]}" if rest and len(first.split()) < 3 else first
+        return said.rstrip(".")
 
 
 # A chapter

@@ -70,3 +70,5 @@ copybutton_exclude = ".linenos, .gp, .go"
 def setup(app):
     """Called by Sphinx before it builds."""
     app.connect("autodoc-process-docstring", docstrings.process)
+    app.connect("autodoc-process-signature", docstrings.process_signature)
+    app.connect("doctree-read", docstrings.process_tree)
