@@ -41,8 +41,8 @@ complete = check.installation()
 #
 # Where the page asks you to **predict**, the cells below, folded ones among them, show nothing until you run them. Write your answer down first; it is the cheapest way to notice what you have not understood.
 #
-# A row of three dots is a folded cell. It holds code that only loads or draws something, or the book's own checks of the numbers on the page. You need not open it. (Such a check of a mean allows four standard
-# errors, which chance exceeds once in 16,000 times, so that the book does not fail on a machine where other random numbers are drawn.)
+# A row of three dots is a folded cell. It holds code that only loads or draws something, or the book's own checks of the numbers on the page. You need not open it. (These checks
+# leave room for chance, so that the book does not fail on a machine where other random numbers are drawn.)
 #
 # Run the cells from top to bottom. If something looks odd, use *Kernel → Restart Kernel and Run All Cells*: everything is computed afresh, and what you wrote stays.
 #
@@ -124,7 +124,7 @@ assert p.tolist() == [2.875, 2.0]
 # %% [markdown]
 # Now make a few mistakes on purpose, one at a time: leave the `detach()` out, write `mean()` instead of `sum()`, forget the `return`. Read what the verdict says. Then put it right and go on.
 #
-# This is how you ask for help: open a new cell under the exercise (the key B), type `hint("0.1")` into it, and run it. Run it again, and the hint is a stronger one.
+# This is how you ask for help: open a new cell under the exercise (click on the exercise's cell, then press Esc and B), type `hint("0.1")` into it, and run it. Run it again, and the hint is a stronger one.
 
 # %% [markdown]
 # ## The loop
@@ -345,7 +345,7 @@ plt.show()
 # %% [markdown]
 # Does playing agree with paper? Below are 2000 episodes of the coin, each with its return from the start. Their mean is an estimate of $V_0 = 0.4288$, up to chance. (To estimate a value by the mean of whole returns is called [**Monte Carlo**](../docs/glossary.md#monte-carlo).) How far off can chance bring it? The mean
 # of $n$ independent numbers with standard deviation $\sigma$ has the **standard error** $\sigma / \sqrt n$, and in about 95 of 100 such experiments it lies within two standard errors of the truth. Where this book
-# compares a mean with something, it prints two standard errors after the ±.
+# compares a mean with something, it prints two standard errors after the ±. (Its folded checks allow four. Chance exceeds that once in 16,000 times.)
 
 
 # %%
@@ -454,7 +454,7 @@ print(policy.logits(torch.tensor([0, 2])).softmax(dim=-1))
 # How should the logits change? We begin with a world that is smaller than the corridor: a slot machine with two arms, a *bandit*. It has one state, and an episode is one step. The left arm always pays 1, the
 # right arm always pays 3, and the agent knows neither number. It begins with logits $(0, 0)$, so it pulls each arm with probability one half.
 #
-# Say that it pulls the right arm and is paid 3. Then what it did becomes likelier, and the more it was paid, the more so (here with a step size of 0.5):
+# Say that it pulls the right arm and is paid 3. Then what it did becomes likelier, and the more it was paid, the more so. (The picture calls what was paid the *weight*. The step size is 0.5.)
 
 # %% tags=["hide-input"]
 diagrams.one_update((0.5, 0.5), action=RIGHT, weight=3.0, learning_rate=0.5)
@@ -658,7 +658,7 @@ def reinforce(policy, env: Env, total_steps: int, learning_rate: float, seed: in
     """One whole episode, one step along its gradient, and so on."""
     generator, steps = torch.Generator().manual_seed(seed), 0
     optimizer = torch.optim.SGD(policy.parameters(), lr=learning_rate)
-    for episode_seed in count(1000 * seed):
+    for episode_seed in count(1000 * seed):  # each episode has a seed of its own
         if steps >= total_steps:
             return
         observations, actions, rewards = remember_episode(env, policy, generator, episode_seed)
@@ -848,7 +848,7 @@ assert (distance.abs() < 4).all()
 # here are forty such runs, each with a seed of its own and 1000 episodes. With three cells that makes 120 intervals, of which about 114 should contain the exact value.
 #
 # It took some minutes to compute them, so the book keeps the result as a **record**, and the cell draws that. Each dot is the estimate of one run, and the bar through it is ± two standard errors. The
-# black line is the exact value. Bars that do not cross it are drawn in orange.
+# black line is the exact value. A bar that crosses it is a hit; the others are drawn in orange.
 
 # %% tags=["hide-input"]
 from a3c_lib.app import records

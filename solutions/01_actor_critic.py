@@ -125,7 +125,7 @@ for name, shares in ends.items():
 #
 # ### First idea: compare with what was to be expected
 #
-# A return of 0.5 is good news in cell 0 and bad news in cell 7. So subtract a number $b(o_t)$ that depends on the observation alone, a [**baseline**](../docs/glossary.md#baseline). It may be any number, because on average it pulls in no
+# For the coin, a return of 0.5 is good news in cell 0, which is worth 0.14 to it, and bad news in cell 7, which is worth 0.76. So subtract a number $b(o_t)$ that depends on the observation alone, a [**baseline**](../docs/glossary.md#baseline). It may be any number, because on average it pulls in no
 # direction. The reason is the one from chapter 00, the mean of the score function is 0:
 #
 # $$\sum_a \pi(a \mid o)\, b(o)\, \nabla \log\pi(a \mid o) \;=\; b(o)\, \nabla \sum_a \pi(a \mid o) \;=\; b(o)\, \nabla 1 \;=\; 0.$$
@@ -167,7 +167,7 @@ assert torch.allclose(A_small.mean(dim=1), torch.zeros(4, dtype=torch.float64))
 #
 # $$\delta_t = r_t + \gamma\, V(o_{t+1}) - V(o_t).$$
 #
-# *On paper:* a step to the right in cell 1 of the table above pays 0 and leads to cell 2, so $\delta = 0 + 0.9 \cdot 0.74 - 0.52 = +0.14$. That is $A(\text{right})$ of cell 1. Where rewards are noisy and steps slip, $\delta_t$ scatters, and its mean is the advantage. A step after which things look just as good as expected has
+# *On paper:* a step to the right in cell 1 of the table above pays 0 and leads to cell 2, so with one more decimal $\delta = 0 + 0.9 \cdot 0.736 - 0.524 = +0.138$. That is $A(\text{right})$ of cell 1, which the table rounds to $0.14$. Where rewards are noisy and steps slip, $\delta_t$ scatters, and its mean is the advantage. A step after which things look just as good as expected has
 # $\delta = 0$ and teaches nothing; that is as it should be.
 
 # %% [markdown]
@@ -180,6 +180,8 @@ assert torch.allclose(A_small.mean(dim=1), torch.zeros(4, dtype=torch.float64))
 diagrams.rollout_grid()
 
 # %% [markdown]
+# The picture has time from left to right, as one reads. In the tensors time runs downwards: `rewards[t, n]` is what environment $n$ was paid in step $t$. So from here on a *row* is a step of all environments, and a column is an environment.
+#
 # `collect` is your loop for $N$ environments and $T$ steps, with two rules. It *goes on where the last rollout stopped*: it
 # takes a `position`, and returns the next one. (The first comes from `start`, which resets all environments.) And it *goes on through the end of an episode*: an environment resets itself within the step that ended.
 # What it returns is a named tuple. These are its fields, all $(T, N)$ here:
@@ -220,8 +222,8 @@ assert rollout.observations[3, 0] == 0
 assert rollout.final.tolist() == [3, 0, 3]
 
 # %% [markdown]
-# `next_observations[2, 0]` is 3, the goal: that is where the step led. `observations[3, 0]` is 0: the new episode has begun. Where no episode ends, the next observation is the observation of the next
-# row. Many programs keep no more than the rows. Then the observation at which a time limit cut is lost, and in exercise 0.4 you needed its value.
+# `next_observations[2, 0]` is 3, the goal: that is where the step led. `observations[3, 0]` is 0: the new episode has begun. Where no episode ends, `next_observations[t]` is the observation of the next
+# row, `observations[t + 1]`. Many programs keep no more than these rows. Then the observation at which a time limit cut is lost, and in exercise 0.4 you needed its value.
 #
 # So the word *policy* stands for three things: the matrix of probabilities that `exact` wants; a model with `logits(observations)`, which can learn; and the function that acts in `collect`. `sampled(model, generator)` makes the third of the second, as in chapter 00.
 # And `collect_episode` plays one whole episode: a rollout with $N = 1$ and as many steps as it takes.
@@ -270,7 +272,7 @@ pi = halfway.table.detach().double().softmax(dim=-1)
 
 
 def sample_directions(mdp, episodes: int, seed: int) -> dict[str, Tensor]:
-    """Σ_t w_t ∇log π(a_t | o_t), an estimate an episode and weight w.   → (episodes, 8) each."""
+    """Σ_t w_t ∇log π(a_t | o_t) of each episode, for each weight w.   → (episodes, 8) each."""
     V = exact.state_values(mdp, pi, GAMMA).float()
     worlds = make_envs(lambda: gym.wrappers.TimeLimit(TabularEnv(mdp), 1000))
     act, position = sampled(halfway, torch.Generator().manual_seed(seed)), start(worlds, seed)
@@ -347,7 +349,7 @@ assert needed["noise, and 1 a step", "G − V"] < needed["noise, and 1 a step", 
 # %% [markdown]
 # Three things to read from the figure. (The axis is logarithmic: a line up is ten times as many. And compare the weights within a world, not one world with another.)
 #
-# - **The baseline takes away what can be known from the state.** Where every step is paid 1 it helps a lot: the long sum is expected, and gone. Without reward noise it helps too, 5.6 times. In the noisy corridor it does next to nothing. The noise comes *after* the state, and no number that depends on the state alone can foresee it.
+# - **The baseline takes away what can be known from the state.** Where every step is paid 1 it helps most, 8.3 times: the long sum is expected, and gone. Without reward noise it helps too, 5.6 times. In the noisy corridor it does next to nothing. The noise comes *after* the state, and no number that depends on the state alone can foresee it.
 # - **The one-step target takes away what comes later.** Hence it helps everywhere.
 # - **All three point the same way.** The 72 means, of three worlds, three weights and eight cells, agree with the exact numbers: 69 lie within two standard errors, as many as should. So less noise has cost us nothing here, because somebody gave us $V^\pi$. An agent has to learn it.
 
@@ -629,11 +631,10 @@ plots.value_map(
     title="Cut after 10 steps: with the fault, all cells look too poor",
 )
 plt.show()
-low = (V_halfway[:8] - with_the_fault)[:6].mean()
-print(f"cells 0 to 5, on average: {low:.2f} too low with the fault,", end=" ")
-print(f"{(V_halfway[:8] - found)[:6].mean():.2f} without")
-assert low > 0.06
-assert (V_halfway[:8] - found)[:6].mean().abs() < low - 0.04
+faulty_error, error = ((V - V_halfway[:8])[:6].mean() for V in (with_the_fault, found))
+print(f"mean error of cells 0 to 5: {faulty_error:+.2f} with the fault, {error:+.2f} without")
+assert faulty_error < -0.06
+assert error.abs() < faulty_error.abs() - 0.04
 
 # %% [markdown]
 # ## Actor and critic together
@@ -741,7 +742,7 @@ for name, reached, most in results:
     assert (reached > 0.9) == (most < 1.5) == (name == "detached")
 
 # %% [markdown]
-# No cell can be worth more than 1: the goal pays 1, once. The bribed critic says several times that, with every seed, and its actor is worth nothing. Each update pushed $V$ up by a bit, for the reason that you saw in the prediction after exercise 1.3. And once $V$ is far too high everywhere, all news is bad news. With $V = 4$ in every cell, a step that does not reach the goal has $\delta = 0.95 \cdot 4 - 4 = -0.2$ on average, and the step to the goal $\delta = 1 - 4 = -3$. So the judge tells steps apart the wrong way round, and the actor learns
+# No cell can be worth more than 1: the goal pays 1, once. (A critic that is right but for noise may say 1.1, as one of the detached ones does.) The bribed critic says several times that, with every seed, and its actor is worth nothing. Each update pushed $V$ up by a bit, for the reason that you saw in the prediction after exercise 1.3. And once $V$ is far too high everywhere, all news is bad news. With $V = 4$ in every cell, a step that does not reach the goal has $\delta = 0.95 \cdot 4 - 4 = -0.2$ on average, and the step to the goal $\delta = 1 - 4 = -3$. So the judge tells steps apart the wrong way round, and the actor learns
 # to keep away from the goal: a share of 0.00, less than the coin's 0.24.
 
 # %% [markdown]
@@ -781,7 +782,7 @@ plt.show()
 
 ends = {kind: runs.select(steps=12_000).column("share") for kind, runs in best.items()}
 assert ends["actor-critic, tables, Adam"].min() > 0.9
-assert np.median(ends["REINFORCE, table, Adam"]) < 0.8
+assert np.median(ends["REINFORCE, table, Adam"]) < 0.7
 assert (
     abs(np.median(ends["REINFORCE, table, Adam"]) - np.median(ends["REINFORCE, table, SGD"])) < 0.2
 )
@@ -789,7 +790,7 @@ assert np.median(ends["REINFORCE, network, Adam"]) > 0.95
 
 # %% [markdown]
 # - **The optimiser was not it.** REINFORCE with Adam is hardly better than without.
-# - **The critic was.** Same tables, same optimiser, same number of steps, for each the best learning rate tried: all eight actor-critics end above nine tenths of what can be had, while half of the agents without a critic stay below eight tenths. (Part of it is that whoever does not wait may learn more often: after every 8 steps, instead of once an episode.)
+# - **The critic was.** Same tables, same optimiser, same number of steps, for each the best learning rate tried: all eight actor-critics end above nine tenths of what can be had, while half of the agents without a critic stay below seven tenths. (Part of it is that whoever does not wait may learn more often: after every 8 steps, instead of once an episode.)
 # - **The network is a help of its own.** In this corridor right is the better action in *every* cell, and a network carries over to other cells what it learns in one. With it even REINFORCE gets there, and the critic only saves the unlucky seed.
 #
 # Against steps that are too large the critic is no help:
@@ -923,7 +924,7 @@ assert high["η = 0.001"] == 0
 assert high["η = 0.02"] == high["η = 0.005, two torsos"] == 2
 
 # %% [markdown]
-# - **It depends on the learning rate, heavily.** With 0.005, four of five agents reach 450. With a fifth of that, none gets there in time. With four times as much, two do, and one is lost at a return of 9. So soon the pole falls if one always pushes to the same side; and an agent that never tries the other side learns nothing about it. (Chapter 03 is about such agents.)
+# - **It depends on the learning rate, heavily.** With 0.005, four of five agents reach 450. With a fifth of that, none gets there in time. With four times as much, two do, and one is lost at a return of 9. The pole falls that soon if one always pushes to the same side, and an agent that never tries the other side learns nothing about it. (Chapter 03 is about such agents.)
 # - **One torso or two?** With two torsos the critic cannot disturb the actor, but nothing that it finds helps the actor either. Here two of five reach 450. With settings of their own, two torsos may do better; this comparison does not decide it.
 # - **Seeds differ widely.** With two torsos the best seed has the full 500, the worst a tenth of it. A result of one seed proves little.
 #

@@ -273,7 +273,7 @@ for T, maps in n_step_maps.items():
     assert [int((V > 0).sum()) for V in maps] == [min(T * k, LENGTH) for k in range(1, 9)]
 
 # %% [markdown]
-# With $T = 1$ the n-step return *is* the one-step target. In general a value moves $T$ cells a walk: the rollout that ends at the goal carries the news back to its own first step, and the next walk carries it on from there.
+# With $T = 2$ two values have moved after the first walk and four after the second. With $T = 1$ the n-step return *is* the one-step target. In general a value moves $T$ cells a walk: the rollout that ends at the goal carries the news back to its own first step, and the next walk carries it on from there.
 #
 # ## The same thing twice
 #
@@ -337,7 +337,7 @@ print(f"{compared} returns, computed twice, agree")
 #
 # A longer look asks the critic later, so a wrong critic matters less. But it adds up more rewards, and rewards are chance. Both can be seen in a small world, where $V^\pi$ is known exactly (chapter 00).
 #
-# The world is the noisy corridor of chapter 01: eight cells, each step slips into the other direction with probability 0.2, each reward comes with normal noise of standard deviation 0.5. The policy goes right with probability 0.9. 2,000 environments all begin in cell 0 and take 64 steps each.
+# The world is the noisy corridor of chapter 01: eight cells, each step slips into the other direction with probability 0.2, each reward comes with normal noise of standard deviation 0.5. The policy goes right with probability 0.9. 2,000 environments all begin in cell 0 and take 64 steps each. (`SimpleNamespace(logits=…)` is an object whose only attribute is `logits`. That is all that `sampled` asks of a model.)
 
 # %%
 noisy = envs.corridor(length=8, slip=0.2, reward_noise=0.5)
@@ -588,7 +588,7 @@ plots.learning_curves(
 plt.show()
 
 # %% [markdown]
-# Its last 100 balls were all caught. Watch it play. Under each picture stands what the critic expects. In training its actions are drawn by chance; here it takes the likeliest one, [**greedily**](../docs/glossary.md#greedy), so that what you see is what it has learned.
+# The agent with n-step returns caught all of its last 100 balls. Watch it play. Under each picture stands what the critic expects. In training its actions are drawn by chance; here it takes the likeliest one, [**greedily**](../docs/glossary.md#greedy), so that what you see is what it has learned.
 
 # %%
 frames = play(greedy(n_step_agent), flat_catch, seed=1, episodes=4, values=n_step_agent.values)

@@ -1382,7 +1382,7 @@ EXERCISES = (
             ),
             "-(returns.detach() * log_probabilities).sum()",
         ),
-        praise="Ten characters of mathematics, and an agent learns. Chapter 01 asks what the "
+        praise="One line of mathematics, and an agent learns. Chapter 01 asks what the "
         "return "
         "should be compared with.",
         minutes=10,

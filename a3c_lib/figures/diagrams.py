@@ -300,7 +300,7 @@ def look_ahead(steps: int = 5, n: int | None = None) -> Sharp:
         raise ValueError(f"steps and n are at least 1; got {steps} and {n}")
     width, row, left = 0.85, 0.42, 0.75
     top = 0.35 + row * steps
-    most = f"{n} steps at most" if n else "all the steps that are left"
+    most = f"{n} step{'s' * (n > 1)} at most" if n else "all the steps that are left"
     diagram, ax = sheet(
         left + width * steps + 1.5,
         top + 0.55,
