@@ -55,6 +55,15 @@ def test_a_figures_titles_axes_and_marks_are_its_words(notebook):
     assert width == image.width
 
 
+def test_the_numbers_of_a_logarithmic_axis_are_no_words():
+    ax = plots.axes()
+    ax.plot([1, 2], [0.01, 100], label="norm")
+    ax.set(title="It rises", yscale="log")
+    ax.legend()
+    assert pictures.description(ax.figure) == "It rises. Marked: norm."
+    plt.close("all")
+
+
 def test_the_words_reach_a_page_of_html():
     output = nbformat.v4.new_output("display_data", data=pictures.bundle(diagrams.two_heads()))
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("two", outputs=[output])])

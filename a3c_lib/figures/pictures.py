@@ -5,6 +5,7 @@ stand in its place. A figure's words are its titles, what its axes measure and w
 `describe` gives it better ones.
 """
 
+import re
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
@@ -101,7 +102,12 @@ def _marks(figure: Figure) -> Iterator[str]:
         legend = ax.get_legend()
         yield from (text.get_text() for text in (legend.get_texts() if legend else []))
         texts = [*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels()]
-        yield from (text.get_text() for text in texts if any(map(str.isalpha, text.get_text())))
+        yield from (text.get_text() for text in texts if _has_letters(text.get_text()))
+
+
+def _has_letters(text: str) -> bool:
+    """Whether it is more than a number. A logarithmic axis writes its numbers as formulas."""
+    return any(map(str.isalpha, re.sub(r"\$\\mathdefault\{[^$]*\}\$", "", text)))
 
 
 def _each(texts: Any) -> Iterator[str]:
