@@ -76,8 +76,8 @@ assert episodes == [
 ]
 
 # %% [markdown]
-# No episodes need to be played to find out how well an agent does. Let $p_{up}$ be the probability of turning up after the sign *up*, and $p_{down}$ the probability of turning *up* after the sign *down*. After the first sign the mean return is
-# $p_{up} - (1 - p_{up}) = 2 p_{up} - 1$, after the second one $1 - 2 p_{down}$. Half of each:
+# No episodes need to be played to find out how well an agent does. Let $p_{up}$ be the probability of turning up after the sign *up*, and $p_{down}$ the probability of turning *up* after the sign *down*. After the sign *up* the mean return is
+# $p_{up} - (1 - p_{up}) = 2 p_{up} - 1$, after the sign *down* it is $1 - 2 p_{down}$. Half of each:
 #
 # $$\text{mean return} = p_{up} - p_{down}.$$
 #
@@ -280,7 +280,7 @@ with torch.no_grad():
     # Its weights begin near 0 (chapter 01): whatever is remembered, π would be nearly the same.
     network.policy_head.weight *= 100
 policy = sampled(network, torch.Generator().manual_seed(0))
-began = start(worlds, 0, initial_state(network, 3))
+began = start(worlds, 0, initial_state(network, 3))  # with a memory of zeros
 rollout, position = collect(worlds, policy, began, t_max=12)
 
 
@@ -443,7 +443,9 @@ hears = torch.stack(
         for t in range(12)
     ]
 )
+print(f"fields that are not empty: {int((hears > 0).sum())} of {hears.numel()}")
 
+# %% tags=["hide-input", "prediction"]
 ax = plots.axes(4.6, 3.9)
 ax.imshow(hears.sqrt().numpy(), cmap="Blues")
 ax.set(
@@ -556,6 +558,8 @@ right.set(title="Output h")
 for ax in left, right:
     ax.set(xlabel="step", xticks=range(7), yscale="log")
 left.legend()
+title = "The taught agent's note grows, the untaught one's fades"
+left.figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
 plt.show()
 
 (_, _, c_before), (_, _, c_after) = in_both_episodes(untaught), in_both_episodes(agent)
@@ -615,19 +619,20 @@ assert turns_gradient(6)[0] == 0 < turns_gradient(7)[0]
 
 # %% tags=["prediction"]
 lengths = (2, 3, 4, 5, 6, 7, 8, 16)
-plots.strip(
-    {f"T = {T}": scores(T) for T in lengths},
-    below=0.8,
-    called="fail",
-    title="Rollouts much shorter than the gap mostly fail",
-    x_label="mean return after 40,000 steps, exactly",
-)
-plt.show()
-
 print("T    seeds with a mean return of at least 0.8")
 solved = {T: int((scores(T) >= 0.8).sum()) for T in lengths}
 for T in lengths:
     print(f"{T:<4} {solved[T]} of 10")
+
+# %% tags=["hide-input", "prediction"]
+plots.strip(
+    {f"T = {T}": scores(T) for T in lengths},
+    below=0.8,
+    called="fail",
+    title="Rollouts much shorter than an episode mostly fail",
+    x_label="mean return after 40,000 steps, exactly",
+)
+plt.show()
 assert max(solved[2], solved[3], solved[4]) < 5 < solved[6]
 assert min(solved[7], solved[8], solved[16]) >= 9
 
@@ -683,7 +688,7 @@ assert sum(lost[T] for T in (3, 4, 5, 6)) > lost[8] == 0
 # %% [markdown]
 # ## A training loop in a hurry
 #
-# So far the trainer took care of the memory. Here the inner part of its loop is written out: collect a rollout, look back at it, compute the loss, hand on the position. (A step of Adam follows.) It was written in a hurry, and it has a fault. The agent acts with the right memory, no error is raised, every shape is right. Ten trainings with it are on record. After 40,000 steps two of the ten agents have learned nothing, and none has a mean return of 0.95; but seven turn as the sign said most of the time, with mean returns between 0.84 and 0.93. Whoever had run one of those might have kept the code. (The record is shown behind the exercise, since its name gives the fault away.)
+# So far the trainer took care of the memory. Here the inner part of its loop is written out: collect a rollout, look back at it, compute the loss, hand on the position. (A step of Adam follows.) It was written in a hurry, and it has a fault. The agent acts with the right memory, no error is raised, every shape is right. Ten trainings with it are on record. After 40,000 steps two of the ten agents have learned nothing, and none has a mean return of 0.95. But one has 0.72, and seven turn as the sign said most of the time, with mean returns between 0.84 and 0.93. Whoever had run one of those seven might have kept the code. (The record is shown behind the exercise, since its name gives the fault away.)
 #
 # ### Exercise 4.4  Bug hunt: a loop in a hurry
 #
@@ -729,8 +734,9 @@ assert difference[:4].max() > 0.5  # the loop's last: with the memory of the end
 assert difference[4:].max() < 1e-6
 
 # %% [markdown]
-# Four steps of an episode were left when the rollout began. In these the network looks back with a memory of the *next* episode's sign. Where the two signs differ, it believes that it meant to turn the other way. From the first end on there is no difference, since the memory begins anew. So the mistake touches all rows up to a rollout's first end. With
-# rollouts of eight steps and episodes of seven, seven rollouts hold eight episodes, and the turns of seven lie there. One of them is whole, but the rollout begins with it. Only the eighth, which begins in its rollout's second row, is left alone: one in eight.
+# Four steps of an episode were left when the rollout began. In these the network looks back with a memory of the *next* episode's sign. Where the two signs differ, it believes that it meant to turn the other way. From the first end on there is no difference, since the memory begins anew. So the mistake touches all rows up to a rollout's first end.
+#
+# How many turns is that? Seven rollouts of eight steps hold eight episodes of seven. The first end in a rollout is the turn of one episode, so in seven rollouts seven turns are learned with the wrong memory. Only the eighth episode, which begins in its rollout's second row, is left alone: one turn in eight.
 #
 # Is it mended? One training by hand, with your function in it:
 
@@ -775,6 +781,7 @@ plt.show()
 assert (in_a_hurry < 0.94).all()
 assert (in_a_hurry < 0.01).sum() == 2
 assert ((in_a_hurry > 0.84) & (in_a_hurry < 0.93)).sum() == 7
+assert ((in_a_hurry > 0.715) & (in_a_hurry < 0.725)).sum() == 1
 assert (as_it_should >= 0.95).sum() >= 7
 assert (zeros >= 0.94).sum() == 7
 
@@ -786,7 +793,7 @@ assert (zeros >= 0.94).sum() == 7
 # %% [markdown]
 # ## CartPole without velocities
 #
-# In the T-maze the memory has to *hold* something. In most worlds it has to *work something out*. CartPole shows four numbers: the cart's place, its velocity, the pole's angle, its angular velocity. Take the two velocities away. A pole that leans to the right by a little may be falling or just coming back, and each asks for another push. Two observations in a row would tell.
+# In the T-maze the memory has to *hold* something. In most worlds it has to *work something out*. CartPole shows four numbers: the cart's place, its velocity, the pole's angle, its angular velocity. Take the two velocities away. A pole that leans to the right by a little may be falling or just coming back, and the two ask for different pushes. Two observations in a row would tell.
 #
 # So there are three agents to compare. One has a layer of 64 and an LSTM with 64 entries, 33,667 weights. One has two layers of 64 and no memory, 4547 weights. And one is like the second, but sees two observations side by side, this step's and the last one's, which gives it 4675 weights. There is one change to the world: rewards are multiplied by 0.05, so that returns are about 5 and not about 100. (Critic and actor share all weights below the heads. With large returns the critic's error drowns the actor's gradient; in chapter 03 a small `value_weight` served that purpose.) Results are given in the usual units. Five seeds of each, on record:
 
@@ -968,7 +975,7 @@ assert sizes[1] > 3 * sizes[0]
 #
 # 1. A corridor of 10 squares, `length`, and rollouts of 8 steps, `t_max`. Then rollouts of 16.
 # 2. Begin with a forget bias of 0, or of 3. (`bias_ih[32:64]` are the forget gate's biases.) Which seeds learn, and how soon?
-# 3. Break a rule: let your `begin_anew` return the memory as it is, with `@exercise("4.2", run_mine=True)` above it. Your `through_time` calls it, so that needs `@exercise("4.3", run_mine=True)`. Then run the notebook again from there, piece by piece, also where an assert stops it. Which check below it notices first? Is the T-maze still solved?
+# 3. Break a rule: let your `begin_anew` return the memory as it is, with `@exercise("4.2", run_mine=True)` above it. Your `through_time` calls it, so that needs `@exercise("4.3", run_mine=True)`. Then run the notebook again from there, piece by piece, also where an assert stops it. Which of the checks notices it first? Is the T-maze still solved?
 # 4. Exchange only $h$, or only $c$, in the corridor of the T-maze. Which of the two is the note?
 
 # %%
