@@ -2,7 +2,7 @@
 # # 07  Atari from pixels
 #
 # **You need** chapters 00 to 03 and 06, and 05 for the last third. Chapter 04's memory is met again in one figure.<br>
-# **You will be able to** tell what one picture does not show, give an agent the latest few, prepare an Atari screen as ale-py does, to within one of 255 steps of brightness, write the network of the paper, start a training of Pong, and say of a published Atari score what was counted, cut and clipped on the way to it.<br>
+# **You will be able to** tell what one picture does not show, give an agent the latest few, prepare an Atari screen as ale-py does (no dot differs by more than 1 of 255), write the network of the paper, start a training of Pong, and say of a published Atari score what was counted, cut and clipped on the way to it.<br>
 # **Time** {time}; the computer works for about a minute and a half.
 #
 # Up to now somebody told the agent the essentials: the angle of the pole, the number of the cell. A person in front of a game console is told nothing. *Can an agent learn from what is on the screen?*
@@ -256,7 +256,7 @@ print(f"{points}; {TWO_PICTURES:.2f} is the most")
 assert points.mean > 17
 
 # %% [markdown]
-# The same network, the same learning rate, the same number of steps, and one more picture. Here it is at play. The ball is orange. The blue square below the box is the column that was pointed at a step before, and where the ball now is over the square, that step was paid; the reward written below is for the action taken *now*, which the next picture shows. The square is drawn for us, and the agent does not see it. Beside the box stand the value and the probabilities of the columns; the action it takes is red. With $\gamma = 0$ the value is the chance to be paid in this step. Watch the first step: there is only one picture, and the agent is in two minds. (Its value does not know yet how little it knows: of a first step it hears once in twenty.)
+# The same network, the same learning rate, the same number of steps, and one more picture. Here it is at play. The ball is orange. The blue square below the box is the column that was pointed at a step before, and where the ball now is over the square, that step was paid; the reward written below is for the action taken *now*, which the next picture shows. The square is drawn for us, and the agent does not see it. Beside the box stand the value and the probabilities of the columns; the action it takes is red. With $\gamma = 0$ the value is the chance to be paid in this step. Watch the first step: there is only one picture, and the agent is in two minds. (Its value is too high there: only one step in twenty is a first one, so it has learned little from them.)
 
 # %%
 watched = watch(agent, two_pictures, seed=3, names=[f"column {c}" for c in range(7)])
@@ -326,7 +326,12 @@ def after_random_steps(name: str, steps: int = 60) -> np.ndarray:
 
 
 NAMES = "pong", "breakout", "space_invaders", "asteroids"
-plots.frames([after_random_steps(name) for name in NAMES], NAMES, columns=4)
+plots.frames(
+    [after_random_steps(name) for name in NAMES],
+    NAMES,
+    columns=4,
+    title="Four games, as the console draws them",
+)
 plt.show()
 for name in NAMES:
     print(f"{name:14} {', '.join(Game(name).actions)}")
@@ -384,6 +389,7 @@ small = shrunk(picture, 84, 84)
 plots.frames(
     [grey(luminance(after), 1), grey(picture, 1), grey(small, 2)],
     ["last frame, grey", "brighter of two", "84 × 84, enlarged"],
+    title="Two frames become one small picture",
 )
 plt.show()
 bright = 60
@@ -922,7 +928,7 @@ plain, _, both = behind.values()
 assert both[-1] > 10 * plain[-1]
 
 # %% [markdown]
-# Does it matter? Some settings were tried before the runs below were made, one seed each. That is a search and no experiment; all of it stands in the appendix of this page. The three that rose above −20 points had both, normalised pixels and orthogonal weights, and others had not been given as long.
+# Does it matter? Some settings were tried before the runs below were made, one seed each. That is a search and no experiment; all of it stands in the appendix of this page. The three that rose above −20 points had both, normalised pixels and orthogonal weights; most of the others were stopped earlier.
 
 # %% [markdown]
 # ## Pong, learned
@@ -1030,7 +1036,7 @@ assert max(best(learned["A2C, sticky"])) < 0 < best(learned["A2C, sticky, longer
 #
 # ### Train it yourself
 #
-# The command line has the recipe's every field as an option. This is the series "A2C", seed 0, in a terminal; it can be interrupted, and gone on with by `a3c-lib resume runs/pong`:
+# The command line has the recipe's every field as an option. This is the series "A2C", seed 0, in a terminal; it can be interrupted, and `a3c-lib resume runs/pong` goes on with it:
 #
 # ```sh
 # a3c-lib train parallel-a2c atari:pong --run runs/pong --seed 0 \
@@ -1256,7 +1262,7 @@ print(evaluate(model, several_pictures, episodes=100, seed=1000))
 #
 # ### What was tried for A2C
 #
-# Each line is one run with one seed, named by a letter. L is A3C with two workers, all others are A2C; no setting is called I or K. What the lines have in common is told by the colour. They differ in the optimiser, the learning rate, $\beta$, the value's weight and $T$, which stand below the figure. In E the targets of the critic were others, too. Runs that seemed to lead nowhere were stopped. G and H were stopped when they had shown enough. L was the last: it was tried after the first run of the recipe and stopped because that had done better with less.
+# Each line is one run with one seed, named by a letter. L is A3C with two workers, all others are A2C; no setting is called I or K. What the lines have in common is told by the colour. They differ in the optimiser, the learning rate, $\beta$, the value's weight and $T$, which stand below the figure. E differs in its targets, too: λ-returns of chapter 02 with λ = 0.95. In L $\eta$ came down to 0; in the others it stayed. Runs that seemed to lead nowhere were stopped. G and H were stopped when they had shown enough. L was the last: it was tried after the first run of the recipe and stopped because that had done better with less.
 
 # %% tags=["hide-input"]
 search = records.load("games/pong_search")
