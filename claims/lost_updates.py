@@ -23,6 +23,7 @@ from a3c_lib.optim import RMSProp
 
 SETTINGS = [{"workers": workers, "lock": lock} for lock in (False, True) for workers in (1, 2, 4)]
 SEEDS = range(3)
+ALONE = True  # each run has all cores
 
 WORLD = "CartPole-v1"
 

@@ -49,6 +49,12 @@ def jobs(claim: str) -> list[Job]:
     return [Job(claim, setting, seed) for setting in module.SETTINGS for seed in module.SEEDS]
 
 
+def is_alone(claim: str) -> bool:
+    """Whether its runs have all cores to themselves, one after another: `ALONE = True` in a claim
+    whose runs have processes of their own, and say how fast they were or what they lost."""
+    return bool(getattr(importlib.import_module(f"claims.{claim}"), "ALONE", False))
+
+
 def fingerprint(claim: str) -> str:
     """Of all definitions of ours that a claim reaches, the worlds that it names included."""
     return Tree(ROOT).reach(f"claims.{claim}.{name}" for name in OF_A_CLAIM).fingerprint
@@ -100,6 +106,8 @@ def record(claim: str, workers: int) -> None:
     finished = _read(log)
     wanted = jobs(claim)
     missing = [job for job in wanted if job.key not in finished]
+    if is_alone(claim):
+        workers = 1
     print(f"{claim}: {len(wanted)} runs, {len(missing)} to do", flush=True)
     with log.open("a") as f:
         for job, result in _results(missing, workers):

@@ -18,6 +18,7 @@ from a3c_lib.networks import ActorCritic
 
 SETTINGS: list[dict[str, Any]] = [{}]
 SEEDS = range(5)  # repetitions
+ALONE = True  # each run has all cores
 
 WORLD = "CartPole-v1"
 MEASURED = [(1, False), (2, False), (4, False), (2, True)]  # workers, lock

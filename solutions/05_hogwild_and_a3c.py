@@ -871,16 +871,18 @@ last = cartpole.select(steps=cartpole.levels("steps")[-1])
 print("seed   seconds   sampled actions   greedy actions")
 for row in last.rows:
     print(f"{row['seed']:4} {row['seconds']:9.1f} {row['sampled']:17.1f} {row['greedy']:16.1f}")
-assert (last.column("sampled") >= 475).all()
-assert (last.column("seconds") <= 30).all()
+stuck, *learned = sorted(last.rows, key=lambda row: row["sampled"])
+assert all(row["sampled"] >= 475 for row in learned)
+assert stuck["sampled"] == stuck["greedy"] < 12
+assert (last.column("seconds") <= 35).all()
 
-courses = [cartpole.select(seed=s).column("episode_return") for s in cartpole.levels("seed")]
+courses = [cartpole.select(seed=row["seed"]).column("episode_return") for row in learned]
 falls = [(np.maximum.accumulate(course) - course).max() for course in courses]
-print("the deepest fall on the way, seed by seed:", " ".join(f"{fall:.0f}" for fall in falls))
-assert 100 < min(falls) <= max(falls) < 310
+print("the deepest fall on the way of those who learn:", *(f"{fall:.0f}" for fall in falls))
+assert 60 < min(falls) <= max(falls) < 320
 
 # %% [markdown]
-# All five seeds hold the pole for the whole 500 steps, with sampled actions, after 150,000 steps and some 25 seconds. On the way every course falls, by 100 to 300, and gets up again. (A seed does not settle how a run goes: another five will not be these five, and one of them may end in a fall.)
+# Four of the five seeds hold the pole for the whole 500 steps, or nearly, after 150,000 steps and some 30 seconds. On the way each of the four falls, by 60 to 320, and gets up again. The fifth learns nothing: from its first thousands of steps on an episode lasts 9 steps, which is about the least that is possible. Sampled actions and greedy ones have the very same return there. So the policy is sure of its action in every state, and never sees what the other one would bring. (A seed does not settle how a run goes: another five will not be these five. If your own run stays at 9, run the cell again.)
 #
 # Two settings of the loss differ from the paper's. `value_weight` is 0.05, since policy and critic share their torso, as in chapter 03. And β is 0.001, a tenth of the paper's.
 
@@ -1064,10 +1066,10 @@ assert 0 < min(shares[2, "False"]) <= max(shares[2, "False"]) < 0.01
 assert max(shares[4, "False"]) < 0.01
 assert all(max(shares[w, "False"]) > 2 * min(shares[w, "False"]) for w in (2, 4))
 assert max(map(max, counters.values())) < 0.001
-assert sum(share > 0 for runs in counters.values() for share in runs) == 3
+assert sum(share > 0 for runs in counters.values() for share in runs) == 2
 
 # %% [markdown]
-# Fewer than 10 of 10,000 changes in five of six runs, and 60 in the sixth. From run to run the share differs more than twofold, with four workers seventyfold, so that three runs do not say whether two workers lose more or four. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost something in three of the six runs without a lock, at most 3 in 10,000.
+# Between 6 and 54 of 10,000 changes in the six runs without a lock. From run to run the share differs more than twofold, with two workers and with four, so that three runs do not say whether two workers lose more or four. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost something in two of these six runs, a single count in 8,000.
 # That is what makes races so unpleasant. The same line has lost hundreds of counts above, and next to nothing here, and nobody can say what it will lose tomorrow.
 #
 # So nearly nothing is lost, not because anything protects it, but because the addition is such a small part of a worker's day.
@@ -1108,7 +1110,7 @@ assert 2 < typical[4] < 4
 
 # %% [markdown]
 # With two workers, one update of the other comes in between more often than not. With four the mean is 2.6. So $W - 1$ is not far off, and the simulation in turn gives a fair picture. What it does not have is the tail: now and then a worker that has just read θ is put
-# to sleep by the operating system, because there are more workers than cores, and wakes up when many others have passed. With a lock (the record has that, too) the lags are the same. A lock keeps changes from being lost; it does not make gradients fresher.
+# to sleep by the operating system, because there are more workers than cores, and wakes up when many others have passed. With a lock (the record has that, too) the lags are nearly the same. A lock keeps changes from being lost; it does not make gradients fresher.
 
 # %% [markdown]
 # ## What Hogwild! promises, and to whom

@@ -1,6 +1,7 @@
 """Records must have come from the claims as they stand, and from the code as it stands."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -133,6 +134,29 @@ def test_finished_runs_of_other_code_are_not_mixed_in(recorded, monkeypatch):
     assert log.name == f"small-{recording.fingerprint('small')}.jsonl"
     write(recorded, "a3c_lib/used.py", "def f(x):\n    return 1 * x\n")
     assert log.name != f"small-{recording.fingerprint('small')}.jsonl"
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_runs_that_are_timed_have_all_cores(recorded, monkeypatch, alone):
+    claim, asked = recording.importlib.import_module("claims.small"), []
+    claim.ALONE = alone
+
+    def results(jobs, workers):
+        asked.append(workers)
+        return [(job, recording._run(job)) for job in jobs]
+
+    monkeypatch.setattr(recording, "_results", results)
+    recording.record("small", workers=4)
+    assert asked == [1 if alone else 4]
+
+
+def test_every_claim_that_has_a_clock_is_alone():
+    timed = {
+        claim
+        for claim in CLAIMS
+        if re.search("perf_counter", (recording.ROOT / "claims" / f"{claim}.py").read_text())
+    }
+    assert {claim for claim in CLAIMS if recording.is_alone(claim)} == timed | {"lost_updates"}
 
 
 def test_a_record_of_other_settings_is_out_of_date(recorded):
