@@ -441,9 +441,21 @@ def test_modules_that_move_are_no_change(copy: Path, today: dict[str, str]) -> N
         shutil.move(path.with_suffix(".py"), copy / "a3c_lib" / "deeper")
     names = "|".join(re.escape(name) for name in moved)
 
+    def both(found: re.Match[str]) -> str:
+        modules = re.findall(r"\w+", found[1])
+        here = [name for name in modules if name not in moved]
+        there = [name for name in modules if name in moved]
+        lines = [f"from a3c_lib import {', '.join(here)}"] * bool(here)
+        lines += [f"from a3c_lib.deeper import {', '.join(there)}"] * bool(there)
+        return "\n".join(lines)
+
     def moved_to_deeper(text: str) -> str:
         text = re.sub(
             r"from a3c_lib\.worlds import (?=envs|exact)", "from a3c_lib.deeper import ", text
+        )
+        # Modules that are imported as such, from one that moved and from one that did not.
+        text = re.sub(
+            r"^from a3c_lib import ((?:\w+, )*\w+|\([^)]*\))$", both, text, flags=re.MULTILINE
         )
         # A class with its whole path stands in messages alone, and what they say is no path of code.
         return re.sub(
