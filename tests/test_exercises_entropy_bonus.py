@@ -86,7 +86,7 @@ def through_numpy(returns, values):
 def with_unbiased_variances(returns, values):
     if (returns == returns.flatten()[0]).all():
         return float("nan")
-    return 1 - (returns - values).var() / returns.var()
+    return float(1 - (returns - values).var() / returns.var())
 
 
 def from_the_definition(returns, values):

@@ -223,7 +223,7 @@ def test_the_bug_shows_only_where_there_are_several_environments():
         rollout, *others = case.args
         right = n_step.rollout_returns(rollout, *others)
         wrong = n_step.rollout_returns_with_a_bug(rollout, *others)
-        assert torch.equal(right, wrong) == (rollout.rewards.shape[1] == 1), case.label
+        assert torch.equal(right, wrong) == (1 in rollout.rewards.shape), case.label
 
 
 def test_the_numbers_on_paper_of_the_hunt():

@@ -49,6 +49,7 @@ def _batch_cases() -> list[Case]:
         return first + torch.arange(size).reshape(shape), steps % 7, steps + 0.5
 
     numbers, *others = numbered(2, 3)
+    bytes_of_pictures = (numbered(2, 3, 2, 2)[0] % 251).to(torch.uint8)
     return [
         Case("2 steps of 3 environments", *numbered(2, 3, 1)),
         Case("3 steps of 3 environments", *numbered(3, 3, 4)),
@@ -59,7 +60,22 @@ def _batch_cases() -> list[Case]:
             *numbered(2, 3, 1, 2, 2),
         ),
         Case("2 steps of 3 environments that show a whole number", numbers.long(), *others),
+        Case("1 step of 1 environment", *numbered(1, 1, 3)),
+        Case("2 steps of 3 environments that show bytes", bytes_of_pictures, *others),
+        Case("pictures of bytes", bytes_of_pictures, *others, probe=_kinds),
     ]
+
+
+def _kinds(answer: Any, observations: Tensor, actions: Tensor, returns: Tensor) -> Any:
+    """The kinds of numbers that come out."""
+    names = "observations", "actions", "returns"
+    batch = answer(observations, actions, returns)
+    if not isinstance(batch, tuple | list) or len(batch) != len(names):
+        return batch
+    return {
+        f"the kind of the {name}": str(getattr(part, "dtype", "no tensor"))
+        for name, part in zip(names, batch, strict=True)
+    }
 
 
 # 6.2 What the workers' gradients come to
@@ -88,12 +104,15 @@ def _combined_cases() -> list[Case]:
         return [(torch.randn(3, 2), torch.randn(3)) for _ in steps], list(steps)
 
     on_paper = [(torch.tensor([2.0, 0.0]),), (torch.tensor([-1.0, 3.0]),)]
+    shapes = (2, 3), (3,), (1, 3), (1,)
+    large = [tuple(500 * torch.randn(shape) for shape in shapes) for _ in range(2)]
     return [
         Case("on paper, as many steps in both", on_paper, [4, 4]),
         Case("on paper, 4 steps and 2", on_paper, [4, 2]),
         Case("one environment", *random(5)),
         Case("3 environments, 2 parameters", *random(5, 5, 5)),
         Case("4 environments, 2 parameters, different numbers of steps", *random(16, 15, 12, 1)),
+        Case("2 environments, 4 parameters, large gradients", large, [7, 2]),
     ]
 
 
@@ -235,24 +254,33 @@ def batch_loss_in_steps(
     return Loss(total, policy, value, bonus)
 
 
-def _hunt_case(label: str, T: int, N: int, ends: Sequence[tuple[int, int]] = ()) -> Case:
+def _hunt_case(
+    label: str,
+    T: int,
+    N: int,
+    ends: Sequence[tuple[int, int]] = (),
+    cuts: Sequence[tuple[int, int]] = (),
+    scale: float = 1.0,
+    settings: tuple[float, float, float] = (0.9, 0.1, 0.01),
+) -> Case:
     model = ActorCritic(spaces.Box(-1, 1, (3,)), spaces.Discrete(2), hidden=(4,), seed=1)
     with torch.no_grad():
         model.policy_head.weight *= 30  # so that actions differ in their probabilities
-    terminated, dummies = torch.zeros(2, T, N, dtype=torch.bool)
-    for t, n in ends:
-        terminated[t, n] = True
-        dummies[t + 1, n] = True
+    terminated, truncated, dummies = torch.zeros(3, T, N, dtype=torch.bool)
+    for flags, places in (terminated, ends), (truncated, cuts):
+        for t, n in places:
+            flags[t, n] = True
+            dummies[t + 1, n] = True
     observations = torch.randn(T + 1, N, 3)
     rollout = Rollout.of(
         observations[:-1],
         torch.randint(2, (T, N)),
-        torch.randn(T, N) * ~dummies,
+        scale * torch.randn(T, N) * ~dummies,
         observations[1:],
         terminated,
-        torch.zeros_like(terminated),
+        truncated,
     )
-    return Case(label, model, rollout, dummies, 0.9, 0.1, 0.01)
+    return Case(label, model, rollout, dummies, *settings)
 
 
 def _hunt_cases() -> list[Case]:
@@ -262,6 +290,9 @@ def _hunt_cases() -> list[Case]:
         _hunt_case("1 step of 3 environments", 1, 3),
         _hunt_case("4 steps of 3 environments", 4, 3),
         _hunt_case("5 steps of 3 environments, two of them dummies", 5, 3, [(1, 0), (2, 2)]),
+        _hunt_case("5 steps of 3 environments, one ended and one cut", 5, 3, [(1, 0)], [(2, 2)]),
+        _hunt_case("3 steps of 2 environments, large rewards", 3, 2, scale=500.0),
+        _hunt_case("3 steps of 2 environments, other weights", 3, 2, settings=(0.6, 0.4, 0.2)),
     ]
 
 
@@ -455,17 +486,24 @@ def _rollouts(
 
 
 def _training_cases() -> list[Case]:
-    def settings(total_steps: int, t_max: int, num_envs: int, max_grad_norm: float) -> Config:
+    def settings(
+        total_steps: int, t_max: int, num_envs: int, max_grad_norm: float, **others: float
+    ) -> Config:
+        usual: dict[str, Any] = {
+            "gamma": 0.8,
+            "learning_rate": 20.0,  # so that the policy is another one after each update
+            "value_weight": 0.3,
+            "entropy_weight": 0.1,
+        }
         return Config(
             total_steps=total_steps,
             t_max=t_max,
             num_envs=num_envs,
-            gamma=0.8,
-            learning_rate=20.0,  # so that the policy is another one after each update
-            value_weight=0.3,
-            entropy_weight=0.1,
             max_grad_norm=max_grad_norm,
+            **(usual | others),
         )
+
+    other = {"gamma": 0.95, "learning_rate": 5.0, "value_weight": 0.7, "entropy_weight": 0.02}
 
     ends, cuts = [(1, 0), (7, 1)], [(2, 2), (9, 0)]
     cases = {
@@ -480,6 +518,10 @@ def _training_cases() -> list[Case]:
         "3 rollouts of 4 steps of 3 environments, with ends and dummies": (
             _rollouts(4, 3, 3, ends, cuts),
             settings(30, 4, 3, max_grad_norm=0.1),
+        ),
+        "17 steps in rollouts of 8, with other settings": (
+            _rollouts(4, 2, 3),
+            settings(17, 4, 2, max_grad_norm=100.0, **other),
         ),
     }
     return [Case(label, *args, probe=_trained) for label, args in cases.items()]
@@ -1134,6 +1176,14 @@ EXERCISES = (
             Wrong(
                 {"    policy = -weighed": "    weighed = weighed.detach()\n    policy = -weighed"},
                 "The actor's part is cut from the graph now, and teaches nothing.",
+            ),
+            Wrong(
+                {
+                    "ends = rollout.terminated, rollout.truncated": "over = rollout.terminated | "
+                    "rollout.truncated\n    ends = over, over"
+                },
+                "A time limit is taken for an end of the world now: returns bootstrap from what "
+                "came next where an episode was truncated. The flags were right as they were.",
             ),
             Wrong(
                 {"*ends, gamma": "*ends, 0.99"},

@@ -52,7 +52,27 @@ def _stack_cases() -> list[Case]:
         Case("a black picture, within an episode", bytes_of(3, 2, 2), black, False),
         Case("pictures after black ones", np.stack([black, black, white]), white, False),
         Case("a white picture, an episode begins", bytes_of(3, 2, 2), white, True),
+        Case("1 picture of 2 × 2", black[None] + 3, white, False, probe=_written_over),
+        Case(
+            "2 pictures of 2 × 2", np.stack([black, black + 3]), white, False, probe=_written_over
+        ),
     ]
+
+
+def _written_over(answer: Any, stack: Bytes, picture: Bytes, begins: bool) -> Any:
+    """The new stack, and what becomes of it when the caller writes into what it has handed over.
+    (Where the answer has written into it already, that is told of other cases.)"""
+    handed = stack.copy()
+    new = answer(stack, picture, begins)
+    if not isinstance(new, np.ndarray):
+        return new
+    first = np.copy(new)
+    if np.array_equal(stack, handed):
+        stack[:], picture[:] = 9, 9
+    return {
+        "the new stack": first,
+        "the new stack, after others have written into the old one and the picture": np.copy(new),
+    }
 
 
 # 7.2 Pictures in any batch
@@ -94,6 +114,7 @@ def _picture_cases() -> list[Case]:
     def pictures(*shape: int) -> Tensor:
         return torch.randint(0, 256, shape, dtype=torch.uint8)
 
+    one_feature = nn.Sequential(nn.Conv2d(2, 1, kernel_size=4), nn.Flatten())
     return [
         Case("acting: 3 environments", layers(2), pictures(3, 2, 4, 4)),
         Case("a rollout of 2 steps of 3 environments", layers(2), pictures(2, 3, 2, 4, 4)),
@@ -109,6 +130,12 @@ def _picture_cases() -> list[Case]:
         Case("black pictures", layers(2), pictures(2, 2, 4, 4) * 0),
         Case("dark pictures", layers(2), pictures(2, 2, 2, 4, 4) // 4),
         Case("white pictures", layers(2), pictures(2, 2, 4, 4) * 0 + 255),
+        Case("acting: 1 environment", layers(2), pictures(1, 2, 4, 4)),
+        Case("a rollout of 1 step of 3 environments", layers(2), pictures(1, 3, 2, 4, 4)),
+        Case("a rollout of 1 step of 1 environment", layers(2), pictures(1, 1, 2, 4, 4)),
+        Case("three batch axes, (2, 3, 1)", layers(2), pictures(2, 3, 1, 2, 4, 4)),
+        Case("layers that give one feature", one_feature, pictures(2, 3, 2, 4, 4)),
+        Case("one feature of a single stack", one_feature, pictures(2, 4, 4)),
     ]
 
 
@@ -211,8 +238,8 @@ def screens_before_the_frames(console: Any, action: int, frames: int) -> Held:
 
 
 class _Console:
-    """Remembers what is pressed. A frame pays its number times the action; its screen is as bright
-    as its number, and in one corner as the action."""
+    """Remembers what is pressed. A frame pays its number times the action, and costs that with
+    action 4; its screen is as bright as its number, and in one corner as the action."""
 
     def __init__(self) -> None:
         self.pressed: list[int] = []
@@ -220,7 +247,7 @@ class _Console:
     def act(self, action: int) -> int:
         number: int = getattr(action, "value", action)  # ale_py.Action has numbers, and is none
         self.pressed.append(number)
-        return number * len(self.pressed)
+        return (-number if number == 4 else number) * len(self.pressed)
 
     def getScreenDims(self) -> tuple[int, int]:
         return 210, 160
@@ -260,6 +287,7 @@ def _held_cases() -> list[Case]:
         Case("actions 2 and 1, 3 frames each", 2, 1, 3, probe=_two_steps),
         Case("actions 3 and 2, 4 frames each", 3, 2, 4, probe=_two_steps),
         Case("actions 0 and 2, 5 frames each", 0, 2, 5, probe=_two_steps),
+        Case("actions 4 and 17, 6 frames each", 4, 17, 6, probe=_two_steps),
     ]
 
 
@@ -284,8 +312,17 @@ def _applied(
     truncated: Tensor,
     gamma: float,
 ) -> Any:
-    """What the clipped targets of a rollout are."""
-    return answer(targets)(rewards, next_values, terminated, truncated, gamma)
+    """What the clipped targets of a rollout are, where other targets are clipped as well, and the
+    function has been in use before."""
+    limited = answer(targets)
+    answer(_nothing)
+    limited(3 - rewards, next_values, terminated, truncated, gamma)
+    return limited(rewards, next_values, terminated, truncated, gamma)
+
+
+def _nothing(rewards: Tensor, *others: Any) -> Tensor:
+    """Targets that nobody asks for."""
+    return torch.zeros_like(rewards)
 
 
 def _reward_cases() -> list[Case]:
@@ -302,7 +339,12 @@ def _reward_cases() -> list[Case]:
         cuts = torch.rand(6, 3) < 0.2
         return size * rewards, values, ends, cuts
 
-    no = column(False, False)
+    def random_with(size: float) -> tuple[Tensor, ...]:
+        rewards, values, ends, no = random(2, 2)
+        return rewards, size * values, ends, no
+
+    no, never = column(False, False), torch.zeros(150, 1, dtype=torch.bool)
+    paid_each_time = torch.full((150, 1), 4.0), torch.ones(150, 1), never, never
     on_paper = column(7.0, -3.0), column(0.0, 0.0), no, no
     small = column(0.5, 30.0), column(4.0, 4.0), no, no
     return [
@@ -314,6 +356,8 @@ def _reward_cases() -> list[Case]:
         Case("no reward beyond −1 … 1", n_step_returns, *both(0.01), 0.9, probe=_applied),
         Case("all rewards beyond −1 … 1", n_step_returns, *both(1000.0), 0.9, probe=_applied),
         Case("no reward", n_step_returns, *both(0.0), 0.9, probe=_applied),
+        Case("large values", one_step_targets, *random_with(1000.0), 0.9, probe=_applied),
+        Case("returns above 100", n_step_returns, *paid_each_time, 1.0, probe=_applied),
     ]
 
 
@@ -395,6 +439,29 @@ def _life_cases() -> list[Case]:
             np.hstack([steps(5, 3), none]),
             np.hstack([none, steps(5, 4)]),
         ),
+        Case("two lives are lost in one step", column(5, 5, 3, 3, 3, 3), none, none),
+        Case("a life is lost in the last step", column(3, 3, 3, 3, 3, 2), none, none),
+        Case("one step, in which a life is lost", column(3, 2), steps(1), steps(1)),
+        Case(
+            "lives are lost after the time was up",
+            column(2, 3, 2, 3, 2, 1),
+            none,
+            steps(5, 0, 2),
+        ),
+        Case(
+            "lives are lost after games were over", column(1, 3, 2, 1, 3, 2), steps(5, 0, 3), none
+        ),
+        Case("a life is lost in every step", column(5, 4, 3, 2, 1, 0), none, none),
+        Case(
+            "a life is lost, and then the time is up", column(3, 3, 3, 2, 3, 3), none, steps(5, 3)
+        ),
+        Case("lives that were won are lost", column(3, 4, 5, 4, 5, 4), none, none),
+        Case(
+            "the time is up in step 1, and the new game has no lives",
+            column(1, 1, 0, 0, 0, 0),
+            none,
+            steps(5, 1),
+        ),
     ]
 
 
@@ -415,6 +482,10 @@ def _budget_cases() -> list[Case]:
         Case("one environment, one frame a step", 7, t_max=3, num_envs=1, frame_skip=1),
         Case("3 frames a step", 1000, t_max=4, num_envs=8, frame_skip=3),
         Case("200 million frames, A2C's batch", 200_000_000, t_max=5, num_envs=16, frame_skip=4),
+        Case("one frame", 1, t_max=5, num_envs=16, frame_skip=4),
+        Case("a frame more than 100,000 updates", 32_000_001, t_max=5, num_envs=16, frame_skip=4),
+        Case("one frame more than whole steps", 33, t_max=2, num_envs=4, frame_skip=4),
+        Case("one frame more, large updates", 200_000_001, t_max=20, num_envs=400, frame_skip=4),
     ]
 
 
@@ -601,6 +672,20 @@ EXERCISES = (
                 "place, and the first one of a picture into the picture before it.",
             ),
             Wrong(
+                {"return new": "return new.astype(int)"},
+                "The pictures are whole numbers of eight bytes each. Asked for are bytes: "
+                "np.zeros_like(stack) keeps their kind, and dtype=np.uint8 asks for it.",
+                also=({"np.zeros_like(older)": "np.zeros(older.shape, dtype=int)"},),
+            ),
+            Wrong(
+                {
+                    "    new: Bytes": "    if len(stack) == 1:\n        return picture[None]\n    "
+                    "new: Bytes"
+                },
+                "A stack of one picture is a view of the picture that came in: whoever writes into "
+                "one changes both. Asked for is an array of its own.",
+            ),
+            Wrong(
                 {"np.zeros_like(older)": "np.full_like(older, 255)"},
                 "Where an episode begins, the older pictures are white. They are black: zeros.",
             ),
@@ -679,6 +764,21 @@ EXERCISES = (
                 {"features.reshape(*batch, -1)": "features.reshape(*(batch or [1]), -1)"},
                 "A single stack comes back with a batch axis, (1, features). It came without one, "
                 "so its features are one row: (features,).",
+            ),
+            Wrong(
+                {
+                    "return features.reshape(*batch, -1)": "return features.reshape(*(batch or "
+                    "[1]), -1).squeeze(0)"
+                },
+                "squeeze(0) takes away a first axis of length 1, whatever it stands for: one "
+                "environment, or a rollout of one step, loses its axis as well. Only a single "
+                "stack has no batch axis.",
+                also=(
+                    {
+                        "return features.reshape(*batch, -1)": "return features.reshape(*(batch or "
+                        "[1]), -1).squeeze()"
+                    },
+                ),
             ),
             Wrong(
                 {"features.reshape(*batch, -1)": "features.reshape(*batch[::-1], -1)"},
@@ -1118,6 +1218,16 @@ EXERCISES = (
                 {"rewards.clamp(-1, 1)": "rewards.clamp(-10, 10)"}, "The limits are others: −1 … 1."
             ),
             Wrong(
+                {
+                    "    def limited": "    global the_targets\n    the_targets = targets\n\n    "
+                    "def limited",
+                    "result: Tensor = targets(": "result: Tensor = the_targets(",
+                },
+                "The targets are kept in a name outside of the function. Clip other targets, and "
+                "the first function gives those of the second. The inner function may use "
+                "`targets` itself.",
+            ),
+            Wrong(
                 {"rewards.clamp(-1, 1)": "rewards.clamp(-1, 1).abs()"},
                 "The rewards have lost their sign.",
             ),
@@ -1270,6 +1380,24 @@ EXERCISES = (
                         "lost[1:] = (lives[1:-1] < lives[:-2]) & ~(over | timed_out)[:-1]"
                     },
                 ),
+            ),
+            Wrong(
+                {"lives[1:] < lives[:-1]": "lives[1:] == lives[:-1] - 1"},
+                "Only a counter that falls by exactly one counts here. It may fall by more in one "
+                "step: <.",
+            ),
+            Wrong(
+                {
+                    "    terminated = lost | over": "    lost[-1] = False\n    terminated = lost | "
+                    "over"
+                },
+                "A life that is lost in the last step is overlooked. `lives` has a row more than "
+                "there are steps, so the last step has a row after it, too.",
+            ),
+            Wrong(
+                {"~timed_out": "~np.logical_or.accumulate(timed_out, axis=0)"},
+                "After a time-out no lost life counts any more. A new game has begun, with lives "
+                "of its own: look at the flag of this step alone.",
             ),
             Wrong(
                 {"~timed_out": "~timed_out.any(axis=1, keepdims=True)"},

@@ -4,12 +4,15 @@ An exercise's reference is the package's own function where the package has it.
 """
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.distributions import Categorical
 
 from a3c_lib.actor_critic import Loss, actor_critic_loss
-from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores
+from a3c_lib.exercises.engine.cases import Answer, Case, Exercise, Wrong, heeds, ignores
 from a3c_lib.lessons import explained_variance
 from a3c_lib.losses import a2c_loss, entropy
 
@@ -39,17 +42,41 @@ def zero_put_for_the_infinite(logits: Tensor) -> Tensor:
     return -torch.where(pi > 0, pi * pi.log(), 0.0).sum(dim=-1)
 
 
-def small_number_in_the_logarithm(logits: Tensor) -> Tensor:
-    pi = logits.softmax(dim=-1)
-    return -(pi * (pi + 1e-6).log()).sum(dim=-1)
+def _small_number_added(size: float) -> Answer:
+    """1e-6 and the like in the logarithm."""
+
+    def small_number_in_the_logarithm(logits: Tensor) -> Tensor:
+        pi = logits.softmax(dim=-1)
+        return -(pi * (pi + size).log()).sum(dim=-1)
+
+    return small_number_in_the_logarithm
 
 
-def larger_number_in_the_logarithm(logits: Tensor) -> Tensor:
-    pi = logits.softmax(dim=-1)
-    return -(pi * (pi + 1e-5).log()).sum(dim=-1)
+def _lower_limit(size: float) -> Answer:
+    """1e-6 and the like as the least that a logarithm is taken of."""
+
+    def probabilities_with_a_lower_limit(logits: Tensor) -> Tensor:
+        pi = logits.softmax(dim=-1)
+        return -(pi * pi.clamp(min=size).log()).sum(dim=-1)
+
+    return probabilities_with_a_lower_limit
+
+
+def distribution_of_probabilities(logits: Tensor) -> Tensor:
+    H: Tensor = Categorical(probs=logits.softmax(dim=-1)).entropy()
+    return H
+
+
+def _enlarged(answer: Answer, logits: Tensor, factor: float) -> Tensor:
+    """So many times the entropy, so that a small number in a logarithm shows."""
+    H: Tensor = answer(logits)
+    return factor * H if isinstance(H, Tensor) else H
 
 
 def _entropy_cases() -> list[Case]:
+    levels = torch.tensor([[300.0, 299.0, 0.0], [-300.0, -301.0, -299.0]])
+    rare = torch.full((100_001,), -32.2, dtype=torch.float64)  # e^−32.2 is 1e-14
+    rare[0] = 0
     return [
         Case("on paper: π = (0.9, 0.1)", _leaf(torch.tensor([0.9, 0.1]).log())),
         Case("one of two is certain", _leaf(torch.tensor([200.0, 0.0]))),
@@ -57,6 +84,20 @@ def _entropy_cases() -> list[Case]:
         Case("2 steps of one environment", _leaf(torch.randn(2, 1, 3))),
         Case("3 steps, 2 environments, 4 actions", _leaf(torch.randn(3, 2, 4))),
         Case("2000 actions, all as likely", _leaf(torch.zeros(2_000))),
+        Case("large logits in one row, small ones in the other", _leaf(levels)),
+        Case("logits with three axes in front of the actions", _leaf(torch.randn(2, 1, 2, 3))),
+        Case(
+            "one of two is certain; a million times the entropy, which is exactly 0",
+            _leaf(torch.tensor([200.0, 0.0])),
+            1e6,
+            probe=_enlarged,
+        ),
+        Case(
+            "one action nearly certain, 100,000 others with 1e-14 each; 1e8 times the entropy",
+            _leaf(rare),
+            1e8,
+            probe=_enlarged,
+        ),
     ]
 
 
@@ -92,6 +133,10 @@ def _loss_cases() -> list[Case]:
         Case("2 steps, certain in one of them", *_certain_once(), 0.5, 0.2),
         Case("3 steps of 2 environments", *_random_rollout(3, 2, 4), 0.3, 0.2),
         Case("5 steps, the default weights", *_random_rollout(5, 1, 2)),
+        Case("2 steps with large returns", *_large_returns(), 0.5, 0.2),
+        Case(
+            "2 steps, the critic and the bonus without weight", *_random_rollout(2, 2, 3), 0.0, 0.0
+        ),
     ]
 
 
@@ -124,6 +169,7 @@ def squared_correlation(returns: Tensor, values: Tensor) -> float:
 
 def _explained_variance_cases() -> list[Case]:
     R = torch.tensor([[1.0], [2.0], [3.0]])
+    both = torch.tensor([[1.0, 2.0]]).expand(3, 2).clone()
     return [
         # First: of failing cases of one size the first is shown, and this fault hides all others.
         Case("returns that do not vary", torch.full((3, 1), 2.0), R),
@@ -135,7 +181,27 @@ def _explained_variance_cases() -> list[Case]:
         Case("a critic that says the opposite", R, -R),
         Case("returns that vary little", 0.01 * R, torch.tensor([[0.01], [0.01], [0.02]])),
         Case("5 steps of 2 environments", torch.randn(5, 2), torch.randn(5, 2)),
+        Case("one step of 3 environments", torch.tensor([[1.0, 2.0, 4.0]]), R.T),
+        Case("one step of one environment", R[:1], R[1:2]),
+        Case("returns that vary from one environment to the other alone", both, torch.randn(3, 2)),
+        Case("returns of a millionth of a millionth", 1e-12 * R, 1e-12 * R.roll(1, 0)),
+        Case(
+            "returns that vary little beside their mean",
+            100_000 + R / 64,
+            100_000 + torch.tensor([[1.0], [1.0], [2.0]]) / 64,
+        ),
+        Case("a critic that is worth less than none", R, 10 * R.flip(0)),
+        Case("2 steps of 2 environments", R[:2] * R[:2].T, R[:2].T + R[:2], probe=_plain),
     ]
+
+
+def _plain(answer: Answer, returns: Tensor, values: Tensor) -> dict[str, Any]:
+    """The share, and whether it is a plain number."""
+    share = answer(returns, values)
+    return {
+        "the share": share,
+        "is it a Python float, and no tensor?": isinstance(share, float | np.floating),
+    }
 
 
 # 3.4 A bug hunt
@@ -204,6 +270,8 @@ def _full_loss_cases() -> list[Case]:
         Case("5 steps, the default weights", *_random_rollout(5, 1, 2)),
         Case("2 steps, and all for the bonus", *_random_rollout(2, 1, 2), 0.0, 10.0),
         Case("2 steps, certain in one of them", *_certain_once(), 0.5, 0.2),
+        Case("2 steps with large returns", *_large_returns(), 0.5, 0.2),
+        Case("2 steps, the bonus without weight", *_random_rollout(2, 2, 3), 0.5, 0.0),
     ]
 
 
@@ -217,6 +285,17 @@ def _certain_once() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     logits = torch.tensor([[[200.0, 0.0]], [[0.5, -0.5]]])
     values, returns = torch.tensor([[1.0], [0.5]]), torch.tensor([[2.0], [1.0]])
     return _leaf(logits), _leaf(values), torch.tensor([[0], [1]]), _leaf(returns)
+
+
+def _large_returns() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Two steps of one environment, with returns far from what the critic says; in the first, an
+    action that is next to impossible was taken."""
+    logits, values = (
+        torch.tensor([[[0.0, -200.0]], [[300.0, 299.0]]]),
+        torch.tensor([[1.0], [-2.0]]),
+    )
+    returns = torch.tensor([[1_000.0], [-500.0]])
+    return _leaf(logits), _leaf(values), torch.tensor([[1], [0]]), _leaf(returns)
 
 
 def _leaf(tensor: Tensor) -> Tensor:
@@ -288,11 +367,40 @@ EXERCISES = (
                 also=(zero_put_for_the_infinite,),
             ),
             Wrong(
-                small_number_in_the_logarithm,
-                "The small number inside the logarithm keeps it finite, and it changes the entropy "
-                "a little for every action: with many actions that is more than rounding. "
-                "`log_softmax` needs no such number.",
-                also=(larger_number_in_the_logarithm,),
+                _small_number_added(1e-6),
+                "The small number inside the logarithm, added or as a lower limit, keeps it "
+                "finite, and it changes the entropy a little: with many rare actions that is more "
+                "than rounding. `log_softmax` needs no such number.",
+                also=(
+                    *map(_small_number_added, (1e-5, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)),
+                    *map(_lower_limit, (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)),
+                ),
+            ),
+            Wrong(
+                distribution_of_probabilities,
+                "Categorical keeps probabilities that it is given a little away from 0 and 1, so "
+                "that the entropy of an agent that is certain is not exactly 0. Give it the "
+                "logits: Categorical(logits=logits), or use `log_softmax`.",
+            ),
+            Wrong(
+                {
+                    "log_pi = logits.log_softmax(dim=-1)": "logits = logits - logits.max()\n    "
+                    "log_pi = logits - logits.exp().sum(dim=-1, keepdim=True).log()"
+                },
+                "You subtract the largest logit of the whole batch. In a row whose own logits are "
+                "far below it every exponential is 0, and the logarithm of their sum −inf. Each "
+                "row has a largest of its own; `log_softmax` takes it.",
+            ),
+            Wrong(
+                {"logits.log_softmax(dim=-1)": "logits.clamp(-20, 20).log_softmax(dim=-1)"},
+                "The logits are cut off above and below. Two large logits become one and the same, "
+                "and the policy another one. `log_softmax` takes logits of any size.",
+                also=(
+                    {"logits.log_softmax(dim=-1)": "logits.clamp(-10, 10).log_softmax(dim=-1)"},
+                    {"logits.log_softmax(dim=-1)": "logits.clamp(-50, 50).log_softmax(dim=-1)"},
+                    {"logits.log_softmax(dim=-1)": "logits.clamp(-80, 80).log_softmax(dim=-1)"},
+                    {"logits.log_softmax(dim=-1)": "logits.clamp(max=80).log_softmax(dim=-1)"},
+                ),
             ),
             Wrong(
                 softmax_by_hand,
@@ -706,6 +814,33 @@ EXERCISES = (
                 "Where the returns do not vary you return None. The question has no answer there: "
                 "return NaN, math.nan, with which whoever reads it can still compute.",
                 also=({"return math.nan": "return"},),
+            ),
+            Wrong(
+                {"1 - float(left / variance)": "1 - left / variance"},
+                "This is a tensor of one number. Asked for is a Python float: float(…), or "
+                "`.item()`.",
+            ),
+            Wrong(
+                {"returns.min() == returns.max()": "variance < 1e-8"},
+                "Returns that vary by little are taken for returns that do not vary. EV has no "
+                "unit: where rewards are small, so are all variances. Compare the returns "
+                "themselves, exactly.",
+                also=(
+                    {"returns.min() == returns.max()": "variance < 1e-6"},
+                    {"returns.min() == returns.max()": "variance < 1e-12"},
+                    {"returns.min() == returns.max()": "returns.std() < 1e-8"},
+                    {"returns.min() == returns.max()": "returns.std() < 1e-6"},
+                    {
+                        "returns.min() == returns.max()": "torch.allclose(returns, "
+                        "returns.flatten()[0])"
+                    },
+                ),
+            ),
+            Wrong(
+                {"returns.min() == returns.max()": "(returns == returns[0]).all()"},
+                "`returns[0]` is the first row, one return of each environment. Each environment "
+                "is compared with itself, and returns that vary from one to another count as all "
+                "the same. One number is enough: returns[0, 0].",
             ),
             Wrong(
                 {"return math.nan": "return 1.0"},

@@ -97,15 +97,17 @@ def _what_others_see(
     g: Sequence[Tensor],
     gradients: Sequence[Sequence[Tensor]],
     learning_rate: float,
-    decay: float,
-    epsilon: float,
+    decay: float = 0.99,
+    epsilon: float = 1e-5,
+    by_default: bool = False,
 ) -> dict[str, Tensor]:
     """Take steps. Then look at the memory that all workers share, not at what a name means now."""
+    settings = () if by_default else (decay, epsilon)
     theta, g = ([tensor.clone() for tensor in tensors] for tensors in (theta, g))
     seen = {"θ": [each.view(-1) for each in theta], "g": [each.view(-1) for each in g]}
     handed = [[tensor.clone() for tensor in each] for each in gradients]
     for each in handed:
-        step(theta, g, each, learning_rate, decay, epsilon)
+        step(theta, g, each, learning_rate, *settings)
     return {
         "θ, as other workers see it": torch.cat(seen["θ"]).clone(),
         "g, as other workers see it": torch.cat(seen["g"]).clone(),
@@ -135,6 +137,19 @@ def _rmsprop_cases() -> list[Case]:
         "a large ε": ([one], [zero], [[torch.tensor([3.0])]], 0.1, 0.75, 1.75),
         "one step of 2 tensors": (*random(1, (2, 3), (3,)), 0.01, 0.9, 1e-5),
         "4 steps of 3 tensors": (*random(4, (2, 2), (2,), (1,)), 0.05, 0.5, 0.01),
+        "a gradient of 0, where g is 2": ([one], [two], [[zero]], 0.1, 0.75, 0.1),
+        "a learning rate of 0": ([one], [zero], [[two]], 0.0, 0.75, 0.1),
+        "a gradient of 1000": ([one], [zero], [[1000 * one]], 0.1, 0.75, 0.1),
+        "nothing is kept of g: α = 0": ([one], [two], [[3 * one]], 0.1, 0.0, 0.1),
+        "α and ε as they stand in the first line": (
+            [one],
+            [zero],
+            [[two], [zero]],
+            0.1,
+            0.99,
+            1e-5,
+            True,
+        ),
     }
     return [Case(label, *args, probe=_what_others_see) for label, args in cases.items()]
 
@@ -262,7 +277,8 @@ class _Scripted:
                 theta.add_(self.others)
             self.acted.append(_flat(model.parameters()))
         self.shared.steps[-1] += 3 * (self.others != 0)
-        return SimpleNamespace(rewards=torch.full((self.length, self.envs), 2.0))
+        rewards = torch.arange(self.length * self.envs).view(self.length, self.envs) % 3 - 1.0
+        return SimpleNamespace(rewards=rewards)  # −1, 0, 1, −1, …
 
     def gradients(self, model: nn.Module, rollout: Any) -> list[Tensor]:
         return [2 * each.detach() + 1 for each in model.parameters()]
@@ -281,6 +297,8 @@ def _at_work(
     others: float,
     counted: int = 0,
     envs: int = 1,
+    learning_rate: float = 0.1,
+    total_steps: int = 60,
 ) -> dict[str, Tensor]:
     """What becomes of the shared memory when workers begin and finish in the given order."""
     shared = Shared(
@@ -295,7 +313,7 @@ def _at_work(
         model = _Weights([torch.full_like(each, 9.0) for each in theta])
         players[name] = _Scripted(shared, length, others, envs)
         workers[name] = Worker(
-            (rank + number) % 3, shared, model, players[name], learning_rate=0.1, total_steps=60
+            (rank + number) % 3, shared, model, players[name], learning_rate, total_steps
         )
     kept = []
     for step in schedule:
@@ -330,6 +348,7 @@ def _worker_cases() -> list[Case]:
         "most of the budget is used up": (both, two, 0, 5, 0.0, 45),
         "more than the budget is used up": (both, two, 0, 5, 0.0, 70),
         "rollouts of 2 steps of 3 environments": (twice, two, 1, 2, 0.0, 0, 3),
+        "another learning rate and budget, workers 2 and 0": (both, two, 2, 5, 0.0, 7, 1, 0.3, 40),
     }
     return [Case(label, *args, probe=_at_work) for label, args in cases.items()]
 
@@ -504,7 +523,7 @@ def _arriving(
     answer: Callable[..., None],
     workers: Sequence[int],
     gradients: Sequence[float],
-    sizes: list[int],
+    sizes: list[Any],
 ) -> dict[str, Any]:
     """What reaches the optimiser when workers, in one process, hand over gradients in turn. Each
     copies θ when it has handed over, so that others have changed θ when its next turn comes."""
@@ -514,14 +533,16 @@ def _arriving(
     for worker, gradient in zip(workers, gradients, strict=True):
         local = locals_[worker]
         loss = sum(
-            ((k + 1) * gradient * mine.sum() for k, mine in enumerate(local)), torch.zeros(())
+            ((k + 1) * gradient * (_counted(mine) * mine).sum() for k, mine in enumerate(local)),
+            torch.zeros(()),
         )
         answer(local, shared, optimizer, loss)
         own.append(_flat(local))
         with torch.no_grad():
             for mine, theirs in zip(local, shared, strict=True):
                 mine.copy_(theirs)
-    noted = torch.stack(optimizer.noted) if optimizer.noted else torch.zeros(0, sum(sizes))
+    width = sum(theirs.numel() for theirs in shared)
+    noted = torch.stack(optimizer.noted) if optimizer.noted else torch.zeros(0, width)
     found = torch.stack(optimizer.found) if optimizer.found else torch.zeros(0, len(sizes)).bool()
     return {
         "the number of steps that the optimizer takes": len(noted),
@@ -532,8 +553,13 @@ def _arriving(
     }
 
 
+def _counted(tensor: Tensor) -> Tensor:
+    """1, 2, 3, … in the shape of a tensor, so that its numbers have different gradients."""
+    return torch.arange(1.0, tensor.numel() + 1).view(tensor.shape)
+
+
 def _hand_over_cases() -> list[Case]:
-    cases: dict[str, tuple[list[int], list[float], list[int]]] = {
+    cases: dict[str, tuple[list[int], list[float], list[Any]]] = {
         "one worker, gradients 1, 2, 3, 4, 5": ([0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0], [1]),
         "one worker, one gradient": ([0], [2.0], [1]),
         "one worker, two parameters": ([0] * 3, [1.0, -1.0, 0.5], [2, 1]),
@@ -542,6 +568,13 @@ def _hand_over_cases() -> list[Case]:
             [0, 1, 2, 2, 0, 1],
             [1.0, 2.0, 4.0, 8.0, -1.0, 3.0],
             [2, 1],
+        ),
+        "one worker, gradients 3, 0, 2": ([0] * 3, [3.0, 0.0, 2.0], [1]),
+        "one worker, gradients 1000 and −0.001": ([0] * 2, [1000.0, -0.001], [1]),
+        "two workers, three parameters, one of them a matrix": (
+            [0, 1, 0],
+            [1.0, 2.0, -4.0],
+            [(2, 3), 3, 1],
         ),
     }
     return [Case(label, *args, probe=_arriving) for label, args in cases.items()]
@@ -596,6 +629,23 @@ def _replay_cases() -> list[Case]:
         Case("A reads and never writes", 2.0, steps("Ar Br Bw"), two),
         Case("three workers", 1000.0, steps("Ar Br Bw Cr Aw Cw Br Bw Ar Aw"), three),
         Case("changes that go down", 1.5, steps("Br Ar Bw Aw Br Bw"), {"A": -0.5, "B": 0.25}),
+        Case("A reads twice before it writes", 1.0, steps("Ar Br Bw Ar Aw"), two),
+        Case("A reads twice, and B writes after that", 1.0, steps("Ar Ar Br Bw Aw"), two),
+        Case("a change of 0", 1.0, steps("Ar Br Bw Aw"), {"A": 0.0, "B": 10.0}),
+        Case("θ falls below 0", -2.0, steps("Ar Br Aw Bw Ar Aw"), {"A": -1.0, "B": 1.0}),
+        Case(
+            "workers with other names",
+            2.0,
+            [
+                ("worker 1", "reads"),
+                ("worker 2", "reads"),
+                ("worker 2", "writes"),
+                ("worker 2", "reads"),
+                ("worker 2", "writes"),
+                ("worker 1", "writes"),
+            ],
+            {"worker 1": 1.0, "worker 2": 10.0},
+        ),
     ]
 
 
@@ -862,6 +912,22 @@ EXERCISES = (
             ),
             Wrong(
                 {"mul_(decay)": "mul_(1 - decay)"}, "Of the old g the share 1 − α is kept. It is α."
+            ),
+            Wrong(
+                {
+                    "        statistic.": "        if not gradient.any():\n            "
+                    "continue\n        statistic."
+                },
+                "Where a gradient is 0, nothing is done at all. θ stays, to be sure, but g does "
+                "not: α g + (1 − α) · 0 is smaller than g.",
+            ),
+            Wrong(
+                {
+                    "        statistic.": "        if learning_rate == 0:\n            "
+                    "continue\n        statistic."
+                },
+                "Where the learning rate is 0, nothing is done at all. θ stays, but g takes the "
+                "gradient in all the same.",
             ),
             Wrong(
                 {"(1 - decay) * gradient**2": "((1 - decay) * gradient) ** 2"},
@@ -1413,7 +1479,20 @@ EXERCISES = (
                         "1.0)\n    "
                         "for theirs, gradient"
                     },
+                    {
+                        "    for theirs, gradient": "    gradients, _ = clip_gradients(gradients, "
+                        "40.0)\n    "
+                        "for theirs, gradient"
+                    },
                 ),
+            ),
+            Wrong(
+                {
+                    "        theirs.grad = gradient": "        if gradient.any():\n            "
+                    "theirs.grad = gradient"
+                },
+                "A gradient of zeros is not handed over. It is a gradient as well: an optimizer "
+                "with averages of its own has to hear of it.",
             ),
             Wrong(
                 {"theirs.grad = gradient": "theirs.grad = -gradient"},
@@ -1553,6 +1632,21 @@ EXERCISES = (
                 {"noted[worker] + changes": "noted.pop(worker) + changes"},
                 "The note is thrown away when its worker writes. A worker may write twice after "
                 "one reading: its latest note stays.",
+            ),
+            Wrong(
+                {
+                    "    noted = {}": "    noted, due = {}, set()",
+                    "noted[worker] = theta": "noted[worker] = noted[worker] if worker in due else "
+                    "theta\n            due.add(worker)",
+                    "        else:": "        else:\n            due.discard(worker)",
+                },
+                "A worker that reads a second time before it writes keeps its first note. What "
+                "counts is its latest one.",
+            ),
+            Wrong(
+                {"        else:": "        elif changes[worker]:"},
+                "A worker whose change is 0 does not write here. It puts its note in the place of "
+                "θ all the same, and with that wipes out what others wrote since.",
             ),
             Wrong(
                 {"noted[worker] + changes": "noted[worker] - changes"},

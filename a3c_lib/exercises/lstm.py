@@ -72,7 +72,20 @@ def _step_cases() -> list[Case]:
         Case("3 environments, 2 features, 4 cells", *random(3, 2, 4)),
         Case("2 environments, 5 features, 3 cells", *random(2, 5, 3)),
         Case("2 environments, 1 feature, 5 cells", *random(2, 1, 5)),
+        Case("sums in the hundreds", *_with_large_sums(*random(2, 2, 3))),
+        Case("a cell that holds large numbers", *_with_a_large_cell(*random(2, 2, 3))),
     ]
+
+
+def _with_large_sums(features: Tensor, *others: Any) -> Any:
+    return _leaf(300 * features), *others
+
+
+def _with_a_large_cell(features: Tensor, state: Memory, *others: Any) -> Any:
+    h, c = state
+    large = torch.full_like(c, 400.0)
+    large[1:] = -300
+    return features, (h, _leaf(large)), *others
 
 
 # 4.2 An episode begins
@@ -106,6 +119,7 @@ def _begin_cases() -> list[Case]:
         return _leaf(torch.randn(N, C)), _leaf(torch.randn(N, C))
 
     plain = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    long = torch.arange(1.0, 13.0).view(4, 3)
     return [
         Case("the second of three begins", (plain, 10 * plain), _flags(0, 1, 0)),
         Case("none begins", memory(2, 3), _flags(0, 0)),
@@ -113,7 +127,29 @@ def _begin_cases() -> list[Case]:
         Case("as many cells as environments", memory(3, 3), _flags(1, 0, 0)),
         Case("4 environments, 2 cells", memory(4, 2), _flags(0, 1, 1, 0)),
         Case("3 environments, the last one begins", memory(3, 2), _flags(0, 0, 1)),
+        Case("none of four begins", (long, 10 * long), _flags(0, 0, 0, 0), probe=_written_over),
+        Case("one of four begins", (long, 10 * long), _flags(0, 0, 1, 0), probe=_written_over),
     ]
+
+
+def _written_over(begin: Any, state: Memory, begins: Tensor) -> Any:
+    """What comes back, and what becomes of it when the caller writes into the memory that it has
+    handed over. (Where the answer has written into it already, that is told of other cases.)"""
+    handed = [part.clone() for part in state]
+    new = begin(state, begins)
+    if not isinstance(new, tuple | list):
+        return new
+    first = [part.detach().clone() for part in new]
+    if all(map(torch.equal, state, handed)):
+        with torch.no_grad():
+            for part in state:
+                part.fill_(9)
+    return {
+        "the new memory": first,
+        "the new memory, after others have written into the old one": [
+            part.detach().clone() for part in new
+        ],
+    }
 
 
 # 4.3 Through time
@@ -170,6 +206,14 @@ def _time_cases() -> list[Case]:
             "3 steps, one of two begins at step 0", *random(3, 2, 1, 2), _at(3, 2, (0, 1), (2, 0))
         ),
         Case("6 steps of 3 environments", *random(6, 3, 2, 4), _at(6, 3, (2, 0), (4, 0), (3, 2))),
+        Case(
+            "4 steps, all of two begin in the last", *random(4, 2, 1, 2), _at(4, 2, (3, 0), (3, 1))
+        ),
+        Case(
+            "4 steps, and each is an episode",
+            *random(4, 2, 2, 2),
+            torch.ones(4, 2, dtype=torch.bool),
+        ),
     ]
 
 
@@ -228,7 +272,12 @@ def _limited_maze(length: int, limit: int) -> gym.Env[Any, Any]:
 
 
 def _two_lessons(
-    learn: Answer, model: RecurrentActorCritic, lengths: tuple[int, ...], t_max: int, limit: int
+    learn: Answer,
+    model: RecurrentActorCritic,
+    lengths: tuple[int, ...],
+    t_max: int,
+    limit: int,
+    gamma: float = 0.9,
 ) -> dict[str, Any]:
     """Two rollouts in a row, in T-mazes of these lengths with a time limit, after two steps that
     nobody learns from."""
@@ -237,9 +286,9 @@ def _two_lessons(
     policy = sampled(model, torch.Generator().manual_seed(0))
     position = start(envs, 0, initial_state(model, len(lengths)))
     _, position = collect(envs, policy, position, 2)
-    first, position = learn(model, envs, policy, position, t_max, 0.9)
+    first, position = learn(model, envs, policy, position, t_max, gamma)
     middle = position
-    second, position = learn(model, envs, policy, position, t_max, 0.9)
+    second, position = learn(model, envs, policy, position, t_max, gamma)
     return {
         **_lesson("first", first),
         **_handed_back("first", middle),
@@ -284,6 +333,7 @@ def _lesson_cases() -> list[Case]:
         Case(
             "a T-maze of 11 steps with a time limit of 5", network(), (9,), 4, 5, probe=_two_lessons
         ),
+        Case("a T-maze of 3 steps, γ = 0.6", network(), (1,), 2, 100, 0.6, probe=_two_lessons),
     ]
 
 
@@ -476,6 +526,39 @@ EXERCISES = (
                 "What is written is subtracted from the cell. It is added.",
             ),
             Wrong(
+                {
+                    "i.sigmoid()": "i.exp() / (1 + i.exp())",
+                    "f.sigmoid()": "f.exp() / (1 + f.exp())",
+                    "o.sigmoid()": "o.exp() / (1 + o.exp())",
+                },
+                "A sigmoid or a tanh is written with exp(), which is infinite in floating point "
+                "above 88. Where a sum is that large, the result or its gradient is NaN. "
+                "x.sigmoid() and x.tanh() are right for every x.",
+                also=(
+                    {
+                        "i.sigmoid()": "1 / (1 + (-i).exp())",
+                        "f.sigmoid()": "1 / (1 + (-f).exp())",
+                        "o.sigmoid()": "1 / (1 + (-o).exp())",
+                    },
+                    {"g.tanh()": "(g.exp() - (-g).exp()) / (g.exp() + (-g).exp())"},
+                    {"g.tanh()": "((2 * g).exp() - 1) / ((2 * g).exp() + 1)"},
+                    {"new_c.tanh()": "((2 * new_c).exp() - 1) / ((2 * new_c).exp() + 1)"},
+                    {
+                        "new_c.tanh()": "(new_c.exp() - (-new_c).exp()) / (new_c.exp() + "
+                        "(-new_c).exp())"
+                    },
+                ),
+            ),
+            Wrong(
+                {"new_c = f * c + i * g": "new_c = (f * c + i * g).clamp(-10, 10)"},
+                "The cell is kept within limits. It has none: f c + i g, however large. The tanh "
+                "on its way out is limit enough.",
+                also=(
+                    {"new_c = f * c + i * g": "new_c = (f * c + i * g).clamp(-50, 50)"},
+                    {"new_c = f * c + i * g": "new_c = (f * c + i * g).clamp(-5, 5)"},
+                ),
+            ),
+            Wrong(
                 {"i, f, g, o = gates": "f, g, o, i = gates"},
                 "The four blocks of rows are in another order than torch's: i, f, g, o.",
                 also=(
@@ -600,6 +683,11 @@ EXERCISES = (
                     "c = c * goes_on": "c = c * goes_on + begins[:, None] * torch.randn_like(c)",
                 },
                 "Where an episode begins, the memory is random. It is 0.",
+            ),
+            Wrong(
+                {"return h, c": "return (h, c) if begins.any() else state"},
+                "Where no episode begins you hand back the very tensors that you were given. "
+                "Whoever writes into one memory then changes both. Make new ones, always.",
             ),
             Wrong(
                 {"return h, c": "return torch.stack([h, c])"},

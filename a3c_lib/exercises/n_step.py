@@ -77,6 +77,9 @@ def _stretch_cases() -> list[Case]:
         Case("nothing lost on the way", torch.randn(4), torch.randn(()), 1.0),
         Case("nothing but the next reward", torch.randn(4), torch.randn(()), 0.0),
         Case("160 steps, γ = 0.5", torch.randn(160), torch.randn(()), 0.5),  # 0.5^159 is 0 here
+        Case("300 steps that are paid 1 each, γ = 1", torch.ones(300), torch.tensor(2.0), 1.0),
+        Case("large numbers", torch.tensor([0.0, -400.0]), torch.tensor(20_000.0), 0.5),
+        Case("a bootstrap of 0", torch.tensor([1.0, 2.0]), torch.tensor(0.0), 0.5),
     ]
 
 
@@ -151,7 +154,30 @@ def _rollout_cases() -> list[Case]:
             0.5,
         ),
         Case("160 steps of an environment, γ = 0.5", *random(160, 1, 0.5, 0.01)),
+        Case(
+            "one step: an end, a time limit, both, none",
+            torch.tensor([[1.0, 2.0, 3.0, 4.0]]),
+            torch.tensor([[10.0, 20.0, 30.0, 40.0]]),
+            torch.tensor([[True, False, True, False]]),
+            torch.tensor([[False, True, True, False]]),
+            0.5,
+        ),
+        Case(
+            "huge values where the world ended",
+            torch.tensor([[1.0, 2.0], [3.0, 4.0]]),
+            torch.tensor([[1e12, 6000.0], [-7000.0, -1e12]]),
+            torch.tensor([[True, False], [False, True]]),
+            torch.tensor([[False, True], [True, True]]),
+            0.5,
+        ),
+        Case("300 steps that are paid 1 each, γ = 1", *_paid(300), 1.0),
     ]
+
+
+def _paid(T: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """So many steps of one environment, without an end, and 2 is still to come."""
+    no = torch.zeros(T, 1, dtype=torch.bool)
+    return torch.ones(T, 1), torch.full((T, 1), 2.0), no, no
 
 
 # 2.3 The definition, one step at a time
@@ -283,6 +309,8 @@ def _definition_cases() -> list[Case]:
         Case("on paper, no end, from step 2", 2, r, V, no, no, 0.5),
         Case("on paper, terminated at step 1", 0, r, V, flags(3, 1), no, 0.5),
         Case("on paper, terminated at step 0, from step 1", 1, r, V, flags(3, 0), no, 0.5),
+        Case("on paper, terminated at step 0", 0, r, V, flags(3, 0), no, 0.5),
+        Case("on paper, truncated at step 0", 0, r, V, no, flags(3, 0), 0.5),
         Case("on paper, terminated at step 1, from step 1", 1, r, V, flags(3, 1), no, 0.5),
         Case("on paper, truncated at step 1", 0, r, V, no, flags(3, 1), 0.5),
         Case("on paper, truncated at step 1, from step 1", 1, r, V, no, flags(3, 1), 0.5),
@@ -308,6 +336,21 @@ def _definition_cases() -> list[Case]:
     cases.append(Case("nothing lost on the way: γ = 1", 2, *random, flags(8), flags(8, 5), 1.0))
     long = torch.randn(160), torch.randn(160)
     cases.append(Case("160 steps, γ = 0.5", 0, *long, flags(160, 159), flags(160, 155), 0.5))
+    one = torch.tensor([2.0]), torch.tensor([6000.0])
+    one_step = {
+        "goes on": (flags(1), flags(1)),
+        "terminated": (flags(1, 0), flags(1)),
+        "cut": (flags(1), flags(1, 0)),
+        "both flags": (flags(1, 0), flags(1, 0)),
+    }
+    for label, ends in one_step.items():
+        cases.append(Case(f"a rollout of one step, {label}", 0, *one, *ends, 0.5))
+    huge = torch.tensor([1.0, 2.0]), torch.tensor([6.0, 1e12])
+    cases.append(Case("a huge value where the world ended", 0, *huge, flags(2, 1), flags(2), 0.5))
+    paid = torch.ones(300), torch.full((300,), 2.0)
+    cases.append(
+        Case("300 steps that are paid 1 each, γ = 1", 0, *paid, flags(300), flags(300), 1.0)
+    )
     return cases
 
 
@@ -353,6 +396,7 @@ def _hunt_case(
     terminated: Tensor,
     rewards: Tensor | None = None,
     values: tuple[float, ...] = (10.0, 20.0, 40.0, 80.0, 160.0),
+    gamma: float = 0.5,
 ) -> Case:
     """States are 0 … 4; whoever reaches an end goes on from state 0. Rewards are 1, 2, 3, … if
     nothing else is said."""
@@ -363,7 +407,7 @@ def _hunt_case(
         rewards = torch.arange(1.0, 1.0 + ended.numel()).reshape(ended.shape)
     actions = torch.ones_like(after)
     rollout = Rollout.of(observations, actions, rewards, next_observations, terminated, truncated)
-    return Case(label, rollout, _model(*values), 0.5)
+    return Case(label, rollout, _model(*values), gamma)
 
 
 def _hunt_cases() -> list[Case]:
@@ -376,6 +420,8 @@ def _hunt_cases() -> list[Case]:
     paid = torch.tensor([[1.0, 10.0], [2.0, 20.0]])
     wide = torch.randint(1, 5, (3, 5))
     wide_ends = torch.rand(2, 3, 5) < 0.2
+    nowhere = torch.zeros(2, 2, 4, dtype=torch.bool)
+    wide_once = torch.tensor([[False, True, False]])
     return [
         _hunt_case("on paper", four, never, never, paid, values=(0.0,) * 5),
         _hunt_case("3 steps of one environment", path, no, no),
@@ -386,6 +432,10 @@ def _hunt_cases() -> list[Case]:
         _hunt_case("two environments, one cut, one terminated", two, ends[0], ends[1]),
         _hunt_case("two environments, the other way round", two, ends[1], ends[0]),
         _hunt_case("3 steps of 5 environments with ends", wide, wide_ends[0], wide_ends[1]),
+        _hunt_case("1 step of 3 environments", wide[:1, :3], never[:1, :1].expand(1, 3), wide_once),
+        _hunt_case("two environments, γ = 0.8", two, ends[0], ends[1], gamma=0.8),
+        _hunt_case("both flags in the middle", path, second, second),
+        _hunt_case("2 steps of 4 environments without an end", wide[:2, :4], *nowhere),
     ]
 
 

@@ -63,6 +63,16 @@ def _targets_cases() -> list[Case]:
         ),
         Case("3 steps of 3 environments", torch.randn(3, 3), torch.randn(3, 3), ends, cuts, 0.5),
         Case("4 steps of 2 environments", torch.randn(4, 2), torch.randn(4, 2), no, no, 0.8),
+        Case(
+            "large numbers, also where the world ended",
+            column(1.0, 200.0, -300.0),
+            column(1e12, 5000.0, -1e12),
+            column(True, False, True),
+            column(False, False, True),
+            0.9,
+        ),
+        Case("no discount", torch.randn(2, 2), torch.randn(2, 2), ends[:2, :2], cuts[:2, :2], 1.0),
+        Case("γ = 0", torch.randn(2, 2), torch.randn(2, 2), ends[:2, :2], cuts[:2, :2], 0.0),
     ]
 
 
@@ -120,9 +130,10 @@ class NoBias(TwoHeads):
         self.policy_head.weight.data *= 0.01
 
 
-def _what_it_gives(network: Any, observations: Tensor) -> dict[str, Any]:
-    """All that can be seen from outside, with weights that depend on nothing but their shapes."""
-    torso = nn.Sequential(nn.Linear(observations.shape[-1], 3), nn.Tanh())
+def _what_it_gives(network: Any, observations: Tensor, axes: int = 1) -> dict[str, Any]:
+    """All that can be seen from outside, with weights that depend on nothing but their shapes. The
+    last so many axes are those of one observation."""
+    torso = _torso(observations, axes)
     made = network(torso, 3, 4)
     fresh = network(nn.Identity(), 50, 20)
     with torch.no_grad():
@@ -145,7 +156,30 @@ def _what_it_gives(network: Any, observations: Tensor) -> dict[str, Any]:
         "all actions about equally likely at first": _undecided(
             fresh(torch.ones(4, 50))[0] - fresh(torch.zeros(4, 50))[0]
         ),
+        "do features make a difference to the actions at first?": bool(
+            (fresh(torch.ones(4, 50))[0] - fresh(torch.zeros(4, 50))[0]).abs().max() > 0
+        ),
+        "how many of its numbers learn from the logits": _learning(logits, made),
+        "how many of its numbers learn from the values": _learning(values, made),
     }
+
+
+def _torso(observations: Tensor, axes: int) -> nn.Module:
+    """What makes 3 features of an observation: of whole numbers, by a table."""
+    if axes == 0:
+        return nn.Sequential(nn.Embedding(5, 3), nn.Tanh())
+    size = observations.shape[-axes:].numel()
+    flat = [nn.Flatten(-axes)] if axes > 1 else []
+    return nn.Sequential(*flat, nn.Linear(size, 3), nn.Tanh())
+
+
+def _learning(output: Tensor, made: nn.Module) -> int:
+    """How many parameters, counted singly, have a gradient of an output."""
+    parameters = [each for each in made.parameters() if each.requires_grad]
+    if not output.requires_grad:
+        return 0
+    gradients = torch.autograd.grad(output.sum(), parameters, retain_graph=True, allow_unused=True)
+    return sum(each.numel() for each in gradients if each is not None)
 
 
 def _undecided(logits: Tensor) -> bool:
@@ -176,6 +210,8 @@ def _two_heads_cases() -> list[Case]:
         Case("one observation", torch.tensor([1.0, 2.0]), probe=_what_it_gives),
         Case("observations (1, 1, 2)", torch.randn(1, 1, 2), probe=_what_it_gives),
         Case("observations (4, 3, 2)", torch.randn(4, 3, 2), probe=_what_it_gives),
+        Case("whole numbers, (4, 2)", torch.arange(8).view(4, 2) % 5, 0, probe=_what_it_gives),
+        Case("pictures, (3, 2) of 2 × 2", torch.randn(3, 2, 2, 2), 2, probe=_what_it_gives),
     ]
 
 
@@ -220,6 +256,21 @@ def _loss_cases() -> list[Case]:
                 weight,
             )
             for T, N, A, weight in sizes
+        ),
+        Case(
+            "logits far apart, and large targets",
+            leaf(torch.tensor([[[0.0, -200.0]], [[300.0, 299.0]]])),
+            leaf(torch.tensor([[1.0], [-2.0]])),
+            torch.tensor([[1], [0]]),
+            leaf(torch.tensor([[1000.0], [-500.0]])),
+        ),
+        Case(
+            "the critic without weight",
+            leaf(torch.randn(2, 2, 3)),
+            leaf(torch.randn(2, 2)),
+            torch.randint(3, (2, 2)),
+            leaf(torch.randn(2, 2)),
+            0.0,
         ),
     ]
 
@@ -314,6 +365,11 @@ def _values_after_cases() -> list[Case]:
         ),
         "a time limit, and later an end": _walk(
             (2, 3, "truncated"), (0, 1, ""), (1, 2, "terminated")
+        ),
+        "one step that goes on": _walk((0, 1, "")),
+        "one step, which a time limit cut": _walk((1, 3, "truncated")),
+        "three time limits": _walk(
+            (2, 3, "truncated"), (0, 2, "truncated"), (0, 1, ""), (1, 3, "truncated")
         ),
     }
     cases = []
@@ -449,6 +505,15 @@ EXERCISES = (
                 {"* next_values": "* next_values.roll(1, 0)"},
                 "next_values[t] belongs to step t. You took the row before it.",
                 also=({"* next_values": "* torch.cat([next_values[:1], next_values[:-1]])"},),
+            ),
+            Wrong(
+                {
+                    "return rewards + after": "target = rewards + gamma * next_values\n    "
+                    "return target - gamma * next_values * terminated"
+                },
+                "Where the world ended, γ V(o_{t+1}) is added and taken away again. Where that "
+                "number is huge, rounding takes the reward along. Leave it out from the start: "
+                "times ~terminated, or torch.where.",
             ),
             Wrong(
                 {"* next_values": "* next_values[-1]"},
@@ -691,6 +756,16 @@ EXERCISES = (
                 also=({".squeeze(-1)": ".squeeze(-1).sigmoid()"},),
             ),
             Wrong(
+                {"self.torso(observations)\n": "self.torso(observations.float())\n"},
+                "Observations are made floats before the torso sees them. A torso that looks up "
+                "whole numbers in a table cannot take them: hand observations on as they come.",
+            ),
+            Wrong(
+                {"weight.data *= 0.01": "weight.data.zero_()"},
+                "The policy head's weights are 0. The text makes them small, a hundredth of what "
+                "they were: at 0 the torso would at first learn nothing from the actor.",
+            ),
+            Wrong(
                 {"self.torso(observations)\n": "self.torso(observations).relu()\n"},
                 "There is a relu between torso and heads. The torso's features are handed to the "
                 "heads as they are.",
@@ -836,6 +911,24 @@ EXERCISES = (
                 {"value_weight * value\n": "value_weight * value - 0.01 * entropy\n"},
                 "The entropy is in the total. Here it is only reported; what it is good for in a "
                 "loss is chapter 03.",
+            ),
+            Wrong(
+                {"Categorical(logits=logits)": "Categorical(probs=logits.softmax(dim=-1))"},
+                "Where logits are far apart, the softmax rounds a small probability away, and its "
+                "logarithm is another number. Categorical(logits=logits) takes the logits "
+                "themselves.",
+            ),
+            Wrong(
+                {
+                    "advantages = (returns - values).detach()": "advantages = (returns - values)"
+                    ".detach().clamp(-10, 10)"
+                },
+                "The advantages are kept within limits. Weigh log π by R − V as it is, however "
+                "large.",
+                also=(
+                    {"(returns - values).detach()": "(returns - values).detach().clamp(-1, 1)"},
+                    {"(returns - values).detach()": "(returns - values).detach().clamp(-100, 100)"},
+                ),
             ),
             Wrong(
                 {"Categorical(logits=logits)": "Categorical(logits=logits.softmax(dim=-1))"},

@@ -52,8 +52,17 @@ def _shares(
         torch.bincount(actions[k :: len(rows)].long(), minlength=len(rows[0])) / 20_000
         for k in range(len(rows))
     ]
+    later = answer(q, epsilon, dice[1])
+    untouched = torch.tensor(rows).repeat(20_000, 1)
     return {
         "the shape of the actions": tuple(actions.shape),
+        "the shape of one environment's action": tuple(answer(q[:1], epsilon, dice[0]).shape),
+        "are they whole numbers?": not actions.is_floating_point(),
+        "is q as it was?": torch.equal(q, untouched),
+        "is the best action taken everywhere?": torch.equal(
+            actions.long(), untouched.argmax(dim=-1)
+        ),
+        "does the same generator draw others in the next step?": not torch.equal(again, later),
         "the shares of the actions, a row for each row of q": torch.stack(shares),
         "does the same generator give the same actions?": torch.equal(actions, again),
     }
@@ -66,6 +75,7 @@ def _epsilon_cases() -> list[Case]:
         "ε = 0.3, three actions": (rows, 0.3),
         "ε = 0.8, two actions": ([[1.0, 0.0], [0.5, 0.7]], 0.8),
         "ε = 1": (rows, 1.0),
+        "ε = 0.5, five actions": ([[-7.0, -2.0, -1.0, -3.0, -9.0]], 0.5),
     }
     return [Case(label, *args, probe=_shares) for label, args in cases.items()]
 
@@ -102,7 +112,15 @@ def _q_cases() -> list[Case]:
         Case("5 steps of 3 environments", *_q_arguments(5, 3, 4, 0.0), 0.9),
         Case("6 steps of 2 environments with ends", *_q_arguments(6, 2, 3, 0.4), 0.99),
         Case("nothing but the reward: γ = 0", *_q_arguments(3, 2, 3, 0.4), 0.0),
+        Case("large numbers, also where the world ended", *_large(), 0.5),
+        Case("7 actions", *_q_arguments(3, 2, 7, 0.4), 0.9),
     ]
+
+
+def _large() -> tuple[Tensor, Tensor, Tensor]:
+    """Two steps of one environment; the second step ends the episode, where Q is huge."""
+    next_q = torch.tensor([[[-4000.0, -6000.0]], [[-1e12, 1e12]]])
+    return torch.tensor([[100.0], [3.0]]), next_q, torch.tensor([[False], [True]])
 
 
 def _no(*shape: int) -> Tensor:
@@ -158,6 +176,15 @@ def _sarsa_cases() -> list[Case]:
         "one step": (rewards[:1], next_q[:1], actions[:1], 1 - following, _no(1, 1), 0.5),
         "5 steps of 3 environments": (*random(5, 3, 4, 0.0), 0.9),
         "6 steps of 2 environments with ends": (*random(6, 2, 3, 0.4), 0.99),
+        "one step of 3 environments": (*random(1, 3, 4, 0.0), 0.9),
+        "nothing but the reward: γ = 0": (*random(3, 2, 3, 0.4), 0.0),
+        "large numbers, also where the world ended": (
+            *_large()[:2],
+            actions,
+            following,
+            _large()[2],
+            0.5,
+        ),
     }
     return [Case(label, *args) for label, args in cases.items()]
 
@@ -213,6 +240,10 @@ def _n_step_cases() -> list[Case]:
         Case("a cut and later an end, an end and later a cut", *two[:2], ends, ends.flip(1), 0.5),
         Case("nothing but the reward: γ = 0", *random(3, 2, 0.3), 0.0),
         Case("160 steps, γ = 0.5", *random(160, 1, 0.02), 0.5),
+        Case("large numbers, also where the world ended", *_large(), earlier, 0.5),
+        Case("7 actions", torch.randn(4, 2), torch.randn(4, 2, 7), _no(4, 2), ends, 0.9),
+        Case("both flags at once", *two[:2], ends, ends, 0.5),
+        Case("one step of 3 environments", *random(1, 3, 0.5), 0.9),
     ]
 
 
@@ -261,6 +292,9 @@ def _target_cases() -> list[Case]:
         "period 10, counts 3, 8, 13, 18, 23, 28": ([3, 8, 13, 18, 23, 28], 10, [1]),
         "a period shorter than an update": ([0, 5, 10, 15], 3, [1]),
         "another worker counts at the same moment": ([0, 9, 14, 19, 31, 32], 10, [2]),
+        "nothing was counted in between": ([0, 10, 10, 15, 15], 10, [1]),
+        "a period of 1": ([0, 1, 2, 2, 5], 1, [1]),
+        "three tensors, and an update longer than two periods": ([5, 40, 41, 49], 10, [2, 1, 3]),
     }
     return [Case(label, *args, probe=_over_time) for label, args in cases.items()]
 
@@ -349,15 +383,25 @@ def _playing(Player: type, rollout: Rollout, epsilon: float, gamma: float) -> di
     with torch.no_grad():
         model.weight[:] = torch.tensor([[1.0, -2.0], [-1.5, 0.5], [0.25, 2.0]])
         target.weight[:] = torch.tensor([[-1.0, 0.5], [2.0, 1.0], [0.5, -3.0]])
-    gradients = Player(_Walking(rollout), target, epsilon, gamma, T).gradients(model, rollout)
-    crowd = Player(_Walking(rollout, copies=6_000), target, epsilon, gamma, T)
+    player = Player(_Walking(rollout), target, epsilon, gamma, T)
+    gradients = [each.clone() for each in player.gradients(model, rollout)]
+    once_more = player.gradients(model, rollout)
+    crowd, other = (
+        Player(_Walking(rollout, copies=6_000), target, epsilon, gamma, T) for _ in range(2)
+    )
     actions = crowd.act(model).actions.reshape(-1, 6_000, N)
+    torch.rand(3)  # which moves the dice of nobody but torch
+    same = other.act(model).actions.reshape(-1, 6_000, N)
     return {
         "the gradients": torch.cat([each.flatten() for each in gradients]),
+        "the gradients of the same rollout once more": torch.cat(
+            [each.flatten() for each in once_more]
+        ),
         "the number of steps in a rollout": len(actions),
         "how often each action is taken": torch.stack(
             [(actions == action).float().mean(dim=1) for action in range(3)]
         ),
+        "do the player's dice decide?": torch.equal(actions, same),
         "the target's parameters afterwards": target.weight.detach().clone(),
     }
 
@@ -372,10 +416,14 @@ def _player_cases() -> list[Case]:
         rewards, none = torch.randn(T, N), _no(T, N)
         return Rollout(seen, actions, rewards, terminated, truncated, final, none, ())
 
+    large = random(2, 1)
+    large = large._replace(rewards=500 * large.rewards)
     cases = {
         "one step of one environment": (random(1, 1), 0.0, 0.5),
         "3 steps, no end": (random(3, 1), 0.3, 0.9),
         "4 steps of 2 environments with ends": (random(4, 2, [(1, 0), (2, 1)]), 0.6, 0.9),
+        "7 steps, cut in the middle, γ = 0.5": (random(7, 1, [(1, 0), (4, 0)]), 1.0, 0.5),
+        "2 steps with large rewards": (large, 0.0, 0.9),
     }
     return [Case(label, *args, probe=_playing) for label, args in cases.items()]
 
@@ -472,7 +520,12 @@ class _Wheel:
 
 
 def _executed(
-    answer: Callable[..., None], size: int, steps: int, gamma: float, start: float = 0.0
+    answer: Callable[..., None],
+    size: int,
+    steps: int,
+    gamma: float,
+    start: float = 0.0,
+    alpha: float = 0.5,
 ) -> dict[str, Any]:
     """Q, less the Q that Sarsa makes of the steps that were executed. (What follows the last of
     them is not known, so that one step is left out.)"""
@@ -497,11 +550,11 @@ def _executed(
         return after, reward, ended
 
     watched = SimpleNamespace(reset=reset, step=step)
-    answer(watched, Q, choose, 0.5, gamma, steps)
+    answer(watched, Q, choose, alpha, gamma, steps)
     expected, log = torch.full((size, 2), start), world.log
     for (s, a, r, after, ended), (_, following, *_) in pairwise(log):
         target = r + (0.0 if ended else gamma * expected[after, following])
-        expected[s, a] += 0.5 * (target - expected[s, a])
+        expected[s, a] += alpha * (target - expected[s, a])
     return {
         "Q before the last step, less what the executed steps make of it": before[-1] - expected,
         "how many steps were taken": len(log),
@@ -527,6 +580,7 @@ def _sarsa_hunt_cases() -> list[Case]:
         "30 steps without an end": (90, 30, 0.9),
         "a small circle, in which episodes end": (4, 40, 0.9),
         "a small circle, and Q begins with 1 everywhere": (4, 40, 0.9, 1.0),
+        "a small circle, α = 0.2, γ = 0.7": (4, 40, 0.7, 1.0, 0.2),
     }
     return [Case(label, *args, probe=_executed) for label, args in cases.items()]
 
@@ -1120,6 +1174,19 @@ EXERCISES = (
             Wrong(
                 {").square()": ").abs()"},
                 "You take the size of R − Q, not its square: mean (R − Q)².",
+            ),
+            Wrong(
+                {
+                    "return torch.autograd.grad(loss, list(model.parameters()))": "loss.backward()"
+                    "\n        return [each.grad for each in model.parameters()]"
+                },
+                "The gradients are left in the model's `.grad`, and those of the next rollout are "
+                "added to them. torch.autograd.grad returns them, and keeps none.",
+            ),
+            Wrong(
+                {"self.player.generator), state": "torch.default_generator), state"},
+                "The actions are drawn with dice that all players share. The player has its own, "
+                "`self.player.generator`: with them a run can be repeated.",
             ),
             Wrong(
                 {"return torch.autograd.grad(": "return torch.autograd.grad(-"},

@@ -50,7 +50,9 @@ def _squared_error_cases() -> list[Case]:
         Case(label, _leaf(_normal(seed, T)), _leaf(_normal(seed + 10, T)))
         for seed, (T, label) in enumerate([(1, "one random number"), (5, "5 random numbers")])
     ]
-    return [on_paper, *random]
+    large = Case("large errors", _leaf([300.0, 0.0]), _leaf([0.0, -20.0]))
+    perfect = Case("a perfect prediction", _leaf([1.0, 2.0]), _leaf([1.0, 2.0]))
+    return [on_paper, *random, large, perfect]
 
 
 # 0.2 One episode
@@ -205,6 +207,9 @@ def _play_episode_cases() -> list[Case]:
             0,
         ),
         "the same, cut after 2 steps, observations counted from the seed": ([1.0, 2.0, 3.0], 2, 7),
+        "one step, and the world ends": ([0.25], None, 0),
+        "one step, and the time is up": ([-3.75, 1.0], 1, 0),
+        "one step that pays nothing, and the world ends": ([0.0], None, 0),
     }
     return [
         *(Case(label, *args, probe=_in_corridor) for label, args in walks.items()),
@@ -241,6 +246,8 @@ def _discounted_returns_cases() -> list[Case]:
         Case("6 random rewards", _normal(0, 6), 0.9),
         Case("11 random rewards", _normal(1, 11), 0.9),
         Case("160 random rewards, γ = 0.5", _normal(2, 160), 0.5),  # 0.5^159 is 0 in float32
+        Case("300 steps that are paid 1 each, no discount", torch.ones(300), 1.0),
+        Case("large rewards", torch.tensor([1_000.0, 0.0, -20_000.0, 500.0]), 0.9),
     ]
 
 
@@ -296,8 +303,11 @@ def _average_of_scripted(
     cut_after: Sequence[int | None],
     heed: float = 0.0,
     worth: float = 1.0,
+    gamma: float = 0.5,
+    seed: int = 0,
 ) -> Any:
-    """Play each episode once. What is still to come from o_t is t + `worth` in the first one.
+    """Play each episode once. With seed 0, what is still to come from o_t is t + `worth` in the
+    first one.
 
     The action is `heed` times the observation it is chosen from, and the world adds it to the pay.
     """
@@ -305,14 +315,14 @@ def _average_of_scripted(
         Scripted(*zip(rewards, cut_after, strict=True)),
         choose=lambda observation: heed * observation,
         value_of=lambda observation: observation + worth,
-        gamma=0.5,
+        gamma=gamma,
         episodes=len(rewards),
-        seed=0,
+        seed=seed,
     )
 
 
 def _average_return_cases() -> list[Case]:
-    worlds = {
+    worlds: dict[str, tuple[Any, ...]] = {
         "an episode that ends": ([[1.0, 2.0, 3.0]], [None]),
         "one that is cut where value_of says 3": ([[1.0, 2.0, 3.0]], [2]),
         "one that ends in the step in which its time is up": ([[1.0, 2.0, 3.0]], [3]),
@@ -325,10 +335,20 @@ def _average_return_cases() -> list[Case]:
             [None, None],
             1.0,
         ),
+        "two episodes of one step, both cut, with other values": (
+            [[0.5, 1.0], [-2.25, 1.0]],
+            [1, 1],
+            0.0,
+            -1.0,
+        ),
     }
+    settings = [[1.0, -2.0, 3.0], [0.5, 1.0]], [2, None], 0.0, 1.0, 0.8, 3
     return [
-        Case(f"{label}; γ = 0.5", *args, probe=_average_of_scripted)
-        for label, args in worlds.items()
+        *(
+            Case(f"{label}; γ = 0.5", *args, probe=_average_of_scripted)
+            for label, args in worlds.items()
+        ),
+        Case("two episodes with γ = 0.8 and seed 3", *settings, probe=_average_of_scripted),
     ]
 
 
@@ -364,7 +384,9 @@ def _log_pi_cases() -> list[Case]:
     ]
     # Too far apart for float32, whose exponential is 0 at −150 and infinite at 150.
     apart = Case("logits far apart", _leaf([[0.0, -200.0], [150.0, 0.0]]), torch.tensor([1, 1]))
-    return [on_paper, *random, apart]
+    large = _leaf([[300.0, 299.0, 0.0], [200.0, 0.0, 0.0]])
+    close = Case("large logits, two of them close together", large, torch.tensor([1, 0]))
+    return [on_paper, *random, apart, close]
 
 
 def _actions(seed: int, T: int, A: int) -> Tensor:
@@ -389,7 +411,9 @@ def _reinforce_loss_cases() -> list[Case]:
         Case(f"{T} steps", _leaf(-_normal(seed, T).abs()), _leaf(_normal(seed + 10, T)))
         for seed, T in enumerate([2, 7])
     ]
-    return [on_paper, *random]
+    rare = Case("rare actions and large returns", _leaf([-200.0, -0.5]), _leaf([1000.0, -500.0]))
+    certain = Case("a certain action and a return of 0", _leaf([0.0, -1.0]), _leaf([3.0, 0.0]))
+    return [on_paper, *random, rare, certain]
 
 
 def _normal(seed: int, *shape: int) -> Tensor:

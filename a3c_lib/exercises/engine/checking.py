@@ -31,6 +31,16 @@ from a3c_lib.exercises.engine.wording import (
 from a3c_lib.exercises.engine.written import known_by_its_name, name_of, names_in
 
 MOST_PLACES = 3  # of a result that a sentence lists as right
+NOT_REPEATED = (
+    "Called a second time with the same arguments, it gives something else. What does it keep from "
+    "the first call: a list in a default argument, a name outside of it? Or does it read what was "
+    "never written, as after torch.empty?"
+)
+WRITTEN_OVER = (
+    "not right yet. What it returns is right at first, and a later call writes over it: whoever "
+    "holds the first result then holds another. Does every call write into the same array or "
+    "tensor? Each has to make a new one."
+)
 
 
 class Kind(Enum):
@@ -105,7 +115,11 @@ def judge(exercise: Exercise, answer: Any) -> Judgement:
             (each for each in tried if each.difference), key=lambda each: size(each.case)
         )
         if not failing:
-            return borrowed(exercise, answer) or praise(exercise, tried)
+            return (
+                kept(exercise, answer, tried)
+                or borrowed(exercise, answer)
+                or praise(exercise, tried)
+            )
         passing = [each for each in tried if not each.difference]
         observed = [(each.case, each.yours) for each in failing + passing]
         if made := explanation(exercise, observed):
@@ -151,6 +165,23 @@ def reference_failure(tried: Sequence[Trial]) -> str:
     )
 
 
+def kept(exercise: Exercise, answer: Answer, tried: Sequence[Trial]) -> Judgement | None:
+    """What is said of an answer that keeps something from one call to another: one that writes over
+    what it has returned, or that gives something else when it is called anew. None if it does not.
+    """
+    tolerance = Tolerance(exercise.rtol, exercise.atol)
+    for each in tried:
+        if found := difference(each.expected, each.yours, tolerance, exercise.parts):
+            shown = case_block(each.case, each.yours, exercise.reference, found.rows)
+            return Judgement(Kind.WRONG, WRITTEN_OVER, (shown,))
+    for each in tried:
+        again = observe(answer, each.case, exercise.reference)
+        if found := difference(each.expected, again, tolerance, exercise.parts):
+            shown = case_block(each.case, again, exercise.reference, found.rows)
+            return Judgement(Kind.WRONG, f"not right yet. {NOT_REPEATED}", (shown,))
+    return None
+
+
 def borrowed(exercise: Exercise, answer: Answer) -> Judgement | None:
     """What is said of an answer that calls what its exercise forbids; None if it does not."""
     for name in exercise.without:
@@ -191,11 +222,7 @@ def diagnosis(
     at = next(each for each in failing if each.difference and each.difference.level == found.level)
     sentences = [found.remark, *second_fault(exercise, tried, found.level)]
     if not repeatable(exercise, answer, at.case):
-        sentences.append(
-            "Called a second time with the same arguments, it gives something else. What does it "
-            "keep from the first call: a list in a default argument, a name outside of it? Or does "
-            "it read what was never written, as after torch.empty?"
-        )
+        sentences.append(NOT_REPEATED)
     elif found.level >= Level.NUMBERS:
         claimed = found != at.difference
         sentences += right_so_far(exercise, failing)

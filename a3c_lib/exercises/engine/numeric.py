@@ -68,15 +68,17 @@ def claims_on_shape(expected: Tensor, yours: Tensor) -> Claims:
 
 def remark_on_kind(place: str, expected: Tensor, yours: Tensor) -> str:
     """A sentence if one holds integers, say, and the other floats. How precise they are does not
-    matter: float64 is as good as float32.
+    matter: float64 is as good as float32. Bytes are integers, too; but where bytes are expected,
+    other integers are not.
 
     >>> remark_on_kind("the result", torch.tensor(1.0), torch.tensor(1))
     'the result holds integers; floats are expected: integers cut fractions off.'
     """
     wanted, kind = _kind(expected), _kind(yours)
-    if wanted == kind:
+    if wanted == kind or (wanted, kind) == ("integers", "bytes"):
         return ""
     reason = {
+        "bytes": "whole numbers from 0 to 255, in an eighth of the memory",
         "floats": "integers cut fractions off" if kind == "integers" else "numbers to compute with",
         "integers": "they count, or index",
         "bools": "`~`, `&` and indexing mean something else for numbers",
@@ -182,6 +184,8 @@ def _kind(tensor: Tensor) -> str:
         return "bools"
     if tensor.is_complex():
         return "complex numbers"
+    if tensor.dtype == torch.uint8:
+        return "bytes"
     return "floats" if tensor.is_floating_point() else "integers"
 
 
