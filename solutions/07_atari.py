@@ -1416,4 +1416,4 @@ print(f"{'playing alone':20} {speeds['ale-py: play and prepare']:7,.0f}")
 progress()
 
 # %% [markdown]
-# The paper has three more asynchronous methods, which learn what actions are worth instead of a policy. The package has them: `a3c-lib train q`, `sarsa` and `n-step-q`, with their options in `a3c-lib train q --help`. Chapter 08, about them, is not in the book yet.
+# The paper has three more asynchronous methods, which learn what actions are worth instead of a policy. The package has them: `a3c-lib train q`, `sarsa` and `n-step-q`, with their options in `a3c-lib train q --help`. [Chapter 08](08_values_of_actions.ipynb) builds them.

@@ -27,6 +27,8 @@ OTHERS = {
     "one_update, for the worse": lambda: diagrams.one_update((0.7, 0.3), 1, -2.0),
     "one_update, three": lambda: diagrams.one_update((0.2, 0.5, 0.3), 0, names=("a", "b", "c")),
     "workers, four": lambda: diagrams.workers(4),
+    "three_targets, one": lambda: diagrams.three_targets(1),
+    "three_targets, four": lambda: diagrams.three_targets(4),
 }
 
 every_diagram = pytest.mark.parametrize("draw", (DIAGRAMS | OTHERS).values(), ids=DIAGRAMS | OTHERS)
@@ -106,6 +108,15 @@ def test_a_return_looks_no_farther_than_the_rollout() -> None:
     assert looks == ["3 steps, then V", "3 steps, then V", "2 steps, then V", "1 step, then V"]
 
 
+def test_of_three_targets_each_takes_one_value_and_sarsa_not_the_largest() -> None:
+    (ax,) = diagrams.three_targets(3).axes
+    squares = [line for line in ax.lines if line.get_marker() == "s"][:9]  # then the legend's
+    taken = [line.get_markerfacecolor() != "white" for line in squares]
+    assert taken == [True, False, False, False, True, False, True, False, False]
+    rewards = [line for line in ax.lines if line.get_color() == diagrams.BLUE]
+    assert len(rewards) == 1 + 1 + 3 + 1  # the last is the legend's
+
+
 @pytest.mark.parametrize(
     ("draw", "said"),
     [
@@ -115,6 +126,7 @@ def test_a_return_looks_no_farther_than_the_rollout() -> None:
         (lambda: diagrams.rollout_grid([[0]], [[0, 1]]), r"got shapes \(1, 1\) and \(1, 2\)"),
         (lambda: diagrams.one_update((0.5, 0.5), 2), "belong to 2 names"),
         (lambda: diagrams.convolutions(kernels=()), "3 shapes need 2 kernels; got 0"),
+        (lambda: diagrams.three_targets(5), "from 1 to 4, as many as can be drawn; got 5"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(draw, said: str) -> None:

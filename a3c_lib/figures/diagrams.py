@@ -679,3 +679,56 @@ def convolutions(
         arrow(ax, (left + 0.36, 1.15), (left + 0.85, y), colour)
         box(ax, (left + 1.8, y), 1.85, 0.46, head, colour)
     return diagram
+
+
+# 08: values of actions
+
+
+def three_targets(steps: int = 3) -> Sharp:
+    """What Q(o, a) is to become: backup diagrams of one-step Q, Sarsa and n-step Q, whose rollout
+    has so many `steps`.
+
+    >>> [text.get_text() for text in three_targets(2).axes[0].texts if "-step" in text.get_text()]
+    ['one-step Q', '2-step Q']
+    """
+    if not 1 <= steps <= 4:
+        raise ValueError(f"steps is from 1 to 4, as many as can be drawn; got {steps}")
+    diagram, ax = sheet(
+        7.4,
+        3.45,
+        "Three backup diagrams, a row for each. One-step Q-learning takes one reward, which is a "
+        "filled dot, and of the values of the next observation's actions, which are squares, the "
+        "largest. One-step Sarsa takes one reward and the value of the action that is executed "
+        f"next, largest or not. n-step Q-learning takes {steps} rewards, and then the largest "
+        "value.",
+    )
+    rows = (
+        ("one-step Q", 1, 0, "the largest"),
+        ("Sarsa", 1, 1, "that of $a'$, which\nis executed next"),
+        (f"{steps}-step Q", steps, 0, "the largest"),
+    )
+    for k, (name, rewards, taken, said) in enumerate(rows):
+        y, left, width = 2.85 - 0.95 * k, 1.7, 0.95
+        label(ax, (1.3, y), name, ha="right")
+        for t in range(rewards):
+            line(ax, (left + width * t, y), (left + width * (t + 1), y), colour=GREY)
+            line(ax, (left + width * (t + 0.5), y), colour=BLUE, marker="o", markersize=6)
+        end = left + width * rewards
+        for a, rise in enumerate((0.3, 0.0, -0.3)):
+            line(ax, (end, y), (end + 0.6, y + rise), colour=GREY)
+            face = RED if a == taken else "white"
+            form: dict[str, Any] = {"marker": "s", "markersize": 9, "markerfacecolor": face}
+            line(ax, (end + 0.6, y + rise), colour=RED, **form)
+        for t in range(rewards + 1):
+            state: dict[str, Any] = {"marker": "o", "markersize": 9, "markerfacecolor": "white"}
+            line(ax, (left + width * t, y), **state)
+            marks = "'" * t
+            aside(ax, (left + width * t, y + 0.26), f"$o{marks}$", ha="center", fontsize=TEXT)
+        aside(ax, (end + 0.8, y + (0.3 if taken == 0 else 0.0)), said)
+    line(ax, (0.9, 0.2), colour=BLUE, marker="o", markersize=6)
+    aside(ax, (1.05, 0.2), "a reward that was seen")
+    line(ax, (2.95, 0.2), colour=RED, marker="s", markersize=9)
+    aside(ax, (3.1, 0.2), "the value that is taken")
+    line(ax, (5.0, 0.2), colour=RED, marker="s", markersize=9, markerfacecolor="white")
+    aside(ax, (5.15, 0.2), "values that are not")
+    return diagram

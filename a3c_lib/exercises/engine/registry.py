@@ -22,7 +22,7 @@ MODULES = {  # chapter → the module that holds its exercises
     7: "atari",
     8: "q_learning",
 }
-PAGES = range(8)  # the chapters that have a page; what belongs to a later one is not counted yet
+PAGES = range(9)  # the chapters that have a page; what belongs to a later one is not counted yet
 
 _added: dict[str, Exercise] = {}
 
