@@ -10,7 +10,7 @@
 # %%
 from copy import deepcopy
 from itertools import cycle
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import matplotlib.pyplot as plt
@@ -36,7 +36,7 @@ from a3c_lib import (
 )
 from a3c_lib.exercises import exercise, hint, progress, solution, whose
 from a3c_lib.exercises.hogwild import Shared, Worker
-from a3c_lib.exercises.q_learning import sarsa_with_a_bug
+from a3c_lib.exercises.q_learning import Choose, sarsa_with_a_bug
 from a3c_lib.figures import diagrams, plots
 from a3c_lib.figures.animation import animate
 from a3c_lib.figures.watching import play
@@ -925,7 +925,7 @@ animate(
 
 # %% tags=["nbval-check-output"]
 @exercise("8.7")
-def sarsa(world, Q: Tensor, choose, alpha: float, gamma: float, steps: int) -> None:
+def sarsa(world: Any, Q: Tensor, choose: Choose, alpha: float, gamma: float, steps: int) -> None:
     """One-step Sarsa on a table Q (S, A), for so many steps."""
     state = world.reset()
     action = choose(Q[state])
