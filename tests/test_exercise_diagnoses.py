@@ -21,6 +21,38 @@ def said(exercise_id, answer, kind=Kind.WRONG):
     return " ".join(verdict.text.split())
 
 
+# Two mistakes, of which one has a name
+
+
+def candidate_through_a_sigmoid_and_an_output_of_ones_own(
+    features, state, input_weights, hidden_weights, bias
+):
+    h, c = state
+    i, f, g, o = (features @ input_weights.T + h @ hidden_weights.T + bias).chunk(4, dim=-1)
+    new_c = f.sigmoid() * c + i.sigmoid() * g.sigmoid()
+    return o.sigmoid() * nn.functional.softsign(new_c), new_c
+
+
+def test_a_mistake_that_explains_a_part_of_the_result_is_named_there():
+    text = said("4.1", candidate_through_a_sigmoid_and_an_output_of_ones_own)
+    assert "`h` is not right yet. One mistake shows in `c`. The candidate g went" in text
+    assert "Another one is beside it." in text
+
+
+def output_of_ones_own_and_a_cell_half_as_large_again(
+    features, state, input_weights, hidden_weights, bias
+):
+    h, c = state
+    i, f, g, o = (features @ input_weights.T + h @ hidden_weights.T + bias).chunk(4, dim=-1)
+    new_c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * nn.functional.softsign(new_c), 1.5 * new_c
+
+
+def test_where_no_part_is_explained_no_mistake_is_named():
+    text = said("4.1", output_of_ones_own_and_a_cell_half_as_large_again)
+    assert "One mistake shows" not in text
+
+
 # Once taken for right
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from a3c_lib.exercises.engine.attempt import is_stub, is_unchanged, unwritten_methods
 from a3c_lib.exercises.engine.cases import Answer, Case, Exercise
 from a3c_lib.exercises.engine.comparing import Difference, Level, common, difference, right_places
-from a3c_lib.exercises.engine.mistakes import explanation, mistake_beside
+from a3c_lib.exercises.engine.mistakes import explanation, mistake_beside, mistakes_by_place
 from a3c_lib.exercises.engine.numeric import Tolerance
 from a3c_lib.exercises.engine.observing import Outcome, isolated, observe, size
 from a3c_lib.exercises.engine.properties import remarks, repeatable
@@ -223,6 +223,8 @@ def diagnosis(
     sentences = [found.remark, *second_fault(exercise, tried, found.level)]
     if not repeatable(exercise, answer, at.case):
         sentences.append(NOT_REPEATED)
+    elif by_place := explained_places(exercise, tried, found.level):
+        sentences += by_place
     elif found.level >= Level.NUMBERS:
         claimed = found != at.difference
         sentences += right_so_far(exercise, failing)
@@ -267,6 +269,20 @@ def second_fault(exercise: Exercise, tried: Sequence[Trial], level: Level) -> li
     if beside := mistake_beside(exercise, observed):
         return [f"And a second thing is not right yet: {beside.hint}"]
     return []
+
+
+def explained_places(exercise: Exercise, tried: Sequence[Trial], level: Level) -> list[str]:
+    """A sentence on a mistake that explains some places of the result, but not all."""
+    if level < Level.NUMBERS or not exercise.parts:
+        return []
+    made = mistakes_by_place(exercise, [(each.case, each.expected, each.yours) for each in tried])
+    told: dict[str, list[str]] = {}
+    for place, wrong in made.items():
+        told.setdefault(wrong.hint, []).append(place)
+    return [
+        f"One mistake shows in {listed(places)}. {hint} Another one is beside it."
+        for hint, places in list(told.items())[:1]
+    ]
 
 
 def right_so_far(exercise: Exercise, failing: Sequence[Trial]) -> list[str]:

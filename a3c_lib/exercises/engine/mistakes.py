@@ -14,10 +14,12 @@ import numpy as np
 from torch import Tensor
 
 from a3c_lib.exercises.engine.cases import Answer, Case, Edit, Exercise, Wrong
-from a3c_lib.exercises.engine.comparing import difference
+from a3c_lib.exercises.engine.comparing import Pair, difference, is_right, pairs, right_places
 from a3c_lib.exercises.engine.numeric import Tolerance
 from a3c_lib.exercises.engine.observing import Outcome, leaves, observe
 from a3c_lib.exercises.engine.written import unwrapped
+
+MOST_NUMBERS = 100  # of a place, that are looked at to see whether any differ
 
 
 def explanation(exercise: Exercise, observed: Sequence[tuple[Case, Outcome]]) -> tuple[Wrong, ...]:
@@ -46,6 +48,72 @@ def mistake_beside(exercise: Exercise, observed: Sequence[tuple[Case, Outcome]])
         if all(_does(exercise, answers, *each) for each in seen):
             return wrong
     return None
+
+
+def mistakes_by_place(
+    exercise: Exercise, tried: Sequence[tuple[Case, Outcome, Outcome]]
+) -> dict[str, Wrong]:
+    """The single mistakes that explain some of the places in which a result is wrong, and leave
+    others open: by place. Nothing if the result has another form than it should. A mistake that
+    spoils what the answer has right is not the one that was made.
+
+    `tried` are the cases, with what was expected in each and what the answer did.
+    """
+    tolerance = Tolerance(exercise.rtol, exercise.atol)
+    outcomes = [(expected, yours) for _, expected, yours in tried]
+    places = [_places(exercise, expected, expected) for expected, _ in outcomes]
+    if not all(_places(exercise, *each) for each in outcomes):
+        return {}
+    right = right_places(outcomes, tolerance, exercise.parts)
+    wrongly = {place for each in places for place in each} - set(right)
+    open_ = {place for place in wrongly if _evidence(place, places) > 1}
+    explained: dict[str, Wrong] = {}
+    if len(wrongly) < 2:
+        return {}
+    for wrong in exercise.wrong:
+        for answer in spelled(exercise, wrong):
+            due = open_ - explained.keys()
+            for case, expected, yours in tried:
+                theirs = observe(answer, case, exercise.reference) if due else yours
+                due = due and _shared(exercise, theirs, yours, due)
+                if due and _shared(exercise, theirs, expected, set(right)) != set(right):
+                    due = set()
+            explained |= dict.fromkeys(sorted(due), wrong)
+    return explained if wrongly - explained.keys() else {}
+
+
+def _places(exercise: Exercise, expected: Outcome, yours: Outcome) -> dict[str, Pair]:
+    """What stands beside each other in two results, by place; nothing if their forms differ."""
+    if expected.error is not None or yours.error is not None:
+        return {}
+    found: dict[str, Pair] = {}
+    whole = Pair("the result", expected.value, yours.value)
+    for each in pairs(whole, exercise.parts, top=True):
+        if not isinstance(each, Pair):
+            return {}
+        found[each.place] = each
+    return found
+
+
+def _evidence(place: str, results: Sequence[Mapping[str, Pair]]) -> int:
+    """How many different fractional numbers are expected at a place, in all cases together."""
+    numbers: set[float] = set()
+    for each in results:
+        value = each[place].expected if place in each else None
+        if isinstance(value, Tensor) and value.is_floating_point():
+            numbers.update(value.detach().flatten()[:MOST_NUMBERS].tolist())
+    return len(numbers - {0.0})
+
+
+def _shared(exercise: Exercise, theirs: Outcome, yours: Outcome, places: set[str]) -> set[str]:
+    """Those places at which two answers did the same in a case."""
+    beside = _places(exercise, theirs, yours)
+    tolerance = Tolerance(exercise.rtol, exercise.atol)
+    return {
+        place
+        for place in places
+        if place in beside and is_right(beside[place], theirs, yours, tolerance)
+    }
 
 
 def _does(exercise: Exercise, answers: Sequence[Answer], case: Case, numbers: Outcome) -> bool:
