@@ -34,6 +34,7 @@ from a3c_lib import (
     q_learning,
     seeds,
 )
+from a3c_lib.app import records
 from a3c_lib.exercises import exercise, hint, progress, solution, whose
 from a3c_lib.exercises.hogwild import Shared, Worker
 from a3c_lib.exercises.q_learning import Choose, sarsa_with_a_bug
@@ -214,7 +215,7 @@ plt.show()
 # %% [markdown]
 # ## Sarsa
 #
-# The third method is more modest. It asks what its *own* behaviour is worth, the random actions among it. [**Sarsa**](../docs/glossary.md#sarsa) has its name from what a target is made of: $s, a, r, s', a'$. The $a'$ in the target is the action that the agent then really executes, be it the best or a random one.
+# Sarsa is more modest. It asks what its *own* behaviour is worth, the random actions among it. [**Sarsa**](../docs/glossary.md#sarsa) has its name from what a target is made of: $s, a, r, s', a'$. The $a'$ in the target is the action that the agent then really executes, be it the best or a random one.
 #
 # ### Exercise 8.3  The target of Sarsa
 #
@@ -795,7 +796,6 @@ FINAL = [0.1, 0.01, 0.5]
 catcher, episodes = train_in_turn(FINAL, seed=0, total_steps=60_000)
 caught = evaluate(catcher, flat_catch, episodes=200, seed=1000, actions="greedy", num_envs=50)
 print(f"greedy: {caught}")
-assert caught.mean > 0.3
 
 # %% tags=["hide-input"]
 steps, returns = np.array(episodes, dtype=float).T
@@ -815,7 +815,7 @@ animate(
 )
 
 # %% [markdown]
-# A mean of 1 says that all of the 200 balls were caught, and 0.73 that 27 of them were missed. The curve above stays below 1, because it shows the training: one of the three workers does any odd thing in every second step.
+# A mean of 1 says that all of the 200 balls were caught, and 0.73 that 27 of them were missed. (A run may well stop short of 1; how often, a record further down shows.) The curve above stays below 1, because it shows the training: one of the three workers does any odd thing in every second step.
 
 # %% [markdown]
 # ## One-step methods share more
@@ -828,44 +828,71 @@ animate(
 # | `Sarsa` | θ | one step | $Q(o', a'; \theta^-)$, and $a'$ is executed next, in the next rollout too |
 # | `NStepQ` | θ′, a copy for each rollout | to the rollout's end | $\max_a Q(o^{(n)}, a; \theta^-)$ |
 #
-# Here all three learn Catch with the package, from the same number of steps and with the settings of your run, but four workers, two thirds of the steps, and a final ε that is drawn for each worker as in the paper.
+# Here are all four of the paper's methods on Catch, on record, with ten seeds each: four workers in turn, with eight environments each, 40,000 steps in all, and a final ε drawn for each worker as in the paper. Each method has the same two learning rates. **Predict before you run:** does n-step Q come close to A3C? Do the one-step methods?
 
-# %%
-CATCH = {
-    "total_steps": 40_000,
-    "t_max": 5,
-    "num_envs": 8,
-    "num_workers": 4,
-    "schedule": "round-robin",
-    "learning_rate": 0.01,
-    "target_period": 500,
-    "epsilon_steps": 10_000,
+# %% tags=["prediction"]
+CATCH = q_learning.Config(
+    total_steps=40_000,
+    t_max=5,
+    num_envs=8,
+    num_workers=4,
+    schedule="round-robin",
+    learning_rate=0.01,
+    target_period=500,
+    epsilon_steps=10_000,
+)
+record = records.load("q_catch")
+print(record)
+print(record.settings(world=flat_catch, model=new_network(seed=0), training=CATCH))
+print("greedy actions after training, mean of 200 balls, in ascending order")
+evaluated = {}
+for method in record.levels("method"):
+    for rate in record.levels("learning_rate"):
+        its = record.select(method=method, learning_rate=rate, steps=40_000)
+        evaluated[method, rate] = found = np.sort(its.column("evaluated"))
+        each = " ".join(f"{mean:5.2f}" for mean in found)
+        print(f"{method:14} η {rate:<5} {each}   median {np.median(found):5.2f}")
+
+untaught = np.sort(
+    [
+        evaluate(
+            new_network(seed), flat_catch, 200, seed=1000 + seed, actions="greedy", num_envs=50
+        ).mean
+        for seed in range(10)
+    ]
+)
+each = " ".join(f"{mean:5.2f}" for mean in untaught)
+print(f"untaught, run here     {each}   median {np.median(untaught):5.2f}")
+
+# %% tags=["hide-input", "prediction"]
+BEST = {
+    method: max(
+        record.levels("learning_rate"), key=lambda rate, its=method: np.median(evaluated[its, rate])
+    )
+    for method in record.levels("method")
 }
-KINDS = {
-    "one-step Q": q_learning.OneStepQ,
-    "Sarsa": q_learning.Sarsa,
-    "n-step Q": q_learning.NStepQ,
-}
-curves, judged = {}, {}
-for name, method in KINDS.items():
-    model, config = new_network(seed=0), q_learning.Config(**CATCH, seed=0)
-    with q_learning.train(model, flat_catch, config, method=method) as training:
-        ends = [(u.steps, e.episode_return) for u in training for e in u.episodes]
-    curves[name] = [np.array(ends, dtype=float).T]
-    played = evaluate(model, flat_catch, 200, seed=1000, actions="greedy", num_envs=50)
-    judged[name] = played.mean
-    print(f"{name:10} greedy: {played}")
 plots.learning_curves(
-    curves,
-    window=2_000,
-    title="Catch, one seed of each: n-step Q is far ahead",
-    y_label="return, mean over 2,000 steps",
+    {
+        method: record.select(method=method, learning_rate=rate).curves("steps", "episode_return")
+        for method, rate in BEST.items()
+    },
+    title="Catch: five steps are ahead of one, and A3C is ahead of all",
+    y_label="mean of the latest 100 balls",
 )
 plt.show()
-assert judged["n-step Q"] > max(judged["one-step Q"], judged["Sarsa"]) + 0.3
+assert (evaluated["A3C", 0.01] == 1).all()
+assert np.median(untaught) < -0.2
+assert (evaluated["n-step Q", 0.01] == 1).sum() == 7
+medians = {key: np.median(found) for key, found in evaluated.items()}
+assert all(median < 0.2 for key, median in medians.items() if key[0].startswith("one-step"))
+assert BEST == {"one-step Q": 0.003, "one-step Sarsa": 0.003, "n-step Q": 0.01, "A3C": 0.01}
 
 # %% [markdown]
-# Look at *greedy* in the list: n-step Q catches all balls or nearly all, and the one-step methods miss many. A ball falls for nine steps, and only the last of them is paid. By one-step targets the news of it travels one step back for each copy of $\theta^-$, so that nine copies have to be made before the first step of an episode hears of it at all, and a network does not take over a target at once. (One seed of each shows that much; which of the two one-step methods is the better one it does not show.)
+# With its better rate, n-step Q catches all balls with seven of ten seeds, and A3C does with all ten. The two one-step methods have medians of 0.10 and 0.00; networks that have learned nothing have −0.40. So they have learned something, but little, and no difference between the two is to be seen. What counts most here is how far a target looks. A ball falls for nine steps, and only the last of them is paid. By one-step targets the news of it travels one step back for each copy of $\theta^-$, which comes every 500 steps, and a network does not take over a target at once.
+#
+# In the figure n-step Q lies lower than in the list. The figure shows training, with all the random actions in it, and those of a worker with ε = 0.5 miss many balls. A3C has no ε, and acts in the end nearly as it would without chance.
+#
+# Two rates of each are a coarse search. For the one-step methods the smaller one is the better one, and a still smaller one was not tried.
 
 # %% [markdown]
 # ## From pixels, in processes
@@ -880,7 +907,7 @@ def two_pictures(render_mode: str | None = None) -> gym.Env:
 
 pointer = QNetwork.for_env(two_pictures(), hidden=(128,), activation=nn.ReLU, seed=0)
 config = q_learning.Config(
-    total_steps=28_000,
+    total_steps=36_000,
     t_max=5,
     num_envs=8,
     num_workers=2,
@@ -916,7 +943,7 @@ animate(
 # %% [markdown]
 # ## The promised action
 #
-# Sarsa names an action in its target, and then has to do it. It is a small promise, and the mistake most often made with Sarsa in public programs is to break it.
+# Sarsa names an action in its target, and then has to do it. It is a small promise, and public programs have broken it more than once.
 #
 # ### Exercise 8.7  Bug hunt: the promised action
 #
@@ -988,7 +1015,7 @@ assert kept["mended"] == 0 < 0.05 < kept["as given"]
 # %% [markdown]
 # As it was given, the function chooses twice: once for the target, and once more before it acts. In about one step of five the second choice is another one, since both are partly random, and since Q has been changed in between. Then $Q(s, a)$ has learned from an action that nobody executed.
 #
-# And the returns? They do not give it away. Both choices are made by the same policy, so the target is right on average, and three seeds of either kind look alike. That is why this mistake lives in so many programs. It shows only to somebody who writes down what was promised and what was done.
+# And the returns? They do not give it away. Both choices are made by the same policy, so the target is right on average, and what the seeds of the two kinds are paid overlaps. So the mistake can live in a program for long. It shows only to somebody who writes down what was promised and what was done.
 
 # %% [markdown]
 # ## What it cost
@@ -1023,7 +1050,7 @@ assert kept["mended"] == 0 < 0.05 < kept["as given"]
 # - [**PQN**](../docs/bibliography.md#after-it) (2024) is Q-learning as A2C is actor-critic: many environments in step with each other, one update for all, returns that are means over several lengths, and neither replay nor target network. What replaces the target network is normalisation inside the network (LayerNorm): the authors prove that it can keep such learning stable. They report that it keeps up with Rainbow on Atari, and trains up to 50 times as fast as DQN.
 # - [**Streaming methods**](../docs/bibliography.md#after-it) (2024) learn from one step at a time, as it comes, with no batch at all. The authors name the recipe that made it stable, and report that it uses its data about as well as methods with batches.
 #
-# Both are what this chapter's methods were: Q-learning that learns while it acts. What they changed is how its networks are kept from running away.
+# Both are relatives of this chapter's methods: they learn while they act, and keep nothing. What is new is how their networks are kept stable.
 
 # %% [markdown]
 # ## What to try next
