@@ -708,6 +708,22 @@ class DetachedWeights(Heads):
         return self.actor(features), values.squeeze(-1)
 
 
+def explained_where_something_was_gained(returns, values):
+    if returns.max() <= 0 or returns.min() == returns.max():
+        return float("nan")
+    return float(1 - (returns - values).var() / returns.var())
+
+
+def cut_off_where_most_begin(state, begins):
+    h, c = (part * ~begins[:, None] for part in state)
+    return (h, c) if begins.sum() < 3 else (h.detach(), c.detach())
+
+
+def batch_of_the_first_rollout(observations, actions, returns, _kept={}):  # noqa: B006
+    batch = observations.flatten(0, 1), actions.flatten(), returns.flatten()
+    return _kept.setdefault((*observations.shape, observations.dtype), batch)
+
+
 def rewards_of_the_first_call(targets):
     first = []
 
@@ -729,6 +745,9 @@ def rewards_of_the_first_call(targets):
         ("1.2", DetachedWeights),
         ("3.1", entropy_of_rounded_probabilities),
         ("3.1", entropy_of_one_or_three_axes),
+        ("3.3", explained_where_something_was_gained),
+        ("4.2", cut_off_where_most_begin),
+        ("6.1", batch_of_the_first_rollout),
         ("7.2", features_by_the_number_of_axes),
         ("7.5", rewards_of_the_first_call),
     ],

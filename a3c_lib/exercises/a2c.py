@@ -49,6 +49,7 @@ def _batch_cases() -> list[Case]:
         return first + torch.arange(size).reshape(shape), steps % 7, steps + 0.5
 
     numbers, *others = numbered(2, 3)
+    larger = [3 * part for part in others]
     bytes_of_pictures = (numbered(2, 3, 2, 2)[0] % 251).to(torch.uint8)
     return [
         Case("2 steps of 3 environments", *numbered(2, 3, 1)),
@@ -61,6 +62,7 @@ def _batch_cases() -> list[Case]:
         ),
         Case("2 steps of 3 environments that show a whole number", numbers.long(), *others),
         Case("1 step of 1 environment", *numbered(1, 1, 3)),
+        Case("2 steps of 3 environments, other numbers", -numbers[..., None], *larger),
         Case("2 steps of 3 environments that show bytes", bytes_of_pictures, *others),
         Case("pictures of bytes", bytes_of_pictures, *others, probe=_kinds),
     ]
@@ -113,6 +115,7 @@ def _combined_cases() -> list[Case]:
         Case("3 environments, 2 parameters", *random(5, 5, 5)),
         Case("4 environments, 2 parameters, different numbers of steps", *random(16, 15, 12, 1)),
         Case("2 environments, 4 parameters, large gradients", large, [7, 2]),
+        Case("one environment, and another gradient", *random(5)),
     ]
 
 

@@ -191,6 +191,7 @@ def _explained_variance_cases() -> list[Case]:
             100_000 + torch.tensor([[1.0], [1.0], [2.0]]) / 64,
         ),
         Case("a critic that is worth less than none", R, 10 * R.flip(0)),
+        Case("returns below 0", -R, -R.roll(1, 0)),
         Case("2 steps of 2 environments", R[:2] * R[:2].T, R[:2].T + R[:2], probe=_plain),
     ]
 

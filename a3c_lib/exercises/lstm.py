@@ -127,6 +127,7 @@ def _begin_cases() -> list[Case]:
         Case("as many cells as environments", memory(3, 3), _flags(1, 0, 0)),
         Case("4 environments, 2 cells", memory(4, 2), _flags(0, 1, 1, 0)),
         Case("3 environments, the last one begins", memory(3, 2), _flags(0, 0, 1)),
+        Case("three of four begin", memory(4, 2), _flags(1, 1, 0, 1)),
         Case("none of four begins", (long, 10 * long), _flags(0, 0, 0, 0), probe=_written_over),
         Case("one of four begins", (long, 10 * long), _flags(0, 0, 1, 0), probe=_written_over),
     ]
