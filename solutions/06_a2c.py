@@ -1060,13 +1060,13 @@ part = seconds_per_step(a2c.make_vector_env(CARTPOLE, 8, fast=False)) * whole
 print(f"live: of a step of A2C with 8 ordinary CartPoles, the environment takes {part:.0%}")
 
 # %% [markdown]
-# With eight environments a worker A3C takes six to seven times the steps a second that it takes with one. It then takes nearly twice those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are no faster than eight ordinary ones here: the environment is a small part of a step, says the last line, so a faster one gains little.) In CartPole it is first to enough, after 2.3 seconds (the median) against 3.1, but its processes take more than a second to start; in Catch both have enough after 0.8.
+# With eight environments a worker A3C takes about six times the steps a second that it takes with one. It then takes nearly twice those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are no faster than eight ordinary ones here: the environment is a small part of a step, says the last line, so a faster one gains little.) In CartPole it is first to enough, after 2.1 seconds (the median) against 2.8, but its processes take more than a second to start; in Catch both have enough within a second.
 #
-# So A3C with one environment a worker learned less in equal seconds because its batches are small, in asking and in learning (an update per 16 steps instead of per 128), and not because it is asynchronous.
+# With one environment a worker A3C is later: in CartPole three of five seeds have enough at the better rate, after 9 to 11 seconds, and in Catch the median is 1.2. Two such workers are as asynchronous as two with eight environments each. What differs is the size of their batches, in asking and in learning (an update per 16 steps instead of per 128).
 #
 # Keep in mind:
 #
-# - With η = 0.03, the best rate at equal steps, a run may break here: one of A2C's five in CartPole ended at 9, and one of A3C's with 2 × 8 at 202. The random numbers are others than above, and there are more steps. A rate that is best on five seeds may be one step from the edge.
+# - With η = 0.03, the best rate at equal steps, a run may break here: one of A2C's five in CartPole ended at 9. The random numbers are others than above, and there are more steps. A rate that is best on five seeds may be one step from the edge.
 # - A step of these worlds costs next to nothing. Where a step takes long, in a big simulator say, what counts is how many are taken at a time.
 
 # %% [markdown]
