@@ -75,7 +75,7 @@ def _enlarged(answer: Answer, logits: Tensor, factor: float) -> Tensor:
 
 def _entropy_cases() -> list[Case]:
     levels = torch.tensor([[300.0, 299.0, 0.0], [-300.0, -301.0, -299.0]])
-    rare = torch.full((100_001,), -32.2, dtype=torch.float64)  # e^−32.2 is 1e-14
+    rare = torch.full((1_001,), -32.2, dtype=torch.float64)  # e^−32.2 is 1e-14
     rare[0] = 0
     return [
         Case("on paper: π = (0.9, 0.1)", _leaf(torch.tensor([0.9, 0.1]).log())),
@@ -93,9 +93,9 @@ def _entropy_cases() -> list[Case]:
             probe=_enlarged,
         ),
         Case(
-            "one action nearly certain, 100,000 others with 1e-14 each; 1e8 times the entropy",
+            "one action nearly certain, 1000 others with 1e-14 each; 1e10 times the entropy",
             _leaf(rare),
-            1e8,
+            1e10,
             probe=_enlarged,
         ),
     ]
@@ -158,6 +158,11 @@ def each_environment_by_itself(returns: Tensor, values: Tensor) -> float:
     return 1 - float((left / returns.var(dim=0, correction=0)).mean())
 
 
+def numpys_variance_is_0(returns: Tensor, values: Tensor) -> float:
+    R, V = returns.numpy(), values.numpy()
+    return float(1 - np.var(R - V) / np.var(R)) if np.var(R) != 0 else math.nan
+
+
 def squared_correlation(returns: Tensor, values: Tensor) -> float:
     R, V = returns - returns.mean(), values - values.mean()
     if (R == 0).all():
@@ -170,10 +175,14 @@ def squared_correlation(returns: Tensor, values: Tensor) -> float:
 def _explained_variance_cases() -> list[Case]:
     R = torch.tensor([[1.0], [2.0], [3.0]])
     both = torch.tensor([[1.0, 2.0]]).expand(3, 2).clone()
+    exact = torch.full((7, 1), 0.1, dtype=torch.float64)
     return [
         # First: of failing cases of one size the first is shown, and this fault hides all others.
         Case("returns that do not vary", torch.full((3, 1), 2.0), R),
+        # Variances that are computed from these are not exactly 0: by torch, by numpy, in float64.
         Case("ten returns of 0.3", torch.full((10, 1), 0.3), torch.linspace(0, 1, 10)[:, None]),
+        Case("three returns of 0.9", torch.full((3, 1), 0.9), R),
+        Case("seven returns of 0.1, as float64", exact, torch.linspace(0, 1, 7)[:, None].double()),
         Case("a perfect critic", R, R.clone()),
         Case("a critic that says 2 everywhere", R, torch.full((3, 1), 2.0)),
         Case("a critic that is 1 too high everywhere", R, R + 1),
@@ -803,6 +812,7 @@ EXERCISES = (
                 also=(
                     {"returns.min() == returns.max()": "returns.var() == 0"},
                     {"returns.min() == returns.max()": "returns.std() == 0"},
+                    numpys_variance_is_0,
                 ),
             ),
             Wrong(
