@@ -854,8 +854,14 @@ FAULTS = [
     Fault(
         "numbers among a figure's marks",
         "figures.pictures",
-        "if any(map(str.isalpha, text.get_text()))",
-        "if text.get_text()",
+        "for text in texts if _has_letters(text.get_text()))",
+        "for text in texts)",
+    ),
+    Fault(
+        "a formula's letters among a figure's marks",
+        "figures.pictures",
+        'return any(map(str.isalpha, re.sub(r"\\$\\\\mathdefault\\{[^$]*\\}\\$", "", text)))',
+        "return any(map(str.isalpha, text))",
     ),
     Fault(
         "no memory, and nothing in its place",
