@@ -15,9 +15,10 @@ from a3c_lib.exercises import one_step
 from a3c_lib.exercises.engine import registry
 from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.exercises.lstm import begin_anew, learn_from
+from a3c_lib.exercises.q_learning import QPlayer, n_step_q_returns
 from a3c_lib.losses import a2c_loss, entropy
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import collect
+from a3c_lib.rollout import collect, sampled
 from a3c_lib.training import clip_gradients
 
 
@@ -164,16 +165,65 @@ def of_the_actions_taken(logits, values, actions, returns, value_weight=0.5, ent
     return Loss(total, policy, value, -taken.mean())
 
 
+def discounted_once(t, rewards, next_values, terminated, truncated, gamma):
+    ended = (terminated | truncated)[t:].tolist()
+    steps = ended.index(True) + 1 if True in ended else len(ended)
+    last = t + steps - 1
+    R = sum((gamma**k * rewards[t + k] for k in range(steps)), torch.zeros(()))
+    return R if terminated[last] else R + gamma * next_values[last]
+
+
+def trained_by_each_environment(clip):
+    """A2C that makes an update for each environment, with another clipping as well."""
+
+    def answer(model, player, optimizer, config):
+        policy, steps = sampled(model, player.generator), 0
+        while steps < config.total_steps:
+            rollout = player.play(policy, config.t_max).rollout
+            _, values = model(rollout.observations)
+            next_values = values_after(model, rollout, values)
+            ends = rollout.terminated, rollout.truncated
+            returns = n_step_returns(rollout.rewards, next_values, *ends, config.gamma)
+            rate = config.learning_rate * (1 - steps / config.total_steps)
+            for n in range(config.num_envs):
+                own = ~rollout.dummies[:, n]
+                logits, values = model(rollout.observations[:, n])
+                batch = logits[own], values[own], rollout.actions[own, n], returns[own, n]
+                loss = a2c_loss(*batch, config.value_weight, config.entropy_weight)
+                gradients = torch.autograd.grad(loss.total, optimizer.parameters)
+                optimizer.step(clip(gradients, config.max_grad_norm), rate)
+                steps += int(own.sum())
+        return steps
+
+    return answer
+
+
+class PlayerThatEndsWhereItIsCut(QPlayer):
+    def gradients(self, model, rollout):
+        values = model(rollout.observations).gather(-1, rollout.actions[..., None])[..., 0]
+        next_q = self.target(rollout.next_observations).detach()
+        over = rollout.terminated | rollout.truncated
+        R = n_step_q_returns(rollout.rewards, next_q, over, rollout.truncated, self.gamma)
+        return torch.autograd.grad((R - values).square().mean(), list(model.parameters()))
+
+
 @pytest.mark.parametrize(
     ("exercise_id", "answer", "hint"),
     [
         ("0.2", not_truncated, "The second value is `not truncated`."),
         ("1.2", TwoTorsos, "There are two torsos"),
         ("1.2", ProbabilitiesWhereItActs, "logits() gives probabilities"),
+        ("2.3", discounted_once, "The value is discounted once, as if"),
         ("3.3", of_the_critics_variance, "the variance of the values"),
         ("3.4", of_the_actions_taken, "−log π of the actions that were taken"),
         ("4.1", side_by_side, "as if i, f, g, o of each cell stood side by side"),
         ("4.4", zeros_for_whoever_ended, "zeros for whoever ended in the rollout"),
+        (
+            "6.5",
+            trained_by_each_environment(lambda *given: clip_gradients(*given)[0]),
+            "This makes an update for each environment.",
+        ),
+        ("8.6", PlayerThatEndsWhereItIsCut, "A time limit is taken for an end of the world"),
     ],
 )
 def test_a_mistake_has_its_name(exercise_id, answer, hint):
@@ -406,6 +456,11 @@ def added_and_clipped(local, shared, optimizer, loss):
         ("5.4", added_and_once, ("every change survives", "writes only once")),
         ("6.1", turned_and_a_column, ("environment by environment", "The actions have one axis")),
         ("6.4", dummies_and_a_sign, ("The critic learns from dummies", "The entropy is added")),
+        (
+            "6.5",
+            trained_by_each_environment(lambda gradients, _: gradients),
+            ("as long as they are", "an update for each environment"),
+        ),
         ("7.1", newest_first_and_repeated, ("stands first here", "repeats its first picture")),
         ("7.2", not_divided_and_a_batch_axis, ("numbers up to 255", "with a batch axis")),
         ("7.2", by_256_and_turned, ("not by 256", "in the opposite order")),

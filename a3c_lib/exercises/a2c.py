@@ -1,7 +1,8 @@
 """Chapter 06: the exercises of "A2C"."""
 
 from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy  # noqa: F401  a wrong answer does
+from copy import deepcopy
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -350,6 +351,50 @@ def train_a2c_in_steps(model: ActorCritic, player: Any, optimizer: Any, config: 
     return steps
 
 
+# Each environment has an update of its own: the rollout is gone through once for each of them.
+_ONE_BY_ONE = {
+    "    steps = 0\n": "    steps, waiting = 0, []\n",
+    "        rollout = player": """        if not waiting:
+            waiting = list(range(config.num_envs))
+            rollout = player""",
+    "        batch = ": """        n, everyone = waiting.pop(0), real
+        real = real & (torch.arange(config.num_envs) == n)
+        batch = """,
+}
+_RETURNS_OF_THE_ROLLOUT = {
+    "        real = ": """        if len(waiting) == config.num_envs:
+            of_the_rollout = returns
+        returns = of_the_rollout
+        real = """
+}
+_COUNTED_TOGETHER = {
+    "        steps += ": """        if waiting:
+            continue
+        real = everyone
+        steps += """
+}
+_COUNTED_ONE_BY_ONE = {"while steps": "while waiting or steps"}
+_AT_THE_SAME_THETA = {
+    "        batch = logits[real], values[real], rollout.actions[real], returns[real]\n": "",
+    "        loss = a2c_loss(*batch, *weights)\n": """\
+        everything = logits, values, rollout.actions, returns
+        losses = [
+            a2c_loss(*(each[own, n] for each in everything), *weights)
+            for n, own in enumerate(real.T)
+        ]
+""",
+    "gradients = torch.autograd.grad(loss.total, optimizer.parameters)": """gradients = [
+            torch.autograd.grad(loss.total, optimizer.parameters, retain_graph=True)
+            for loss in losses
+        ]""",
+    "shortened, _ = clip_gradients(gradients, config.max_grad_norm)": """shortened = [
+            clip_gradients(each, config.max_grad_norm)[0] for each in gradients
+        ]""",
+    "optimizer.step(shortened, rate)": """for each in shortened:
+            optimizer.step(each, rate)""",
+}
+
+
 def train_together(
     model: ActorCritic,
     envs: Envs,
@@ -436,7 +481,7 @@ class _Descent:
 
 def _trained(answer: Any, rollouts: Sequence[Rollout], config: Config) -> dict[str, Any]:
     """What a training asks of its player, hands to its optimiser, and returns."""
-    model = _undecided_network()
+    model = deepcopy(_undecided_network())
     player, optimizer = _Replayed(model, rollouts), _Descent(model.parameters())
     steps = answer(model, player, optimizer, config)
     made = optimizer.gradients
@@ -451,6 +496,7 @@ def _trained(answer: Any, rollouts: Sequence[Rollout], config: Config) -> dict[s
     }
 
 
+@cache
 def _undecided_network() -> ActorCritic:
     model = ActorCritic(spaces.Box(-1, 1, (3,)), spaces.Discrete(2), hidden=(4,), seed=1)
     with torch.no_grad():
@@ -513,6 +559,10 @@ def _training_cases() -> list[Case]:
         "a budget of one rollout, 2 steps of 1 environment": (
             _rollouts(2, 1, 1),
             settings(2, 2, 1, max_grad_norm=100.0),
+        ),
+        "a budget of one rollout, 2 steps of 2 environments": (
+            _rollouts(2, 2, 1),
+            settings(4, 2, 2, max_grad_norm=0.1),
         ),
         "3 rollouts of 4 steps of 2 environments": (
             _rollouts(4, 2, 3),
@@ -1336,6 +1386,16 @@ EXERCISES = (
             Wrong(
                 {"optimizer.step(shortened, rate)": "optimizer.step(shortened, -rate)"},
                 "The sign is wrong: this climbs the loss. The optimiser subtracts by itself.",
+            ),
+            Wrong(
+                _ONE_BY_ONE | _RETURNS_OF_THE_ROLLOUT | _COUNTED_TOGETHER,
+                "This makes an update for each environment. A2C makes one for the whole rollout: "
+                "its loss is a mean over the real steps of all environments together.",
+                also=(
+                    _ONE_BY_ONE | _COUNTED_TOGETHER,
+                    _ONE_BY_ONE | _RETURNS_OF_THE_ROLLOUT | _COUNTED_ONE_BY_ONE,
+                    _AT_THE_SAME_THETA,
+                ),
             ),
         ),
         hints=(

@@ -1083,6 +1083,11 @@ EXERCISES = (
                 "rewards its factor is γ^n.",
             ),
             Wrong(
+                {"discount * next_values": "gamma * next_values"},
+                "The value is discounted once, as if it came one step after step t. It comes "
+                "after all the rewards of the sum: with n rewards its factor is γ^n.",
+            ),
+            Wrong(
                 {
                     "        R = R + discount * rewards[k]\n        "
                     "discount *= gamma\n        "

@@ -1168,6 +1168,11 @@ EXERCISES = (
                 "The two flags are exchanged in the returns: terminated first, then truncated.",
             ),
             Wrong(
+                {"rollout.terminated, rollout.truncated": "rollout.ended, rollout.truncated"},
+                "A time limit is taken for an end of the world: what comes after it counts 0. "
+                "There the return bootstraps, from the target network's Q.",
+            ),
+            Wrong(
                 {"*ends, self.gamma": "*ends, 0.99"},
                 "The returns are discounted with 0.99, whatever self.gamma is.",
             ),
