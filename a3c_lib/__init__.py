@@ -66,7 +66,10 @@ from a3c_lib import parallel_a2c as parallel_a2c
 from a3c_lib.q_networks import QNetwork as QNetwork
 from a3c_lib.q_networks import RecurrentQNetwork as RecurrentQNetwork
 from a3c_lib import q_learning as q_learning
+from a3c_lib.replay import PrioritizedReplayMemory as PrioritizedReplayMemory
 from a3c_lib.replay import ReplayMemory as ReplayMemory
+from a3c_lib.replay import SumTree as SumTree
+from a3c_lib.replay import importance_weights as importance_weights
 from a3c_lib.normalising import Normalised as Normalised
 
 if TYPE_CHECKING:

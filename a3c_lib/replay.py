@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from a3c_lib.rollout import Rollout, seed_sequence
-from a3c_lib.settings import Count, check_setting
+from a3c_lib.rollout import Rollout, check_shapes, seed_sequence
+from a3c_lib.settings import Count, NotNegative, Positive, check_setting
 
 COLUMNS = "actions", "rewards", "terminated", "truncated", "dummies"
 
@@ -243,6 +243,202 @@ class ReplayMemory:
     @property
     def _kept(self) -> Tensor:
         return torch.arange(max(0, self.added - self.num_slots), self.added)
+
+
+class PrioritizedReplayMemory(ReplayMemory):
+    """The same, but steps of which more can be learned are drawn more often.
+
+        p_i = |δ_i| + least_priority        P(i) = p_i^ω / Σ_k p_k^ω        [Schaul et al. 2016]
+
+    ω, `priority_exponent`, is α there, a name that RMSProp has here: 0 draws all steps alike. What
+    is new has the largest priority of all that is remembered, so that it is looked at soon; after
+    that `learned` says how wrong the network was about it.
+
+    >>> column = lambda *numbers: torch.tensor(numbers)[:, None]
+    >>> no = column(False, False)
+    >>> walk = Rollout.of(column(0, 1), column(1, 1), column(0.0, 1.0), column(1, 2), no, no)
+    >>> memory = PrioritizedReplayMemory(capacity=2, priority_exponent=1.0)
+    >>> memory.add(walk)
+    >>> memory.learned(torch.tensor([0, 1]), errors=torch.tensor([-3.0, 1.0]))
+    >>> memory.probabilities(torch.tensor([0, 1]))
+    tensor([0.7500, 0.2500], dtype=torch.float64)
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        n_steps: int = 1,
+        stack: int | None = None,
+        seed: int | np.random.SeedSequence = 0,
+        priority_exponent: float = 0.6,
+        least_priority: float = 1e-6,
+    ) -> None:
+        super().__init__(capacity, n_steps=n_steps, stack=stack, seed=seed)
+        check_setting("priority_exponent", priority_exponent, NotNegative)
+        check_setting("least_priority", least_priority, Positive)
+        self.priority_exponent, self.least_priority = priority_exponent, least_priority
+        self.tree: SumTree | None = None  # p^ω of each step that can be drawn; 0 of others
+
+    def add(self, rollout: Rollout) -> None:
+        """Remember a rollout, with the largest priority that there is; see `ReplayMemory.add`."""
+        before = self.beginnings
+        super().add(rollout)
+        if self.tree is None:
+            self.tree = SumTree(self.num_slots * self.num_envs)
+        now = self.beginnings
+        self._prioritise(range(before.start, min(before.stop, now.start)), 0.0)
+        new = range(max(before.stop, now.start), now.stop)
+        self._prioritise(new, self.tree.largest or 1.0)
+
+    def _prioritise(self, rows: range, leaf: float) -> None:
+        assert self.tree is not None
+        slots = self._slot(np.arange(rows.start, rows.stop))
+        leaves = np.where(self.columns["dummies"].numpy()[slots], 0.0, leaf)
+        places = slots[:, None] * self.num_envs + np.arange(self.num_envs)
+        self.tree.update(places.flatten(), leaves.flatten())
+
+    def draw(self, batch_size: int, importance_exponent: float = 1.0) -> Drawn:
+        """Windows (n_steps, batch_size), one from each of `batch_size` parts of what is remembered
+        that are as likely. See `importance_weights`. Raises ValueError if it is empty."""
+        if batch_size < 1:
+            raise ValueError(f"batch_size is at least 1; got {batch_size}")
+        if self.tree is None or self.tree.total == 0:
+            raise ValueError("there is nothing in the memory yet that could be drawn")
+        parts = np.arange(batch_size) + self.random.random(batch_size)
+        places = torch.as_tensor(self.tree.find(parts * (self.tree.total / batch_size)))
+        slots, envs = places // self.num_envs, places % self.num_envs
+        newest = self.added - 1
+        rows = newest - (newest - slots) % self.num_slots  # the latest row in each of these slots
+        numbers = rows * self.num_envs + envs
+        weights = importance_weights(self.probabilities(numbers), importance_exponent)
+        return Drawn(self.windows(numbers), weights, numbers)
+
+    def probabilities(self, numbers: Tensor) -> Tensor:
+        """P(i) of steps that are remembered.   (B) → (B)"""
+        assert self.tree is not None
+        return torch.as_tensor(self.tree[self._places(numbers)] / self.tree.total)
+
+    def learned(self, numbers: Tensor, errors: Tensor) -> None:
+        """What was learned of steps that were drawn: δ = R − Q(o, a), without weights.   (B), (B)
+
+        Steps that have been forgotten meanwhile are left out.
+        """
+        check_shapes(numbers=numbers, errors=errors)
+        rows = self.beginnings
+        known = (numbers >= rows.start * self.num_envs) & (numbers < rows.stop * self.num_envs)
+        priorities = errors.detach().cpu().double().abs()[known] + self.least_priority
+        assert self.tree is not None
+        places = self._places(numbers[known])
+        self.tree.update(places, (priorities**self.priority_exponent).numpy())
+
+    def _places(self, numbers: Tensor) -> Any:
+        """Where steps stand in the tree."""
+        rows, envs = numbers // self.num_envs, numbers % self.num_envs
+        return (self._slot(rows) * self.num_envs + envs).numpy()
+
+    @property
+    def num_bytes(self) -> int:
+        """What the memory takes, in bytes. Room for `capacity` steps is taken at once."""
+        return super().num_bytes + (0 if self.tree is None else int(self.tree.sums.nbytes))
+
+    def state_dict(self) -> dict[str, Any]:
+        """As `ReplayMemory` has it, and the priorities."""
+        state = super().state_dict()
+        leaves = None if self.tree is None else self.tree[self._kept_places]
+        return {**state, "leaves": leaves}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there. Raises ValueError if it is of a memory that was made otherwise."""
+        super().load_state_dict(state)
+        self.tree = None
+        if state["leaves"] is not None:
+            self.tree = SumTree(self.num_slots * self.num_envs)
+            self.tree.update(self._kept_places, state["leaves"])
+
+    @property
+    def _kept_places(self) -> Any:
+        rows = self._kept[:, None] * self.num_envs + torch.arange(self.num_envs)
+        return self._places(rows.flatten())
+
+    @property
+    def _made(self) -> dict[str, Any]:
+        its = {"exponent": self.priority_exponent, "least_priority": self.least_priority}
+        return {**super()._made, **its}
+
+
+def importance_weights(probabilities: Tensor, importance_exponent: float) -> Tensor:
+    """w_i = (M · P(i))^−κ / max_k (M · P(k))^−κ = (min_k P(k) / P(i))^κ.   (B) → (B)
+
+    Of M steps, one that is drawn more often than once in M times counts as much less; M itself is
+    the same for all, and falls out. κ, `importance_exponent`, is β in the paper, a name that the
+    entropy bonus has here. With 0 all weights are 1; with 1 the weighted mean is, but for a factor,
+    that of steps drawn alike.                                              [Schaul et al. 2016]
+
+    >>> importance_weights(torch.tensor([0.5, 0.125]), importance_exponent=1.0)
+    tensor([0.2500, 1.0000])
+    """
+    return ((probabilities.min() / probabilities) ** importance_exponent).float()
+
+
+class SumTree:
+    """Numbers, each at least 0, whose sum is known at once, and where a part of it is reached.
+
+    Each node is the sum of the two below it. sums[1] is the root, 2i and 2i + 1 are below i, and
+    the numbers are the leaves: a power of two of them, so that their order is that of the tree.
+    In float64, and a sum is always computed from the two below it: it does not drift.
+
+    >>> tree = SumTree(3)
+    >>> tree.update(np.array([0, 1, 2]), np.array([5.0, 0.0, 2.0]))
+    >>> tree.total, tree.find(np.array([0.0, 4.9, 5.0, 6.9]))
+    (7.0, array([0, 0, 2, 2]))
+    """
+
+    def __init__(self, size: int) -> None:
+        check_setting("size", size, Count)
+        self.num_leaves = 1 << (size - 1).bit_length()
+        self.depth = self.num_leaves.bit_length() - 1
+        self.sums = np.zeros(2 * self.num_leaves)
+
+    def __getitem__(self, places: Any) -> Any:
+        """The numbers at some places."""
+        return self.sums[self.num_leaves + places]
+
+    @property
+    def total(self) -> float:
+        """The sum of all."""
+        return float(self.sums[1])
+
+    @property
+    def largest(self) -> float:
+        """The largest of all."""
+        return float(self.sums[self.num_leaves :].max())
+
+    def update(self, places: Any, numbers: Any) -> None:
+        """Write numbers at places. Of a place that is there twice, the last one stays.
+
+        Raises ValueError, with nothing written, if one of them is negative, or not finite.
+        """
+        if not ((numbers >= 0) & (numbers < np.inf)).all():
+            raise ValueError(f"a sum tree has numbers that are at least 0; got {numbers}")
+        nodes = self.num_leaves + places
+        self.sums[nodes] = numbers
+        for _ in range(self.depth):
+            nodes = nodes // 2
+            self.sums[nodes] = self.sums[2 * nodes] + self.sums[2 * nodes + 1]
+
+    def find(self, points: Any) -> Any:
+        """The place where the sum of all numbers up to it first exceeds a point in [0, total).
+
+        It is never one where the number is 0, also if a point has been rounded up to the total.
+        """
+        nodes, rest = np.ones(len(points), dtype=np.int64), np.array(points)
+        for _ in range(self.depth):
+            left, right = self.sums[2 * nodes], self.sums[2 * nodes + 1]
+            goes_left = (rest < left) | (right == 0)
+            rest = np.where(goes_left, rest, rest - left)
+            nodes = 2 * nodes + ~goes_left
+        return nodes - self.num_leaves
 
 
 def pictures_in_a_stack(rollout: Rollout) -> int:

@@ -12,7 +12,13 @@ from scripted import Scripted
 from torch import Tensor
 
 from a3c_lib.app import checkpoints
-from a3c_lib.replay import ReplayMemory, pictures_in_a_stack
+from a3c_lib.replay import (
+    PrioritizedReplayMemory,
+    ReplayMemory,
+    SumTree,
+    importance_weights,
+    pictures_in_a_stack,
+)
 from a3c_lib.rollout import Rollout, collect, make_envs, start
 
 ENDINGS = [(3, "terminated"), (2, "truncated"), (4, "terminated truncated"), (1, "terminated")]
@@ -243,6 +249,170 @@ def test_another_seed_draws_others_and_a_copy_draws_the_same():
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+# ---- a sum tree ----
+
+
+def found_by_definition(numbers, points):
+    """The first place up to which the sum of all numbers exceeds a point."""
+    return np.searchsorted(np.cumsum(numbers), points, side="right")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 33, 1000])
+def test_a_sum_tree_is_a_cumulative_sum(size):
+    """Whole numbers, which are exact: many of them 0, and every point that lies on an edge."""
+    dice, tree, numbers = np.random.default_rng(size), SumTree(size), np.zeros(size)
+    for _ in range(50):
+        places = dice.integers(size, size=dice.integers(1, 6))
+        numbers[places] = written = dice.integers(0, 4, len(places)) * 2.0
+        tree.update(places, written)
+        assert tree.total == numbers.sum()
+        assert tree.largest == numbers.max()
+        assert tree[np.arange(size)].tolist() == numbers.tolist()
+        if tree.total:
+            points = np.arange(0, tree.total)
+            assert tree.find(points).tolist() == found_by_definition(numbers, points).tolist()
+
+
+def test_a_sum_tree_has_real_numbers_too():
+    """What is found is where the cumulative sum is, but for rounding, and never a 0."""
+    dice, tree = np.random.default_rng(0), SumTree(500)
+    numbers = 10.0 ** dice.uniform(-9, 3, 500) * (dice.random(500) < 0.7)
+    tree.update(np.arange(500), numbers)
+    edges, points = np.cumsum(numbers), dice.random(20_000) * tree.total
+    found = tree.find(points)
+    assert tree.total == pytest.approx(edges[-1])
+    assert (numbers[found] > 0).all()
+    assert (points < edges[found] + 1e-9).all()
+    assert (points >= edges[found] - numbers[found] - 1e-9).all()
+
+
+def test_a_point_that_is_rounded_up_to_the_total_is_the_last_number_that_is_not_0():
+    for numbers in ([0.1, 0.2, 0.0, 0.0, 0.0], [0.0, 0.3, 0.0], [1.0]):
+        tree, last = SumTree(len(numbers)), np.flatnonzero(numbers)[-1]
+        tree.update(np.arange(len(numbers)), np.array(numbers))
+        points = np.array([tree.total, np.nextafter(tree.total, 0), 2 * tree.total])
+        assert tree.find(points).tolist() == [last] * 3
+
+
+def test_a_million_updates_do_not_make_a_sum_tree_drift():
+    """Each node is the sum of the two below it, to the last bit, whatever stood there before."""
+    dice, tree, size = np.random.default_rng(0), SumTree(300), 300
+    numbers = np.zeros(size)
+    for _ in range(1000):
+        places = dice.integers(size, size=1000)
+        written = 10.0 ** dice.uniform(-12, 12, 1000)
+        tree.update(places, written)
+        numbers[places] = written
+    tree.update(np.arange(1, size), np.zeros(size - 1))
+    assert tree.total == numbers[0]
+    tree.update(np.array([0]), np.array([0.0]))
+    assert not tree.sums.any()
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+def test_what_is_no_priority_is_not_written(bad):
+    tree = SumTree(3)
+    tree.update(np.arange(3), np.ones(3))
+    with pytest.raises(ValueError, match="at least 0; got"):
+        tree.update(np.array([0, 1]), np.array([5.0, bad]))
+    assert tree.total == 3
+
+
+# ---- priorities ----
+
+by_priority = partial(PrioritizedReplayMemory, priority_exponent=0.5, least_priority=0.25)
+
+
+def test_steps_are_drawn_in_proportion_to_their_priorities():
+    """p = |δ| + 0.25, and the root of it; the sign of δ is none of it."""
+    memory = by_priority(12)
+    memory.add(numbered(6, num_envs=2))
+    errors = torch.tensor([0.0, -2.0, 3.75, 0.75, -8.75, 0.0])
+    numbers = torch.tensor([0, 1, 4, 7, 10, 11])
+    memory.learned(numbers, errors)
+    p = np.ones(12)
+    p[numbers] = np.sqrt(np.abs(errors.numpy()) + 0.25)
+    expected = p / p.sum()
+    np.testing.assert_allclose(memory.probabilities(torch.arange(12)), expected)
+    for batch in 4, 40:
+        times = 4000 // batch
+        drawn = torch.cat([memory.draw(batch).numbers for _ in range(times)])
+        counts = np.bincount(drawn, minlength=12)
+        assert np.abs(counts - batch * times * expected).max() < 5 * np.sqrt(batch * times)
+
+
+def test_a_batch_has_one_step_from_each_part_that_is_as_likely():
+    memory = by_priority(8)
+    memory.add(numbered(8))
+    memory.learned(torch.tensor([2]), torch.tensor([7**2 - 0.25]))  # 7 of 14 are its own
+    for _ in range(50):
+        numbers = memory.draw(14).numbers.tolist()
+        assert numbers == sorted(numbers)
+        assert [numbers.count(number) for number in range(8)] == [1, 1, 7, 1, 1, 1, 1, 1]
+
+
+def test_what_is_new_has_the_largest_priority_that_there_is():
+    memory = by_priority(6, n_steps=2)
+    memory.add(numbered(4))
+    assert memory.tree[np.arange(4)].tolist() == [1, 1, 1, 0]  # the last has no step after it yet
+    memory.learned(torch.tensor([0, 1, 2]), torch.tensor([8.75, 3.75, 0.0]))
+    memory.add(numbered(1, first=4))
+    assert memory.tree[np.arange(6)].tolist() == [3, 2, 0.5, 3, 0, 0]
+    memory.add(numbered(2, first=5))  # 0 is forgotten, and its 3 is not: 3 has it too
+    assert memory.tree[np.arange(7)].tolist() == [0, 2, 0.5, 3, 3, 3, 0]
+    memory.learned(torch.tensor([3, 4, 5]), torch.tensor([0.0, 0.0, 0.0]))
+    memory.add(numbered(1, first=7))
+    assert memory.tree[np.arange(7)].tolist() == [0, 0, 0.5, 0.5, 0.5, 0.5, 0.5]
+
+
+def test_what_was_forgotten_meanwhile_is_not_given_a_priority():
+    memory = by_priority(4)
+    memory.add(numbered(4))
+    numbers = memory.draw(4).numbers
+    memory.add(numbered(2, first=4))
+    memory.learned(numbers, torch.tensor([99.0, 99.0, 0.0, 0.75]))
+    assert memory.probabilities(torch.arange(2, 6)).tolist() == [1 / 7, 2 / 7, 2 / 7, 2 / 7]
+
+
+def test_importance_weights_make_the_mean_that_of_steps_drawn_alike():
+    """Σ P(i) w_i x_i is in proportion to Σ x_i, whatever x is; and the largest weight is 1."""
+    P = torch.tensor([0.1, 0.4, 0.2, 0.3], dtype=torch.float64)
+    for exponent in 0.0, 0.4, 1.0:
+        weights = importance_weights(P, exponent)
+        by_definition = (4 * P) ** -exponent
+        torch.testing.assert_close(weights, (by_definition / by_definition.max()).float())
+        assert weights.max() == 1
+    torch.testing.assert_close(P * importance_weights(P, 1.0), torch.full((4,), 0.1).double())
+    assert importance_weights(P, 0.0).tolist() == [1.0] * 4
+
+
+def test_what_is_drawn_has_the_weights_of_its_probabilities():
+    memory = by_priority(10)
+    memory.add(numbered(10))
+    memory.learned(torch.arange(10), torch.arange(10).float())
+    drawn = memory.draw(6, importance_exponent=0.7)
+    expected = importance_weights(memory.probabilities(drawn.numbers), 0.7)
+    assert torch.equal(drawn.weights, expected)
+    assert len(set(drawn.weights.tolist())) > 3
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_with_equal_priorities_the_same_is_drawn_as_without(n_steps, mode):
+    """Both draw one step from each part, and neither draws dummies, or what is not ready."""
+    memory, history = by_priority(34, n_steps=n_steps), History()
+    plain = ReplayMemory(34, n_steps=n_steps)
+    for rollout in played(scripted(mode), [1, 4, 2, 7, 30, 1, 45, 3] * 2):
+        memory.add(rollout)
+        plain.add(rollout)
+        history.add(rollout)
+        if len(memory):
+            assert memory.tree.total == len(memory)
+            drawn = memory.draw(len(memory))
+            assert sorted(drawn.numbers.tolist()) == plain.draw(len(memory)).numbers.tolist()
+            history.check(drawn.rollout, range(n_steps, 18))
+
+
 # ---- where a rollout does not go on from the last one ----
 
 
@@ -323,8 +493,9 @@ def restored(memory, tmp_path):
 
 @pytest.mark.parametrize("make", [scripted, stacked])
 @pytest.mark.parametrize("n_steps", [1, 3])
-def test_it_goes_on_bit_for_bit(make, n_steps, tmp_path):
-    memory, others = ReplayMemory(30, n_steps=n_steps), []
+@pytest.mark.parametrize("kind", [ReplayMemory, PrioritizedReplayMemory])
+def test_it_goes_on_bit_for_bit(make, n_steps, kind, tmp_path):
+    memory, others = kind(30, n_steps=n_steps), []
     others.append(restored(memory, tmp_path))  # empty
     for k, rollout in enumerate(played(make(), [3] * 24)):
         for each in (memory, *others):
@@ -336,6 +507,9 @@ def test_it_goes_on_bit_for_bit(make, n_steps, tmp_path):
             same(other.draw(5), drawn)
             assert len(other) == len(memory)
             assert other.num_bytes == memory.num_bytes
+        if kind is PrioritizedReplayMemory:
+            for each in (memory, *others):
+                each.learned(drawn.numbers, drawn.rollout.seen[0].flatten(1).float().sum(dim=1))
     memory.cut()
     other = restored(memory, tmp_path)
     for each in memory, other:
@@ -373,11 +547,13 @@ def test_a_state_of_another_memory_is_refused():
         ({"capacity": 10, "n_steps": 0}, "n_steps is at least 1; got 0"),
         ({"capacity": 10, "stack": 0}, "stack is at least 1 or None; got 0"),
         ({"capacity": 10, "seed": -1}, "a seed is an integer, at least 0; got -1"),
+        ({"capacity": 10, "priority_exponent": -1.0}, "priority_exponent is at least 0; got -1.0"),
+        ({"capacity": 10, "least_priority": 0.0}, "least_priority is positive; got 0.0"),
     ],
 )
 def test_bad_settings_are_named(options, message):
     with pytest.raises(ValueError, match=message):
-        ReplayMemory(**options)
+        PrioritizedReplayMemory(**options)
 
 
 def test_what_does_not_fit_is_refused():
@@ -385,12 +561,12 @@ def test_what_does_not_fit_is_refused():
         ReplayMemory(5, n_steps=3).add(numbered(4, num_envs=2))
     with pytest.raises(ValueError, match=r"stacks of 2 pictures, \(2, …\); got \(3, 2, 3\)"):
         ReplayMemory(50, stack=2).add(next(played(stacked(), [3])))
-    memory = ReplayMemory(9)
-    with pytest.raises(ValueError, match="nothing in the memory yet"):
-        memory.draw(1)
-    memory.add(numbered(4))
-    with pytest.raises(ValueError, match="batch_size is at least 1; got 0"):
-        memory.draw(0)
+    for memory in PrioritizedReplayMemory(9, n_steps=5), ReplayMemory(9):
+        with pytest.raises(ValueError, match="nothing in the memory yet"):
+            memory.draw(1)
+        memory.add(numbered(4))
+        with pytest.raises(ValueError, match="batch_size is at least 1; got 0"):
+            memory.draw(0)
     with pytest.raises(ValueError, match=r"observations .* are \(T, 1\) of .*; got \(5, 2\)"):
         memory.add(numbered(4, num_envs=2))
     floats = numbered(4)
