@@ -19,6 +19,7 @@ from a3c_lib.exercises.engine import announcing, memory, registry
 from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores, scales
 from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.exercises.engine.mistakes import edited, in_turn, spelled
+from a3c_lib.exercises.engine.properties import bearing_out
 
 
 def targets(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
@@ -211,6 +212,18 @@ def test_a_property_that_holds_in_some_failing_cases_only_is_not_told() -> None:
         return rewards + gamma * values * ~ended + 1
 
     assert "The values have no effect." not in said(answer)
+
+
+def test_a_property_that_one_case_refutes_is_tried_in_no_other() -> None:
+    tried = []
+
+    def answer(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        tried.append(len(rewards))
+        return rewards + gamma * values * ~ended + 1
+
+    failing = EXERCISE.cases()
+    assert bearing_out(EXERCISE.properties[1], EXERCISE, answer, failing) == []
+    assert set(tried) == {2}
 
 
 def test_an_argument_without_effect_is_named_as_the_learner_names_it() -> None:

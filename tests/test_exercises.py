@@ -18,6 +18,7 @@ from a3c_lib.exercises.engine.mistakes import spelled
 from a3c_lib.exercises.engine.observing import observe
 from a3c_lib.exercises.engine.properties import tell
 from a3c_lib.exercises.engine.written import unwrapped
+from a3c_lib.exercises.q_learning import QPlayer
 
 EXERCISES = list(registry.all_exercises())
 BUG_HUNTS = [each for each in EXERCISES if each.start is not None]
@@ -185,3 +186,52 @@ def test_the_bug_is_still_found_after_an_edit_that_does_not_mend_it(exercise: Ex
     assert exercise.start is not None
     verdict = check(exercise, with_a_pass(exercise.start))
     assert any(words(wrong.hint) in words(verdict.text) for wrong in exercise.wrong), verdict.text
+
+
+class Watched(QPlayer):
+    """Counts the environments that its policy chooses for."""
+
+    rows = 0
+
+    def act(self, model: Any) -> Any:
+        def counted(observation: Any) -> Any:
+            Watched.rows += len(observation)
+            return model(observation)
+
+        return super().act(counted)  # type: ignore[arg-type]
+
+
+def pairs_of_steps(rewards: Any, *others: Any) -> int:
+    """What a sum over all that follows each step, added up in loops, goes through."""
+    T = len(rewards)
+    return rewards.numel() * (T + 1) // 2
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "work", "most"),
+    [
+        ("0.3", pairs_of_steps, 100_000),
+        ("2.1", pairs_of_steps, 100_000),
+        ("2.2", pairs_of_steps, 30_000),  # which takes longest to go through
+        ("8.1", lambda q, *others: len(q), 120_000),
+        ("8.4", pairs_of_steps, 10_000),
+    ],
+)
+def test_a_check_waits_for_an_answer_that_goes_through_all_in_loops(exercise_id, work, most):
+    """A right one takes about a second."""
+    exercise = registry.find(exercise_id)
+    done = []
+
+    @functools.wraps(exercise.reference)
+    def counted(*args: Any) -> Any:
+        done.append(work(*args))
+        return exercise.reference(*args)
+
+    assert check(exercise, counted).right
+    assert 0 < sum(done) <= most
+
+
+def test_a_check_waits_for_a_policy_that_goes_through_all_in_loops() -> None:
+    Watched.rows = 0
+    assert check(registry.find("8.6"), Watched).right
+    assert 0 < Watched.rows <= 150_000

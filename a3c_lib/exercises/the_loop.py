@@ -246,7 +246,7 @@ def _discounted_returns_cases() -> list[Case]:
         Case("6 random rewards", _normal(0, 6), 0.9),
         Case("11 random rewards", _normal(1, 11), 0.9),
         Case("160 random rewards, γ = 0.5", _normal(2, 160), 0.5),  # 0.5^159 is 0 in float32
-        Case("300 steps that are paid 1 each, no discount", torch.ones(300), 1.0),
+        Case("220 steps that are paid 1 each, no discount", torch.ones(220), 1.0),
         Case("large rewards", torch.tensor([1_000.0, 0.0, -20_000.0, 500.0]), 0.9),
     ]
 

@@ -87,10 +87,14 @@ def bearing_out(
 ) -> list[Case]:
     """The failing cases in which a property is true of an answer; none if it is not true in one
     that can tell."""
-    told = [tell(property, exercise, answer, case) for case in failing]
-    if False in told:
-        return []
-    return [case for case, true in zip(failing, told, strict=True) if true]
+    found = []
+    for case in failing:
+        true = tell(property, exercise, answer, case)
+        if true is False:
+            return []
+        if true:
+            found.append(case)
+    return found
 
 
 def is_unmoved(
