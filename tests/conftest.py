@@ -3,7 +3,10 @@
 Hypothesis does not look at the clock: on a busy machine any example may take long.
 """
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -23,3 +26,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     website.write_sources(folder / "source")
     website.build(folder / "site", folder / "source")
     return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, where there is one and what drives it."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        program = shutil.which("chromium") or playwright.chromium.executable_path
+        if not Path(program).exists():
+            pytest.skip("there is no Chromium")
+        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()

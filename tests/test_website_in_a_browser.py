@@ -3,7 +3,6 @@ and Chromium is the system's (or `playwright install chromium`'s)."""
 
 import http.server
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -26,18 +25,6 @@ KINDS = (
     "search.html?q=entropy",
     *(f"chapters/{name}.html" for name in NAMES),
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        program = shutil.which("chromium") or playwright.chromium.executable_path
-        if not Path(program).exists():
-            pytest.skip("there is no Chromium")
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
