@@ -45,7 +45,7 @@ for action in (0, 1, 1, 2, 1, 1, 1, 1, 1):
     _, reward, terminated, _, _ = catch.step(action)
     pictures.append(catch.render())
 
-titles = [f"step {t}" for t in (0, 3, 6)] + [f"step 9, paid {reward:.0f}"]
+titles = [f"step {t}" for t in (0, 3, 6)] + [f"step 9, paid {reward:.0f}".replace("-", "−")]
 plots.frames(
     [pictures[t] for t in (0, 3, 6, 9)],
     titles,
@@ -373,9 +373,10 @@ for ax, n in zip(panels, (1, 8, 64), strict=True):
     R = returns_from_the_start(n, knows_nothing)
     spreads.append(R.std().item())
     ax.hist(R.numpy(), np.linspace(-4, 5, 46), color=plots.BLUE, alpha=0.5)
-    ax.axvline(V_pi[0].item(), color=plots.BLACK, linewidth=2)
-    ax.axvline(R.mean().item(), color=plots.RED, linewidth=2, linestyle="--")
+    ax.axvline(V_pi[0].item(), color=plots.BLACK, linewidth=2, label="truth")
+    ax.axvline(R.mean().item(), color=plots.RED, linewidth=2, linestyle="--", label="mean")
     ax.set(title=f"n = {n}", xlabel="n-step return from cell 0", yticks=[])
+panels[0].legend(loc="upper right")
 title = "A longer look: the mean comes nearer, the returns scatter more"
 panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
 plt.show()
@@ -464,7 +465,7 @@ for m, form, colour in looks:
     best_n[m] = int(STEPS[errors.argmin()])
     ax.plot(STEPS, errors, form, color=colour)
     ax.plot(best_n[m], errors.min(), "o", color=colour, markersize=9, fillstyle="none")
-    ax.text(STEPS[-1] * 1.1, errors[-1], f"m = {m}", color=colour, va="center")
+    ax.text(STEPS[-1] * 1.1, errors[-1], f"m = {m}", color=plots.ink(colour), va="center")
 ax.set_xscale("log", base=2)
 ax.set_xticks(STEPS, [str(n) for n in STEPS])
 ax.set_ylim(bottom=0)

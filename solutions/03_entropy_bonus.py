@@ -343,7 +343,7 @@ by_skill, by_gap = plots.axes(10, 3.2, columns=2)
 by_skill.axhline(0, color=plots.GREY, linewidth=1)
 by_skill.plot(skills, gap_by_skill, color=plots.BLACK)
 by_skill.plot([0.5, 1], [before, after], "o", color=plots.BLACK)
-by_skill.text(0.53, before - 0.01, f"a coin: {before:+.2f}", va="top")
+by_skill.text(0.53, before - 0.01, f"a coin: {before:+.2f}".replace("-", "−"), va="top")
 by_skill.text(0.97, after + 0.05, f"straight: {after:+.2f}", ha="right", va="center")
 by_skill.set(xlabel="π(right) in the other cells", ylabel="gap in the start cell", ylim=(-0.2, 0.5))
 by_skill.set_title("1. The better it walks, the larger the gap")
@@ -356,7 +356,7 @@ curves = (
 )
 for weight, form, colour, place in curves:
     by_gap.plot(gaps, torch.sigmoid(gaps / weight), form, color=colour)
-    by_gap.text(*place, f"β = {weight:g}", color=colour, va="center")
+    by_gap.text(*place, f"β = {weight:g}", color=plots.ink(colour), va="center")
 ends = torch.tensor([before, after])
 by_gap.plot(ends, torch.sigmoid(ends / 0.07), "o", color=plots.BLACK)
 by_gap.set(xlabel="gap in the start cell", ylabel="π(right) in the start cell", ylim=(0, 1.05))
@@ -873,7 +873,7 @@ torch.testing.assert_close(critic_in_C, 10 * critic)
 # You multiply it by ten:
 
 # %% tags=["hide-input"]
-plots.learning_curves(
+ax = plots.learning_curves(
     {
         name: signals.select(run=run).curves("steps", "entropy")
         for name, run in {
@@ -885,6 +885,7 @@ plots.learning_curves(
     title="Ten times the weight, and nothing changes",
     y_label="entropy in nats",
 )
+ax.lines[2].set_linestyle("--")  # it lies on another, which is to be seen too
 plt.show()
 
 D, D_times_10 = (signals.select(run=run).column("entropy") for run in ("D", "D, weight × 10"))

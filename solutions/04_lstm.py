@@ -549,10 +549,13 @@ plt.show()
 
 # %% tags=["hide-input"]
 left, right = plots.axes(9, 3.0, columns=2)
-for name, model, colour in ("untaught", untaught, plots.GREY), ("taught", agent, plots.BLUE):
+for name, model, colour, form in (
+    ("untaught", untaught, plots.GREY, "s--"),
+    ("taught", agent, plots.BLUE, "o-"),
+):
     _, h, c = in_both_episodes(model)
     for ax, part in (left, c), (right, h):
-        ax.plot((part[:, 0] - part[:, 1]).norm(dim=-1), color=colour, marker="o", label=name)
+        ax.plot((part[:, 0] - part[:, 1]).norm(dim=-1), form, color=colour, label=name)
 left.set(ylabel="distance between the signs", title="Cell c")
 right.set(title="Output h")
 for ax in left, right:

@@ -222,15 +222,15 @@ for name, kind in kinds.items():
 # %% tags=["hide-input"]
 ax = plots.axes(height=2.6)
 first_and_last = {}
-for size, colour in (0.5, plots.BLUE), (0.002, plots.RED):
+for size, colour, form in (0.5, plots.BLUE, "-"), (0.002, plots.RED, "--"):
     theta, g, steps = [torch.zeros(1)], [torch.zeros(1)], []
     for _ in range(400):
         before = theta[0].item()
         rmsprop_step(theta, g, [torch.tensor([size])], learning_rate=0.01)
         steps.append((before - theta[0].item()) / 0.01)
-    ax.plot(range(1, 401), steps, color=colour, label=f"gradient {size}")
+    ax.plot(range(1, 401), steps, form, color=colour, label=f"gradient {size}")
     first_and_last[size] = steps[0], steps[-1]
-ax.axhline(1, color=plots.GREY, linewidth=1, linestyle="--")
+ax.axhline(1, color=plots.GREY, linewidth=1)
 ax.set(
     xlabel="update",
     ylabel="step, in units of η",
@@ -880,6 +880,7 @@ smooth = plots.moving_mean(steps, returns, window=5_000)
 ax.plot(steps, smooth, color=plots.BLUE, label="mean over 5,000 steps")
 ax.set(xlabel="environment steps, both workers together", ylabel="return")
 ax.set_title("Two processes, one θ, no lock: this run of the cell")
+ax.xaxis.set_major_formatter("{x:,.0f}")
 ax.legend()
 plt.show()
 
@@ -906,7 +907,8 @@ plots.learning_curves(
     {"A3C, 2 processes": cartpole.curves("steps", "episode_return")},
     each_seed=True,
     lines={"most possible": 500},
-    title="Five seeds on CartPole, mean of the latest 50 episodes",
+    title="Four of five seeds hold the pole; one learns nothing",
+    y_label="mean of the latest 50 episodes",
 )
 plt.show()
 
@@ -1207,10 +1209,12 @@ medians = {name: float(np.median(ratios[name])) for name in names}
 ax = plots.axes(height=3.2)
 ax.bar(names, [medians[name] for name in names], color=plots.SKY)
 for x, name in enumerate(names):
-    ax.plot([x] * len(ratios[name]), ratios[name], "o", color=plots.BLACK, markersize=4)
+    label = "one of five rounds" if x == 0 else None
+    ax.plot([x] * len(ratios[name]), ratios[name], "ko", markersize=4, label=label)
     ax.annotate(f"{medians[name]:.2f}", (x, 0.1), ha="center")
 ax.set(xlabel="workers", ylabel="steps per second, relative")
 ax.set_title("Two workers on two cores: nearly twice the steps")
+ax.legend(loc="upper left")
 plt.show()
 assert medians["2"] >= 1.85
 assert medians["4"] < medians["2"]

@@ -814,19 +814,22 @@ for row in record.rows:
     by_rate = outcomes.setdefault(key, {}).setdefault(row["learning_rate"], {})
     by_rate[row["seed"]] = row["evaluated"]  # the same in all rows of a run
 
-panels = plots.axes(10.5, 3.2, columns=3)
+panels = plots.axes(10.5, 3.5, columns=3)
 for ax, case in zip(panels, (("CartPole", 0.01), ("CartPole", 0.1), ("Catch", 0.5)), strict=True):
-    for algorithm, shift in ("A2C", 0.96), ("A3C", 1.04):
+    for algorithm, shift, form in ("A2C", 0.96, "-"), ("A3C", 1.04, "--"):
         by_rate = {rate: [*runs.values()] for rate, runs in outcomes[*case, algorithm].items()}
         rates = np.array([*by_rate]) * shift  # side by side, so that no mark hides another
-        (line,) = ax.plot(rates, [np.mean(runs) for runs in by_rate.values()], label=algorithm)
+        means = [np.mean(runs) for runs in by_rate.values()]
+        (line,) = ax.plot(rates, means, form, label=algorithm)
         for rate, runs in zip(rates, by_rate.values(), strict=True):
             ax.scatter([rate] * len(runs), runs, s=14, color=line.get_color(), clip_on=False)
     ax.set(xscale="log", xlabel="learning rate η", title=f"{case[0]}, critic's weight {case[1]:g}")
     ax.set_xticks([*by_rate], [f"{rate:g}" for rate in by_rate])
     ax.minorticks_off()
 panels[0].set(ylabel="return after training")
-panels[2].legend(loc="lower right")
+panels[2].legend(loc="lower right", handlelength=3)
+title = "Of the four learning rates A2C's best is the larger one"
+panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
 plt.show()
 
 # %% [markdown]
@@ -850,7 +853,7 @@ for world in "CartPole", "Catch":
         )
 
 # %% tags=["hide-input"]
-panels = plots.axes(10, 3.2, columns=2)
+panels = plots.axes(10, 3.5, columns=2)
 for world, ax in zip(("CartPole", "Catch"), panels, strict=True):
     curves = {}
     for algorithm in "A2C", "A3C":
@@ -860,8 +863,10 @@ for world, ax in zip(("CartPole", "Catch"), panels, strict=True):
         )
         curves[algorithm] = runs.curves("steps", "episode_return")
     plots.learning_curves(
-        curves, title=f"{world} at equal steps", y_label="mean of the last 50 episodes", ax=ax
+        curves, title=f"{world}, the best of each", y_label="mean of the last 50 episodes", ax=ax
     )
+title = "At equal steps neither wins"
+panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
 plt.show()
 
 # %% [markdown]
@@ -932,7 +937,7 @@ assert mean_of["Catch", 1, "its rollout"][0] > mean_of["Catch", 1, 4][0] + 0.3
 assert mean_of["CartPole", 1, 4][0] > mean_of["CartPole", 1, "its rollout"][0] + 80
 
 # %% tags=["hide-input"]
-panels = plots.axes(10.5, 3.2, columns=3)
+panels = plots.axes(10.5, 3.5, columns=3)
 for world, ax in zip(decorrelated.levels("world"), panels, strict=True):
     curves = {}
     for N in 1, 8, 32:
@@ -942,11 +947,13 @@ for world, ax in zip(decorrelated.levels("world"), panels, strict=True):
     plots.learning_curves(
         curves,
         centre="mean",
-        title=f"{world}, 4 steps ahead",
+        title=world,
         x_label="thousand steps",
         y_label="mean of the last 50 episodes",
         ax=ax,
     )
+title = "4 steps ahead: with more environments no world is learned faster"
+panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
 plt.show()
 
 # %% [markdown]
@@ -1006,7 +1013,7 @@ for (world, name), runs in by_setting.items():
 
 # %% tags=["hide-input", "prediction"]
 KINDS = {"A2C 8": "A2C 8,", "A3C 2 × 1": "A3C 2 × 1,", "A3C 2 × 8": "A3C 2 × 8,"}
-panels = plots.axes(10, 3.6, columns=2)
+panels = plots.axes(10, 3.9, columns=2)
 for world, ax in zip(ENOUGH, panels, strict=True):
     curves = {}
     for kind, begins in KINDS.items():
@@ -1021,11 +1028,13 @@ for world, ax in zip(ENOUGH, panels, strict=True):
         ]
     plots.learning_curves(
         curves,
-        title=f"{world} at equal seconds",
+        title=world,
         x_label="seconds of training",
         y_label="mean of the last 50 episodes",
         ax=ax,
     )
+title = "At equal seconds A3C is late with one environment a worker, not with eight"
+panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
 plt.show()
 
 assert speed["CartPole", "A2C 8, η 0.01"] > 2 * speed["CartPole", "A3C 2 × 1, η 0.01"]

@@ -78,7 +78,7 @@ for seed in range(200):
 shown = [*other, past, now, later]
 plots.frames(
     [grey(picture) for picture in shown],
-    ["before", "now", "next"] * 2,
+    [f"{which}: {when}" for which in ("one", "other") for when in ("before", "now", "next")],
     title="Two flights: the same picture now, another column next",
 )
 plt.show()
@@ -1183,7 +1183,11 @@ def drawn(filters: Tensor) -> list[np.ndarray]:
 
 
 filters = agent.torso[0].layers[0].weight.detach()
-plots.frames(drawn(filters), columns=4, title=f"The first layer, after {kept['steps']:,} steps")
+plots.frames(
+    drawn(filters),
+    columns=4,
+    title=f"After {kept['steps']:,} steps the first layer looks like noise",
+)
 plt.show()
 
 # %% [markdown]
@@ -1268,20 +1272,23 @@ print(evaluate(model, several_pictures, episodes=100, seed=1000))
 search = records.load("games/pong_search")
 print(search.settings())
 GROUPS = {
-    "orthogonal weights alone": ({"standardised": 0}, plots.GREY),
-    "normalised pixels alone": ({"standardised": 1, "orthogonal": 0}, plots.ORANGE),
-    "both": ({"standardised": 1, "orthogonal": 1}, plots.BLUE),
+    "orthogonal weights alone": ({"standardised": 0}, plots.GREY, ":"),
+    "normalised pixels alone": ({"standardised": 1, "orthogonal": 0}, plots.ORANGE, "--"),
+    "both": ({"standardised": 1, "orthogonal": 1}, plots.BLUE, "-"),
 }
 ax = plots.axes()
-for name, (group, colour) in GROUPS.items():
+for name, (group, colour, form) in GROUPS.items():
     for setting in (chosen := search.select(**group)).levels("setting"):
         run = chosen.select(setting=setting)
         steps, score = run.column("steps") / 1e6, run.column("score")
         first_of_group = setting == chosen.levels("setting")[0]
-        ax.plot(steps, score, color=colour, label=name if first_of_group else None)
+        ax.plot(steps, score, form, color=colour, label=name if first_of_group else None)
         if steps[-1] > 0.3:  # the others end in a heap
-            ax.annotate(setting, (steps[-1], score[-1]), (4, -3), textcoords="offset points")
-ax.set(xlabel="million steps", ylabel="score, latest 100 games")
+            beside = (0, -14) if score[-1] < -19 else (7, -4)  # below, where others go on
+            ax.annotate(
+                setting, (steps[-1], score[-1]), beside, textcoords="offset points", ha="center"
+            )
+ax.set(xlabel="million steps", ylabel="score, latest 100 games", ylim=(-24, None))
 ax.set_title("What was tried: the three that left −20 had both")
 ax.legend(frameon=False)
 plt.show()

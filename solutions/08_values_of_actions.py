@@ -391,6 +391,7 @@ for ax, states in zip(panels, paths.values(), strict=True):
         ax.text(x, y, said, ha="center", va="center", fontsize=7, color=colour)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
+    ax.spines[:].set_visible(True)
 panels[0].set_title("One-step Q walks along the edge", loc="left")
 panels[1].set_title("Sarsa keeps away from it", loc="left")
 plots.describe(
@@ -503,7 +504,7 @@ assert biases[0.5][4] < biases[0.1][4] < biases[0.01][4] < 0
 # %% tags=["hide-input", "prediction"]
 ax = plots.axes(height=3.0)
 for (epsilon, found), form in zip(biases.items(), ("o-", "s--", "^-.", "v:"), strict=True):
-    ax.plot(LENGTHS, found, form, label=f"ε = {epsilon}")
+    ax.plot(LENGTHS, found, form, label=f"ε = {epsilon:g}")
 ax.set(xlabel="steps n of a return", ylabel="mean of R − Q*(s, a)")
 ax.set_title("The longer the return, the more random actions are in it")
 ax.legend()
@@ -577,7 +578,7 @@ for ax, level, said in zip(panels, (0.05, -0.1), ("best possible", "true value")
     ax.set(xlabel="episode")
     ax.legend()
 panels[0].set(title="All three send most agents left at first", ylabel="share that goes left")
-panels[1].set(title="... since they think too well of it", ylabel="mean of Q(A, left)")
+panels[1].set(title="… since they think too well of it", ylabel="mean of Q(A, left)")
 plt.show()
 
 # %% [markdown]
@@ -802,8 +803,9 @@ steps, returns = np.array(episodes, dtype=float).T
 ax = plots.axes(height=2.6)
 smooth = plots.moving_mean(steps, returns, window=2_000)
 ax.plot(steps, smooth, color=plots.BLUE)
-ax.set(xlabel="environment steps, all three workers", ylabel="return, mean over 2,000 steps")
-ax.set_title("n-step Q on Catch, with all random actions: this run of the cell")
+ax.set(xlabel="environment steps, all three workers", ylabel="mean over 2,000 steps")
+ax.set_title("n-step Q on Catch, with all random actions: return in this run")
+ax.xaxis.set_major_formatter("{x:,.0f}")
 plt.show()
 
 # %%

@@ -106,12 +106,27 @@ def test_a_view_holds_its_values_and_nothing_below_the_lowest():
     assert ax.get_ylim() == pytest.approx((2.5, 3.5))
 
 
-@pytest.mark.parametrize("colour", [*drawing.PALETTE, drawing.LIGHT_GREY, "white"])
+MIXED = [
+    tuple(1 - part * (1 - c) for c in to_rgb(colour))
+    for colour in (drawing.BLUE, drawing.ORANGE)
+    for part in np.linspace(0, 1, 21)
+]
+
+
+@pytest.mark.parametrize("colour", [*drawing.PALETTE, drawing.LIGHT_GREY, *MIXED])
 def test_numbers_can_be_read_on_every_colour(colour):
     ax = drawing.axes()
     drawing.block(ax, 0, 0, 1, colour, "0.50")
     ink = to_rgb(ax.texts[0].get_color())
     assert contrast(ink, to_rgb(colour)) > 3  # WCAG's bound for large letters and for graphics
+
+
+@pytest.mark.parametrize("colour", drawing.PALETTE)
+def test_letters_in_every_colour_can_be_read_on_white(colour):
+    rgb, letters = (np.array(to_rgb(c)) for c in (colour, drawing.ink(colour)))
+    assert contrast(letters, np.ones(3)) >= 4.5
+    assert np.allclose(letters * rgb.max(), rgb * letters.max(), atol=0.01)  # of the same hue
+    assert (drawing.ink(colour) == colour) == (contrast(rgb, np.ones(3)) >= 4.5)
 
 
 def contrast(one, other):

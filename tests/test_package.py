@@ -33,7 +33,7 @@ config = a2c.Config(total_steps=200, seed=0)
 with a2c.train(model, "a3c_lib/Corridor-v0", config) as training:
     list(training)
 print(evaluate(model, "a3c_lib/Corridor-v0", episodes=2))
-print(records.load("trap_entropy"))
+print(str(records.load("trap_entropy")).splitlines()[0])
 """
 
 

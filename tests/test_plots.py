@@ -1,6 +1,7 @@
 """What is drawn is what was given: lines, bands, cells, bars and the words beside them."""
 
 import math
+from itertools import pairwise
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -127,6 +128,23 @@ def test_a_tick_stands_where_its_label_says(last):
     assert len(ticks) >= 3
 
 
+@pytest.mark.parametrize(("width", "last"), [(7, 200_000), (4, 100_000), (5, 4_000), (12, 9)])
+def test_labels_of_steps_have_room_beside_each_other(width, last):
+    ax = plots.learning_curves(
+        {"a curve with a long name": [([0, last], [0.0, 1.0])]}, ax=plots.axes(width)
+    )
+    ax.figure.canvas.draw()
+    low, high = ax.get_xlim()
+    boxes = [
+        tick.label1.get_window_extent()
+        for tick in ax.xaxis.get_major_ticks()
+        if low <= tick.get_loc() <= high
+    ]
+    assert len(boxes) >= 2
+    gap = 4 * ax.figure.dpi / 72  # points
+    assert all(left.x1 + gap < right.x0 for left, right in pairwise(boxes))
+
+
 def test_curves_and_levels_are_named_at_their_ends_in_their_colours():
     ax = plots.learning_curves({"one": [ONE], "two": [TWO]}, lines={"V*": 5.0})
     named = {text.get_text(): text for text in ax.texts}
@@ -134,7 +152,7 @@ def test_curves_and_levels_are_named_at_their_ends_in_their_colours():
     assert named["two"].xy == (20, 8)
     assert named["V*"].xy == (20, 5)
     assert named["one"].get_color() == ax.lines[0].get_color() == plots.BLUE
-    assert named["two"].get_color() == ax.lines[1].get_color() == plots.RED
+    assert named["two"].get_color() == plots.ink(ax.lines[1].get_color()) == plots.ink(plots.RED)
     assert list(ax.lines[2].get_ydata()) == [5, 5]
 
 

@@ -57,7 +57,7 @@ def test_curves_are_one_pair_per_seed():
 @pytest.mark.usefixtures("book")
 def test_a_record_says_that_it_is_one():
     assert str(records.load("trap")) == (
-        "Recorded, not run here: 2 seeds per setting, 2 min of computing on 2026-01-02 (M). "
+        "Recorded, not run here: 2 seeds per setting, 2 min of computing on 2026-01-02 (M).\n"
         "To run it again: C --again"
     )
 

@@ -32,11 +32,12 @@ class Record(NamedTuple):
 
     def __str__(self) -> str:
         count = self.about["seeds"]
-        return (
+        said = (
             f"Recorded, not run here: {count} seed{'s' * (count != 1)} per setting, "
             f"{self.about['seconds'] / 60:.0f} min of computing on {self.about['date']} "
-            f"({self.about['machine']}). To run it again: {self.about['command']} --again"
+            f"({self.about['machine']})."
         )
+        return f"{_wrapped(said)}\nTo run it again: {self.about['command']} --again"
 
     def settings(self, **here: Any) -> str:
         """With which settings the rows came about: all but those that are the same here.
@@ -57,7 +58,7 @@ class Record(NamedTuple):
         )
         if 0 < len(differ) + len(alone) < len(recorded):
             sentence += " All else is as in the code here."
-        return fill(sentence, width=100, break_on_hyphens=False)
+        return _wrapped(sentence)
 
     def _config(self) -> dict[str, list[Any]]:
         """The different values of every setting, over the rows."""
@@ -100,6 +101,11 @@ class Record(NamedTuple):
             raise ValueError(
                 f"record {self.name!r} has columns {list(self.rows[0])}; got {column!r}"
             )
+
+
+def _wrapped(text: str) -> str:
+    """In lines of at most 100 letters, as a cell of code has them."""
+    return fill(text, width=100, break_on_hyphens=False)
 
 
 def fields(**parts: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from a3c_lib.figures.drawing import (
     SMALL,
     TEXT,
     action_colours,
+    ink,
 )
 from a3c_lib.figures.pictures import Sharp, describe
 
@@ -111,7 +112,7 @@ def arrow(
 
 def label(ax: Axes, at: Point, text: str, colour: str = BLACK, **look: Any) -> None:
     """Words, in the middle of a place if nothing else is said."""
-    form = {"ha": "center", "va": "center", "fontsize": TEXT, "color": colour, **look}
+    form = {"ha": "center", "va": "center", "fontsize": TEXT, "color": ink(colour), **look}
     halo = [withStroke(linewidth=2.5, foreground="white")]
     ax.text(*at, text, **{"path_effects": halo, **form})
 

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
@@ -67,6 +67,9 @@ FORMS: Sequence[Any] = (
 Floats = NDArray[np.float64]
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+READABLE = 4.5  # to 1: the contrast that WCAG asks between letters and what they stand on
 
 
 class End(NamedTuple):
@@ -122,6 +125,28 @@ def entitle_all(figure: Figure, title: str) -> None:
         figure.suptitle(title, x=0.01, ha="left", fontsize=TITLE, fontweight="bold")
 
 
+def luminance(colour: Any) -> float:
+    """How light a colour is, from black, 0, to white, 1, as WCAG defines it."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def ink(colour: Any) -> Any:
+    """A colour for letters on white: the one that is given, darkened as far as they need it.
+
+    >>> ink(BLUE)
+    '#0072B2'
+    >>> ink(ORANGE)
+    '#9c6c00'
+    """
+    for part in np.linspace(1, 0, 101):
+        darker = part * np.array(to_rgb(colour))
+        if 1.05 / (luminance(darker) + 0.05) >= READABLE:
+            break
+    return colour if part == 1 else to_hex(darker)
+
+
 def note(
     ax: Axes,
     text: str,
@@ -152,7 +177,7 @@ def label_ends(ax: Axes, ends: Sequence[End], lines: Mapping[str, float] | None 
     halo = [withStroke(linewidth=3, foreground="white")]
     edge, width = ax.get_xlim()[1], abs(np.subtract(*ax.get_xlim()))
     for end, shift in zip(labels, apart(heights, gap=12.5) - heights, strict=True):
-        look: dict[str, Any] = {"color": end.colour, "fontsize": TEXT, "va": "center"}
+        look: dict[str, Any] = {"color": ink(end.colour), "fontsize": TEXT, "va": "center"}
         note(ax, end.text, (max(end.x, edge), end.y), (7, shift), path_effects=halo, **look)
         if end.x < edge - 0.02 * width:
             dotted = {"arrowstyle": "-", "color": end.colour, "linestyle": ":"}
@@ -180,13 +205,29 @@ def apart(heights: Floats, gap: float) -> Floats:
 # Axes
 
 
+class Whole(MaxNLocator):
+    """Ticks at whole numbers, as many as have room beside each other, and at most so many. (A tick
+    between two whole steps would be labelled with one of them.)"""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, steps=[1, 2, 2.5, 5, 10], integer=True)
+        self.most = most
+
+    def __call__(self) -> Any:
+        """Where they stand."""
+        ax = cast(Any, self.axis).axes
+        points = ax.bbox.width * 72 / ax.figure.dpi
+        letters = len(f"{ax.get_xlim()[1]:,.0f}")
+        room = int(points / (0.62 * TEXT * letters + 8))
+        self.set_params(nbins=max(2, min(self.most, room)))
+        return super().__call__()
+
+
 def steps_axis(ax: Axes, first: float, last: float, ticks: int) -> None:
     """Environment steps from first to last, 12,000 with a comma, at no more than so many ticks, all
     whole numbers."""
     ax.set_xlim(first, last)
-    # A tick between two whole steps would be labelled with one of them.
-    whole = MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10], integer=True)
-    ax.xaxis.set_major_locator(whole)
+    ax.xaxis.set_major_locator(Whole(ticks))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
 
 
@@ -229,10 +270,11 @@ def block(
     """A rectangle nearly 1 wide, and in it a text, black or white, whichever can be read."""
     look = {"facecolor": colour, "edgecolor": LIGHT_GREY, "linewidth": 0.8}
     ax.add_patch(Rectangle((middle - 0.47, bottom), 0.94, height, **look))
-    red, green, blue = to_rgb(colour)
-    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+    white = 1.05 / (luminance(colour) + 0.05)  # its contrast
+    # On dark blue it is easier to read than its contrast says, and black is harder.
+    letters = "white" if white > 3.5 else BLACK
     place = middle, bottom + height / 2
-    ax.text(*place, text, ha="center", va="center", color="w" if dark else BLACK, fontsize=SMALL)
+    ax.text(*place, text, ha="center", va="center", color=letters, fontsize=SMALL)
 
 
 def action_colours(actions: int) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """Chapter 00: the book's figures, one a function, on the axes it is given or on new ones.
 
 Colours, style and the parts that figures share stand in `drawing`. For figures of your own in the
-same style, `plt.style.use(plots.STYLE)` and `plots.axes()`.
+same style, `plt.style.use(plots.STYLE)` and `plots.axes()`; letters in a colour have its `ink`.
 """
 
 import math
@@ -40,6 +40,7 @@ from a3c_lib.figures.drawing import (
     block,
     entitle,
     entitle_all,
+    ink,
     label_ends,
     note,
     states_axis,
@@ -66,6 +67,7 @@ __all__ = [
     "describe",
     "dots_with_interval",
     "frames",
+    "ink",
     "learning_curves",
     "moving_mean",
     "policy_bars",
