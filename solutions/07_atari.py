@@ -1266,7 +1266,7 @@ print(evaluate(model, several_pictures, episodes=100, seed=1000))
 #
 # ### What was tried for A2C
 #
-# Each line is one run with one seed, named by a letter. L is A3C with two workers, all others are A2C; no setting is called I or K. What the lines have in common is told by the colour. They differ in the optimiser, the learning rate, $\beta$, the value's weight and $T$, which stand below the figure. E differs in its targets, too: λ-returns of chapter 02 with λ = 0.95. In L $\eta$ came down to 0; in the others it stayed. Runs that seemed to lead nowhere were stopped. G and H were stopped when they had shown enough. L was the last: it was tried after the first run of the recipe and stopped because that had done better with less.
+# Each line is one run with one seed, named by a letter. L is A3C with two workers, all others are A2C; no setting is called I or K. What the lines have in common is told by colour and dashes. They differ in the optimiser, the learning rate, $\beta$, the value's weight and $T$, which stand below the figure. E differs in its targets, too: λ-returns of chapter 02 with λ = 0.95. In L $\eta$ came down to 0; in the others it stayed. Runs that seemed to lead nowhere were stopped. G and H were stopped when they had shown enough. L was the last: it was tried after the first run of the recipe and stopped because that had done better with less.
 
 # %% tags=["hide-input"]
 search = records.load("games/pong_search")
