@@ -207,6 +207,59 @@ class PlayerThatEndsWhereItIsCut(QPlayer):
         return torch.autograd.grad((R - values).square().mean(), list(model.parameters()))
 
 
+def only_h_begins_anew(state, begins):
+    h, c = state
+    return torch.where(begins[:, None], torch.zeros_like(h), h), c.clone()
+
+
+def begun_with_zeros(hand_on):
+    """Those who end in a rollout begin it with zeros; `hand_on` chooses the position, of the one
+    before the rollout and the one after it."""
+
+    def answer(model, envs, policy, position, t_max, gamma):
+        rollout, after = collect(envs, policy, position, t_max)
+        memory = begin_anew(position.policy_state, rollout.ended.any(dim=0))
+        logits, values, next_values = model.unroll(rollout, memory)
+        ends = rollout.terminated, rollout.truncated
+        returns = n_step_returns(rollout.rewards, next_values, *ends, gamma)
+        return a2c_loss(logits, values, rollout.actions, returns), hand_on(position, after)
+
+    return answer
+
+
+def trained(learns_from, decayed):
+    """A2C with a mask of one's own, and with a rate of one's own, of the steps before a rollout and
+    after it."""
+
+    def answer(model, player, optimizer, config):
+        policy, steps = sampled(model, player.generator), 0
+        while steps < config.total_steps:
+            rollout = player.play(policy, config.t_max).rollout
+            logits, values = model(rollout.observations)
+            next_values = values_after(model, rollout, values)
+            ends = rollout.terminated, rollout.truncated
+            returns = n_step_returns(rollout.rewards, next_values, *ends, config.gamma)
+            real = learns_from(rollout.dummies)
+            batch = logits[real], values[real], rollout.actions[real], returns[real]
+            loss = a2c_loss(*batch, config.value_weight, config.entropy_weight)
+            gradients = torch.autograd.grad(loss.total, optimizer.parameters)
+            gradients, _ = clip_gradients(gradients, config.max_grad_norm)
+            before, steps = steps, steps + int((~rollout.dummies).sum())
+            left = max(0.0, 1 - decayed(before, steps) / config.total_steps)
+            optimizer.step(gradients, config.learning_rate * left)
+        return steps
+
+    return answer
+
+
+def paid_by_the_last_frame(console, action, frames):
+    reward, screens = 0.0, []
+    for _ in range(frames):
+        reward = float(console.act(action))
+        screens.append(console.getScreenRGB())
+    return reward, *screens[-2:]
+
+
 @pytest.mark.parametrize(
     ("exercise_id", "answer", "hint"),
     [
@@ -217,7 +270,24 @@ class PlayerThatEndsWhereItIsCut(QPlayer):
         ("3.3", of_the_critics_variance, "the variance of the values"),
         ("3.4", of_the_actions_taken, "−log π of the actions that were taken"),
         ("4.1", side_by_side, "as if i, f, g, o of each cell stood side by side"),
+        ("4.2", only_h_begins_anew, "h is zeroed and c is not."),
         ("4.4", zeros_for_whoever_ended, "zeros for whoever ended in the rollout"),
+        (
+            "4.4",
+            begun_with_zeros(lambda before, after: after),
+            "zeros for whoever ended in the rollout",
+        ),
+        (
+            "6.5",
+            trained(torch.ones_like, lambda before, after: before),
+            "The loss is one of all steps, dummies as well.",
+        ),
+        (
+            "6.5",
+            trained(torch.logical_not, lambda before, after: after),
+            "counted before its learning rate is computed",
+        ),
+        ("7.4", paid_by_the_last_frame, "Only the last frame's reward is returned."),
         (
             "6.5",
             trained_by_each_environment(lambda *given: clip_gradients(*given)[0]),
@@ -427,6 +497,31 @@ def baseline_with_a_gradient(log_probabilities, returns):
     return -(log_probabilities * (returns - returns.mean())).sum()
 
 
+def last_one_left_out_and_not_divided(gradients, steps):
+    result = [torch.zeros_like(part) for part in gradients[0]]
+    for n in range(len(gradients) - 1):
+        result = [
+            so_far + steps[n] * part for so_far, part in zip(result, gradients[n], strict=True)
+        ]
+    return tuple(result)
+
+
+def rolled_and_both_flags(terminated, truncated, resetting):
+    return (terminated & truncated).roll(1, dims=0)
+
+
+def first_row_lost_and_both_flags(terminated, truncated, resetting):
+    mask = torch.zeros_like(terminated)
+    mask[1:] = (terminated & truncated)[:-1]
+    return mask
+
+
+def of_the_whole_step_and_let_go(console, action, frames):
+    before = console.getScreenRGB()
+    reward = sum((console.act(0) for _ in range(frames - 1)), console.act(action))
+    return reward, before, console.getScreenRGB()
+
+
 def added_and_clipped(local, shared, optimizer, loss):
     gradients, _ = clip_gradients(torch.autograd.grad(loss, local), max_norm=0.5)
     for d, theirs in zip(gradients, shared, strict=True):
@@ -461,6 +556,10 @@ def added_and_clipped(local, shared, optimizer, loss):
             trained_by_each_environment(lambda gradients, _: gradients),
             ("as long as they are", "an update for each environment"),
         ),
+        ("6.2", last_one_left_out_and_not_divided, ("left out of the sum", "divide by the number")),
+        ("6.3", rolled_and_both_flags, ("brings the last row's ends", "`&` asks for")),
+        ("6.3", first_row_lost_and_both_flags, ("not come from `resetting`", "`&` asks for")),
+        ("7.4", of_the_whole_step_and_let_go, ("before the step's first", "in the first frame")),
         ("7.1", newest_first_and_repeated, ("stands first here", "repeats its first picture")),
         ("7.2", not_divided_and_a_batch_axis, ("numbers up to 255", "with a batch axis")),
         ("7.2", by_256_and_turned, ("not by 256", "in the opposite order")),
@@ -508,6 +607,34 @@ def test_what_is_changed_in_place_hides_no_second_mistake(exercise_id, answer, h
 
 
 # No word that is not true
+
+
+def test_a_memory_is_called_the_one_after_the_rollout_by_nobody_who_kept_the_old_one():
+    text = said("4.4", begun_with_zeros(lambda before, after: before))
+    assert "position from which the rollout began" in text
+    assert "zeros for whoever ended in the rollout" in text
+    assert "*after*" not in text
+
+
+def test_ends_that_stand_in_their_own_rows_are_told_of_without_code_that_is_not_there():
+    def written_over(terminated, truncated, resetting):
+        mask = terminated | truncated
+        mask[0] = resetting
+        return mask
+
+    text = said("6.3", written_over)
+    assert "step 0's is left out" in text
+    assert "ended[" not in text
+
+
+def test_the_parts_of_a_new_memory_have_their_names():
+    def larger(state, begins):
+        h, c = state
+        goes_on = ~begins[:, None]
+        return h * goes_on, 1.5 * c * goes_on
+
+    text = said("4.2", larger)
+    assert "`h`, the new h and the new h after a write into the old one are right" in text
 
 
 def test_a_gradient_that_never_arrives_is_no_logarithm_of_zero():

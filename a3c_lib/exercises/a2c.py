@@ -164,6 +164,12 @@ def _dummy_cases() -> list[Case]:
             flags(4, 2, (2, 0)),
             ~begins & begins,
         ),
+        Case(
+            "terminated and truncated at once, at the last step",
+            flags(4, 2, (3, 0)),
+            flags(4, 2, (3, 0)),
+            ~begins & begins,
+        ),
         Case("terminated at step 0", flags(4, 2, (0, 0)), none, ~begins & begins),
         Case("truncated at steps 0 and 2", none, flags(4, 2, (0, 1), (2, 1)), begins),
         Case("an end just before the rollout", none, none, begins),
@@ -815,6 +821,14 @@ EXERCISES = (
                 "with its number of steps.",
             ),
             Wrong(
+                {"zip(steps, parts, strict=True)": "zip([*steps[:-1], 0], parts, strict=True)"},
+                "One environment, the first or the last, is left out of the sum. Each of them is "
+                "in it, with its number of steps.",
+                also=(
+                    {"zip(steps, parts, strict=True)": "zip([0, *steps[1:]], parts, strict=True)"},
+                ),
+            ),
+            Wrong(
                 {"m * part": "m**2 * part"},
                 "The weights are squared. The mean over all steps weighs each environment with "
                 "its number of steps.",
@@ -909,8 +923,8 @@ EXERCISES = (
             ),
             Wrong(
                 {"later = ended[:-1]": "later = ended[1:]"},
-                "`ended[1:]` drops the first step's end, and leaves each other end in its own row. "
-                "Row t is to hold the end of step t − 1: drop the *last* row.",
+                "Of the ends, step 0's is left out, and the last step's is taken along. Row t is "
+                "to hold the end of step t − 1: leave out the *last* row instead.",
             ),
             Wrong(
                 {"later = ended[:-1]": "later = ended"},
@@ -946,9 +960,8 @@ EXERCISES = (
             ),
             Wrong(
                 {"first = resetting[None]": "first = torch.zeros_like(ended[:1])"},
-                "The first row is never a dummy here. If the last step of the rollout before was "
-                "an "
-                "end, it is: that is what `resetting` says.",
+                "The first row does not come from `resetting`. It is a dummy where the last step "
+                "of the rollout before was an end: that is what `resetting` says.",
             ),
             Wrong(
                 {"first = resetting[None]": "first = ended[-1:]"},
@@ -1299,6 +1312,14 @@ EXERCISES = (
                 "The dummies are counted as steps. Count the real ones.",
             ),
             Wrong(
+                {
+                    "logits[real], values[real], rollout.actions[real], returns[real]": "logits, "
+                    "values, rollout.actions, returns"
+                },
+                "The loss is one of all steps, dummies as well. Hand over the rows of the real "
+                "steps: logits[real], and so for the other three.",
+            ),
+            Wrong(
                 {"int(real.sum())": "config.t_max"},
                 "This counts the steps of one environment. All N of them act.",
             ),
@@ -1320,6 +1341,14 @@ EXERCISES = (
                 },
                 "The rollout is counted before its learning rate is computed. The rate is that of "
                 "the steps before it.",
+                also=(
+                    {
+                        "        rate = config.learning_rate * (1 - steps": "        steps += "
+                        "int(real.sum())\n"
+                        "        rate = config.learning_rate * max(0.0, 1 - steps",
+                        "        steps += int(real.sum())\n    return": "    return",
+                    },
+                ),
             ),
             Wrong(
                 {"clip_gradients(gradients, config.max_grad_norm)": "gradients, None"},

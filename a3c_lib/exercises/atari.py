@@ -1046,6 +1046,17 @@ EXERCISES = (
                 {"reward += console": "reward = console"},
                 "Only the last frame's reward is returned. The step is paid what all its frames "
                 "pay.",
+                also=({"reward += console": "reward = 0.0 + console"},),
+            ),
+            Wrong(
+                {
+                    "    for frame in": "    screen = np.empty((210, 160, 3), dtype=np.uint8)\n"
+                    "    console.getScreenRGB(screen)\n    screens.append(screen)\n"
+                    "    for frame in",
+                    "if frame >= frames - 2:": "if frame == frames - 1:",
+                },
+                "`before` is the screen from before the step's first frame. The two screens are "
+                "those that the last two frames led to.",
             ),
             Wrong(
                 {"if frame >= frames - 2:": "if frame in (0, frames - 1):"},

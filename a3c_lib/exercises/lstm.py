@@ -138,18 +138,18 @@ def _written_over(begin: Any, state: Memory, begins: Tensor) -> Any:
     handed over. (Where the answer has written into it already, that is told of other cases.)"""
     handed = [part.clone() for part in state]
     new = begin(state, begins)
-    if not isinstance(new, tuple | list):
+    if not isinstance(new, tuple | list) or len(new) != 2:
         return new
-    first = [part.detach().clone() for part in new]
+    h, c = (part.detach().clone() for part in new)
     if all(map(torch.equal, state, handed)):
         with torch.no_grad():
             for part in state:
                 part.fill_(9)
     return {
-        "the new memory": first,
-        "the new memory, after others have written into the old one": [
-            part.detach().clone() for part in new
-        ],
+        "the new h": h,
+        "the new c": c,
+        "the new h after a write into the old one": new[0].detach().clone(),
+        "the new c after a write into the old one": new[1].detach().clone(),
     }
 
 
@@ -625,12 +625,14 @@ EXERCISES = (
                 "h is zeroed and c is not. The cell is the longer memory of the two: through it "
                 "one "
                 "episode leaks into the next.",
+                also=({"c = c * goes_on": "c = c.clone()"},),
             ),
             Wrong(
                 {"h = h * goes_on": "pass"},
                 "c is zeroed and h is not. The gates of the next step read h: through it one "
                 "episode "
                 "leaks into the next.",
+                also=({"h = h * goes_on": "h = h.clone()"},),
             ),
             Wrong(
                 in_place,
@@ -1041,9 +1043,15 @@ EXERCISES = (
                     "model.unroll(rollout, state)": "model.unroll(rollout, "
                     "begin_anew(position.policy_state, rollout.ended.any(dim=0)))"
                 },
-                "The memory from which you unroll is zeros for whoever ended in the rollout, and "
-                "the one *after* the rollout for the others. It is the one that the rollout began "
-                "with, for all of them.",
+                "The memory from which you unroll is zeros for whoever ended in the rollout. It is "
+                "the one that the rollout began with, for all of them: the first steps were taken "
+                "with it.",
+                also=(
+                    {
+                        "model.unroll(rollout, state)": "model.unroll(rollout, "
+                        "begin_anew(state, rollout.ended.any(dim=0)))"
+                    },
+                ),
             ),
             Wrong(
                 {
