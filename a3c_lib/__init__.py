@@ -70,6 +70,8 @@ from a3c_lib.replay import PrioritizedReplayMemory as PrioritizedReplayMemory
 from a3c_lib.replay import ReplayMemory as ReplayMemory
 from a3c_lib.replay import SumTree as SumTree
 from a3c_lib.replay import importance_weights as importance_weights
+from a3c_lib.dqn import DuelingQNetwork as DuelingQNetwork
+from a3c_lib import dqn as dqn
 from a3c_lib.normalising import Normalised as Normalised
 
 if TYPE_CHECKING:

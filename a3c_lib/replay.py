@@ -300,7 +300,8 @@ class PrioritizedReplayMemory(ReplayMemory):
 
     def draw(self, batch_size: int, importance_exponent: float = 1.0) -> Drawn:
         """Windows (n_steps, batch_size), one from each of `batch_size` parts of what is remembered
-        that are as likely. See `importance_weights`. Raises ValueError if it is empty."""
+        that are as likely, in the order of time. See `importance_weights`. Raises ValueError if it
+        is empty."""
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1; got {batch_size}")
         if self.tree is None or self.tree.total == 0:
@@ -310,7 +311,7 @@ class PrioritizedReplayMemory(ReplayMemory):
         slots, envs = places // self.num_envs, places % self.num_envs
         newest = self.added - 1
         rows = newest - (newest - slots) % self.num_slots  # the latest row in each of these slots
-        numbers = rows * self.num_envs + envs
+        numbers, _ = (rows * self.num_envs + envs).sort()
         weights = importance_weights(self.probabilities(numbers), importance_exponent)
         return Drawn(self.windows(numbers), weights, numbers)
 
