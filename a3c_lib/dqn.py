@@ -325,7 +325,8 @@ class Update(NamedTuple):
     """What was played, and what the last batch that was drawn then taught. NaN: none was."""
 
     steps: int  # environment steps so far
-    updates: int  # batches that were learned from so far
+    updates: int  # so far
+    batches: int  # that were learned from so far
     episodes: tuple[Episode, ...]  # those that ended in the rollout
     value_loss: float  # mean (R − Q(o, a))² of the batch, without weights
     q: float  # mean Q(o, a) of the batch
@@ -360,14 +361,16 @@ class DQNTraining(SingleThreadTraining[nn.Module, Update]):
         self.target = deepcopy(model).requires_grad_(False)  # θ⁻
         self.memory = config.memory(self.steps)
         self.recent = Recent(config.batch_size)
+        self.batches = 0  # that were learned from so far
         self.remembers = True  # what it had remembered when it stopped, if it goes on
         if resume is not None:
             self._go_on(resume)
 
     def _go_on(self, state: Mapping[str, Any]) -> None:
-        missing = {"target", "recent"} - state.keys()
+        missing = {"target", "recent", "batches"} - state.keys()
         if missing:
             raise ValueError(f"resume is a trainer's state_dict(); it lacks {sorted(missing)}")
+        self.batches = state["batches"]
         self.target.load_state_dict(state["target"])
         self.recent.load_state_dict(state["recent"], device_of(self.model))
         self.remembers = state.get("memory") is not None
@@ -390,6 +393,7 @@ class DQNTraining(SingleThreadTraining[nn.Module, Update]):
             **super().state_dict(),
             "target": deepcopy(self.target.state_dict()),
             "recent": self.recent.state_dict(),
+            "batches": self.batches,
             "memory": self.memory.state_dict() if kept else None,
         }
 
@@ -405,11 +409,13 @@ class DQNTraining(SingleThreadTraining[nn.Module, Update]):
             for _ in range(config.draws):
                 norm, lesson = self.learn(learning_rate)
         self.steps += int((~rollout.dummies).sum())
+        self.updates += 1
         if self.steps // config.target_period > before // config.target_period:
             self.copy_target()
         facts = {
             "steps": self.steps,
             "updates": self.updates,
+            "batches": self.batches,
             "gradient_norm": norm,
             "learning_rate": learning_rate,
             "epsilon": epsilon,
@@ -439,7 +445,7 @@ class DQNTraining(SingleThreadTraining[nn.Module, Update]):
         )
         gradients, norm = clip_gradients(lesson.gradients, config.max_grad_norm)
         take_step(self.theta, self.optimizer, gradients, learning_rate)
-        self.updates += 1
+        self.batches += 1
         if isinstance(memory, PrioritizedReplayMemory):
             memory.learned(drawn.numbers, (lesson.returns - lesson.values).cpu())
         return norm, lesson
@@ -473,8 +479,8 @@ def train(
     >>> model = QNetwork.for_env(gym.make("CartPole-v1"), seed=0)
     >>> config = Config(total_steps=12, t_max=4, warm_up=8)
     >>> with train(model, "CartPole-v1", config) as training:
-    ...     [(update.steps, update.updates) for update in training]
-    [(4, 0), (8, 1), (12, 2)]
+    ...     [(update.steps, update.updates, update.batches) for update in training]
+    [(4, 1, 0), (8, 2, 1), (12, 3, 2)]
     """
     _check(model, config)
     envs = make_envs(make_env, config.num_envs)

@@ -76,6 +76,7 @@ def complaint(capsys):
         ["q", "--final-epsilons", "0.2", "--epsilon-chances", "1", "--schedule", "round-robin"],
         ["sarsa", "--schedule", "round-robin", "--recurrent", "--cells", "4"],
         ["n-step-q", "--num-envs", "2", "--num-workers", "1"],
+        ["dqn", "--warm-up", "50", "--n-steps", "3", "--double", "--dueling", "--prioritized"],
     ],
     ids=lambda options: options[0],
 )
@@ -196,6 +197,13 @@ def test_where_new_episodes_begin_it_is_said(capsys):
     )
 
 
+def test_where_the_replay_memory_was_left_out_it_is_said(capsys):
+    options = ["--warm-up", "50", "--memory-in-state", "0", "--run", "forgetful"]
+    assert main(["train", "dqn", MAZE, *SMALL, *options]) == 0
+    assert main(["resume", "forgetful", "--total-steps", "440"]) == 0
+    assert "after 400 steps, with an empty replay memory: it was larger" in capsys.readouterr().out
+
+
 def test_other_versions_are_mentioned(run, capsys):
     about = json.loads((run / "run.json").read_text())
     about["versions"]["torch"] = "1.0"
@@ -298,10 +306,11 @@ def test_anothers_checkpoint_is_refused_and_nothing_is_written(run, env, network
         (["a2c", ":CartPole-v1"], "environment ':CartPole-v1': before the colon stands a module"),
         (["a2c", MAZE, "--run", "x" * 300], "File name too long"),
         (["reinforce", MAZE, "--recurrent"], "reinforce has no memory; recurrent is for the other"),
+        (["dqn", MAZE, "--recurrent"], "dqn learns from the middle of episodes; recurrent is for"),
         (
-            ["dqn", MAZE],
-            "algorithm is one of a3c, a2c, parallel-a2c, actor-critic, reinforce, q, sarsa, n-step-q; "
-            "got 'dqn'",
+            ["ppo", MAZE],
+            "algorithm is one of a3c, a2c, parallel-a2c, actor-critic, reinforce, q, sarsa, n-step-q, "
+            "dqn; got 'ppo'",
         ),
         ([], "which algorithm? There are a3c, a2c, parallel-a2c, actor-critic, reinforce"),
     ],

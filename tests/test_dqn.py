@@ -457,7 +457,7 @@ def test_each_switch_alone_and_all_together_learn_otherwise_and_repeatably(optio
     again, _ = trained(small(**options), "CartPole-v1")
     assert all(map(torch.equal, ours, again))
     assert len(history) == 50
-    assert history[-1].updates == 46
+    assert (history[-1].updates, history[-1].batches) == (50, 46)
     for name in options:
         without = {other: on for other, on in options.items() if other != name}
         others, _ = trained(small(**without), "CartPole-v1")
@@ -470,6 +470,7 @@ def test_every_combination_of_switches_trains():
         config = small(total_steps=24, **options)
         _, history = trained(config)
         assert math.isfinite(history[-1].value_loss)
+        assert history[-1].batches == 2
         kind = PrioritizedReplayMemory if config.prioritized else ReplayMemory
         assert type(config.memory()) is kind
         assert config.network is (DuelingQNetwork if config.dueling else QNetwork)
@@ -502,9 +503,10 @@ def test_it_learns_once_there_is_enough_and_as_often_as_it_says():
     config = small(warm_up=30, draws=3, num_envs=2, t_max=5, total_steps=75)
     _, history = trained(config)
     assert [update.steps for update in history] == [10, 20, 30, 40, 50, 60, 70, 76]
-    assert [update.updates for update in history] == [0, 0, 3, 6, 9, 12, 15, 18]
+    assert [update.updates for update in history] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [update.batches for update in history] == [0, 0, 3, 6, 9, 12, 15, 18]
     for update in history:
-        learned = update.updates > 0
+        learned = update.batches > 0
         for name in "value_loss", "q", "gradient_norm":
             assert math.isfinite(getattr(update, name)) == learned
         assert update.as_row()["value_loss"] is None or learned
@@ -551,7 +553,7 @@ def test_targets_may_be_others():
         return torch.zeros_like(rewards)
 
     _, history = trained(small(learning_rate=1e-30), targets=nothing)
-    assert all(update.value_loss < 1e-3 for update in history if update.updates)
+    assert all(update.value_loss < 1e-3 for update in history if update.batches)
 
 
 def test_frozen_parameters_stay_and_the_rest_learns():
@@ -573,7 +575,7 @@ def test_what_is_not_finite_is_not_learned():
     before = [theta.clone() for theta in model.parameters()]
     with (
         train(model, lambda: Paying(gym.make("CartPole-v1")), small()) as training,
-        pytest.raises(FloatingPointError, match=r"update 1, after 16 steps: the loss is inf"),
+        pytest.raises(FloatingPointError, match=r"update 5, after 16 steps: the loss is inf"),
     ):
         list(training)
     assert all(map(torch.equal, model.parameters(), before))
@@ -629,14 +631,14 @@ def test_a_memory_that_is_too_large_is_left_out_and_gathered_anew():
     with train(model, "a3c_lib/Catch-v0", config) as training:
         for _ in range(10):
             next(training)
-        state, updates = training.state_dict(), training.updates
+        state, batches = training.state_dict(), training.batches
     assert state["memory"] is None
     with train(model, "a3c_lib/Catch-v0", config, resume=state) as training:
         assert not training.restored
         assert not training.remembers
         assert len(training.memory) == 0
         history = list(training)
-    assert [update.updates - updates for update in history[:4]] == [0, 0, 1, 2]
+    assert [update.batches - batches for update in history[:4]] == [0, 0, 1, 2]
     assert [update.steps for update in history[:4]] == [88, 96, 104, 112]
 
 

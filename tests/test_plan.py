@@ -9,10 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from a3c_lib import ActorCritic, a2c, a3c
+from a3c_lib import ActorCritic, a2c, a3c, q_learning
 from a3c_lib.app.plan import (
     ALGORITHMS,
-    Q_NETWORKS,
     RENAMED,
     ActorCriticConfig,
     Network,
@@ -21,6 +20,7 @@ from a3c_lib.app.plan import (
     Screen,
     find_env,
 )
+from a3c_lib.dqn import DuelingQNetwork
 from a3c_lib.encoders import PaperEncoder, SmallEncoder, paper_network
 from a3c_lib.normalising import Normalised
 from a3c_lib.q_learning import NStepQ, OneStepQ, Sarsa
@@ -111,11 +111,15 @@ def test_an_algorithm_is_one_entry(tmp_path):
     assert "A toy (no chapter)." in run.stdout
 
 
-@pytest.mark.parametrize("algorithm", ["q", "sarsa", "n-step-q"])
+@pytest.mark.parametrize("algorithm", ["q", "sarsa", "n-step-q", "dqn"])
 def test_what_learns_action_values_has_a_network_of_them(algorithm):
     """With memory or without, of pictures too; what belongs to a policy is refused."""
     for network, kind in (SMALL, QNetwork), (Network(recurrent=True), RecurrentQNetwork):
-        assert isinstance(plan(algorithm, network=network).make_model(), kind)
+        if algorithm == "dqn" and network.recurrent:
+            with pytest.raises(RunError, match="dqn learns from the middle of episodes; recurrent"):
+                plan(algorithm, network=network).make_model()
+        else:
+            assert type(plan(algorithm, network=network).make_model()) is kind
     model = plan(algorithm, "atari:pong", Network()).make_model()
     assert isinstance(model.torso[0], PaperEncoder)
     assert model.head.out_features == 6
@@ -137,6 +141,29 @@ def test_the_method_is_the_algorithms_own(algorithm, method):
     seven, no = torch.full((2, 1), 7.0), torch.zeros(2, 1, dtype=torch.bool)
     paid = its.targets(seven, torch.zeros(2, 1), no, no, 0.5)  # clipped
     assert paid.flatten().tolist() == ([1.5, 1.0] if method is NStepQ else [1.0, 1.0])
+
+
+@pytest.mark.parametrize("env", ["a3c_lib/TMaze-v0", "atari:pong"])
+def test_of_dqns_switches_one_is_the_networks(env):
+    """Two streams, with or without; it is written down, and read, as the others are."""
+    for options in {}, {"dueling": True, "n_steps": 3, "double": True, "prioritized": True}:
+        planned = plan("dqn", env, total_steps=12, warm_up=4, batch_size=4, **options)
+        model = planned.make_model()
+        assert type(model) is (DuelingQNetwork if options else QNetwork)
+        with planned.train(model) as training:
+            assert list(training)[-1].batches == 3
+            assert training.memory.n_steps == (3 if options else 1)
+        assert Plan.from_json(json.loads(json.dumps(planned.as_json()))) == planned
+
+
+def test_of_a_games_pictures_dqn_remembers_each_once_and_learns_from_clipped_rewards():
+    planned = plan("dqn", "atari:pong", total_steps=4, warm_up=0, capacity=50)
+    with planned.train(planned.make_model()) as training:
+        next(training)
+        memory, targets = training.memory, training.targets
+    assert memory.shown.newest.shape == (54, 1, 84, 84)
+    seven, no = torch.full((2, 1), 7.0), torch.zeros(2, 1, dtype=torch.bool)
+    assert targets(seven, torch.zeros(2, 1), no, no, 0.5).flatten().tolist() == [1.5, 1.0]
 
 
 # ---- names of version 0.1 ----
@@ -438,7 +465,8 @@ def test_the_command_line_begins_with_settings_of_its_own():
 
 
 def test_value_based_methods_begin_with_one_set_of_settings_and_one_last_epsilon():
-    q, *others = (its.default for its in ALGORITHMS.values() if its.networks is Q_NETWORKS)
+    by_workers = (its for its in ALGORITHMS.values() if issubclass(its.config, q_learning.Config))
+    q, *others = (its.default for its in by_workers)
     assert len(others) == 2
     assert all(vars(other) == vars(q) for other in others)
     last = [q.epsilon(rank, steps=100_000) for rank in range(8)]

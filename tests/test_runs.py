@@ -42,6 +42,8 @@ def plan(algorithm="a2c", env="a3c_lib/TMaze-v0", network=SMALL, **options):
         options = {"t_max": 5, **options}
     if issubclass(ALGORITHMS[algorithm].config, hogwild.Config):
         options = {"schedule": "round-robin", **options}
+    if algorithm == "dqn":
+        options = {"warm_up": 20, **options}
     return Plan(algorithm, env, ALGORITHMS[algorithm].config(**options), network)
 
 
@@ -83,7 +85,7 @@ def same(ours, theirs):
 @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "parallel-a2c"])
 def test_a_run_that_stops_again_and_again_is_the_uninterrupted_one(tmp_path, algorithm):
     """Files and all: weights bit for bit, and every row."""
-    recurrent = algorithm != "reinforce"
+    recurrent = algorithm not in ("reinforce", "dqn")
     network = Network(hidden=(8,), recurrent=recurrent, cells=4)
     planned = plan(algorithm, network=network, **{"num_envs": 2} if algorithm == "a2c" else {})
     whole = train(planned, tmp_path / "whole")

@@ -13,6 +13,7 @@ from a3c_lib import (
     a2c,
     a3c,
     actor_critic,
+    dqn,
     hogwild,
     losses,
     optim,
@@ -25,7 +26,7 @@ from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.settings import Range, check_setting, check_settings
 from a3c_lib.training import Config, RolloutConfig
 
-MODULES = reinforce, actor_critic, losses, optim, hogwild, a3c, a2c, parallel_a2c, q_learning
+MODULES = (reinforce, actor_critic, losses, optim, hogwild, a3c, a2c, parallel_a2c, q_learning, dqn)
 CONFIGS = Config, RolloutConfig, *(module.Config for module in MODULES)
 FIELDS = [(config, field) for config in CONFIGS for field in dataclasses.fields(config)]
 

@@ -385,6 +385,8 @@ def _how(training: Training[nn.Module, Any]) -> str:
         return "exactly where it stopped"
     if training.pids:
         return "with new episodes: processes are not put back where they stood"
+    if not getattr(training, "remembers", True):
+        return "with an empty replay memory: it was larger than memory_in_state MB"
     return "with new episodes: its environment cannot be put back where it stood"
 
 

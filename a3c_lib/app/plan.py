@@ -24,6 +24,7 @@ from a3c_lib import (
     a2c,
     a3c,
     actor_critic,
+    dqn,
     losses,
     parallel_a2c,
     q_learning,
@@ -237,6 +238,13 @@ ALGORITHMS = {
         networks=Q_NETWORKS,
         defaults=SMALL_WORLDS_BY_VALUE,
     ),
+    "dqn": Algorithm(
+        "DQN and its family: Q-learning from a replay memory, in one process (chapter 09).",
+        dqn.Config,
+        dqn.train,
+        networks=Q_NETWORKS,
+        defaults=BUDGET,
+    ),
 }
 
 
@@ -444,6 +452,8 @@ class Plan(NamedTuple):
         try:
             network.refuse_larger_than(memory())
             kinds = algorithm_of(self.algorithm).networks
+            if isinstance(self.config, dqn.Config):
+                kinds = self.config.network, kinds[1]
             return network.make(env, self.config.seed, to_be_loaded, kinds)
         except RunError:
             raise
@@ -464,6 +474,11 @@ class Plan(NamedTuple):
                     raise RunError(f"{self.algorithm} {why}; {name} is for the other algorithms")
             if network.hidden is None and network.own_network is None:
                 network = dataclasses.replace(network, hidden=())
+        if isinstance(self.config, dqn.Config) and network.recurrent:
+            raise RunError(
+                f"{self.algorithm} learns from the middle of episodes; recurrent is for the "
+                "algorithms that go through them"
+            )
         if algorithm_of(self.algorithm).networks is Q_NETWORKS:
             for name in "one_look", "orthogonal_init":
                 if getattr(network, name):
