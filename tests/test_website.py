@@ -1,9 +1,11 @@
 """The web site: what its pages are made of, and what is looked for in what was built."""
 
 import base64
+import dataclasses
 import doctest
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +18,8 @@ import pytest
 import website
 import websitecheck
 from nbformat import NotebookNode
+
+from a3c_lib.app.plan import ALGORITHMS
 
 ROOT = book.ROOT
 NAMES = tuple(source.stem for source in sorted((ROOT / "solutions").glob("*.py")))
@@ -200,6 +204,58 @@ def test_formulas_in_docstrings_are_no_markup() -> None:
     ]
 
 
+@dataclass
+class Walk:
+    """A walk."""
+
+    # of each day, and no longer than
+    # a foot bears
+    length: int = 5
+    pace: float = 1.5  # km/h, above 0 [Naismith]
+    name: str = "α"  # whose
+    silent: bool = True
+
+
+@dataclass
+class Tour(Walk):
+    """Many walks."""
+
+    pace: float = 2.5
+    days: int = 3  # at least 1
+
+
+def test_a_field_is_explained_by_the_comment_beside_it_or_above_it() -> None:
+    said = {
+        "length": "of each day, and no longer than a foot bears",
+        "pace": "km/h, above 0 [Naismith]",
+        "name": "whose",
+    }
+    assert docstrings.comments(Walk) == said
+    assert docstrings.comments(Tour) == {"days": "at least 1"}
+
+
+def test_a_class_lists_the_fields_that_it_inherits() -> None:
+    lines = ["Many walks."]
+    docstrings.process(None, "class", f"{__name__}.Tour", Tour, None, lines)
+    assert lines == [
+        "Many walks.",
+        "",
+        f"From ``{__name__}.Walk``:",
+        "",
+        "- ``length = 5``: of each day, and no longer than a foot bears",
+        "- ``name = 'α'``: whose",
+        "- ``silent = True``",
+    ]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_setting_of_a_trainer_is_explained_where_it_stands(algorithm: str) -> None:
+    config = ALGORITHMS[algorithm].config
+    explained = [docstrings.comments(base) for base in config.__mro__]
+    fields = [field.name for field in dataclasses.fields(config)]
+    assert [name for name in fields if not any(name in said for said in explained)] == []
+
+
 # What is looked for in a built site
 
 
@@ -274,3 +330,11 @@ def test_every_exercise_figure_and_word_can_be_linked(built: Path) -> None:
     listed = (built / "genindex.html").read_text("utf-8")
     assert "Markov property" in listed
     assert "n_step_returns() (in module a3c_lib.returns)" in listed
+
+
+def test_every_setting_is_on_its_page_with_what_the_source_says_of_it(built: Path) -> None:
+    own = (built / "api" / "training.html").read_text("utf-8")
+    assert "discount per step, in [0, 1] [A3C]" in own
+    inherited = (built / "api" / "a3c.html").read_text("utf-8")
+    assert "discount per step, in [0, 1] [A3C]" in inherited
+    assert "at least 1; as many as there are cores is good" in inherited

@@ -4,16 +4,82 @@ They are plain text with formulas such as R_t, |x| and γ*, with `code` in singl
 examples and indented tables. reStructuredText would take much of that for markup.
 """
 
+import ast
+import dataclasses
+import inspect
 import re
+import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 FIELD = re.compile(r"Alias for field number \d+")
 
 
 def process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Sphinx's hook: changes the lines of a docstring in place."""
+    """Sphinx's hook: changes the lines of a docstring in place. A class of settings gets a list of
+    those that it inherits; and of a module, which comes before what stands in it, Sphinx learns
+    what the comments beside its classes' fields say."""
     lines[:] = as_rst(lines)
+    if what == "module":
+        explain_fields(name)
+    if what == "class" and dataclasses.is_dataclass(obj):
+        lines += inherited(obj)
+
+
+def explain_fields(module: str) -> None:
+    """Let Sphinx take the comment beside a field for its docstring."""
+    from sphinx.pycode import ModuleAnalyzer
+
+    analyzer = ModuleAnalyzer.for_module(module)
+    analyzer.analyze()
+    for owner in vars(sys.modules[module]).values():
+        if isinstance(owner, type) and owner.__module__ == module:
+            for field, said in comments(owner).items():
+                analyzer.attr_docs.setdefault((owner.__qualname__, field), [said, ""])
+
+
+@cache
+def comments(owner: type) -> dict[str, str]:
+    """What a class says of its own fields: the comment behind a field, or those right above it."""
+    try:
+        lines = inspect.cleandoc("\n" + inspect.getsource(owner)).splitlines()
+    except (OSError, TypeError):  # made at run time
+        return {}
+    (tree,) = ast.parse("\n".join(lines)).body
+    found = {}
+    for node in getattr(tree, "body", ()):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            said = re.match(
+                r"\s*#\s*(.*)", lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+            )
+            above = [said[1]] if said else []
+            at = node.lineno - 2
+            while not said and lines[at].lstrip().startswith("# "):
+                above.insert(0, lines[at].lstrip()[2:])
+                at -= 1
+            if above:
+                found[node.target.id] = " ".join(above)
+    return found
+
+
+def inherited(owner: type) -> Iterator[str]:
+    """The fields that a dataclass has from others, one a line, with what those say of them."""
+    own = vars(owner).get("__annotations__", {})
+    fields = {each.name: each for each in dataclasses.fields(owner) if each.name not in own}
+    for base in owner.__mro__[1:]:
+        mine = [name for name in fields if name in vars(base).get("__annotations__", {})]
+        if mine:
+            yield from (
+                "",
+                f"From ``{base.__module__.removeprefix('a3c_lib.')}.{base.__name__}``:",
+                "",
+            )
+        for name in mine:
+            field = fields.pop(name)
+            value = "" if field.default is dataclasses.MISSING else f" = {field.default!r}"
+            said = "".join(as_rst([comments(base).get(name, "")]))
+            yield f"- ``{name}{value}``: {said}" if said else f"- ``{name}{value}``"
 
 
 def process_signature(
