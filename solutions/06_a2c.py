@@ -1234,7 +1234,7 @@ print(f"{len(updates)} updates; {evaluate(model, CARTPOLE, seed=1000).mean:.0f}"
 # - Flatten everything in the same order, give both factors of a product the same shape, and do not learn from a step that only resets.
 # - At equal steps neither wins: A2C is ahead in CartPole, A3C by a little in Catch. The best learning rate goes with the number of updates and the batch of each; what is best for one is worse for the other, in CartPole much worse.
 # - With batches of 128 steps and returns that look equally far, steps of 32 environments taught no more than as many steps of one, as far as ten seeds in three small worlds can tell.
-# - At equal seconds the size of the batch counts, in asking and in learning. A3C with one environment a worker took a third of A2C's steps a second; with eight it takes nearly twice as many as A2C in one process.
+# - At equal seconds the size of the batch counts, in asking and in learning. A3C with one environment a worker took a third of A2C's steps a second in Catch, and a quarter in CartPole; with eight it takes nearly twice as many as A2C in one process.
 # - With memory, both work as they do without.
 # - You have written A2C.
 

@@ -162,7 +162,7 @@ SMALL_WORLDS = BUDGET | {
     "learning_rate": 5e-3,
     "t_max": 5,
     "num_envs": 16,
-    "value_weight": 0.2,
+    "value_weight": 0.1,
     "entropy_weight": 0.01,
 }
 # Of each worker; there are two. One final ε for both: of the paper's three, a seed in eleven would
@@ -186,8 +186,7 @@ ALGORITHMS = {
         a3c.Config,
         a3c.train,
         # Of each worker; there are two.
-        defaults=SMALL_WORLDS
-        | {"optimizer": "adam", "t_max": 8, "num_envs": 8, "value_weight": 0.1},
+        defaults=SMALL_WORLDS | {"optimizer": "adam", "t_max": 8, "num_envs": 8},
     ),
     "a2c": Algorithm(
         "A2C: one process, many environments in step with each other (chapter 06).",
