@@ -129,8 +129,13 @@ def test_pip_fails_for_another_reason_which_is_shown(project: Path, fake: Fake) 
 
 
 def test_the_set_up_asks_for_the_tested_versions_and_is_made_once(
-    project: Path, fake: Fake
+    project: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    npm = project / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text('#!/bin/sh\necho "$*" >> asked-of-npm; exit 1\n')
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{npm.parent}:{os.environ['PATH']}")
     python = fake(MAKES_VENV, '*"pip install"*) echo "$*" >> asked ;;')
     assert run(["make", f"PYTHON={python}", ".venv/ready-for-lab"], project).returncode == 0
     asked = (project / "asked").read_text().splitlines()
@@ -147,6 +152,8 @@ def test_the_set_up_asks_for_the_tested_versions_and_is_made_once(
     ):
         assert run(["make", f"PYTHON={python}", f".venv/ready-for-{goal}"], project).returncode == 0
         assert (project / "asked").read_text().endswith(f"--editable .[{extras}]\n")
+    (line,) = (project / "asked-of-npm").read_text().splitlines()  # it may fail, as it does here
+    assert line.startswith("pack --silent --pack-destination build/axe axe-core@4.")
 
 
 # The update

@@ -71,5 +71,13 @@ rm -f "$errors"
 mkdir -p .venv/share/jupyter/lab/settings
 echo '{"@jupyterlab/apputils-extension:notification":
     {"fetchNews": "false", "checkForUpdates": false}}' >.venv/share/jupyter/lab/settings/overrides.json
+# What asks the site's pages for contrast and names, where there is npm to bring it; its tests are
+# skipped without.
+if [ "$goal" = site ] && command -v npm >/dev/null; then
+    mkdir -p build/axe
+    npm pack --silent --pack-destination build/axe axe-core@4.14.1 >/dev/null &&
+        tar -xzf build/axe/axe-core-4.14.1.tgz -C build/axe package/axe.min.js ||
+        echo "npm did not bring axe-core: the tests of contrast and names will be skipped." >&2
+fi
 touch .venv/ready-for-lab ".venv/ready-for-$goal"
 if [ "$goal" = site ]; then touch .venv/ready-for-test; fi
