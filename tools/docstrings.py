@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 FIELD = re.compile(r"Alias for field number \d+")
+ARRAY_LIKE = re.compile(r"~?[\w.]*_Buffer \|.*?_NestedSequence\[complex \| bytes \| str\]")
 
 
 def process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -106,11 +107,15 @@ def process_tree(app: Any, tree: Any) -> None:
 
 
 def plain_types(text: str) -> str:
-    """Annotated types as what they annotate: a setting's page says in words what it may be.
+    """Annotated types as what they annotate: a setting's page says in words what it may be. And
+    NumPy's ArrayLike by its name, not as the union that it is.
 
     >>> plain_types("(t_max: Annotated[int, Range(least=1, most=None)] = 5, anneal: bool = True)")
     '(t_max: int = 5, anneal: bool = True)'
+    >>> plain_types("(n: _Buffer | dtype[Any] | _NestedSequence[complex | bytes | str], m: int)")
+    '(n: ArrayLike, m: int)'
     """
+    text = ARRAY_LIKE.sub("ArrayLike", text)
     return re.sub(r"Annotated\[([\w.| ]+), ~?[\w.]+\([^()]*\)\]", r"\1", text)
 
 

@@ -274,7 +274,8 @@ def block(
     # On dark blue it is easier to read than its contrast says, and black is harder.
     letters = "white" if white > 3.5 else BLACK
     place = middle, bottom + height / 2
-    ax.text(*place, text, ha="center", va="center", color=letters, fontsize=SMALL)
+    size = SMALL if len(text) < 6 else 0.8 * SMALL  # of ten cells in a row, each has room for six
+    ax.text(*place, text, ha="center", va="center", color=letters, fontsize=size)
 
 
 def action_colours(actions: int) -> Sequence[str]:
