@@ -214,6 +214,9 @@ class Walk:
     pace: float = 1.5  # km/h, above 0 [Naismith]
     name: str = "α"  # whose
     silent: bool = True
+    weight: float = (
+        1_000 + 1  # kg
+    )
 
 
 @dataclass
@@ -229,6 +232,7 @@ def test_a_field_is_explained_by_the_comment_beside_it_or_above_it() -> None:
         "length": "of each day, and no longer than a foot bears",
         "pace": "km/h, above 0 [Naismith]",
         "name": "whose",
+        "weight": "kg",
     }
     assert docstrings.comments(Walk) == said
     assert docstrings.comments(Tour) == {"days": "at least 1"}
@@ -245,6 +249,7 @@ def test_a_class_lists_the_fields_that_it_inherits() -> None:
         "- ``length = 5``: of each day, and no longer than a foot bears",
         "- ``name = 'α'``: whose",
         "- ``silent = True``",
+        "- ``weight = 1001``: kg",
     ]
 
 

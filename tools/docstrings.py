@@ -7,8 +7,10 @@ examples and indented tables. reStructuredText would take much of that for marku
 import ast
 import dataclasses
 import inspect
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -42,25 +44,28 @@ def explain_fields(module: str) -> None:
 
 @cache
 def comments(owner: type) -> dict[str, str]:
-    """What a class says of its own fields: the comment behind a field, or those right above it."""
+    """What a class says of its own fields: the comment beside a field, or those right above it."""
     try:
         lines = inspect.cleandoc("\n" + inspect.getsource(owner)).splitlines()
     except (OSError, TypeError):  # made at run time
         return {}
-    (tree,) = ast.parse("\n".join(lines)).body
+    source = "\n".join(lines)
+    beside = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    alone = {at for at in beside if lines[at - 1].lstrip().startswith("#")}
     found = {}
-    for node in getattr(tree, "body", ()):
+    for node in ast.parse(source).body[0].body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            said = re.match(
-                r"\s*#\s*(.*)", lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
-            )
-            above = [said[1]] if said else []
-            at = node.lineno - 2
-            while not said and lines[at].lstrip().startswith("# "):
-                above.insert(0, lines[at].lstrip()[2:])
-                at -= 1
-            if above:
-                found[node.target.id] = " ".join(above)
+            inside = [at for at in range(node.lineno, node.end_lineno + 1) if at in beside]
+            above = node.lineno
+            while above - 1 in alone:
+                above -= 1
+            said = [beside[at] for at in inside or range(above, node.lineno)]
+            if said:
+                found[node.target.id] = " ".join(said)
     return found
 
 
