@@ -99,6 +99,12 @@ def test_two_notebooks_of_different_sources_are_refused() -> None:
 # Text
 
 
+def test_a_figure_that_is_mentioned_is_a_link() -> None:
+    said = website.text("# figure 2.3\n\nSee figure 2.3, and `figure 2.3`.", NAMES)
+    link = '<a href="02_n_step_returns.html#figure-02-3">figure 2.3</a>'
+    assert said == f"# figure 2.3\n\nSee {link}, and `figure 2.3`."
+
+
 def test_exercises_and_chapters_that_are_mentioned_are_links() -> None:
     said = website.text("# chapter 02\n\nSee chapter 02, `chapter 02` and exercise 2.3.", NAMES)
     assert said == (
@@ -110,7 +116,8 @@ def test_exercises_and_chapters_that_are_mentioned_are_links() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        "chapter 99 and exercise 9.9",
+        "chapter 99, figure 9.9 and exercise 9.9",
+        "figure 2 of the paper",
         "[of chapter 02](x.md), [**chapter** 02](x.md)",
         "```\nchapter 02\n```",
         "$x$, $$\nchapter 02\n$$",
@@ -175,6 +182,7 @@ def test_a_picture_keeps_its_words_and_its_shape() -> None:
     shown = cell.outputs[0].data["text/html"]
     assert 'alt="A &lt; b. More." width="100" height="50"' in shown
     assert f'src="../figures/{figure.name}"' in shown
+    assert shown.endswith('<a class="figure-number" href="#figure-02-5">Figure 2.5</a>')
 
 
 # Docstrings

@@ -18,7 +18,10 @@ KINDS = (
     "figures.html",
     "genindex.html",
     "NOTATION.html",
+    "BUILDING.html",
+    "docs/bibliography.html",
     "docs/glossary.html",
+    "_modules/a3c_lib/returns.html",
     "api/index.html",
     "api/returns.html",
     "search.html?q=entropy",
@@ -168,7 +171,9 @@ def test_contrast_words_and_roles_are_accessible(
         page = visit.open(path)
         page.add_script_tag(path=str(AXE))
         found = page.evaluate("axe.run()")["violations"]
-        serious = [each for each in found if each["impact"] in ("serious", "critical")]
         assert [
-            (each["id"], node["html"][:200]) for each in serious for node in each["nodes"]
+            (each["id"], node["html"][:200])
+            for each in found
+            if each["impact"] != "minor"
+            for node in each["nodes"]
         ] == []

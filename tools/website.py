@@ -69,6 +69,12 @@ NAMES_OF_BUTTONS = {
 }
 
 
+LOGO = re.compile(
+    r'<div class="sidebar-primary-item">(\s*<a class="navbar-brand logo"(?:(?!</a>).)*</a>\s*)</div>',
+    re.DOTALL,
+)
+
+
 class SiteError(Exception):
     """The site cannot be built; the message says why."""
 
@@ -85,6 +91,15 @@ class Figure(NamedTuple):
     @property
     def anchor(self) -> str:
         return f"figure-{self.chapter[:2]}-{self.number}"
+
+    @property
+    def called(self) -> str:
+        """What the text may call it.
+
+        >>> Figure("02_n", 3, "", "", b"").called
+        'Figure 2.3'
+        """
+        return f"Figure {int(self.chapter[:2])}.{self.number}"
 
     @property
     def title(self) -> str:
@@ -185,14 +200,15 @@ def taken_out(cell: NotebookNode, name: str, before: int) -> list[Figure]:
 
 
 def tag(figure: Figure, width: int) -> str:
-    """A picture's HTML, with its shape, so that the page does not jump when it comes; a film gets
-    its first frame beside it, to stand still."""
+    """A picture's HTML, with its number, and its shape, so that the page does not jump when it
+    comes; a film gets its first frame beside it, to stand still."""
     across, down = struct.unpack(">II", figure.content[16:24])
     film = f' data-still="../figures/still-{figure.name}"' if still(figure.content) else ""
     return (
         f'<img id="{figure.anchor}" class="figure" alt="{html.escape(figure.words)}" '
         f'width="{width}" height="{round(width * down / across)}" loading="lazy" '
         f'src="../figures/{figure.name}"{film}>'
+        f'<a class="figure-number" href="#{figure.anchor}">{figure.called}</a>'
     )
 
 
@@ -235,10 +251,12 @@ def outside(markdown: str, change: Callable[[str], str]) -> str:
 
 
 def mentions(prose: str, chapters: tuple[str, ...]) -> str:
-    """ "exercise 2.1" and "chapter 03" as links, where the book has them.
+    """ "exercise 2.1", "figure 2.1" and "chapter 03" as links, where the book has them.
 
     >>> mentions("as in chapter 03", ("03_entropy_bonus",))
     'as in [chapter 03](/chapters/03_entropy_bonus.ipynb)'
+    >>> mentions("as in figure 3.2", ("03_entropy_bonus",))
+    'as in <a href="03_entropy_bonus.html#figure-03-2">figure 3.2</a>'
     """
     stems = {stem[:2]: stem for stem in chapters}
 
@@ -250,7 +268,13 @@ def mentions(prose: str, chapters: tuple[str, ...]) -> str:
         known = found[1][0] in {stem[1] for stem in chapters}
         return f"[{found[0]}](#{label(found[1])})" if known else found[0]
 
+    def to_figure(found: re.Match[str]) -> str:
+        stem = stems.get(found[1].zfill(2))
+        place = f"{stem}.html#figure-{found[1].zfill(2)}-{found[2]}"
+        return f'<a href="{place}">{found[0]}</a>' if stem else found[0]
+
     prose = re.sub(r"\b[Cc]hapter (\d\d)\b", to_chapter, prose)
+    prose = re.sub(r"\b[Ff]igure (\d+)\.(\d+)\b", to_figure, prose)
     return re.sub(r"\b[Ee]xercise (\d\.\d+)\b", to_exercise, prose)
 
 
@@ -336,7 +360,8 @@ def figures_page(figures: list[Figure], titles: dict[str, str]) -> str:
         for figure in figures:
             if figure.chapter == name:
                 place = f"chapters/{name}.html#{figure.anchor}"
-                lines.append(f'- <a href="{place}">{html.escape(figure.title)}</a>')
+                said = html.escape(figure.title)
+                lines.append(f'- <a href="{place}">{figure.called}</a>: {said}')
         lines.append("")
     return "\n".join(lines)
 
@@ -432,7 +457,9 @@ def named(markup: str) -> str:
     themes call a folded cell, and the field to search in, otherwise, and an arrow nothing."""
     for old, new in NAMES_OF_BUTTONS.items():
         markup = markup.replace(old, new)
-    return markup
+    return LOGO.sub(
+        r'<nav class="sidebar-primary-item" aria-label="The first page">\1</nav>', markup
+    )
 
 
 def main() -> None:
