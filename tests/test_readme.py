@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import address
 import pytest
 import torch
 import tree
@@ -67,6 +68,14 @@ def test_the_commands_run(tmp_path, monkeypatch, capsys):
 
 def test_the_tree_of_the_package_is_what_its_modules_say():
     assert tree.with_tree(TEXT) == TEXT, "run: python tools/tree.py"
+
+
+def test_the_first_screen_says_for_whom_it_is_and_shows_how_to_begin():
+    first = TEXT[: TEXT.index("\n| | chapter |")]
+    assert first.count("\n") < 35
+    said = ("**For whom.**", "](images/", address.BEGIN, "make lab ", "make test ", "`make site`")
+    places = [first.index(each) for each in said]
+    assert places == sorted(places)
 
 
 def test_every_chapter_is_in_the_table():
