@@ -1131,4 +1131,4 @@ for name, final in finals.items():
 progress()
 
 # %% [markdown]
-# This is the end of the book for now. What is missing is what made Q-learning famous: a memory of old steps, from which it learns again and again. Of the paper's four methods you have now written two as a whole, A3C and n-step Q, and what is special about the other two.
+# Of the paper's four methods you have now written two as a whole, A3C and n-step Q, and what is special about the other two. What is missing is what made Q-learning famous: a memory of old steps, from which it learns again and again. That is [chapter 09](09_replay.ipynb).

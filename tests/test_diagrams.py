@@ -29,6 +29,8 @@ OTHERS = {
     "workers, four": lambda: diagrams.workers(4),
     "three_targets, one": lambda: diagrams.three_targets(1),
     "three_targets, four": lambda: diagrams.three_targets(4),
+    "replay_memory, written for the first time": lambda: diagrams.replay_memory(4, 4),
+    "replay_memory, the last place is next": lambda: diagrams.replay_memory(6, 13),
 }
 
 every_diagram = pytest.mark.parametrize("draw", (DIAGRAMS | OTHERS).values(), ids=DIAGRAMS | OTHERS)
@@ -117,6 +119,17 @@ def test_of_three_targets_each_takes_one_value_and_sarsa_not_the_largest() -> No
     assert len(rewards) == 1 + 1 + 3 + 1  # the last is the legend's
 
 
+@pytest.mark.parametrize("written", [5, 7, 11, 23])
+def test_a_replay_memory_holds_the_latest_steps_and_has_one_place_for_what_comes(written) -> None:
+    said = [text.get_text() for text in diagrams.replay_memory(5, written).axes[0].texts]
+    places = [text for text in said if text.startswith("step ") or text == "seen last"]
+    assert sorted(int(text.split()[1]) for text in places if text != "seen last") == list(
+        range(written - 5, written)
+    )
+    assert places.index("seen last") == written % 6
+    assert places[(written - 1) % 6] == f"step {written - 1}"
+
+
 @pytest.mark.parametrize(
     ("draw", "said"),
     [
@@ -127,6 +140,7 @@ def test_of_three_targets_each_takes_one_value_and_sarsa_not_the_largest() -> No
         (lambda: diagrams.one_update((0.5, 0.5), 2), "belong to 2 names"),
         (lambda: diagrams.convolutions(kernels=()), "3 shapes need 2 kernels; got 0"),
         (lambda: diagrams.three_targets(5), "from 1 to 4, as many as can be drawn; got 5"),
+        (lambda: diagrams.replay_memory(5, 4), "at least as many; got 5 and 4"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(draw, said: str) -> None:

@@ -78,6 +78,23 @@ SURVIVORS = {
         "for mine, theirs in zip(target, theta, strict=True): → for mine, theirs in zip(target, theta):": STRICT,
         "for mine, theirs in zip(target, theta, strict=True): → for mine, theirs in zip(target, theta, strict=False):": STRICT,
     },
+    "9.1": {
+        "oldest = max(0, self.added - self.rows) → oldest = max(self.added - self.rows, 0)": SYMMETRIC,
+        "return range(oldest, max(oldest, behind)) → return range(oldest, max(behind, oldest))": SYMMETRIC,
+        "self.size = self.rows + 1 → self.size = self.rows + 2": "a place that nobody needs does no harm",
+    },
+    "9.2": {
+        "values = q.gather(-1, window.actions[:, None]).squeeze(-1) → values = q.gather(-1, window.actions[:, None]).squeeze(1)": LAST_AXIS,
+        "values = q.gather(-1, window.actions[:, None]).squeeze(-1) → values = q.gather(1, window.actions[:, None]).squeeze(-1)": LAST_AXIS,
+        "R = target(window.after).amax(dim=-1) → R = target(window.after).amax(dim=1)": LAST_AXIS,
+    },
+    "9.3": {
+        "values = q.gather(-1, window.actions[:, None]).squeeze(-1) → values = q.gather(-1, window.actions[:, None]).squeeze(1)": LAST_AXIS,
+        "values = q.gather(-1, window.actions[:, None]).squeeze(-1) → values = q.gather(1, window.actions[:, None]).squeeze(-1)": LAST_AXIS,
+        "best = model(window.after).argmax(dim=-1) → best = model(window.after).argmax(dim=1)": LAST_AXIS,
+        "R = target(window.after).gather(-1, best[:, None]).squeeze(-1) → R = target(window.after).gather(-1, best[:, None]).squeeze(1)": LAST_AXIS,
+        "R = target(window.after).gather(-1, best[:, None]).squeeze(-1) → R = target(window.after).gather(1, best[:, None]).squeeze(-1)": LAST_AXIS,
+    },
 }
 
 

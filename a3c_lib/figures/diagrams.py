@@ -733,3 +733,50 @@ def three_targets(steps: int = 3) -> Sharp:
     line(ax, (5.0, 0.2), colour=RED, marker="s", markersize=9, markerfacecolor="white")
     aside(ax, (5.15, 0.2), "values that are not")
     return diagram
+
+
+# 09: replay
+
+
+def replay_memory(rows: int = 5, written: int = 7) -> Sharp:
+    """A replay memory of so many `rows`, as a ring, after so many steps have been `written`.
+
+    >>> texts = [text.get_text() for text in replay_memory(5, 7).axes[0].texts]
+    >>> [text for text in texts if text.startswith("step ")]
+    ['step 6', 'step 2', 'step 3', 'step 4', 'step 5']
+    """
+    if not (3 <= rows <= 6 and written >= rows):
+        raise ValueError(
+            "rows is from 3 to 6, as many as can be drawn, and written at least as many; "
+            f"got {rows} and {written}"
+        )
+    size, width = rows + 1, 1.15
+    left, wide = 1.9, width * size
+    diagram, ax = sheet(
+        left + wide + 0.3,
+        3.0,
+        f"A row of {size} places, which is a ring: after the last one comes the first. {rows} of "
+        f"them hold steps, the newest of which is step {written - 1}; it was written over the "
+        "oldest one. The next place holds only what was seen last, and is written next. An agent "
+        "writes there; some steps from anywhere are drawn, and become a batch to learn from.",
+    )
+    y = 1.5
+    box(ax, (0.85, y), 1.25, 0.7, "the agent\nacts", BLUE)
+    for place in range(size):
+        x = left + width * (place + 0.5)
+        under_way = place == written % size
+        area(ax, (x - width / 2, y - 0.35), width, 0.7, ORANGE if under_way else GREY)
+        step = written - 1 - (written - 1 - place) % size
+        label(ax, (x, y), "seen last" if under_way else f"step {step}", fontsize=SMALL)
+        aside(ax, (x, y - 0.52), f"place {place}", ha="center")
+    here = left + width * (written % size + 0.5)
+    line(ax, (0.85, y + 0.35), (0.85, 2.45), (here, 2.45), colour=BLUE)
+    arrow(ax, (here, 2.45), (here, y + 0.37), BLUE)
+    side = 1 if here < left + wide / 2 else -1  # where there is room for words
+    words = {"colour": BLUE, "ha": "left" if side > 0 else "right"}
+    aside(ax, (here + 0.12 * side, 2.2), "the next step is written here", **words)
+    for place in (written + 1, written + rows // 2 + 1, written + rows - 1):
+        x = left + width * (place % size + 0.5)
+        arrow(ax, (x, y - 0.66), (left + wide / 2 + (x - left - wide / 2) * 0.3, 0.5), RED)
+    label(ax, (left + wide / 2, 0.27), "a batch, drawn by chance, to learn from", RED)
+    return diagram

@@ -21,8 +21,9 @@ MODULES = {  # chapter → the module that holds its exercises
     6: "a2c",
     7: "atari",
     8: "q_learning",
+    9: "replay",
 }
-PAGES = range(9)  # the chapters that have a page; what belongs to a later one is not counted yet
+PAGES = range(10)  # the chapters that have a page; what belongs to a later one is not counted yet
 
 _added: dict[str, Exercise] = {}
 

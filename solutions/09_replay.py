@@ -1,0 +1,842 @@
+# %% [markdown]
+# # 09  Replay
+#
+# **You need** chapter 08 for Q-learning and its target network, chapter 06 for A2C, and chapter 05 for the question why successive gradients are alike.<br>
+# **You will be able to** say why A2C must not learn from a rollout twice, and measure what happens if it does; write a replay memory that holds every observation once; write DQN on it, and then Double DQN, the dueling head, priorities with their weights and the tree that draws by them; and say what each of these costs and where it helps.<br>
+# **Time** {time}; the computer works for about a minute.
+#
+# A3C and A2C look at each step once, and throw it away. So does n-step Q as the paper has it. *Is that waste?*
+
+# %%
+import difflib
+import inspect
+import time
+from copy import deepcopy
+
+import gymnasium as gym
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from gymnasium.wrappers import DtypeObservation, FlattenObservation, RescaleObservation
+from torch import Tensor, nn
+
+from a3c_lib import (
+    ActorCritic,
+    Player,
+    QNetwork,
+    a2c,
+    evaluate,
+    greedy,
+    make_envs,
+    n_step_returns,
+    sampled,
+    seeds,
+)
+from a3c_lib.actor_critic import lesson_of
+from a3c_lib.exercises import exercise, hint, progress, solution, whose
+from a3c_lib.exercises.q_learning import epsilon_greedy
+from a3c_lib.exercises.replay import Errors, Window, learn_from_drawn_with_a_bug
+from a3c_lib.figures import diagrams, plots
+from a3c_lib.figures.animation import animate
+from a3c_lib.figures.watching import play
+from a3c_lib.q_networks import epsilon_greedy_probabilities
+from a3c_lib.training import clip_gradients
+
+plt.style.use(plots.STYLE)
+
+# %% [markdown]
+# ## Look twice
+#
+# The world is Catch again, as a row of 50 numbers: a ball falls for nine steps, and the paddle is paid 1 if it catches it, and −1 if not.
+#
+# The cheapest answer to the question is to use what is there once more. A2C collects a rollout, takes one step along its gradient, and throws it away. Here it takes `looks` steps on each rollout instead of one; the gradient is computed anew for each of them. All else is chapter 06's. Beside the return we measure how far each rollout's updates move the policy: the mean of $\mathrm{KL}(\pi_{\text{before}} \| \pi_{\text{after}})$ over its observations, in nats, which is 0 if nothing has changed. (The [**KL divergence**](../docs/glossary.md#kl-divergence) says how surprised somebody who expects the one policy would be by the actions of the other.)
+#
+# **Predict before you run:** is 2 better than 1? Is 8 better than 2?
+
+
+# %% tags=["prediction"]
+def flat_catch(render_mode: str | None = None) -> gym.Env:
+    """Catch as 50 numbers, 0 or 1, for a network without convolutions."""
+    env = gym.make("a3c_lib/Catch-v0", render_mode=render_mode)
+    env = DtypeObservation(FlattenObservation(env), np.float32)
+    return RescaleObservation(env, np.float32(0), np.float32(1))
+
+
+def a2c_looking(looks, seed, config):
+    """A2C that learns `looks` times from each rollout.   → the model, mean KL, mean entropy late"""
+    model = ActorCritic.for_env(flat_catch(), hidden=(64,), seed=seed)
+    player = Player(make_envs(flat_catch, config.num_envs), seeds(seed, 0), model)
+    optimizer, moved, entropies = config.make_optimizer(list(model.parameters())), [], []
+    for steps in range(0, config.total_steps, config.t_max * config.num_envs):
+        played = player.play(sampled(model, player.generator), config.t_max)
+        before = log_policy(model, played.rollout.observations)
+        for _ in range(looks):
+            lesson = lesson_of(model, played, n_step_returns, config.loss, config.gamma, steps)
+            gradients, _ = clip_gradients(lesson.gradients, config.max_grad_norm)
+            optimizer.step(gradients, config.annealed(steps))
+        after = log_policy(model, played.rollout.observations)
+        moved.append((before.exp() * (before - after)).sum(dim=-1).mean().item())
+        entropies.append(lesson.loss.entropy.item())
+    return model, np.mean(moved), np.mean(entropies[-len(entropies) // 4 :])
+
+
+@torch.no_grad()
+def log_policy(model, observations):
+    return model(observations)[0].log_softmax(dim=-1)
+
+
+A2C = a2c.Config(total_steps=12_000, t_max=5, num_envs=8, learning_rate=0.01)
+print("looks   KL for each rollout   entropy late   greedy, mean of 200 balls")
+reused = {}
+for looks in 1, 2, 4, 8:
+    model, moved, entropy = a2c_looking(looks, seed=0, config=A2C)
+    caught = evaluate(model, flat_catch, 200, seed=1000, actions="greedy", num_envs=50).mean
+    reused[looks] = moved, caught
+    print(f"{looks:5} {moved:21.3f} {entropy:14.2f} {caught:27.2f}")
+assert reused[8][0] > 5 * reused[1][0]
+
+# %% [markdown]
+# In this run two looks are better than one, and four are no better than two. With eight the policy is gone: its entropy is 0.02 nats, so that it nearly always does the same in the same place, and it misses more than three balls of four. What a rollout's updates do to the policy grows faster than their number: eight looks move it fifty times as far as one. (That is one seed, and one learning rate; with a smaller one more looks can be borne. So it does not say how many are too many. That there is a too many can be seen without it.)
+#
+# Why? A2C's gradient is the policy gradient of the policy that *acted*. After the first step the policy is another one, and the actions in the rollout are no longer drawn from it. An action that was paid well is made likelier, and then, because the rollout still has it as often as before, likelier again, although it is taken more often by now than the rollout says. The second look answers a question about a policy that is gone. That is what [on-policy](../docs/glossary.md#on-policy) means: the data have to come from the policy that learns. (Later methods make a few more looks possible by holding the policy near to the one that acted; [PPO](../docs/bibliography.md#after-it) is the best known.)
+#
+# Chapter 08 had a method for which that is no condition. One-step Q-learning asks what an action is worth if one acts as well as one can from then on; who took the action, and why, is not in its target. It is [off-policy](../docs/glossary.md#off-policy). It may learn from a step of yesterday as well as from one of now.
+
+# %% [markdown]
+# ## A memory
+#
+# So let us keep the steps, in [**replay**](../docs/glossary.md#replay) memory: the latest ten thousand or million of them. Learning is no longer tied to acting. After every few steps a handful is drawn from the memory by chance, and learned from.
+
+# %% tags=["hide-input"]
+diagrams.replay_memory()
+
+# %% [markdown]
+# The memory is a ring. When it is full, the newest step takes the oldest one's place. What one step consists of is $o, a, r$, whether the world ended, and the next observation $o'$. But $o'$ of a step is $o$ of the next one, so that it need not be written twice: for pictures, that is half of the memory. Only after the newest step there is no next one yet; what was seen last needs a place of its own. So a ring for five steps has six places.
+#
+# In numbers: one environment, a ring for five steps, and seven steps have been played, 0 to 6. Step $k$ stands in place $k \bmod 6$: step 6 has taken the place of step 0. What was seen after step 6 stands in place $7 \bmod 6 = 1$, where step 1 was. So steps 2 to 6 are there, five of them. If two steps in a row are wanted, they may begin with 2, 3, 4 or 5, but not with 6: no step follows it yet. In place 1 something does stand, but the reward and the end there are still those of step 1. Whoever reads on past the newest step reads the oldest.
+#
+# ### Exercise 9.1  A replay memory
+#
+# $N$ environments write side by side. `__init__` is there; write the other three methods.
+#
+# - `write` takes a rollout of $T$ steps. Write each step's action, reward and end into its place, and what was seen after it, `rollout.seen[t + 1]`, into the next place. (After an end that is the next episode's first observation. What the world showed at its end is not kept: nobody asks for its value, since the world ended. Time limits are left aside; Catch has none.)
+# - `beginnings(n_steps)` is the `range` of the steps, counted from 0, from which on `n_steps` steps in a row are there; an empty one if there is none.
+# - `windows(steps, envs, n_steps)` hands out a `Window` for $B$ beginnings: on what the first action was chosen (B, …), the first action (B), the rewards and the ends of all n steps (n, B), and what was seen after the last of them (B, …).
+#
+# *On paper:* the example above. `beginnings(1)` is `range(2, 7)` and `beginnings(2)` is `range(2, 6)`.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("9.1")
+class Memory:
+    """The latest `capacity` steps of N environments together; every observation is held once."""
+
+    def __init__(self, capacity: int, observation: Tensor) -> None:
+        """`observation` (N, *O) is what the first actions are chosen on."""
+        N = len(observation)
+        self.rows = capacity // N  # steps of each environment
+        self.size = self.rows + 1  # places in the ring: what was seen last needs one, too
+        self.added = 0  # steps of each environment so far
+        self.seen = observation.new_zeros(self.size, *observation.shape)
+        self.actions = torch.zeros(self.size, N, dtype=torch.int64)
+        self.rewards = torch.zeros(self.size, N)
+        self.terminated = torch.zeros(self.size, N, dtype=torch.bool)
+        self.seen[0] = observation
+
+    def write(self, rollout) -> None:
+        """Remember the steps of a rollout, which goes on where the last one stopped."""
+        ### BEGIN SOLUTION
+        for t in range(len(rollout.actions)):
+            place = self.added % self.size
+            following = (self.added + 1) % self.size
+            self.actions[place] = rollout.actions[t]
+            self.rewards[place] = rollout.rewards[t]
+            self.terminated[place] = rollout.terminated[t]
+            self.seen[following] = rollout.seen[t + 1]
+            self.added += 1
+        ### END SOLUTION
+
+    def beginnings(self, n_steps: int) -> range:
+        """The steps, counted from 0, from which on n steps in a row are remembered."""
+        ### BEGIN SOLUTION
+        oldest = max(0, self.added - self.rows)
+        behind = self.added - n_steps + 1
+        return range(oldest, max(oldest, behind))
+        ### END SOLUTION
+
+    def windows(self, steps: Tensor, envs: Tensor, n_steps: int) -> Window:
+        """n steps from each of these on, of these environments.   (B,), (B,) → Window"""
+        ### BEGIN SOLUTION
+        first = steps % self.size
+        places = (steps + torch.arange(n_steps)[:, None]) % self.size
+        last = (steps + n_steps) % self.size
+        return Window(
+            self.seen[first, envs],
+            self.actions[first, envs],
+            self.rewards[places, envs],
+            self.terminated[places, envs],
+            self.seen[last, envs],
+        )
+        ### END SOLUTION
+
+
+# %% [markdown]
+# Eight players act at random on Catch for 200 steps each, and your memory for 800 steps hears of it. Every window that it hands out is looked up in what was really played.
+
+
+# %% tags=["nbval-check-output"]
+def new_player(seed: int, num_envs: int = 8) -> Player:
+    return Player(make_envs(flat_catch, num_envs), seeds(seed, 0, 0), None)
+
+
+def at_random(generator, actions=3):
+    def policy(observation, state):
+        return torch.randint(actions, (len(observation),), generator=generator), state
+
+    return policy
+
+
+player = new_player(seed=0)
+memory = Memory(800, player.position.observation)
+lived = player.play(at_random(player.generator), 200).rollout
+memory.write(lived)
+there = memory.beginnings(3)
+steps = torch.arange(there.start, there.stop).repeat_interleave(8)
+envs = torch.arange(8).repeat(len(there))
+window = memory.windows(steps, envs, 3)
+print(f"steps {there.start} to {there.stop - 1} of each can be drawn, {len(steps)} in all")
+same = (
+    torch.equal(window.observations, lived.seen[steps, envs]),
+    torch.equal(window.rewards[2], lived.rewards[steps + 2, envs]),
+    torch.equal(window.after, lived.seen[steps + 3, envs]),
+)
+print("observations, third rewards and what came after are as they were played:", same)
+assert all(same)
+
+# %% [markdown]
+# How much room does that take? Here it is 50 numbers of four bytes for each observation. On Atari it is the question that decides whether replay is possible at all: [DQN](../docs/bibliography.md#before-it) kept a million steps, each with a stack of four pictures of 84 × 84 bytes.
+
+# %% tags=["nbval-check-output"]
+picture = 84 * 84
+for what, each in {
+    "o and o′ for every step, a stack of four pictures each, as float32": 2 * 4 * picture * 4,
+    "the same as bytes": 2 * 4 * picture,
+    "every stack once": 4 * picture,
+    "every picture once": picture,
+}.items():
+    print(f"{each * 1_000_000 / 1e9:6.1f} GB for a million steps: {what}")
+
+# %% [markdown]
+# The first row is 32 times the last, and people have asked in public why their memory overflowed, with the first row in their program. The package's `ReplayMemory` holds every picture once, and stacks pictures when they are drawn. It also keeps what the world showed at a time limit, which yours leaves out.
+
+# %% [markdown]
+# ## DQN
+#
+# What is learned from a window? Its first action $a$ has a return that looks $n$ steps ahead:
+#
+# $$R = r + \gamma r' + \ldots + \gamma^{n-1} r^{(n-1)} + \gamma^n \max_{a'} Q(o^{(n)}, a'; \theta^-),$$
+#
+# where rewards and the maximum count as far as no end has come before. With $n = 1$ it is chapter 08's one-step target. The loss is the mean of $(R - Q(o, a; \theta))^2$ over the $B$ windows that were drawn. That is [**DQN**](../docs/glossary.md#dqn): Q-learning with replay and a target network.
+#
+# In numbers: two steps paid 1 and 3, and $\gamma = 0.5$. The target network says 4, 2 and 2 of what was seen after them, and $Q(o, a; \theta) = 2$. Then $R = 1 + 0.5 \cdot (3 + 0.5 \cdot 4) = 3.5$, and the error is $3.5 - 2 = 1.5$. If the second step is terminal, $R = 1 + 0.5 \cdot 3 = 2.5$. If the first is, $R = 1$: what stands behind it belongs to another episode.
+#
+# ### Exercise 9.2  DQN's errors
+#
+# Return $R - Q(o, a)$ for each of the $B$ windows. A gradient flows through $Q(o, a)$ and not through $R$. `model(window.observations)` is (B, A); `target` is the network with $\theta^-$.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("9.2")
+def td_errors(model: nn.Module, target: nn.Module, window: Window, gamma: float) -> Tensor:
+    """R − Q(o, a), where R looks n steps ahead, and then asks θ⁻ for the largest.   → (B,)"""
+    ### BEGIN SOLUTION
+    values = model(window.observations).gather(-1, window.actions[:, None]).squeeze(-1)
+    with torch.no_grad():
+        R = target(window.after).amax(dim=-1)
+    for r, ended in zip(window.rewards.flip(0), window.terminated.flip(0), strict=True):
+        R = r + gamma * R * ~ended
+    return R - values
+    ### END SOLUTION
+
+
+# %% [markdown]
+# The whole agent is short now: act for a step in each of the eight environments, ε-greedily; write; draw 32 windows; take one step along the gradient of the mean square. (The optimiser is torch's Adam, with which small networks learn such losses best. ε comes down for all environments alike.)
+
+
+# %%
+class DQN:
+    """An agent with a memory. `errors` says what is learned from a window."""
+
+    def __init__(
+        self,
+        model,
+        seed,
+        errors,
+        n_steps=5,
+        capacity=10_000,
+        num_envs=8,
+        batch_size=32,
+        make_env=flat_catch,
+    ):
+        self.model, self.target = model, deepcopy(model).requires_grad_(False)
+        self.player = Player(make_envs(make_env, num_envs), seeds(seed, 0, 0), None)
+        self.memory = Memory(capacity, self.player.position.observation)
+        self.errors, self.n_steps, self.num_envs, self.batch_size = (
+            errors,
+            n_steps,
+            num_envs,
+            batch_size,
+        )
+        self.dice = torch.Generator().manual_seed(seed)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+        self.steps, self.episodes = 0, []
+
+    def act(self, epsilon):
+        @torch.no_grad()
+        def policy(observation, state):
+            return epsilon_greedy(self.model(observation), epsilon, self.player.generator), state
+
+        rollout = self.player.play(policy, 1).rollout
+        self.memory.write(rollout)
+        self.steps += self.num_envs
+        self.episodes += [(self.steps, each.episode_return) for each in rollout.episodes]
+
+    def draw(self, size):
+        there = self.memory.beginnings(self.n_steps)
+        steps = torch.randint(there.start, there.stop, (size,), generator=self.dice)
+        envs = torch.randint(self.num_envs, (size,), generator=self.dice)
+        return self.memory.windows(steps, envs, self.n_steps)
+
+    def learn(self):
+        loss = (
+            self.errors(self.model, self.target, self.draw(self.batch_size), GAMMA).square().mean()
+        )
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def train(self, total_steps, first=500, period=500, epsilon_steps=5_000, final=0.1):
+        while self.steps < total_steps:
+            before = self.steps
+            self.act(1 + min(1, before / epsilon_steps) * (final - 1))
+            if self.steps >= first:
+                self.learn()
+            if self.steps // period > before // period:
+                self.target.load_state_dict(self.model.state_dict())
+        return self
+
+
+GAMMA, LEARNING_RATE = 0.99, 0.003
+
+
+def new_network(seed: int) -> QNetwork:
+    return QNetwork.for_env(flat_catch(), hidden=(64,), seed=seed)
+
+
+print(f"Training with {whose(Memory, td_errors)}.")
+began = time.perf_counter()
+agent = DQN(new_network(seed=0), seed=0, errors=td_errors).train(total_steps=16_000)
+seconds = time.perf_counter() - began
+caught = evaluate(agent.model, flat_catch, 200, seed=1000, actions="greedy", num_envs=50)
+held = sum(each.nbytes for each in vars(agent.memory).values() if isinstance(each, Tensor))
+print(f"{agent.steps} steps in {seconds:.0f} s, greedy: {caught}")
+print(f"the memory holds {len(agent.memory.beginnings(1)) * 8} steps in {held / 1e6:.1f} MB")
+assert caught.mean > 0.5
+
+# %% tags=["hide-input"]
+steps, returns = np.array(agent.episodes, dtype=float).T
+ax = plots.axes(height=2.6)
+ax.plot(steps, plots.moving_mean(steps, returns, window=1_000), color=plots.BLUE)
+ax.set(xlabel="environment steps", ylabel="return, mean over 1,000 steps")
+ax.set_title("DQN on Catch, with all random actions: this run of the cell")
+plt.show()
+
+# %% [markdown]
+# A mean of 1 says that all of the 200 balls were caught. The whole run has 16,000 steps: chapter 08's n-step Q was given 60,000, and the record there 40,000. (The settings differ in more than the memory, and one seed of each is no comparison. And each of these steps was paid for with four looks, see *What it cost*.)
+
+# %% [markdown]
+# ## What is drawn by chance is not alike
+#
+# There is a second reason for a memory, and the paper knows it well. Successive steps of one agent are alike, so that successive gradients are, too. Chapter 05 measured that on CartPole, for the critic of an A3C: a cosine of about 0.3 between the successive gradients of one worker, and nearly none between those of four workers in turn. The paper's workers take the place of DQN's memory in just this. So let us measure the same for the gradients of DQN: the mean cosine of successive ones on CartPole, with weights that stand still, and with the mean of all gradients taken away. Each gradient is of five steps. In the first row they are five successive steps of one environment; in the second, four environments take turns; in the third, the five are drawn from the memory.
+#
+# **Predict before you run:** which rows are near 0?
+
+
+# %% tags=["prediction"]
+def similarity(gradients, distance=1):
+    """The mean cosine of gradients that are `distance` updates apart, their mean taken away."""
+    centred = gradients - gradients.mean(dim=0)
+    return torch.cosine_similarity(centred[:-distance], centred[distance:]).mean().item()
+
+
+poles = Player(make_envs("CartPole-v1", 4), seeds(0, 0), None)
+walked = Memory(8_000, poles.position.observation)
+walked.write(poles.play(at_random(poles.generator, actions=2), 2_000).rollout)
+pole_network = QNetwork.for_env(gym.make("CartPole-v1"), seed=0)
+
+
+def gradient(steps, envs):
+    window = walked.windows(steps, envs, 1)
+    loss = td_errors(pole_network, pole_network, window, 0.99).square().mean()
+    parts = torch.autograd.grad(loss, list(pole_network.parameters()))
+    return torch.cat([part.flatten() for part in parts])
+
+
+dice = torch.Generator().manual_seed(0)
+orders = {
+    "one environment": lambda k: (torch.arange(5 * k, 5 * k + 5), torch.zeros(5, dtype=int)),
+    "four in turn": lambda k: (torch.arange(5 * k, 5 * k + 5), torch.full((5,), k % 4)),
+    "from the memory": lambda k: (
+        torch.randint(2_000, (5,), generator=dice),
+        torch.randint(4, (5,), generator=dice),
+    ),
+}
+cosines = {}
+for name, order in orders.items():
+    cosines[name] = similarity(torch.stack([gradient(*order(k)) for k in range(400)]))
+    print(f"{name:15} cosine of successive gradients {cosines[name]:+.2f}")
+assert cosines["one environment"] > 0.15 > abs(cosines["from the memory"])
+
+# %% [markdown]
+# Only the first. Five successive steps are of one fall of one pole, and so are the next five. Whether the next gradient comes from another environment, or from anywhere in the memory, makes no difference to be seen: both are near 0. So the paper's workers do take the memory's place here. What they do not do is to let one look at a step twice.
+
+# %% [markdown]
+# ## How much too large?
+#
+# Chapter 08 said that a maximum of estimates is too large, and showed it on a world of two states. Does it happen to the agent above? That can be measured. Its $\max_a Q(o, a)$ is what it expects of a state. What it really gets from there, with greedy actions, is the discounted return to the end of the episode. Both have to look equally far: an episode of Catch is nine steps, and no time limit cuts it, so the return can be seen to its end. The difference of the two means is the overestimation.
+#
+# ### Exercise 9.3  Double
+#
+# [**Double DQN**](../docs/glossary.md#double-dqn) mends it with what is there already: two networks. $\theta$ says which action is best in what comes after the window, and $\theta^-$ says what that action is worth. Where the two err independently, an action that one of them overestimates is not overestimated by the other one. All else is as in exercise 9.2.
+#
+# *On paper:* after the window, θ says 1, 3 and 3.5 of the three actions, and θ⁻ says 4, 2 and 2. DQN takes 4. Double DQN takes action 2, which θ likes best, and its value by θ⁻, 2.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("9.3")
+def double_errors(model: nn.Module, target: nn.Module, window: Window, gamma: float) -> Tensor:
+    """R − Q(o, a), where θ chooses the last action, and θ⁻ says what it is worth.   → (B,)"""
+    ### BEGIN SOLUTION
+    values = model(window.observations).gather(-1, window.actions[:, None]).squeeze(-1)
+    with torch.no_grad():
+        best = model(window.after).argmax(dim=-1, keepdim=True)
+        R = target(window.after).gather(-1, best).squeeze(-1)
+    for r, ended in zip(window.rewards.flip(0), window.terminated.flip(0), strict=True):
+        R = r + gamma * R * ~ended
+    return R - values
+    ### END SOLUTION
+
+
+# %% [markdown]
+# The whole paper is three lines of a diff:
+
+
+# %%
+def body(function):
+    """Its lines, but for its name and its docstring."""
+    lines = inspect.getsource(function).splitlines()
+    skipped = "#", "@", "def ", '"""'
+    return [line.strip() for line in lines if not line.strip().startswith(skipped)]
+
+
+for line in difflib.unified_diff(body(td_errors), body(double_errors), n=0, lineterm=""):
+    if not line.startswith(("---", "+++", "@@")):
+        print(line)
+
+# %% [markdown]
+# Does it help here? Rewards with noise make a maximum of estimates worse. So let us have a Catch whose every step pays a random number on top, with mean 0 and standard deviation 0.5; on average it pays what Catch does. Three seeds of each learn there by one-step targets, for 6,000 steps. **Predict before you run:** whose values are nearer to what is really paid?
+
+
+# %% tags=["prediction"]
+class Noisy(gym.RewardWrapper):
+    """Every reward has a random number added to it, with mean 0."""
+
+    def reward(self, reward):
+        return float(reward) + 0.5 * self.np_random.standard_normal()
+
+
+def noisy_catch(render_mode: str | None = None) -> gym.Env:
+    return Noisy(flat_catch(render_mode))
+
+
+def gap(model, episodes=20):
+    """Means of max Q(o, a) of what is seen, and of what is then really paid, discounted, by greedy
+    actions on Catch without the noise."""
+    player = new_player(seed=99)
+    rollout = player.play(greedy(model), 9 * episodes).rollout  # every episode has nine steps
+    assert rollout.terminated[-1].all()
+    zeros, no = torch.zeros_like(rollout.rewards), torch.zeros_like(rollout.terminated)
+    paid = n_step_returns(rollout.rewards, zeros, rollout.terminated, no, GAMMA)
+    with torch.no_grad():
+        said = model(rollout.observations).amax(dim=-1)
+    return said.mean().item(), paid.mean().item()
+
+
+said, paid = gap(agent.model)
+print(f"the agent above, on Catch: max Q {said:.2f}, really paid {paid:.2f}")
+print(f"Training with {whose(Memory, td_errors, double_errors)}.")
+print("on noisy Catch       max Q   really paid   too large by")
+gaps = {"DQN": [], "Double": []}
+for seed in range(3):
+    for (name, its), errors in zip(gaps.items(), (td_errors, double_errors), strict=True):
+        learner = DQN(new_network(seed), seed, errors, n_steps=1, make_env=noisy_catch)
+        said, paid = gap(learner.train(total_steps=6_000).model)
+        its.append(said - paid)
+        print(f"seed {seed}   {name:7} {said:8.2f} {paid:13.2f} {said - paid:14.2f}")
+for name, its in gaps.items():
+    print(f"mean     {name:7} {np.mean(its):37.2f}")
+
+# %% [markdown]
+# DQN's values are too large with each of the three seeds. Double's are too large with two of them, and too small with one, so that its mean lies nearer to 0, at 0.25 instead of 0.62 in our run. That is what one would expect, and three seeds are no proof of it. What neither of the two is, after 6,000 steps, is a good player.
+#
+# And the first line? There the values are *lower* than what is really paid. The agent above looks five steps ahead, and its memory is full of random actions, so its returns are too low: that is chapter 08's bias of n steps. Here it is larger than what the maximum adds, and nothing in Double mends it. It still catches every ball: values may be wrong by as much as you like, as long as the best action has the largest. (Public readers of such chapters have taken a Double that brings nothing for a mistake of their own. It is none.)
+
+# %% [markdown]
+# ## Values and advantages apart
+#
+# In many states it matters little what is done: the ball is far up, and any action will do. What matters there is how good the state is, and that could be learned from every action at once. The [**dueling network**](../docs/glossary.md#dueling-network) has two heads, one for the value of the state, $V(o)$, and one for what each action has in advance of the others, $A(o, a)$, and adds them up.
+#
+# But then the two are not determined. Add 1 to V and take 1 from every advantage: Q is the same. So the mean of the advantages is taken away:
+#
+# $$Q(o, a) = V(o) + A(o, a) - \tfrac{1}{|A|} \sum_{a'} A(o, a').$$
+#
+# ### Exercise 9.4  The dueling head
+#
+# `value` is (…, 1) and `advantages` is (…, A), with the same axes before the last.
+#
+# *On paper:* V = 5, and the head says 1, 3 and −1. Their mean is 1, so Q is 5, 7 and 3.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("9.4")
+def dueling(value: Tensor, advantages: Tensor) -> Tensor:
+    """Q(o, a) = V(o) + A(o, a) − mean over the actions of A(o, ·).   (*B, 1), (*B, A) → (*B, A)"""
+    ### BEGIN SOLUTION
+    return value + advantages - advantages.mean(dim=-1, keepdim=True)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# The mean is over the actions of one observation. In public programs it is most often wrong just here: the mean is taken over the batch, or over everything. It runs, and it even learns something; but what the network then says of a state depends on what else is in the batch. So ask it about one state alone, and about the same state among others:
+
+
+# %% tags=["nbval-check-output"]
+class DuelingNetwork(nn.Module):
+    """One torso, two heads, for the 50 numbers of Catch."""
+
+    def __init__(self, seed: int, head=dueling) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.torso = nn.Sequential(nn.Linear(50, 64), nn.Tanh())
+            self.value, self.advantages = nn.Linear(64, 1), nn.Linear(64, 3)
+        self.head = head
+
+    def forward(self, observations):
+        features = self.torso(observations)
+        return self.head(self.value(features), self.advantages(features))
+
+    def logits(self, observations):
+        """Of an ε-greedy policy, for whatever plays one."""
+        return epsilon_greedy_probabilities(self(observations), 0.05).log()
+
+
+def over_the_batch(value, advantages):
+    return value + advantages - advantages.mean(dim=0, keepdim=True)
+
+
+crowd = lived.seen[:, 0]
+for name, head in {"yours": dueling, "with the mean over the batch": over_the_batch}.items():
+    network = DuelingNetwork(seed=0, head=head)
+    with torch.no_grad():
+        same = torch.allclose(network(crowd)[:1], network(crowd[:1]), atol=1e-5)
+    print(f"{name}: the state alone has the values that it has among others: {same}")
+    assert same == (head is dueling)
+
+# %% [markdown]
+# ## What surprises is drawn more often
+#
+# Drawn at random, most steps of a memory teach nothing: their error is 0 already. [**Prioritised replay**](../docs/glossary.md#prioritised-replay) draws a step more often, the larger its error was when it was last looked at:
+#
+# $$P_i = \frac{p_i^\omega}{\sum_j p_j^\omega}, \qquad p_i = |\delta_i| + \text{least}.$$
+#
+# ω, `priority_exponent`, says how much the error counts: with 0 every step is as likely as every other. The least priority sees to it that no step is forgotten for ever. (The paper on it has α for ω, and β for the κ that comes below. Both letters are taken in this book.)
+#
+# Then the mean over what is drawn is no longer the mean over the memory. A step that is drawn twice as often as the others counts twice. If that is not wanted, it is given half the weight: $w_i = (M P_i)^{-\kappa}$, with M steps in the memory. With κ = 1 that makes up for it wholly, and with κ = 0 not at all. This is [**importance sampling**](../docs/glossary.md#importance-sampling). Finally the weights are divided by the largest that any step of the memory has, so that no step becomes longer.
+#
+# In numbers: three errors, 3, −1 and 0; ω = 1 and least = 1. The priorities are 4, 2 and 1, so $P$ is 4/7, 2/7 and 1/7. The first and the third are drawn; κ = 1. Their weights are $(3 \cdot 4/7)^{-1} = 7/12$ and $(3 \cdot 1/7)^{-1} = 7/3$. The largest of all is that of the least likely step, here the third: divided by it they are 1/4 and 1. (You see: M falls out by that, and what is left is $(\min_j P_j / P_i)^\kappa$.)
+#
+# ### Exercise 9.5  Priorities and weights
+#
+# `deltas` (M) are the errors of all steps, `drawn` (B) the numbers of those drawn. Return $P$ (M), and the weights (B).
+
+
+# %% tags=["nbval-check-output"]
+@exercise("9.5")
+def priorities_and_weights(
+    deltas: Tensor,
+    drawn: Tensor,
+    priority_exponent: float,
+    importance_exponent: float,
+    least_priority: float,
+) -> tuple[Tensor, Tensor]:
+    """P of all steps, and the weights of those drawn.   (M,), (B,) → (M,), (B,)"""
+    ### BEGIN SOLUTION
+    powers = (deltas.abs() + least_priority) ** priority_exponent
+    P = powers / powers.sum()
+    return P, (P.min() / P[drawn]) ** importance_exponent
+    ### END SOLUTION
+
+
+# %% [markdown]
+# The three errors again, with different ω, and κ = 1. How often a step is drawn, times its weight, is then the same for all:
+
+# %% tags=["nbval-check-output"]
+for omega in 0.0, 0.5, 1.0:
+    errors = torch.tensor([3.0, -1.0, 0.0])
+    P, weights = priorities_and_weights(errors, torch.arange(3), omega, 1.0, 1.0)
+    each = ",  ".join(f"{p:.2f} · {w:.2f}" for p, w in zip(P, weights, strict=True))
+    print(f"ω = {omega}: P · weight of each step: {each}")
+    assert torch.allclose(P * weights, P.min())
+
+# %% [markdown]
+# ### Exercise 9.6  The sum tree
+#
+# How does one draw by priority from a million steps? Lay the priorities side by side, as pieces of a line; throw a dart on the line; see whose piece it has hit. To add them all up for every draw would take a million additions. A [**sum tree**](../docs/glossary.md#sum-tree) needs twenty: the priorities are the leaves, and each node above is the sum of the two below it, so that the root is the total.
+#
+# In numbers: priorities 3, 1, 0 and 4. Above them stand 4 and 4, and above these 8. Where is 3.5? The left half holds 4, which is more: go left. There the left leaf holds 3, which is not more: go right, with $3.5 - 3 = 0.5$ left over. That is leaf 1. Where is 4? The left half holds 4, which is not more: go right, with 0 left over. There leaf 2 holds 0, and 0 is not more than 0: leaf 3. A leaf of priority 0 is never found.
+#
+# Node 1 is the root, nodes $2k$ and $2k + 1$ are below node $k$, and leaf $i$ is node `capacity + i`. `capacity` is a power of two, and `self.levels` is how many levels of nodes lie below the root. Write both methods.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("9.6")
+class SumTree:
+    """Priorities as the leaves of a tree, in which each node is the sum of the two below it."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.levels = capacity.bit_length() - 1  # below the root
+        self.sums = [0.0] * (2 * capacity)
+
+    def set(self, leaf: int, priority: float) -> None:
+        """Give a leaf another priority, and all nodes above it their new sums."""
+        ### BEGIN SOLUTION
+        node = self.capacity + leaf
+        self.sums[node] = priority
+        for _ in range(self.levels):
+            node = node // 2
+            self.sums[node] = self.sums[2 * node] + self.sums[2 * node + 1]
+        ### END SOLUTION
+
+    def find(self, mass: float) -> int:
+        """The leaf in whose part of [0, total) `mass` lies, the leaves side by side in order."""
+        ### BEGIN SOLUTION
+        node = 1
+        for _ in range(self.levels):
+            node = 2 * node
+            if mass >= self.sums[node]:
+                mass = mass - self.sums[node]
+                node = node + 1
+        return node - self.capacity
+        ### END SOLUTION
+
+
+# %% [markdown]
+# What a tree must do can be said without a tree: the cumulative sums of the priorities say where each piece ends. So it can be tested on a thousand trees that nobody has thought up. Public programs have failed such a test: one well-known one had a default capacity that was no power of two, which [mixed up its indices](../docs/bibliography.md#programs-and-threads), and nothing told.
+
+# %% tags=["nbval-check-output"]
+dice = np.random.default_rng(0)
+wrong = 0
+for _ in range(1_000):
+    priorities = dice.integers(0, 4, size=8) / 4  # quarters add up exactly; a part of them is 0
+    if priorities.sum() == 0:
+        continue
+    tree = SumTree(8)
+    for leaf in dice.permutation(8):
+        tree.set(int(leaf), float(priorities[leaf]))
+    for mass in np.arange(0, priorities.sum(), 0.25):
+        wrong += tree.find(mass) != np.searchsorted(priorities.cumsum(), mass, side="right")
+print("wrong leaves:", wrong)
+assert wrong == 0
+
+# %% [markdown]
+# Now a world in which priorities are known to help, the *blind cliff walk* of [their paper](../docs/bibliography.md#beside-it): a corridor of $L$ cells; in each of them one action goes on, and the other one ends the episode and pays nothing. Only who goes on in all of them is paid. All $2^{L+1} - 2$ steps of all possible ways are in the memory, and nearly all of them teach nothing. A table Q learns from them one by one, by one-step targets. How many looks does it take until Q is right to within 0.1 at the cell where the way begins?
+
+
+# %%
+def blind_walk(L):
+    """All steps of the corridor: (state, action, reward, s′, ended), each as often as it occurs."""
+    steps = []
+    for s in range(L):
+        times = 2 ** (L - 1 - s)
+        steps += [(s, 1, float(s == L - 1), s + 1, s == L - 1)] * times  # goes on
+        steps += [(s, 0, 0.0, s + 1, True)] * times  # falls
+    return steps
+
+
+def looks_needed(L, prioritised_by, seed, gamma=0.9, rate=0.25, most=40_000):
+    steps, dice = blind_walk(L), np.random.default_rng(seed)
+    order = dice.permutation(len(steps))
+    steps = [steps[k] for k in order]
+    Q = 0.01 * dice.standard_normal((L + 1, 2))
+    tree = SumTree(2 ** int(np.ceil(np.log2(len(steps)))))
+    for leaf in range(len(steps)):
+        tree.set(leaf, 1.0)  # what is new has the largest priority
+    for look in range(1, most + 1):
+        k = min(tree.find(dice.uniform(0, tree.sums[1])), len(steps) - 1)
+        s, a, r, after, ended = steps[k]
+        delta = r + (0.0 if ended else gamma * Q[after].max()) - Q[s, a]
+        Q[s, a] += rate * delta
+        if prioritised_by is not None:
+            tree.set(k, (abs(delta) + 0.01) ** prioritised_by)
+        if abs(Q[0, 1] - gamma ** (L - 1)) < 0.1:
+            return look
+    return most
+
+
+print(f"Drawing with {whose(SumTree)}.")
+print("cells   looks, each step as likely   looks, by priority      median of 5 seeds")
+walked = {}
+for L in 4, 6, 8:
+    plain, by_priority = (
+        np.median([looks_needed(L, omega, seed) for seed in range(5)]) for omega in (None, 1.0)
+    )
+    walked[L] = plain, by_priority
+    print(f"{L:5} {plain:28.0f} {by_priority:20.0f}")
+
+# %% [markdown]
+# By priority it takes about a quarter of the looks, in each of the three corridors. But look at how this world is made: of all steps in the memory (30, 126 and 510 of them) a single one is paid, and at first all others say nothing. Where every step teaches a little, there is less to be won. And a look by priority costs more: two walks through the tree for each step that is drawn, up and down.
+
+# %% [markdown]
+# ## What is written back
+#
+# ### Exercise 9.7  Bug hunt: what is written back
+#
+# After each look the new errors of the drawn steps become their priorities. Below is such a function, as more than one public program has it. `errors(drawn)` gives the errors (B) with a gradient, `priorities` (M), with the exponent in them already, are changed in place, and the loss is returned. It runs, it learns, and it is wrong. **Find the fault and mend it.**
+
+
+# %% tags=["nbval-check-output"]
+@exercise("9.7")
+def learn_from_drawn(
+    errors: Errors,
+    priorities: Tensor,
+    drawn: Tensor,
+    priority_exponent: float,
+    importance_exponent: float,
+    least_priority: float,
+) -> Tensor:
+    """The loss of the drawn steps (B,), and in `priorities` (M,) their new ones.   → ()"""
+    weights = (priorities.min() / priorities[drawn]) ** importance_exponent
+    deltas = errors(drawn)
+    losses = weights * deltas.square()
+    priorities[drawn] = (deltas.detach().abs() + least_priority) ** priority_exponent
+    return losses.mean()
+
+
+# %% [markdown]
+# (What follows gives the answer away.) The weights belong to the loss: they make up for how often a step is drawn. They have no business in the priorities, which say how surprising it is. What does the fault do? Two steps in a memory of two, whose errors stay at 4 and 1 for ever. The first should be drawn four times as often:
+
+
+# %%
+print(f"With {whose(learn_from_drawn)}.")
+both, fixed = torch.tensor([0, 1]), torch.tensor([4.0, 1.0])
+for name, its in {"as given": learn_from_drawn_with_a_bug, "mended": learn_from_drawn}.items():
+    priorities, shares = torch.ones(2), []
+    for _ in range(200):
+        its(lambda steps: fixed[steps], priorities, both, 1.0, 1.0, 0.0)  # ω, κ, least
+        shares.append((priorities[0] / priorities.sum()).item())
+    print(f"{name:8} the first step's share at the end: {np.mean(shares[-100:]):.2f}")
+    assert (np.mean(shares[-100:]) > 0.78) == (name == "mended")
+
+# %% [markdown]
+# With the fault, the more surprising step pushes itself down: it is drawn more often, so its weight is smaller, and so is what is written back. Nothing fails, and nothing is reported. Only who computes by hand how often a step should be drawn sees it.
+
+# %% [markdown]
+# ## All together, and a film
+#
+# Here is an agent with everything but the tree: five steps, Double, and the dueling network. **Predict before you run:** is it better than DQN alone?
+
+# %% tags=["prediction"]
+print(f"Training with {whose(Memory, double_errors, dueling)}.")
+everything = DQN(DuelingNetwork(seed=0), seed=0, errors=double_errors).train(total_steps=16_000)
+caught_by_all = evaluate(
+    everything.model, flat_catch, 200, seed=1000, actions="greedy", num_envs=50
+)
+print(f"DQN, greedy:                  {caught}")
+print(f"with Double and two heads:    {caught_by_all}")
+assert caught_by_all.mean > 0.5
+
+# %% [markdown]
+# Both catch every ball of 200, so on this world nothing is to be seen of what the parts add: the world is too easy to tell them apart. A difference would have to be looked for in steps, over many seeds, and is not measured here.
+#
+# In the package, `dqn.train` has all of it: `n_steps`, `double`, `dueling` and `prioritized` are switches of one `dqn.Config`, and its memory keeps every picture once. With a memory of one rollout, drawn whole, and $\theta^-$ renewed at every update it *is* chapter 08's one-step Q; a test holds it to that.
+
+# %%
+animate(
+    play(greedy(everything.model), flat_catch, seed=1, max_steps=36, episodes=4),
+    fps=6,
+    alt="Four balls fall, one after another, and the paddle that the agent with replay trained "
+    "moves to catch them.",
+)
+
+# %% [markdown]
+# ## What it cost
+#
+# - **Memory.** A2C keeps a rollout, 40 steps here. The DQN above keeps 10,000, some 2 MB; on Atari it keeps a million, 7 GB of pictures at best.
+# - **Computing for each step.** A2C takes one gradient of 40 steps for 40 steps played: each step is looked at once. The DQN above takes a gradient of 32 windows for 8 steps played: each step is looked at four times on average, and each window asks the target network, too. Count these passes before you compare steps alone.
+# - **Off-policy only.** Whatever is learned from an old step must not ask who took it. With one-step targets that holds. With $n$ steps it does not quite: the rewards between are those of an older and more random policy, and the return is too low, as in chapter 08. In practice $n = 3$ is used all the same.
+# - **Old steps are stale in another way**: a memory shows where the agent was, not where it is.
+
+# %% [markdown]
+# ## Rainbow, and what the paper says
+#
+# [Rainbow](../docs/bibliography.md#after-it) (2017) put six improvements of DQN together. You have written four of them:
+#
+# | part | what it is | here |
+# |---|---|---|
+# | Double | θ chooses, θ⁻ values | exercise 9.3 |
+# | prioritised replay | what surprises is drawn more often | exercises 9.5 and 9.6 |
+# | dueling network | V and advantages apart | exercise 9.4 |
+# | n-step returns | three rewards before the maximum; Rainbow takes them from A3C | exercise 9.2 |
+# | distributional (C51) | a distribution of returns in place of their mean | – |
+# | noisy networks | noise in the weights, which is learned, in place of ε | – |
+#
+# Its authors took each part away in turn. On Atari the loss was largest without prioritised replay, and without n-step returns. Does every part help everywhere? No. [*Revisiting Rainbow*](../docs/bibliography.md#after-it) (2020) repeated the study in small worlds. On classic control prioritised replay and n-step returns brought little; the distributional part alone even hurt in two of the worlds, and yet taking it out of the whole hurt most. With ten seeds its authors could not tell some of the differences, and they took a hundred. So "each part helps" is no sentence to take along from a table; that the parts can be *combined* is.
+#
+# And the paper of this book? It has no quarrel with replay. It names what its workers save: the memory, the computing for each step, and that one is no longer bound to off-policy methods. And its conclusions say that replay could be added to the asynchronous framework, and could make it use its data much better; they name Double, the dueling network and generalised advantage estimation as further complements.
+
+# %% [markdown]
+# ## Where the paper says it
+#
+# | here | where |
+# |---|---|
+# | replay and the target network | [DQN](../docs/bibliography.md#before-it), Mnih et al. 2013, and 2015 in *Nature* with the target network |
+# | `double_errors` | [van Hasselt, Guez, Silver](../docs/bibliography.md#beside-it) 2015 |
+# | `dueling` | [Wang et al.](../docs/bibliography.md#beside-it) 2015, equation 9, with the mean |
+# | `priorities_and_weights`, `SumTree` | [Schaul et al.](../docs/bibliography.md#beside-it) 2015: equation 1, section 3.4, appendix B.2.1 |
+# | replay and asynchronous workers are complements | [the paper](../docs/bibliography.md#the-paper), section 6 |
+
+# %% [markdown]
+# ## What to try next
+#
+# 1. `DQN(new_network(0), 0, td_errors, n_steps=1)`, trained for as many steps. What do five steps bring?
+# 2. `capacity=64`: a memory of eight steps of each environment. Make a guess first.
+# 3. Two gradients for each step that is played: call `self.learn()` twice in `train`. Is it better, and what did it cost?
+# 4. In `a2c_looking` a smaller learning rate makes more looks bearable. How many are as good as one?
+# 5. Write prioritised replay into `DQN`: a `SumTree` with a leaf for each place of the memory and each environment, your `learn_from_drawn`, and the largest priority for what is new.
+
+# %% [markdown]
+# ## Summary
+#
+# - An **on-policy** method must not look twice: after the first step the rollout is another policy's.
+# - A **replay memory** keeps steps in a ring, every observation once. A window must not reach past the newest step.
+# - **DQN** is Q-learning with a memory and a target network. Its batches are drawn by chance, so that successive gradients are not alike; several workers have the same effect without a memory.
+# - **Double**: one network chooses and the other values. **Dueling**: the value and the advantages apart, with the mean over the actions taken away. **Priorities**: what surprises is drawn more often and counts less each time, and a sum tree draws it in $\log_2 M$ comparisons.
+# - None of them is always better. What replay is sure to cost is memory, and computing for each step.
+
+# %%
+progress()
+
+# %% [markdown]
+# This is the end of the book for now. You have written what the paper argued against, and can say what each of the two ways is good for: a memory where steps are dear, and many workers where they are cheap.
