@@ -63,7 +63,7 @@ Best = Callable[[nn.Module, nn.Module, Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Config(optim.Config, RolloutConfig):
-    """How DQN and its family train. The defaults learn CartPole-v1."""
+    """How DQN and its family train."""
 
     # steps of each environment from one time of learning to the next, at least 1 [DQN 2015]
     t_max: Count = 4
