@@ -75,9 +75,8 @@ class Config(optim.Config, RolloutConfig):
     capacity: Count = 100_000  # of the replay memory, in steps of all environments together
     batch_size: Count = 64  # steps that are drawn at a time, at least 1; 32 in the papers
     draws: Count = 1  # batches that are learned from each time, one after another, at least 1
-    warm_up: NotNegativeCount = (
-        1_000  # steps that are remembered before learning begins, at least 0
-    )
+    # steps that are remembered before learning begins, at least 0
+    warm_up: NotNegativeCount = 1_000
     target_period: Count = 500  # steps from one θ⁻ ← θ to the next, at least 1
     first_epsilon: Fraction = 1.0  # what ε begins with, in [0, 1]
     final_epsilon: Fraction = 0.05  # what ε comes down to, in [0, 1]

@@ -116,7 +116,7 @@ def test_exercises_and_chapters_that_are_mentioned_are_links() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        "chapter 99, figure 9.9 and exercise 9.9",
+        "chapter 99, figure 99.9 and exercise 99.9",
         "figure 2 of the paper",
         "[of chapter 02](x.md), [**chapter** 02](x.md)",
         "```\nchapter 02\n```",
