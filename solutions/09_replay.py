@@ -96,7 +96,7 @@ for looks in 1, 2, 4, 8:
 assert reused[8][0] > 5 * reused[1][0]
 
 # %% [markdown]
-# In this run two looks are better than one, and four are no better than two. With eight the policy is gone: its entropy is 0.02 nats, so that it nearly always does the same in the same place, and it misses more than three balls of four. What a rollout's updates do to the policy grows faster than their number: eight looks move it fifty times as far as one. (That is one seed, and one learning rate; with a smaller one more looks can be borne. So it does not say how many are too many. That there is a too many can be seen without it.)
+# In this run two looks are better than one, and four are no better than two. With eight the policy is gone: its entropy is 0.02 nats, so that it nearly always does the same in the same place, and it misses more than three balls of four. What a rollout's updates do to the policy grows faster than their number: eight looks move it fifty times as far as one. (That is one seed, and one learning rate. So it does not say how many looks are too many.)
 #
 # Why? A2C's gradient is the policy gradient of the policy that *acted*. After the first step the policy is another one, and the actions in the rollout are no longer drawn from it. An action that was paid well is made likelier, and then, because the rollout still has it as often as before, likelier again, although it is taken more often by now than the rollout says. The second look answers a question about a policy that is gone. That is what [on-policy](../docs/glossary.md#on-policy) means: the data have to come from the policy that learns. (Later methods make a few more looks possible by holding the policy near to the one that acted; [PPO](../docs/bibliography.md#after-it) is the best known.)
 #
@@ -823,7 +823,7 @@ animate(
 # 1. `DQN(new_network(0), 0, td_errors, n_steps=1)`, trained for as many steps. What do five steps bring?
 # 2. `capacity=64`: a memory of eight steps of each environment. Make a guess first.
 # 3. Two gradients for each step that is played: call `self.learn()` twice in `train`. Is it better, and what did it cost?
-# 4. In `a2c_looking` a smaller learning rate makes more looks bearable. How many are as good as one?
+# 4. Give `a2c_looking` a smaller learning rate. Does the policy bear more looks then? How many are as good as one?
 # 5. Write prioritised replay into `DQN`: a `SumTree` with a leaf for each place of the memory and each environment, your `learn_from_drawn`, and the largest priority for what is new.
 
 # %% [markdown]
