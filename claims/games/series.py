@@ -94,6 +94,7 @@ SERIES = {
         "How far A2C comes in Breakout; a lost life ends what is learned from.",
         {"A2C": a2c_on_two_cores("breakout", 5_000_000, Screen(life_ends=True))},
         seeds=range(1),
+        keeps=("A2C", 0),
     ),
     "pong_workers": Series(
         "How many steps Pong takes with 1 to 16 workers; for a machine of 16 cores.",
