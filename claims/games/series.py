@@ -96,6 +96,11 @@ SERIES = {
         seeds=range(1),
         keeps=("A2C", 0),
     ),
+    "breakout_elsewhere": Series(
+        "The run of the series breakout on another processor, which rounds otherwise.",
+        {"A2C": a2c_on_two_cores("breakout", 5_000_000, Screen(life_ends=True))},
+        seeds=range(1),
+    ),
     "pong_workers": Series(
         "How many steps Pong takes with 1 to 16 workers; for a machine of 16 cores.",
         {f"A3C, {n} workers": a3c_with(n, 3_000_000) for n in (1, 2, 4, 8, 16)},
