@@ -244,8 +244,8 @@ class OneLook(nn.Module):
         return self._plain[0].load_state_dict(state_dict, *args, **options)
 
     def initial_state(self, num_envs: int) -> tuple[Tensor, ...]:
-        """The model's; of no numbers if it has none."""
-        return initial_state(self._model, num_envs) or (torch.zeros(num_envs, 0),)
+        """The model's; an empty one if it has none."""
+        return initial_state(self._model, num_envs) or ()
 
     def logits(self, observations: Tensor, state: Any) -> tuple[PolicyOutput, State]:
         """Of one step of N environments: (N, *O) → (N, A), and the memory after it."""

@@ -75,6 +75,9 @@ class RunError(ValueError):
 # Algorithms
 
 
+Networks = tuple[type[nn.Module], type[nn.Module] | None]
+
+
 class Algorithm(NamedTuple):
     """An algorithm, as the command line and a run's folder know it."""
 
@@ -86,8 +89,8 @@ class Algorithm(NamedTuple):
     targets: Callable[[Any], Targets] | None = lambda config: getattr(
         config, "returns", n_step_returns
     )
-    # what learns, without and with memory
-    networks: tuple[type[nn.Module], type[nn.Module]] = ActorCritic, RecurrentActorCritic
+    # config → what learns, without and with memory; None: it cannot learn with one
+    networks: Callable[[Any], Networks] = lambda config: (ActorCritic, RecurrentActorCritic)
     # what the command line begins with, where that differs from the config's own defaults
     defaults: Mapping[str, Any] = MappingProxyType({})
 
@@ -153,7 +156,8 @@ class NStepQConfig(q_learning.Config):
     """How n-step Q-learning trains."""
 
 
-Q_NETWORKS = QNetwork, RecurrentQNetwork
+def _q_networks(config: q_learning.Config) -> Networks:
+    return QNetwork, RecurrentQNetwork
 
 BUDGET = {"total_steps": 100_000}
 # Settings chosen for CartPole-v1 and FrozenLake-v1 within that budget. Those of the paper and of
@@ -219,7 +223,7 @@ ALGORITHMS = {
         OneStepQConfig,
         partial(q_learning.train, method=q_learning.OneStepQ),
         targets=lambda config: one_step_targets,
-        networks=Q_NETWORKS,
+        networks=_q_networks,
         defaults=SMALL_WORLDS_BY_VALUE,
     ),
     "sarsa": Algorithm(
@@ -227,21 +231,21 @@ ALGORITHMS = {
         SarsaConfig,
         partial(q_learning.train, method=q_learning.Sarsa),
         targets=lambda config: one_step_targets,
-        networks=Q_NETWORKS,
+        networks=_q_networks,
         defaults=SMALL_WORLDS_BY_VALUE,
     ),
     "n-step-q": Algorithm(
         "n-step Q-learning: the same, with returns that look further ahead (chapter 08).",
         NStepQConfig,
         partial(q_learning.train, method=q_learning.NStepQ),
-        networks=Q_NETWORKS,
+        networks=_q_networks,
         defaults=SMALL_WORLDS_BY_VALUE,
     ),
     "dqn": Algorithm(
         "DQN and its family: Q-learning from a replay memory, in one process (chapter 09).",
         dqn.Config,
         dqn.train,
-        networks=Q_NETWORKS,
+        networks=lambda config: (config.network, None),
         # Without annealing what it does at the end hangs on the last few batches.
         defaults=BUDGET | {"gamma": 0.97, "anneal": True},
     ),
@@ -451,9 +455,7 @@ class Plan(NamedTuple):
     def _fitting(self, network: Network, env: HasSpaces, to_be_loaded: bool = False) -> nn.Module:
         try:
             network.refuse_larger_than(memory())
-            kinds = algorithm_of(self.algorithm).networks
-            if isinstance(self.config, dqn.Config):
-                kinds = self.config.network, kinds[1]
+            kinds = algorithm_of(self.algorithm).networks(self.config)
             return network.make(env, self.config.seed, to_be_loaded, kinds)
         except RunError:
             raise
@@ -462,8 +464,9 @@ class Plan(NamedTuple):
 
     def _network(self) -> Network:
         """The network's options, if the algorithm and the environment go with them."""
-        network = self.network
-        if algorithm_of(self.algorithm).targets is None:
+        network, algorithm = self.network, algorithm_of(self.algorithm)
+        without_memory, with_memory = algorithm.networks(self.config)
+        if algorithm.targets is None:
             for options, name, why in (
                 (network, "recurrent", "has no memory"),
                 (network, "one_look", "looks twice"),
@@ -474,12 +477,12 @@ class Plan(NamedTuple):
                     raise RunError(f"{self.algorithm} {why}; {name} is for the other algorithms")
             if network.hidden is None and network.own_network is None:
                 network = dataclasses.replace(network, hidden=())
-        if isinstance(self.config, dqn.Config) and network.recurrent:
+        if network.recurrent and with_memory is None:
             raise RunError(
                 f"{self.algorithm} learns from the middle of episodes; recurrent is for the "
                 "algorithms that go through them"
             )
-        if algorithm_of(self.algorithm).networks is Q_NETWORKS:
+        if issubclass(without_memory, QNetwork):
             for name in "one_look", "orthogonal_init":
                 if getattr(network, name):
                     raise RunError(
