@@ -159,6 +159,7 @@ class NStepQConfig(q_learning.Config):
 def _q_networks(config: q_learning.Config) -> Networks:
     return QNetwork, RecurrentQNetwork
 
+
 BUDGET = {"total_steps": 100_000}
 # Settings chosen for CartPole-v1 and FrozenLake-v1 within that budget. Those of the paper and of
 # OpenAI's A2C, which the configs have, are for Atari.
