@@ -22,7 +22,8 @@ def test_this_installation_is_right(capsys: pytest.CaptureFixture[str]) -> None:
     assert check.installation()
     said = capsys.readouterr().out
     assert all(line.startswith("[OK]   ") for line in said.splitlines())
-    for word in ["Python", "torch", "ale-py", "CartPole-v1", "Corridor", "Pong", "kernel", "cores"]:
+    words = "Python torch ale-py CartPole-v1 Corridor Pong InvertedPendulum kernel cores"
+    for word in words.split():
         assert word in said
 
 
@@ -83,6 +84,19 @@ def test_a_broken_game_library_fails_and_the_rest_is_still_checked(
     problem, remedy = failing(capsys)
     assert problem.startswith("Atari: ")
     assert "ale-py" in remedy
+
+
+def test_a_missing_simulator_fails_with_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing() -> str:
+        raise ImportError("No module named 'mujoco'")
+
+    monkeypatch.setattr(check, "_mujoco", missing)
+    assert not check.installation()
+    problem, remedy = failing(capsys)
+    assert problem == "MuJoCo: No module named 'mujoco'"
+    assert "gymnasium[mujoco]" in remedy
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def checks() -> Iterator[Check]:
     yield Check("a Gymnasium environment", _cartpole, again)
     yield Check("one of the book's worlds", _corridor, again)
     yield Check("Atari", _atari, f"{install} --force-reinstall ale-py   (its games come with it)")
+    yield Check("MuJoCo", _mujoco, f'{install} "gymnasium[mujoco]"')
     yield Check(
         "the notebooks' kernel",
         _kernel,
@@ -146,6 +147,16 @@ def _atari() -> str:
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     gym.register_envs(ale_py)
     return _step("ALE/Pong-v5")
+
+
+def _mujoco() -> str:
+    import gymnasium as gym
+
+    env = gym.make("InvertedPendulum-v5")  # which the book draws itself
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    env.close()
+    return "InvertedPendulum-v5, a step taken"
 
 
 def _step(env_id: str) -> str:
