@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 
 from a3c_lib.encoders import SmallEncoder
-from a3c_lib.networks import ActorCritic, Picture, encoder_for
+from a3c_lib.networks import ActorCritic, GaussianHead, Picture, encoder_for
 from a3c_lib.recurrent import RecurrentActorCritic
 
 VECTOR = spaces.Box(-1, 1, (4,), np.float64)
@@ -84,6 +84,22 @@ def test_at_first_every_action_is_about_equally_likely():
         model = ActorCritic(VECTOR, ACTIONS, seed=seed)
         pi = model.logits(torch.randn(100, 4)).softmax(dim=-1)
         assert (pi - 1 / 3).abs().max() < 0.02
+
+
+def test_a_gaussian_head_says_mean_and_deviation_in_the_boxs_unit():
+    """Of a Box from 0 to 20: the middle is 10, and 1 of the layer's is 10. softplus(0.5413) is 1."""
+    head = GaussianHead(3, spaces.Box(0, 20, (2,)))
+    with torch.no_grad():
+        head.linear.weight.zero_()
+        head.linear.bias.copy_(
+            torch.tensor([0.5, -0.2, math.log(math.e - 1), math.log(math.e - 1)])
+        )
+    pi = head(torch.randn(4, 3))
+    torch.testing.assert_close(pi.mean, torch.tensor([[15.0, 8.0]]).expand(4, 2))
+    torch.testing.assert_close(pi.deviation, torch.full((4, 2), 10.0))
+    with torch.no_grad():
+        head.linear.bias[2] = math.log(math.exp(4) - 1)  # a variance of 4
+    assert head(torch.zeros(3)).deviation.tolist() == pytest.approx([20.0, 10.0])
 
 
 def test_the_same_seed_gives_the_same_weights_and_leaves_torchs_random_state_alone():

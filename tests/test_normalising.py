@@ -71,6 +71,14 @@ def test_what_is_far_away_is_put_at_ten_deviations():
     assert encoder(torch.tensor([[1e9, 1.0]])).tolist() == [[10.0, 10.0]]
 
 
+def test_what_never_changes_stays_finite():
+    encoder = Normalised(SEEN)
+    for _ in range(3):
+        encoder(torch.tensor([[0.5, 2.0]]))
+    assert encoder.variance.tolist() == [0, 0]
+    assert encoder(torch.tensor([[0.5, 2.0]])).tolist() == [[0.0, 0.0]]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_statistics_go_on_with_the_run_bit_for_bit(trainer, kind):
