@@ -839,4 +839,4 @@ animate(
 progress()
 
 # %% [markdown]
-# This is the end of the book for now. You have written what the paper argued against, and can say what each of the two ways is good for: a memory where steps are dear, and many workers where they are cheap.
+# You have written what the paper argued against, and can say what each of the two ways is good for: a memory where steps are dear, and many workers where they are cheap. So far all of them pressed buttons. A motor has none: that is [chapter 10](10_continuous_control.ipynb).

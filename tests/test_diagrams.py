@@ -31,6 +31,8 @@ OTHERS = {
     "three_targets, four": lambda: diagrams.three_targets(4),
     "replay_memory, written for the first time": lambda: diagrams.replay_memory(4, 4),
     "replay_memory, the last place is next": lambda: diagrams.replay_memory(6, 13),
+    "lambda_weights, two": lambda: diagrams.lambda_weights(2, 0.0),
+    "lambda_weights, all on the last": lambda: diagrams.lambda_weights(6, 1.0),
 }
 
 every_diagram = pytest.mark.parametrize("draw", (DIAGRAMS | OTHERS).values(), ids=DIAGRAMS | OTHERS)
@@ -141,6 +143,8 @@ def test_a_replay_memory_holds_the_latest_steps_and_has_one_place_for_what_comes
         (lambda: diagrams.convolutions(kernels=()), "3 shapes need 2 kernels; got 0"),
         (lambda: diagrams.three_targets(5), "from 1 to 4, as many as can be drawn; got 5"),
         (lambda: diagrams.replay_memory(5, 4), "at least as many; got 5 and 4"),
+        (lambda: diagrams.lambda_weights(7), "from 2 to 6, as many as can be drawn"),
+        (lambda: diagrams.lambda_weights(3, 1.5), r"lambda_ in \[0, 1\]; got 3 and 1.5"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(draw, said: str) -> None:

@@ -95,6 +95,13 @@ SURVIVORS = {
         "R = target(window.after).gather(-1, best[:, None]).squeeze(-1) → R = target(window.after).gather(-1, best[:, None]).squeeze(1)": LAST_AXIS,
         "R = target(window.after).gather(-1, best[:, None]).squeeze(-1) → R = target(window.after).gather(1, best[:, None]).squeeze(-1)": LAST_AXIS,
     },
+    "10.5": {
+        "T = len(rewards) → T = len(next_values)": SAME_SHAPE,
+        "returns = torch.zeros_like(rewards) → returns = torch.zeros_like(next_values)": SAME_SHAPE,
+    },
+    "10.6": {
+        "for k in range(t, len(deltas)): → for k in range(t, len(ended)):": SAME_SHAPE,
+    },
 }
 
 

@@ -780,3 +780,93 @@ def replay_memory(rows: int = 5, written: int = 7) -> Sharp:
         arrow(ax, (x, y - 0.66), (left + wide / 2 + (x - left - wide / 2) * 0.3, 0.5), RED)
     label(ax, (left + wide / 2, 0.27), "a batch, drawn by chance, to learn from", RED)
     return diagram
+
+
+# 10: continuous control
+
+
+def gaussian_policy() -> Sharp:
+    """A Gaussian policy on one axis, as a density, and the edges of what the world takes.
+
+    >>> [text.get_text() for text in gaussian_policy().axes[0].texts][:2]
+    ['lowest', 'highest']
+    """
+    mean, deviation, low, high = 0.4, 0.5, -1.0, 1.0
+    diagram, ax = sheet(
+        6.5,
+        2.85,
+        "A bell over the axis of actions: a density, which is highest at its middle μ and has the "
+        "half-width σ. Two upright lines are the lowest and the highest action that the world "
+        "takes. A part of the bell lies beyond the highest: what is drawn there is taken as the "
+        "edge.",
+    )
+    ground, height = 0.6, 1.5
+
+    def place(action: ArrayLike) -> Any:
+        return 3.0 + 1.3 * np.asarray(action, float)
+
+    def up(action: ArrayLike) -> Any:
+        z = (np.asarray(action, float) - mean) / deviation
+        return ground + height * np.exp(-0.5 * z**2)
+
+    beyond, all_of_it = np.linspace(high, 2.1, 40), np.linspace(-1.9, 2.1, 200)
+    ax.fill_between(place(beyond), ground, up(beyond), color=ORANGE, alpha=0.5, linewidth=0)
+    line(ax, *zip(place(all_of_it), up(all_of_it), strict=True), colour=BLUE)
+    arrow(ax, (0.4, ground), (6.1, ground))
+    for edge, said in (low, "lowest"), (high, "highest"):
+        x = float(place(edge))
+        line(ax, (x, ground), (x, 2.4), colour=GREY, linestyle=DASHES)
+        aside(ax, (x, 2.6), said, ha="center")
+    middle, right = float(place(mean)), float(place(mean + deviation))
+    line(ax, (middle, ground), (middle, float(up(mean))), colour=BLUE, linewidth=0.8)
+    label(ax, (middle, 0.38), r"$\mu$", BLUE)
+    level = float(up(mean + deviation))
+    arrow(ax, (middle, level), (right, level), BLUE, head="<|-|>")
+    label(ax, ((middle + right) / 2, level + 0.17), r"$\sigma$", BLUE)
+    label(ax, (1.0, 1.5), "density\n$\\pi(a\\mid o)$", BLUE)
+    aside(ax, (4.75, 1.75), "what is drawn here\nis taken as the edge", colour=ORANGE)
+    aside(ax, (6.1, 0.38), "action $a$", ha="right")
+    return diagram
+
+
+def lambda_weights(steps: int = 5, lambda_: float = 0.5) -> Sharp:
+    """The returns of a rollout's first step that look 1, 2, … steps ahead, and how much each counts
+    in the λ-return.
+
+    >>> texts = [text.get_text() for text in lambda_weights(3, 0.5).axes[0].texts]
+    >>> [text for text in texts if text.startswith("0.")]
+    ['0.50', '0.25', '0.25']
+    """
+    if not (2 <= steps <= 6 and 0 <= lambda_ <= 1):
+        raise ValueError(
+            f"steps is from 2 to 6, as many as can be drawn, and lambda_ in [0, 1]; got {steps} "
+            f"and {lambda_}"
+        )
+    weights = [(1 - lambda_) * lambda_**k for k in range(steps - 1)] + [lambda_ ** (steps - 1)]
+    width, row, left = 0.7, 0.42, 0.4
+    top, bars = 0.5 + row * steps, left + width * steps + 0.55
+    said = ", ".join(f"{weight:.2f}" for weight in weights)
+    diagram, ax = sheet(
+        bars + 2.6,
+        top + 0.5,
+        f"A backup diagram with {steps} rows, for returns of the first step that look 1 to {steps} "
+        "steps ahead and then take V. Beside each stands a bar, its weight in the λ-return: "
+        f"{said}. The last one has all the rest.",
+    )
+    for t in range(steps + 1):
+        aside(ax, (left + width * t, top + 0.25), f"$o_{t}$", ha="center", fontsize=TEXT)
+    aside(ax, (bars, top + 0.25), f"weight, $\\lambda$ = {lambda_:g}")
+    for k, weight in enumerate(weights):
+        y, end = top - row * (k + 0.5), left + width * (k + 1)
+        line(ax, (left, y), (end, y), colour=GREY)
+        line(ax, (left, y), marker="o", markerfacecolor="white", markersize=8)
+        rewards = [(left + width * (j + 0.5), y) for j in range(k + 1)]
+        line(ax, *rewards, colour=BLUE, marker="o", markersize=5, linestyle="")
+        line(ax, (end, y), colour=RED, marker="s", markersize=8)
+        area(ax, (bars, y - 0.12), 1.6 * weight, 0.24, BLUE)
+        aside(ax, (bars + 1.6 * weight + 0.08, y), f"{weight:.2f}")
+    line(ax, (left, 0.2), colour=BLUE, marker="o", markersize=5)
+    aside(ax, (left + 0.15, 0.2), "a reward that was seen")
+    line(ax, (left + 2.0, 0.2), colour=RED, marker="s", markersize=8)
+    aside(ax, (left + 2.15, 0.2), "V, what is guessed of the rest")
+    return diagram

@@ -22,8 +22,9 @@ MODULES = {  # chapter → the module that holds its exercises
     7: "atari",
     8: "q_learning",
     9: "replay",
+    10: "continuous_control",
 }
-PAGES = range(10)  # the chapters that have a page; what belongs to a later one is not counted yet
+PAGES = range(11)  # the chapters that have a page; what belongs to a later one is not counted yet
 
 _added: dict[str, Exercise] = {}
 

@@ -1,0 +1,823 @@
+# %% [markdown]
+# # 10  Continuous control
+#
+# **You need** chapter 01 for actor and critic, chapter 02 for bias and variance, chapter 03 for the entropy bonus, and chapter 06 for A2C.<br>
+# **You will be able to** write a policy over real numbers: its log π, its entropy and its head; say what is clipped and what is not, and show what comes of the other order; say on paper what the best policy of a small world is, and hold an agent to it; write λ-returns, and measure what λ does to bias and variance; and balance a pendulum.<br>
+# **Time** {time}; the computer works for about a minute.
+#
+# So far an agent pressed one of a few buttons. A hand, a steering wheel or a motor has no buttons. *What is a policy when an action is a real number?*
+
+# %%
+import math
+from copy import deepcopy
+from functools import partial
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from a3c_lib import ActorCritic, a2c, collect, evaluate, greedy, make_envs, sampled, start
+from a3c_lib.distributions import Gaussian
+from a3c_lib.exercises import exercise, hint, progress, solution, whose
+from a3c_lib.exercises.continuous_control import drawn_with_log_pi_with_a_bug
+from a3c_lib.figures import diagrams, plots
+from a3c_lib.figures.animation import animate
+from a3c_lib.figures.progress import track
+from a3c_lib.figures.watching import play
+from a3c_lib.networks import small
+from a3c_lib.worlds import envs, exact, point_mass
+from a3c_lib.worlds.pendulum import inverted_pendulum
+from a3c_lib.worlds.point_mass import PointMass
+
+plt.style.use(plots.STYLE)
+
+# %% [markdown]
+# ## A mass, and no buttons
+#
+# The world is a point mass on a plane. On each of its two axes it has a place $x$ and a velocity $v$, and the agent pushes it with a force $u$, any real number. It is to come to 0 and to stay there, at little cost. A step pays
+#
+# $$r = -\sum_{\text{axes}} \left(x^2 + 0.1\, v^2 + 0.1\, u^2\right), \qquad \text{and then} \quad x \leftarrow x + \tfrac12 v, \quad v \leftarrow \tfrac12 v + \tfrac12 u + \text{a gust of wind}.$$
+#
+# Gusts have the standard deviation 0.1, and friction takes half of the velocity. An episode begins at rest somewhere in $\pm 1$ and is cut after 20 steps. The discount of this chapter's first half is $\gamma = 0.9$.
+#
+# Every agent so far chose from a list: its softmax, or its maximum over Q, has an entry for each action. So the world would need buttons. Suppose that somebody knows it so well that they need not learn: the best push on each axis is $-1.664\,x - 1.456\,v$. (Where these two numbers come from is the next section's matter.) But they have only buttons, and press the one that is nearest to the best push: three on each axis, for −1, 0 and 1, or five, or nine. What does that cost?
+#
+# (`SimpleNamespace(logits=…)` is an object that has `logits` and nothing else, which is all that a policy is asked for. Where actions are real numbers it gives a distribution, here a very narrow one.)
+#
+# **Predict before you run:** by how much do three buttons an axis fall short, and nine?
+
+
+# %% tags=["prediction"]
+def on_paper(observations: Tensor) -> Gaussian:
+    x, v = observations.chunk(2, dim=-1)
+    return Gaussian(mean=-1.664 * x - 1.456 * v, deviation=torch.tensor(1e-3))
+
+
+def with_buttons(apart: float) -> SimpleNamespace:
+    """The best push, rounded to the next of the buttons from −1 to 1."""
+
+    def policy(observations):
+        nearest = (on_paper(observations).mean.clamp(-1, 1) / apart).round() * apart
+        return Gaussian(nearest, torch.tensor(1e-3))
+
+    return SimpleNamespace(logits=policy)
+
+
+GAMMA = 0.9
+played = {}
+for apart in 1.0, 0.5, 0.25:
+    each = int(2 / apart) + 1
+    played[each] = evaluate(
+        with_buttons(apart), PointMass, 400, seed=1000, actions="greedy", num_envs=50
+    )
+    all_of_them = ", ".join(f"{each**D:,}" for D in (2, 6, 17))
+    print(f"{each} buttons an axis: {played[each].mean:.2f}, for 2, 6, 17 axes {all_of_them}")
+someone_who_knows = evaluate(
+    SimpleNamespace(logits=on_paper), PointMass, 400, seed=1000, actions="greedy", num_envs=50
+)
+print(f"any push:          {someone_who_knows.mean:.2f}")
+assert played[3].mean < played[5].mean < someone_who_knows.mean
+
+# %% [markdown]
+# With three buttons an axis the mass costs more than a third more than it has to: where a gentle push is due there is none, so it is never quite still. With nine the difference is small. But there are $k^D$ buttons if each of $D$ axes has $k$: 81 here, half a million for a robot with 6 joints, and more than $10^{16}$ for one with 17. And that is with somebody at the buttons who knows what to do. An agent has to learn, and a list knows of no neighbours: what is learned of a push by 0.5 says nothing about one by 0.6.
+#
+# ## What is known on paper
+#
+# A world whose next state is linear in state and action, and whose cost is quadratic, is a [**linear-quadratic regulator**](../docs/glossary.md#linear-quadratic-regulator). Such worlds can be solved on paper, however many axes they have. The axes do not touch each other, so we look at one, with $s = (x, v)$, and write its step as $s \leftarrow A s + B u$ and a gust.
+#
+# Suppose that what is still to be paid is quadratic, $V(s) = -s^\top P s - c$. Then what an action is worth, $Q(s, u)$, is a parabola in $u$: minus its own cost $0.1\,u^2$, and minus $\gamma P$ at the next state, in which $u$ is squared once more. A parabola has its top where its slope is 0, and that is at a $u$ which is linear in $s$:
+#
+# $$u = -K s, \qquad K = \frac{\gamma B^\top P A}{M}, \qquad M = 0.1 + \gamma B^\top P B .$$
+#
+# At the top one finds a quadratic function of $s$ again, with another $P$. Put it in, and repeat until $P$ stays. The equation that it then fulfils is the [**Riccati equation**](../docs/glossary.md#riccati-equation); the repetition is chapter 00's Bellman equation, for a table with infinitely many rows.
+#
+# $M$ is worth remembering. It is how sharp the parabola is: *a push that is off by $e$ costs $M e^2$, now and later together, wherever the mass is*. So a policy that pushes by $-Ks + \sigma z$, with $z$ from $\mathcal N(0, 1)$, pays $M\sigma^2$ a step for its chance. Call $M$ the price of chance.
+
+# %% tags=["nbval-check-output"]
+K = point_mass.best_gain(GAMMA)
+V_best = point_mass.value(K, deviation=0.0, gamma=GAMMA)
+M = point_mass.price_of_chance(V_best.P, GAMMA)
+print("K:", K.round(3), "  P:", V_best.P.round(3).tolist(), "  c:", round(V_best.c, 3))
+print(f"the price of chance M: {M:.3f}")
+for deviation in 0.0, 0.5, 1.0:
+    c = point_mass.value(K, deviation, GAMMA).c
+    print(f"σ = {deviation}: from x = 0, v = 0 one axis is worth {-c:.2f}")
+assert np.allclose(point_mass.value(K, 1.0, GAMMA).c - V_best.c, M / (1 - GAMMA))
+
+# %% [markdown]
+# Is it true? 400 masses, pushed by that policy with $\sigma = 0.5$, for 80 steps. Behind them $\gamma^{80}$ of the rest is left, less than a thousandth.
+
+
+# %%
+def of_two_axes(V: point_mass.Quadratic, observations: Tensor) -> np.ndarray:
+    """V of observations (*B, 4), places and then velocities: the axes add up.   → (*B)"""
+    states = torch.stack(observations.double().chunk(2, dim=-1), dim=-1)  # (*B, axis, 2)
+    return V(states.numpy()).sum(axis=-1)
+
+
+def pushed(deviation: float) -> SimpleNamespace:
+    def policy(observations):
+        return Gaussian(on_paper(observations).mean, torch.tensor(deviation))
+
+    return SimpleNamespace(logits=policy)
+
+
+masses = make_envs(lambda: PointMass(steps=80), num_envs=400)
+policy = sampled(pushed(0.5), torch.Generator().manual_seed(0))
+rollout, _ = collect(masses, policy, start(masses, seed=0), t_max=80)
+discounts = GAMMA ** torch.arange(80.0)[:, None]
+returns = (discounts * rollout.rewards).sum(dim=0).numpy()
+V = point_mass.value(K, deviation=0.5, gamma=GAMMA)
+off = returns - of_two_axes(V, rollout.observations[0])
+error = off.std() / len(off) ** 0.5
+print(f"mean return {returns.mean():.2f}, minus V: {off.mean():+.3f} ± {2 * error:.3f}")
+assert abs(off.mean()) < 4 * error
+
+# %% [markdown]
+# ## A policy that is a density
+#
+# The agent does not know the world. It has to try things, and for that its policy needs chance. With real numbers no single action has a probability above 0. What there is instead is a [**density**](../docs/glossary.md#density): probability *per unit of action*. The usual choice is a [**Gaussian policy**](../docs/glossary.md#gaussian-policy) with a mean $\mu$ and a standard deviation $\sigma$ for each axis:
+
+# %% tags=["hide-input"]
+diagrams.gaussian_policy()
+
+# %% [markdown]
+# In numbers: two axes, $\mu = (1, -1)$, $\sigma = (2, \tfrac12)$, and the action $a = (2, 0)$. It lies half a deviation off the mean on the first axis, and two deviations on the second. The density of each axis is
+#
+# $$\frac{1}{\sigma \sqrt{2\pi}}\; e^{-\frac12 \left(\frac{a - \mu}{\sigma}\right)^2}, \qquad\text{here}\quad \frac{0.3989}{2}\, e^{-1/8} = 0.176 \quad\text{and}\quad \frac{0.3989}{0.5}\, e^{-2} = 0.108 .$$
+#
+# The axes are drawn independently, so the two are multiplied: 0.0190, whose logarithm is −3.963. For a loss we need just this logarithm. It turns the product into a sum over the axes:
+#
+# $$\log \pi(a \mid o) = \sum_{d=1}^{D} \left( -\tfrac12 \Big(\frac{a_d - \mu_d}{\sigma_d}\Big)^2 - \log \sigma_d - \tfrac12 \log 2\pi \right).$$
+#
+# And the entropy, minus its mean over the actions:
+#
+# $$H(\pi) = \sum_{d=1}^{D} \left( \log \sigma_d + \tfrac12 \log 2\pi e \right), \qquad\text{here}\quad \log 2 + \log \tfrac12 + \log 2\pi e = 2.838 .$$
+#
+# ### Exercise 10.1  log π and entropy
+#
+# Return both. `mean`, `deviation` and `actions` are (*B, D), for any batch axes B, and both results are (*B). `deviation` is $\sigma$, not $\sigma^2$. A gradient flows from both to mean and deviation, as far as they depend on them.
+#
+# *On paper:* the numbers above, −3.963 and 2.838.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("10.1")
+def log_pi_and_entropy(mean: Tensor, deviation: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    """log π(a | o) and H(π) of a Gaussian with D axes.   (*B, D) each → (*B), (*B)"""
+    ### BEGIN SOLUTION
+    z = (actions - mean) / deviation
+    log_densities = -z.square() / 2 - deviation.log() - math.log(2 * math.pi) / 2
+    entropies = deviation.log() + math.log(2 * math.pi * math.e) / 2
+    return log_densities.sum(dim=-1), entropies.sum(dim=-1)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# Two things are new. A density may be above 1, so log π may be positive. And the entropy of a density, the [**differential entropy**](../docs/glossary.md#differential-entropy), may be negative:
+
+# %% tags=["nbval-check-output"]
+for sigma in 1.0, 0.1, 0.01:
+    middle, deviation = torch.zeros(1), torch.tensor([sigma])
+    log_pi, H = log_pi_and_entropy(middle, deviation, middle)
+    print(f"σ = {sigma:<5} density at μ {log_pi.exp().item():6.2f}   entropy {H.item():+.2f} nats")
+
+# %% [markdown]
+# There is no $\log A$ any more from which one could say how undecided a policy is. Measure the push in other units, a hundredth of the old ones, and σ becomes a hundred times as large, and the entropy grows by $\log 100 = 4.6$ for each axis, although nothing has changed. So only *differences* of entropies mean something: twice the σ is $\log 2 = 0.69$ nats more.
+#
+# ### Exercise 10.2  The Gaussian head
+#
+# Where do μ and σ come from? As the paper has it, a linear layer says two numbers for each axis. One is the mean. The other may have any sign, so it goes through the [**softplus**](../docs/glossary.md#softplus), $\log(1 + e^x)$, which is always above 0; that is the *variance* $\sigma^2$, not the deviation.
+#
+# And in which unit? A network that has just been initialised says numbers about 0. If the world's pushes go from −100 to 100 it would hardly push at all, and if they go from −0.01 to 0.01 it would always hit the edge. So let the layer speak in halves of the width: what it calls 0 is `centre`, and what it calls 1 is `reach` further.
+#
+# `said` is (*B, 2D): the first half of the last axis is about the means, the second about the variances. Return $\mu$ and $\sigma$ in the world's unit, (*B, D) each.
+#
+# *On paper:* one axis, actions from 0 to 20, so `centre` is 10 and `reach` is 10. The layer says 0.5 and 0.5413. The softplus of 0.5413 is 1, and its root is 1. So $\mu = 10 + 10 \cdot 0.5 = 15$ and $\sigma = 10 \cdot 1 = 10$.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("10.2")
+def mean_and_deviation(said: Tensor, centre: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
+    """μ and σ in the world's unit, of what a layer said.   (*B, 2D), (D,), (D,) → (*B, D) each"""
+    ### BEGIN SOLUTION
+    mean, variance = said.chunk(2, dim=-1)
+    return centre + reach * mean, reach * softplus(variance).sqrt()
+    ### END SOLUTION
+
+
+# %% [markdown]
+# ### Exercise 10.3  Drawn, and taken
+#
+# Last, an action. Draw $z$ from $\mathcal N(0, 1)$ for each axis; then $a = \mu + \sigma z$ is a draw from the policy. It may lie anywhere, and the world takes only what is in its bounds. What is beyond is taken as the bound (the orange part of the picture). So there are two actions: the one that was *drawn*, of which log π is asked later, and the one that is *taken*.
+#
+# *On paper:* $\mu = 0.8$, $\sigma = 0.5$, $z = 1$, and bounds −1 and 1: drawn is 1.3, and taken is 1. With $z = -0.5$ both are 0.55.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("10.3")
+def drawn_and_taken(
+    mean: Tensor, deviation: Tensor, z: Tensor, low: Tensor, high: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The action that is drawn, and what of it the world takes.   (*B, D), low, high (D,) → both"""
+    ### BEGIN SOLUTION
+    drawn = mean + deviation * z
+    return drawn, drawn.clamp(low, high)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# ## The same A2C, another head
+#
+# Nothing else changes. The loss asks the policy for log π of the actions and for its entropy, and it does not care how they are computed. So here is a policy distribution made of what you wrote, the head that says it, and a small network around it. The policy's mean is linear in $(x, v)$, and the critic is linear in their squares and products: if the agent learns well, its weights have to become $-K$ and $-P$. (`keeps` will be needed for an experiment.)
+
+
+# %%
+class MyGaussian(Gaussian):
+    """π(· | o), made of what you wrote."""
+
+    def __init__(self, mean, deviation, low, high, keeps="drawn"):
+        super().__init__(mean, deviation)
+        self.low, self.high, self.keeps = low, high, keeps
+
+    def log_prob(self, actions):
+        return log_pi_and_entropy(self.mean, self.deviation, actions)[0]
+
+    def entropy(self):
+        return log_pi_and_entropy(self.mean, self.deviation, self.mean)[1]
+
+    def sample(self, generator):
+        z = torch.randn(self.mean.shape, generator=generator)
+        drawn, taken = drawn_and_taken(self.mean, self.deviation, z, self.low, self.high)
+        return {"drawn": drawn, "taken": taken}[self.keeps]
+
+    def cpu(self):
+        return self
+
+
+class Head(nn.Module):
+    """Features → π(· | o)."""
+
+    def __init__(self, width, space, keeps="drawn"):
+        super().__init__()
+        self.low, self.high, self.keeps = *map(torch.tensor, (space.low, space.high)), keeps
+        bounded = self.high.isfinite()
+        self.centre = torch.where(bounded, (self.low + self.high) / 2, 0.0)
+        self.reach = torch.where(bounded, (self.high - self.low) / 2, 1.0)
+        self.linear = small(nn.Linear(width, 2 * len(self.low)))  # weights near 0
+
+    def forward(self, features):
+        mean, deviation = mean_and_deviation(self.linear(features), self.centre, self.reach)
+        return MyGaussian(mean, deviation, self.low, self.high, self.keeps)
+
+
+class LinearQuadratic(nn.Module):
+    """A policy that is linear in what is seen, and a critic that is quadratic in it."""
+
+    def __init__(self, env, seed=0, **options):
+        super().__init__()
+        (width,) = env.observation_space.shape
+        self.pairs = torch.triu_indices(width, width)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.head = Head(width, env.action_space, **options)
+            self.critic = small(nn.Linear(self.pairs.shape[1], 1))
+
+    def logits(self, observations):
+        return self.head(observations)
+
+    def values(self, observations):
+        products = observations[..., self.pairs].prod(dim=-2)
+        return self.critic(products).squeeze(-1)
+
+    def forward(self, observations):
+        return self.logits(observations), self.values(observations)
+
+
+def learn(make_env, entropy_weight, total_steps=80_000, learning_rate=0.03, model=None, **options):
+    """A2C on a point mass, with a new network or one that has learned.   → network, updates"""
+    model = LinearQuadratic(make_env(), **options) if model is None else model
+    config = a2c.Config(
+        total_steps=total_steps,
+        t_max=5,
+        num_envs=16,
+        gamma=GAMMA,
+        learning_rate=learning_rate,
+        optimizer="adam",
+        entropy_weight=entropy_weight,
+        seed=0,
+    )
+    with a2c.train(model, make_env, config) as training:
+        return model, list(track(training))
+
+
+print(f"Training with {whose(log_pi_and_entropy, mean_and_deviation, drawn_and_taken)}.")
+learned, history = learn(PointMass, entropy_weight=0.05)
+
+# %% [markdown]
+# What has it learned? On paper the mean is $-K$ of its own axis, and nothing of the other axis. The critic is asked about the policy that it watched, with that policy's σ, not about the best one.
+
+# %%
+weights = learned.head.linear.weight[:2].detach().numpy()
+exactly = np.kron(-K, np.eye(2)) + 0.0  # no −0
+print("            of x, first and second axis   of v, first and second axis")
+for axis in range(2):
+    for name, rows in ("learned", weights), ("on paper", exactly):
+        x1, x2, v1, v2 = rows[axis]
+        print(f"push {axis + 1}, {name:9} {x1:+8.2f} {x2:+8.2f} {v1:+22.2f} {v2:+8.2f}")
+
+# %% tags=["hide-input"]
+sigma = learned.logits(torch.zeros(4)).deviation.mean().item()
+gain = -np.array([np.diag(weights[:, :2]).mean(), np.diag(weights[:, 2:]).mean()])
+V_its = point_mass.value(gain, sigma, GAMMA)
+its_masses = make_envs(PointMass, num_envs=100)
+seen, _ = collect(
+    its_masses, sampled(learned, torch.Generator().manual_seed(1)), start(its_masses, seed=1), 20
+)
+true = of_two_axes(V_its, seen.observations).reshape(-1)
+with torch.no_grad():
+    said = learned.values(seen.observations).reshape(-1).numpy()
+ax = plots.axes(height=3.2)
+ax.plot(true, said, "o", color=plots.BLUE, markersize=2, alpha=0.4)
+ax.plot([true.min(), true.max()], [true.min(), true.max()], color=plots.BLACK)
+ax.set(xlabel="$V^\\pi$ of its own policy, on paper", ylabel="what the critic says")
+ax.set_title("The critic says what is true, on 2,000 states that it came to")
+plt.show()
+correlation = np.corrcoef(true, said)[0, 1]
+print(f"correlation {correlation:.3f}, mean error {np.mean(said - true):+.2f}")
+its_cost = evaluate(learned, PointMass, 400, seed=1000, actions="greedy", num_envs=50)
+print(f"greedy:             {its_cost}")
+print(f"somebody who knows: {someone_who_knows}")
+assert np.abs(weights - exactly).max() < 0.5
+assert correlation > 0.9
+assert its_cost.mean > played[5].mean
+
+# %% [markdown]
+# The weights are those on paper to within a few hundredths, and what belongs to the other axis is nearly 0. Played without chance, it is as good as somebody who knows: A2C has solved the Riccati equation, without a look at $A$, $B$ or the costs. That took it 80,000 steps. And the critic says of its policy what can be computed, nearly everywhere.
+#
+# ## What β means now
+#
+# Chapter 03 paid the policy β for each nat of entropy, so that it did not settle too early. With a softmax a small β loses against rewards in the long run. With a Gaussian the two come to a balance that can be written down. Chance costs $M\sigma^2$ a step. The bonus pays $\beta \log \sigma$, and a constant. The sum is best where the slopes are equal:
+#
+# $$2 M \sigma = \frac{\beta}{\sigma} \qquad\Longrightarrow\qquad \sigma = \sqrt{\frac{\beta}{2M}}.$$
+#
+# So in this world β *is* a choice of σ, the same in all states, and the mean is best at $-Ks$ whatever β is. Four times the β is twice the σ. With $\beta = 0$ there is nothing that holds σ up, and it shrinks for as long as one trains.
+#
+# **Predict before you run:** the agent above was trained with $\beta = 0.05$, and its σ has to be 0.307. What is the σ of one with four times as much, $\beta = 0.2$, and of one with a quarter, $\beta = 0.0125$?
+
+# %% tags=["prediction"]
+found = {0.05: sigma}
+for beta in 0.0125, 0.2:
+    model, _ = learn(PointMass, entropy_weight=beta)
+    found[beta] = model.logits(torch.zeros(4)).deviation.mean().item()
+for beta, its_sigma in sorted(found.items()):
+    expected = point_mass.best_deviation(beta, GAMMA)
+    print(f"β = {beta:<7} σ learned {its_sigma:.3f}   on paper {expected:.3f}")
+    assert 0.75 < its_sigma / expected < 1.35
+
+# %% [markdown]
+# As on paper, and four times the β is twice the σ. (The smallest is a little too large still: σ comes down slowly where it is small, since there chance costs next to nothing.)
+#
+# **One σ for all, or one for each state?** The paper's head says a variance for every observation. Many later programs have a single parameter $\log\sigma$ for each axis, the same everywhere; the package has both (`GaussianHead`, in `a3c_lib.networks`, `variance="per-state"` or `"state-independent"`). The first can learn where care is needed. The second has less to learn, and cannot become careless in a place which it has not seen for long. In this world the best σ is the same in every state, so nothing could be gained by the first. How far does yours differ from state to state?
+
+# %%
+with torch.no_grad():
+    deviations = learned.logits(seen.observations).deviation.reshape(-1, 2)
+print(f"σ over 2,000 states: {deviations.mean():.3f} ± {deviations.std():.3f}")
+
+# %% [markdown]
+# ## An edge, and the wrong order
+#
+# Until now the world took every push. Let it take only those in $\pm 0.3$, so that from most places the best push is at the edge. The environment clips. What does the *loss* see?
+#
+# It has to see what was drawn. The policy gradient rests on one fact of chapter 00: the mean of the [score](../docs/glossary.md#score-function) $\nabla \log \pi(a \mid o)$ is 0, if $a$ is drawn from $\pi$. A clipped action is not drawn from $\pi$. Take a policy whose mean lies at the edge and whose σ is 1. Half of its draws are beyond, and clipped they all stand at the mean, where the score of μ is 0. The other half pulls the mean inwards. On paper the mean score is then $-1/\sqrt{2\pi} = -0.399$ for μ, and $-\tfrac12$ for σ: whatever the rewards are, something pulls.
+
+
+# %%
+def mean_score(mean: Tensor, deviation: Tensor, actions: Tensor) -> Tensor:
+    """The mean over actions (K, 1) of the gradient of log π, by μ and by σ.   → (2,)"""
+    mu, sigma = mean.clone().requires_grad_(), deviation.clone().requires_grad_()
+    log_pi, _ = log_pi_and_entropy(mu.expand_as(actions), sigma.expand_as(actions), actions)
+    return torch.cat(torch.autograd.grad(log_pi.mean(), [mu, sigma]))
+
+
+edge, one = torch.tensor([0.3]), torch.tensor([1.0])
+z = torch.randn(100_000, 1, generator=torch.Generator().manual_seed(0))
+drawn, taken = drawn_and_taken(edge, one, z, -edge, edge)
+one_sided = z.clamp(max=0) + edge  # with the upper edge alone, as in the text
+for name, actions in {"drawn": drawn, "clipped above": one_sided, "taken": taken}.items():
+    of_mu, of_sigma = mean_score(edge, one, actions).tolist()
+    print(f"{name:14} mean score of μ {of_mu:+.3f}, of σ {of_sigma:+.3f}")
+assert mean_score(edge, one, drawn).abs().max() < 0.02
+assert abs(mean_score(edge, one, one_sided)[0] + 1 / math.sqrt(2 * math.pi)) < 0.02
+
+# %% [markdown]
+# (The last row has the lower edge, too.) So what does an agent learn with it? Two agents, in the world with the edge. One remembers what it has drawn, the other one what the world has taken, and that is the only difference. It is a common one: public programs had it, and [their authors](../docs/bibliography.md#programs-and-threads) wondered why nothing was learned.
+#
+# **Predict before you run:** is the second agent as good, a little worse, or worse than one that never pushes?
+
+
+# %% tags=["prediction"]
+def narrow() -> PointMass:
+    return PointMass(limit=0.3)
+
+
+def never(observations):
+    return Gaussian(torch.zeros(len(observations), 2), torch.tensor(1e-3))
+
+
+begun = {keeps: learn(narrow, 0.005, 25_000, 0.015, keeps=keeps)[0] for keeps in ("drawn", "taken")}
+agents = {f"log π of what was {keeps}": model for keeps, model in begun.items()}
+agents["never pushes"] = SimpleNamespace(logits=never)
+costs = {}
+for name, agent in agents.items():
+    result = evaluate(agent, narrow, 400, seed=1000, actions="greedy", num_envs=50)
+    costs[name] = result.mean
+    print(f"{name:24} greedy: {result}")
+assert costs["log π of what was drawn"] > costs["never pushes"] > costs["log π of what was taken"]
+
+# %% [markdown]
+# Far worse than one that never pushes. In the beginning the critic says 0 of everything, and everything costs something; so all advantages are negative, and whatever is done becomes less likely. For what is drawn that does no harm: the draws lie on all sides of the mean, and their pulls cancel, since the mean score is 0. Those of clipped actions do not. Where the mean lies beyond the edge they all stand on the same side of it, and push it further out.
+#
+# Now let the critic know what it is talking about. The good agent, whose critic has learned, is trained a little more, and goes on from there in two ways: once with what is drawn, and once with what is taken. Without an edge its σ would be at home at $\sqrt{\beta / 2M} = 0.097$.
+#
+# **Predict before you run:** what becomes of σ?
+
+# %% tags=["prediction"]
+good, _ = learn(narrow, 0.005, 40_000, 0.02, model=begun["drawn"])
+runs = {}
+for keeps in "drawn", "taken":
+    model = deepcopy(good)
+    model.head.keeps = keeps
+    runs[keeps] = learn(narrow, 0.005, 80_000, 0.02, model=model)
+sigmas = {
+    keeps: model.logits(seen.observations).deviation.mean().item()
+    for keeps, (model, _) in runs.items()
+}
+for keeps, its_sigma in sigmas.items():
+    result = evaluate(runs[keeps][0], narrow, 400, seed=1000, actions="greedy", num_envs=50)
+    print(f"log π of what was {keeps}: σ {its_sigma:.3f}, greedy: {result.mean:.2f}")
+print(f"without an edge, on paper:   {point_mass.best_deviation(0.005, GAMMA):.3f}")
+assert sigmas["taken"] < 0.6 * sigmas["drawn"]
+
+# %% tags=["hide-input", "prediction"]
+ax = plots.axes(height=3.0)
+for (keeps, (_, updates)), form in zip(runs.items(), ("-", "--"), strict=True):
+    ax.plot(
+        [update.steps for update in updates],
+        [update.entropy for update in updates],
+        form,
+        label=f"log π of what was {keeps}",
+    )
+ax.set(xlabel="environment steps", ylabel="entropy (nats)")
+ax.set_title("Clipped before log π, the policy collapses")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# With what is drawn σ goes to where it belongs. With what is taken it goes on shrinking, and the bonus does not hold it. Why? From most places the edge is a good place to be, so actions there have positive advantages, and become likelier. If they stand there because they were clipped, they are not as far off the mean as what was drawn, and the cheapest way to make them likelier is a smaller σ. A policy with a small σ has stopped exploring. In the returns nothing is seen of that, since this agent had learned before; but what it does not know yet it will hardly find.
+#
+# A clipped action is the world's affair. What the policy is asked for is what it has drawn.
+#
+# The other way to stay inside is to have no edge: a [**squashed Gaussian**](../docs/glossary.md#squashed-gaussian). Draw $u$ from a Gaussian, and act by $a = \text{centre} + \text{reach} \cdot \tanh u$. No action is ever outside. But $a$ is not $u$: where tanh is flat it crowds many $u$ into few $a$, and the density of $a$ is that of $u$ divided by the slope, so that $\log \pi(a) = \log \mathcal N(u) - \sum_d \log |da_d / du_d|$. Who forgets the last term trains with the density of something else. Its entropy has no formula either. SAC, below, needs this policy; A3C and A2C mostly do with the clipped one, as here.
+
+# %% [markdown]
+# ## Bug hunt: drawn from one, judged by another
+#
+# The mean score is a test that needs no world at all: draw from a policy, and ask it for the score of what was drawn. Here is a function that draws actions and says log π of them, both from what a layer said. A program of this kind runs, and trains, and people have asked for months why it trains so badly.
+
+# %%
+layer_said = torch.tensor([0.0, 4.0])  # μ, and what σ² is the softplus of
+
+
+def score_of(draws_and_judges) -> Tensor:
+    """The mean score by the two numbers of the layer.   → (2,)"""
+    said = layer_said.expand(len(z), 2).clone().requires_grad_()
+    _, log_pi = draws_and_judges(said, z)
+    (gradient,) = torch.autograd.grad(log_pi.sum(), [said])
+    return gradient.mean(dim=0)
+
+
+print("as given: mean score", [f"{part:+.3f}" for part in score_of(drawn_with_log_pi_with_a_bug)])
+assert score_of(drawn_with_log_pi_with_a_bug)[1] > 0.1
+
+# %% [markdown]
+# The mean score of the second number is far from 0. With it every policy grows wider, or narrower, for no reason that has to do with rewards.
+#
+# ### Exercise 10.4  Find it
+#
+# Mend the function. `said` is (*B, 2D), as in exercise 10.2, and `z` is (*B, D) from $\mathcal N(0, 1)$. (There is no unit here: `centre` is 0 and `reach` is 1.) The actions are numbers without a gradient.
+#
+# *On paper:* one axis, the layer says 0.5, and a number of which the softplus is 4. With $z = 2$ the action is $0.5 + 2 \cdot 2 = 4.5$.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("10.4")
+def drawn_with_log_pi(said: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Actions, drawn with the noise z, and log π of them.   (*B, 2D), (*B, D) → (*B, D), (*B)"""
+    mean, second = said.chunk(2, dim=-1)
+    variance = softplus(second)
+    actions = (mean + variance.sqrt() * z).detach()
+    return actions, Gaussian(mean, variance.sqrt()).log_prob(actions)
+
+
+# %%
+print(f"This runs {whose(drawn_with_log_pi)}.")
+print("mended: mean score", [f"{part:+.3f}" for part in score_of(drawn_with_log_pi)])
+assert score_of(drawn_with_log_pi).abs().max() < 0.02
+
+# %% [markdown]
+# (What follows gives the answer away.) `torch.normal`, `Normal` and nearly everything else in torch wants σ, and the paper's head says σ². Where the variance is 1 nobody can see the difference, and that is about where every policy begins.
+
+# %% [markdown]
+# ## How far to look: λ
+#
+# Chapter 02 ended with a question: must one choose an $n$? One can also take a mean of the returns of all lengths. Each further step counts λ times as much as the one before, and the longest return has all the rest:
+
+# %% tags=["hide-input"]
+diagrams.lambda_weights(steps=5, lambda_=0.5)
+
+# %% [markdown]
+# That is the [**λ-return**](../docs/glossary.md#λ-return). Each of these returns contains the next step's, and so does their mean. Of what comes after step $t$, a part $1 - \lambda$ is what the critic says, and a part λ is the next λ-return:
+#
+# $$R_t = r_t + \gamma \bigl( (1 - \lambda)\, V(o_{t+1}) + \lambda\, R_{t+1} \bigr).$$
+#
+# The bracket is what follows in the midst of an episode. At its ends the rules of exercise 2.2 hold unchanged. Where `terminated`, nothing follows: 0. Where only `truncated`, and behind the rollout's last step, $V(o_{t+1})$ alone follows, with its whole weight, since there is no return with which to share.
+#
+# ### Exercise 10.5  The λ-return
+#
+# All tensors are (T, N), and so is the result; λ is any number from 0 to 1.
+#
+# *On paper,* one environment, $r = (1, 2, 3)$, next values $(4, 6, 8)$, $\gamma = \lambda = 0.5$:
+#
+# | what ended | $R$ | because |
+# |---|---|---|
+# | nothing | (3.3125, 5.25, 7) | $3 + 0.5 \cdot 8 = 7$, then $2 + 0.5\,(0.5 \cdot 6 + 0.5 \cdot 7) = 5.25$ |
+# | terminated at the second step | (2.5, 2, 7) | $2$ alone, then $1 + 0.5\,(0.5 \cdot 4 + 0.5 \cdot 2)$ |
+# | truncated at the second step | (3.25, 5, 7) | $2 + 0.5 \cdot 6$: all of $V$ |
+
+
+# %% tags=["nbval-check-output"]
+@exercise("10.5")
+def lambda_returns(
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+    lambda_: float,
+) -> Tensor:
+    """R_t = r_t + γ · (0, V(o_{t+1}), or (1 − λ) V(o_{t+1}) + λ R_{t+1}).   All (T, N) → (T, N)"""
+    ### BEGIN SOLUTION
+    returns = []
+    R = next_values[-1]
+    for t in reversed(range(len(rewards))):
+        ahead = (1 - lambda_) * next_values[t] + lambda_ * R
+        after = torch.where(truncated[t], next_values[t], ahead)
+        R = rewards[t] + gamma * torch.where(terminated[t], 0.0, after)
+        returns.append(R)
+    return torch.stack(returns[::-1])
+    ### END SOLUTION
+
+
+# %% [markdown]
+# [GAE](../docs/glossary.md#gae), *generalised advantage estimation*, is the same thing written in another way. Its authors added up one-step errors, $\delta_t = r_t + \gamma V(o_{t+1}) - V(o_t)$, each further one with a factor $\gamma\lambda$:
+#
+# $$A_t = \delta_t + \gamma\lambda\, \delta_{t+1} + (\gamma\lambda)^2 \delta_{t+2} + \ldots \qquad\text{up to the episode's end, or the rollout's.}$$
+#
+# It is $R_t - V(o_t)$ with the λ-return. To see it, take two returns of the picture that are neighbours: the longer one minus the shorter one is $\gamma^n \delta_{t+n}$. Add up all the differences, and look with which weight each of them remains.
+#
+# ### Exercise 10.6  The same, from the errors
+#
+# One environment, one step $t$: `deltas` and `ended` are (T,), and the result is one number. `ended` says where an episode ended, in one way or the other; the error of that step still belongs to it. Write down the sum, without your function of 10.5.
+#
+# *On paper:* $\delta = (2, -1, 8)$ and $\gamma = \lambda = 0.5$. From step 0: $2 - 0.25 \cdot 1 + 0.0625 \cdot 8 = 2.25$. If step 1 ended the episode: $2 - 0.25 = 1.75$.
+
+
+# %% tags=["nbval-check-output"]
+@exercise("10.6")
+def advantage_from(t: int, deltas: Tensor, ended: Tensor, gamma: float, lambda_: float) -> Tensor:
+    """Σ_k (γλ)^k δ_{t+k}, up to the first end from t on, its own δ included.   (T,), (T,) → ()"""
+    ### BEGIN SOLUTION
+    A, factor = torch.zeros(()), 1.0
+    for k in range(t, len(deltas)):
+        A = A + factor * deltas[k]
+        factor *= gamma * lambda_
+        if ended[k]:
+            break
+    return A
+    ### END SOLUTION
+
+
+# %% tags=["nbval-check-output"]
+dice = torch.Generator().manual_seed(0)
+T, compared = 30, 0
+for lambda_ in 0.0, 0.5, 0.95, 1.0:
+    rewards, values = torch.randn(2, T, 1, generator=dice)
+    terminated, truncated = torch.rand(2, T, 1, generator=dice) < 0.1
+    after = torch.randn(T, 1, generator=dice)  # where an episode ends, something else is seen
+    goes_on = ~(terminated | truncated)[:-1]
+    after[:-1][goes_on] = values[1:][goes_on]
+    deltas = rewards + 0.9 * after * ~terminated - values
+    R = lambda_returns(rewards, after, terminated, truncated, 0.9, lambda_)
+    for t in range(T):
+        A = advantage_from(t, deltas[:, 0], (terminated | truncated)[:, 0], 0.9, lambda_)
+        assert abs(A - (R - values)[t, 0]) < 1e-4
+        compared += 1
+print(f"{compared} advantages, computed twice, agree")
+
+# %% [markdown]
+# ### Bias and variance, once more
+#
+# The instruments of chapter 02: the noisy corridor, where $V^\pi$ is known; 2,000 environments that begin in cell 0; and a critic that is fixed and wrong, once one that knows nothing and once one that is too hopeful by 1 everywhere. Then $n$ was changed. Now it is λ. What the bias has to be can again be computed: with weights $w_n$ on the returns of $n$ steps it is $\sum_n w_n \gamma^n P_\pi^n (\hat V - V^\pi)$.
+#
+# **Predict before you run:** chapter 02's bias of the critic that knows nothing did not fall at all from $n = 1$ to $n = 4$, since the goal is eight steps away. Will it fall between $\lambda = 0$ and $\lambda = 0.5$?
+
+# %% tags=["prediction"]
+FAR = 0.95  # the discount of chapter 02's small worlds
+noisy = envs.corridor(length=8, slip=0.2, reward_noise=0.5)
+pi = torch.tensor([[0.1, 0.9]]).repeat(noisy.num_states, 1).double()
+V_pi = exact.state_values(noisy, pi, FAR)
+always_so = SimpleNamespace(logits=lambda observations: pi.log()[observations])
+corridors = make_envs(lambda: envs.TabularEnv(noisy), num_envs=2000)
+policy = sampled(always_so, torch.Generator().manual_seed(1))
+samples, _ = collect(corridors, policy, start(corridors, seed=1), t_max=64)
+
+knows_nothing, too_hopeful = torch.zeros_like(V_pi), V_pi + 1
+too_hopeful[-1] = 0  # that the goal is worth nothing is known
+P_pi = torch.einsum("sa,sat->st", pi, torch.as_tensor(noisy.transitions))
+P_pi[-1] = 0  # nothing comes after the goal
+errors_left = [torch.linalg.matrix_power(FAR * P_pi, n)[0] for n in range(65)]  # γⁿ Pⁿ of cell 0
+
+
+def measured(critic: Tensor, steps: int, lambda_: float):
+    """Of returns from cell 0: bias, its standard error, exact bias, variance."""
+    part = [tensor[:steps] for tensor in (samples.rewards.double(), samples.next_observations)]
+    ends = samples.terminated[:steps], samples.truncated[:steps]
+    R = lambda_returns(part[0], critic[part[1]], *ends, FAR, lambda_)[0]
+    weights = [(1 - lambda_) * lambda_ ** (n - 1) for n in range(1, steps)]
+    weights.append(lambda_ ** (steps - 1))
+    left = sum(w * errors_left[n] for n, w in enumerate(weights, start=1))
+    return R.mean() - V_pi[0], R.std() / len(R) ** 0.5, left @ (critic - V_pi), R.var()
+
+
+LAMBDAS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 1.0)
+critics = {"knows nothing": knows_nothing, "is too hopeful": too_hopeful}
+print(f"This runs {whose(lambda_returns)}.")
+by_lambda = {}
+for name, critic in critics.items():
+    by_lambda[name] = np.array([measured(critic, 64, lambda_) for lambda_ in LAMBDAS]).T
+    print(f"\nA critic that {name}:\n    λ   measured bias    exact   variance")
+    for lambda_, (bias, error, true, variance) in zip(LAMBDAS, by_lambda[name].T, strict=True):
+        print(f" {lambda_:4.2f}  {bias:+.3f} ± {2 * error:.3f}   {true:+.3f}      {variance:.2f}")
+        assert abs(bias - true) < 4 * error
+
+# %% tags=["hide-input"]
+LENGTHS = (1, 2, 4, 8, 16, 32, 64)
+panels = plots.axes(10, 3.6, columns=2)
+by_length = {}
+for ax, (name, critic) in zip(panels, critics.items(), strict=True):
+    by_length[name] = np.array([measured(critic, n, 1.0) for n in LENGTHS]).T
+    for numbers, names, form, colour in (
+        (by_length[name], [f"n = {n}" for n in LENGTHS], "s--", plots.RED),
+        (by_lambda[name], [f"λ = {lambda_:g}" for lambda_ in LAMBDAS], "o-", plots.BLUE),
+    ):
+        spread, bias = np.sqrt(numbers[3]), np.abs(numbers[2])
+        first = 2 if form == "s--" else 4  # the others are too near to each other for words
+        ax.plot(spread, bias, form, color=colour, label=f"by {names[0][0]}")
+        for name_of_it, *place in list(zip(names, spread, bias, strict=True))[first::2]:
+            side = 4 if colour == plots.RED else -4
+            look = {"ha": "left" if side > 0 else "right", "va": "bottom" if side > 0 else "top"}
+            ax.annotate(
+                name_of_it,
+                place,
+                (side, side),
+                textcoords="offset points",
+                fontsize=7,
+                color=plots.ink(colour),
+                **look,
+            )
+    ax.set(xlabel="standard deviation", ylabel="|bias|", title=f"A critic that {name}")
+    ax.set_ylim(bottom=0)
+panels[0].legend()
+title = "Where two returns scatter alike, that by λ has less bias than that by n"
+panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+plt.show()
+for name in critics:
+    (spread_n, bias_n), (spread, bias) = (
+        (np.sqrt(numbers[3]), np.abs(numbers[2])) for numbers in (by_length[name], by_lambda[name])
+    )
+    assert (np.interp(spread_n, spread, bias) < bias_n)[1:-1].all()
+
+# %% [markdown]
+# The bias hardly falls up to $\lambda = 0.5$. The goal is eight steps away, and at $\lambda = 0.5$ all returns of eight steps and more have together the weight $\lambda^7$, less than a hundredth. So a λ of one half looks hardly further than one step or two: $1 / (1 - \lambda)$ is a rough measure of how far, and 0.9 to 0.98 are 10 to 50 steps.
+#
+# The picture has the answer to whether it is more than another dial. A point is a way to compute returns: to the right it scatters more, and further up its mean is further off. In both worlds of critics the curve of λ lies below that of $n$: *for the same scatter it has less bias*. Why, here? The steps at which an episode is over differ from one to the other. A return of $n$ steps has all its weight on one length, and for some episodes that is too short and for others too long. A mean of all lengths has something of each.
+#
+# That is so for one state, two critics and one world. It need not be so for another one, and the difference may be too small to matter for what is learned.
+
+# %% [markdown]
+# ## A pendulum to balance
+#
+# Now a body with a physics of its own: `InvertedPendulum-v5` of [MuJoCo](../docs/bibliography.md#programs-and-threads), the simulator of the paper's second domain. A pole stands on a cart, and the agent pushes the cart along its rail, by any number from −3 to 3. It sees four real numbers: place and angle, and their velocities. Each step in which the pole is still up pays 1; an episode ends when the pole leans by 0.2 radians, some 11 degrees, and is cut after 1,000 steps.
+#
+# The agent is all yours: the head, the draw, log π and the entropy, and the λ-returns as targets. The network is the package's, with two layers of 64 units, and a torso of its own for the critic, as the paper has it in this domain.
+
+# %%
+PENDULUM = a2c.Config(
+    total_steps=60_000,
+    t_max=16,
+    num_envs=8,
+    gamma=0.95,
+    learning_rate=3e-3,
+    optimizer="adam",
+    entropy_weight=0.0,
+    seed=0,
+)
+balancer = ActorCritic.for_env(inverted_pendulum(), make_head=Head, shared=False, seed=0)
+targets = partial(lambda_returns, lambda_=0.95)
+print(
+    "Training with",
+    f"{whose(log_pi_and_entropy, mean_and_deviation, drawn_and_taken, lambda_returns)}.",
+)
+with a2c.train(balancer, inverted_pendulum, PENDULUM, targets=targets) as training:
+    history = list(track(training))
+
+# %% tags=["hide-input"]
+plots.signals(
+    history,
+    names=["episode_return", "entropy"],
+    title="InvertedPendulum: this run of the cell",
+)
+plt.show()
+
+# %%
+upright = evaluate(balancer, inverted_pendulum, 20, seed=1000, actions="greedy", num_envs=20)
+print(f"greedy: {upright}")
+assert upright.mean > 500
+
+# %% [markdown]
+# All 20 episodes are cut by the clock: the pole stays up for 1,000 steps. For the first 30,000 steps of training there is not much to be seen; an episode lasts some ten steps at first, and then some hundred. Then, with the learning rate coming down, the agent gets steadier. (That is one seed. Another one may need more steps; try it.) The entropy comes down although nothing pays for that: chance costs something here too, and no bonus holds it up.
+
+# %%
+animate(
+    play(greedy(balancer), inverted_pendulum, seed=1, max_steps=120),
+    fps=25,
+    alt="A cart that moves a little to and fro on its rail, and a pole on it that stays upright.",
+)
+
+# %% [markdown]
+# ## What it cost
+#
+# - **Nothing in A2C.** A policy distribution in the place of logits was all. The same holds for A3C: `a3c.train` takes the same network, and every worker draws from it.
+# - **Settings that are tied to units.** Where actions are numbers, the scale of the actions, the observations and the rewards all matter. Here they were all about 1. Where they are not, programs keep running means and deviations of what they see, and normalise by them; the package has `Normalised` for that, whose statistics go with the weights.
+# - **Local search.** A Gaussian tries what is near to what it does already. If the best action is far away, and what lies between is worse, it will not find it.
+# - **Steps.** The point mass took tens of thousands of steps for 20 numbers that stand on paper above in one line. Who knows the world should not learn it.
+
+# %% [markdown]
+# ## Where the paper says it
+#
+# | here | where |
+# |---|---|
+# | mean from a linear layer, $\sigma^2$ from a softplus, for each state; the cost $-\tfrac12(\log 2\pi\sigma^2 + 1)$ with the weight $10^{-4}$ | [the paper](../docs/bibliography.md#the-paper), section 9 of its supplement |
+# | separate networks for policy and value there, 200 ReLU units; with pixels convolutions; then 128 LSTM cells | the same |
+# | most tasks solved within some hours, all in less than a day, from the states or from pixels | [the paper](../docs/bibliography.md#the-paper), section 5.3 |
+# | $\sum (\gamma\lambda)^k \delta_{t+k}$ | [GAE](../docs/bibliography.md#beside-it), equation 16 |
+#
+# The cost that the paper writes is minus the entropy of one axis, to be *descended*. So it is the bonus of chapter 03, with another number for β; and as you know now, that number is a choice of σ, in units of the rewards.
+
+# %% [markdown]
+# ## What came after
+#
+# Half a page, for who wants to go on. All of these are in the [bibliography](../docs/bibliography.md#after-it).
+#
+# - **Larger, safer steps on each batch.** [TRPO](../docs/bibliography.md#beside-it) (2015) takes the longest step that moves the policy by no more than a given KL divergence; the authors of GAE trained with it. [ACKTR](../docs/bibliography.md#after-it) (2017) does it at A2C's price. [PPO](../docs/bibliography.md#after-it) (2017) clips the ratio of new to old probabilities instead, and takes several looks at each batch. Their usual programs have one σ for all states, and the advantages of exercise 10.6.
+# - **A replay memory for real numbers.** Q-learning needs a maximum over actions, and over real numbers there is no list to look through. [DDPG](../docs/bibliography.md#beside-it) (2015) trains a second network to say the best action, without chance, by the gradient of Q with respect to the action. [SAC](../docs/bibliography.md#after-it) (2018) puts a squashed Gaussian there, and the entropy into the rewards, so that it counts in the returns and not only in the loss. Both need far fewer steps than A3C, and far more computing for each.
+# - **What matters?** [Andrychowicz and others](../docs/bibliography.md#after-it) (2020) trained more than 250,000 agents in such worlds, to see which of some fifty choices make a difference. Among their advice: start with a policy whose actions hardly depend on what is seen, and with a small σ; use GAE with $\lambda = 0.9$; normalise observations.
+
+# %% [markdown]
+# ## What to try next
+#
+# 1. `PointMass(axes=6)`: how many more steps does it take until the weights are $-K$? With buttons there would be 729.
+# 2. `learn(PointMass, entropy_weight=0.0)`: what does σ do, and the error of the mean?
+# 3. `partial(lambda_returns, lambda_=0.0)` and `lambda_=1.0` for the pendulum. Make a guess first. How many seeds would you need to tell them apart?
+# 4. Give `Head` a parameter for $\log\sigma$ in place of the second half of the layer.
+# 5. `learn(narrow, 0.1)`: an entropy bonus in a world with an edge. Where does σ go, and why is that no exploration?
+
+# %% [markdown]
+# ## Summary
+#
+# - A **Gaussian policy** says μ and σ for each axis. log π and the entropy are *sums* over the axes; log π may be positive, and the entropy negative.
+# - The world takes what is clipped; **log π is of what was drawn**. The mean score of what was drawn is 0, and that can be tested without a world.
+# - A head says a **variance** or a **deviation**. Both do; to take one for the other does not.
+# - In a **linear-quadratic** world all is known: the best push is $-Ks$, its value quadratic, and β is a choice of σ, $\sqrt{\beta / 2M}$.
+# - The **λ-return** is a mean of the returns of all lengths, GAE is that minus $V$, and λ moves between bias and variance without a jump.
+
+# %%
+progress()
+
+# %% [markdown]
+# This is the end of the book for now. You have taken A2C out of the arcade: the same loss and the same loop, and a motor in place of buttons.
