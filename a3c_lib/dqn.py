@@ -7,7 +7,7 @@ memory, and learns what chapter 08's Q-learning would have learned of it:
     Double DQN           R = r + γ Q(o′, argmax_a Q(o′, a; θ); θ⁻)            [van Hasselt 2016]
     with n steps         R = r + γ r′ + … + γⁿ max_a Q(o⁽ⁿ⁾, a; θ⁻)           [Hessel 2018]
     dueling              Q(o, a) = V(o) + A(o, a) − mean_a′ A(o, a′)          [Wang 2016]
-    prioritized          batches in which large |R − Q(o, a)| are more often  [Schaul 2016]
+    prioritised          batches in which large |R − Q(o, a)| are more often  [Schaul 2016]
 
 Each is a switch of one `Config`, and goes with all others.
 """
