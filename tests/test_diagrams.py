@@ -29,6 +29,8 @@ OTHERS = {
     "workers, four": lambda: diagrams.workers(4),
     "three_targets, one": lambda: diagrams.three_targets(1),
     "three_targets, four": lambda: diagrams.three_targets(4),
+    "target_network, one": lambda: diagrams.target_network((0.1,)),
+    "target_network, four": lambda: diagrams.target_network((0.1, 0.01, 0.5, 0.1)),
     "replay_memory, written for the first time": lambda: diagrams.replay_memory(4, 4),
     "replay_memory, the last place is next": lambda: diagrams.replay_memory(6, 13),
     "lambda_weights, two": lambda: diagrams.lambda_weights(2, 0.0),
@@ -121,6 +123,19 @@ def test_of_three_targets_each_takes_one_value_and_sarsa_not_the_largest() -> No
     assert len(rewards) == 1 + 1 + 3 + 1  # the last is the legend's
 
 
+def test_workers_change_theta_and_only_the_copy_changes_what_stands_still() -> None:
+    (ax,) = diagrams.target_network((0.1, 0.5)).axes
+    arrows = [each for each in ax.patches if isinstance(each, FancyArrowPatch)]
+    heights = [(begin[1], end[1]) for begin, end in (each._posA_posB for each in arrows)]
+    above, below = ax.get_ylim()[1] * 0.8, ax.get_ylim()[1] * 0.2
+    into_theta = [begin for begin, end in heights if end > above]
+    into_target = [begin for begin, end in heights if end < below]
+    assert len(into_theta) == 2
+    assert max(into_theta) < above
+    assert len(into_target) == 1
+    assert into_target[0] > above
+
+
 @pytest.mark.parametrize("written", [5, 7, 11, 23])
 def test_a_replay_memory_holds_the_latest_steps_and_has_one_place_for_what_comes(written) -> None:
     said = [text.get_text() for text in diagrams.replay_memory(5, written).axes[0].texts]
@@ -142,6 +157,7 @@ def test_a_replay_memory_holds_the_latest_steps_and_has_one_place_for_what_comes
         (lambda: diagrams.one_update((0.5, 0.5), 2), "belong to 2 names"),
         (lambda: diagrams.convolutions(kernels=()), "3 shapes need 2 kernels; got 0"),
         (lambda: diagrams.three_targets(5), "from 1 to 4, as many as can be drawn; got 5"),
+        (lambda: diagrams.target_network(()), "from 1 to 4, as many as can be drawn; got 0"),
         (lambda: diagrams.replay_memory(5, 4), "at least as many; got 5 and 4"),
         (lambda: diagrams.lambda_weights(7), "from 2 to 6, as many as can be drawn"),
         (lambda: diagrams.lambda_weights(3, 1.5), r"lambda_ in \[0, 1\]; got 3 and 1.5"),

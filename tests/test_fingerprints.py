@@ -349,15 +349,16 @@ def test_a_claim_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 CLAIMS = set(recording.names())
 TRAP = {"decorrelation", "signals", "trap_entropy"}
 CATCH = {"a2c_equal_seconds", "a2c_equal_steps", "decorrelation", "n_step_catch"}
-CATCH |= {"q_catch", "q_workers", "a2c_looks", "replay_catch"}
+CATCH |= {"q_catch", "q_epsilons", "q_workers", "a2c_looks", "replay_catch"}
 TMAZE = {"a2c_recurrent", "a3c_recurrent", "tmaze_memory", "tmaze_wrong_memory"}
 BLIND = {"cartpole_memory", "cartpole_two_observations"}
 A2C = {"a2c_equal_seconds", "a2c_equal_steps", "a2c_recurrent", "bounce_pictures"}
 A2C |= {"decorrelation", "lambda_point_mass", "replay_catch"}
 A3C = {"a2c_equal_seconds", "a2c_equal_steps", "a3c_cartpole", "a3c_recurrent", "lost_updates"}
-A3C |= {"workers_in_turn", "workers_speed", "q_catch", "q_workers", "replay_catch"}
+A3C |= {"workers_in_turn", "workers_speed", "four_methods", "q_catch", "q_epsilons", "q_workers"}
+A3C |= {"replay_catch"}
 NO_A2C_LOSS = {"adding_ones", "cartpole_one_step", "critic_alone", "n_step_cartpole"}
-NO_A2C_LOSS |= {"n_step_catch", "noisy_corridor", "policy_gradient", "q_workers"}
+NO_A2C_LOSS |= {"n_step_catch", "noisy_corridor", "policy_gradient", "q_epsilons", "q_workers"}
 NO_A2C_LOSS |= {"replay_pictures"}
 
 

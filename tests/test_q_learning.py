@@ -483,6 +483,33 @@ def test_a_network_with_memory_looks_back_as_it_acted(method):
     assert sum(len(played.rollout.episodes) for played, _ in kept) > 2
 
 
+def test_a_target_network_with_memory_knows_what_was_seen_in_earlier_rollouts():
+    """It goes on from the memory with which the rollout began, and not from an empty one."""
+    env = "a3c_lib/TMaze-v0"
+    model = network(env, RecurrentQNetwork, cells=4)
+    with torch.no_grad():
+        model.head.weight *= 100  # so that it shows
+    config = in_turn(num_workers=1, num_envs=2, t_max=3, learning_rate=1e-30)
+    kept = []
+    method = Recorded(OneStepQ(config), kept)
+    worker = Worker(0, shared_by(1, model), deepcopy(model), env, config, method)
+    for _ in range(12):
+        worker.begin()
+        worker.finish()
+    state, differs = model.initial_state(2), 0.0
+    for played, lesson in kept:
+        rollout, rows = played.rollout, []
+        for t in range(3):
+            _, state = model.q(rollout.observations[t], state)
+            best = model.values(rollout.next_observations[t], state)
+            rows.append(rollout.rewards[t] + config.gamma * best * ~rollout.terminated[t])
+            afresh = model.values(rollout.next_observations[t], model.initial_state(2))
+            differs = max(differs, (best - afresh).abs().max().item())
+            state = tuple(part.masked_fill(rollout.ended[t][:, None], 0) for part in state)
+        torch.testing.assert_close(lesson.returns, torch.cat(rows).detach())
+    assert differs > 0.01
+
+
 # ---- the network with which targets are computed ----
 
 

@@ -931,6 +931,43 @@ FAULTS = [
         "policy_state=(chosen,)",
     ),
     Fault(
+        "Sarsa asks what learns, not the target",
+        "q_learning",
+        "mean, of_actions(target_q, next_actions))",
+        "mean, of_actions(next_q, next_actions))",
+    ),
+    Fault(
+        "the target says what Sarsa would choose at a time limit",
+        "q_learning",
+        "epsilon_greedy_probabilities(next_q, epsilon)",
+        "epsilon_greedy_probabilities(target_q, epsilon)",
+    ),
+    Fault(
+        "Sarsa would not explore at a time limit",
+        "q_learning",
+        "epsilon_greedy_probabilities(next_q, epsilon)",
+        "epsilon_greedy_probabilities(next_q, 0.0)",
+    ),
+    Fault(
+        "what follows Sarsa's rollout chosen without chance",
+        "q_learning",
+        "actions = explored(q, epsilon, player.generator)",
+        "actions = q.argmax(dim=-1)",
+    ),
+    Fault(
+        "target copied the other way",
+        "q_learning",
+        "target.copy_(theta)",
+        "theta.copy_(target)",
+    ),
+    Fault(
+        "the target forgets what was seen before the rollout",
+        "q_learning",
+        "look_back(worker.target, rollout, played.state)",
+        "look_back(worker.target, rollout, worker.target.initial_state(rollout.actions.shape[1]))"
+        " if played.state else look_back(worker.target, rollout)",
+    ),
+    Fault(
         "target copied only if T is at a mark",
         "q_learning",
         "if after // period > before // period:",

@@ -735,6 +735,53 @@ def three_targets(steps: int = 3) -> Sharp:
     return diagram
 
 
+def target_network(finals: Sequence[float] = (0.1, 0.01, 0.5)) -> Sharp:
+    """Workers that learn values of actions, each with the final ε that is given for it: who reads θ
+    and θ⁻, who changes them, and when.
+
+    >>> texts = [text.get_text() for text in target_network((0.1, 0.5)).axes[0].texts]
+    >>> [text for text in texts if "acts" in text]
+    ['acts,\\nε → 0.1', 'acts,\\nε → 0.5']
+    """
+    if not 1 <= len(finals) <= 4:
+        raise ValueError(f"finals are from 1 to 4, as many as can be drawn; got {len(finals)}")
+    left, width = 0.2, 2.1
+    right = left + width * len(finals)
+    wide = right + 1.65
+    said = ", ".join(f"{final:g}" for final in finals)
+    diagram, ax = sheet(
+        wide + 0.2,
+        3.75,
+        f"{len(finals)} workers between two sets of parameters that all of them share. Above lie "
+        "θ, RMSProp's averages g and the count of steps T; below lies θ⁻. Each worker acts with an "
+        f"ε that comes down to a final value of its own: {said}. It reads θ, asks θ⁻ for targets, "
+        "and changes θ alone. One more arrow goes from θ to θ⁻: θ is copied when T comes to a "
+        "multiple of I_target, or passes one.",
+    )
+    top, bottom, middle = 3.35, 0.4, (left + wide) / 2
+    box(ax, (middle, top), wide - left, 0.5, "shared:  $\\theta$,  $g$,  steps $T$", ORANGE)
+    still = "shared:  $\\theta^-$, which stands still"
+    box(ax, (middle, bottom), wide - left, 0.5, still, PURPLE)
+    for k, final in enumerate(finals):
+        x = left + width * (k + 0.5)
+        area(ax, (x - 0.98, 1.12), 1.96, 1.42, facecolor="none", linestyle=":")
+        aside(ax, (x - 0.9, 1.27), f"worker {k}")
+        box(ax, (x - 0.5, 1.9), 0.84, 0.62, f"acts,\nε → {final:g}", BLUE)
+        box(ax, (x + 0.5, 1.9), 0.84, 0.62, "learns,\n$(R - Q)^2$", RED)
+        arrow(ax, (x - 0.08, 1.9), (x + 0.08, 1.9), GREEN)
+        arrow(ax, (x - 0.5, top - 0.25), (x - 0.5, 2.21), BLUE, dashed=True)
+        aside(ax, (x - 0.42, 2.82), "read", colour=BLUE)
+        arrow(ax, (x + 0.4, 2.21), (x + 0.4, top - 0.25), RED)
+        aside(ax, (x + 0.48, 2.82), "change", colour=RED)
+        arrow(ax, (x + 0.5, bottom + 0.25), (x + 0.5, 1.59), PURPLE, dashed=True)
+        aside(ax, (x + 0.42, 0.88), "asked for targets", ha="right", colour=PURPLE)
+    copied = right + 0.2
+    arrow(ax, (copied, top - 0.25), (copied, bottom + 0.25), GREEN)
+    words = "copied when $T$\ncomes to a\nmultiple of\n$I_{target}$, or\npasses one"
+    aside(ax, (copied + 0.12, 1.85), words, colour=GREEN)
+    return diagram
+
+
 # 09: replay
 
 
