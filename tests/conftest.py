@@ -4,6 +4,7 @@ Hypothesis does not look at the clock: on a busy machine any example may take lo
 """
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ from hypothesis import settings
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+# A shell that runs the tests in the background lets them ignore Ctrl-C, and so would every process
+# that they start: what is to end at it would never do.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

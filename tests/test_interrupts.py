@@ -18,6 +18,11 @@ from a3c_lib.app.cli import main
 from a3c_lib.app.interrupts import Interrupts, end_in_silence, exit_code, interrupt_again
 from a3c_lib.app.runs import Run
 
+
+def test_ctrl_c_is_heard_also_where_a_shell_runs_the_tests_in_the_background():
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
 # The command line, which says when it begins to learn and when twenty updates are read. A worker
 # may be slow to import it, and its environment to answer.
 COMMAND = """
