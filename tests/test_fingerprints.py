@@ -349,7 +349,7 @@ def test_a_claim_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 CLAIMS = set(recording.names())
 TRAP = {"decorrelation", "signals", "trap_entropy"}
 CATCH = {"a2c_equal_seconds", "a2c_equal_steps", "decorrelation", "n_step_catch"}
-CATCH |= {"q_catch", "q_epsilons", "q_workers", "a2c_looks", "replay_catch"}
+CATCH |= {"q_catch", "q_epsilons", "q_workers", "a2c_looks", "replay_catch", "replay_family"}
 TMAZE = {"a2c_recurrent", "a3c_recurrent", "tmaze_memory", "tmaze_wrong_memory"}
 BLIND = {"cartpole_memory", "cartpole_two_observations"}
 A2C = {"a2c_equal_seconds", "a2c_equal_steps", "a2c_recurrent", "bounce_pictures"}
@@ -359,7 +359,7 @@ A3C |= {"workers_in_turn", "workers_speed", "four_methods", "q_catch", "q_epsilo
 A3C |= {"replay_catch"}
 NO_A2C_LOSS = {"adding_ones", "cartpole_one_step", "critic_alone", "n_step_cartpole"}
 NO_A2C_LOSS |= {"n_step_catch", "noisy_corridor", "policy_gradient", "q_epsilons", "q_workers"}
-NO_A2C_LOSS |= {"replay_pictures"}
+NO_A2C_LOSS |= {"replay_family", "replay_pictures"}
 
 
 def fingerprints(root: Path) -> dict[str, str]:
@@ -414,7 +414,7 @@ def plant(copy: Path, right: str, wrong: str) -> None:
         (
             "class RMSProp(Optimizer):",
             "@abs\nclass RMSProp(Optimizer):",
-            A2C | A3C | {"a2c_dummies", "old_gradients", "a2c_looks"},
+            A2C | A3C | {"a2c_dummies", "old_gradients", "a2c_looks", "replay_family"},
         ),
     ],
     ids=["Catch", "TMaze", "Trap", "blind CartPole", "slip", "loss", "A2C", "A3C", "RMSProp"],
