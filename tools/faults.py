@@ -1671,12 +1671,6 @@ FAULTS = [
         "torch.normal(self.mean, self.deviation.square(), gen",
     ),
     Fault(
-        "log π of actions of another shape",
-        "distributions",
-        "if actions.shape != self.mean.shape:",
-        "if False:",
-    ),
-    Fault(
         "of some observations the mean alone",
         "distributions",
         "return Gaussian(self.mean[index], self.deviation[index])",
@@ -1725,12 +1719,6 @@ FAULTS = [
         "cast(Any, weights)",
     ),
     Fault(
-        "softplus taken for the deviation",
-        "networks",
-        "softplus(variance).sqrt()",
-        "softplus(variance)",
-    ),
-    Fault(
         "mean and variance exchanged in the head",
         "networks",
         "mean, variance = said.chunk",
@@ -1747,18 +1735,6 @@ FAULTS = [
         "returns",
         "next_values[t].lerp(R, lambda_)",
         "R.lerp(next_values[t], lambda_)",
-    ),
-    Fault(
-        "λ-return runs on through a time limit",
-        "returns",
-        "torch.where(truncated[t], next_values[t], ahead)",
-        "ahead",
-    ),
-    Fault(
-        "λ-return without a terminal mask",
-        "returns",
-        "after.masked_fill(terminated[t], 0.0)",
-        "after",
     ),
     Fault(
         "λ-return takes a time limit for an end",
