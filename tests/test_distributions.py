@@ -209,3 +209,8 @@ def test_the_determinant_changes_no_gradient_of_log_pi():
     one = squashed(mean, deviation).log_prob(u.tanh()).sum()
     other = Gaussian(mean, deviation).log_prob(u).sum()
     torch.testing.assert_close(*(torch.autograd.grad(log_pi, mean) for log_pi in (one, other)))
+
+
+def test_a_squashed_mode_is_the_squashed_mean():
+    pi = squashed(doubles(2.0, -0.5), doubles(0.1, 0.3), low=-1.0, high=3.0)
+    assert pi.mode.tolist() == pytest.approx([1 + 2 * math.tanh(2.0), 1 + 2 * math.tanh(-0.5)])
