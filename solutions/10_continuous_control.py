@@ -2,7 +2,7 @@
 # # 10  Continuous control
 #
 # **You need** chapter 01 for actor and critic, chapter 02 for bias and variance, chapter 03 for the entropy bonus, and chapter 06 for A2C.<br>
-# **You will be able to** write a policy over real numbers: its log π, its entropy and its head; say what is clipped and what is not, and show what comes of the other order; say on paper what the best policy of a small world is, and hold an agent to it; write λ-returns, and measure what λ does to bias and variance; and balance a pendulum.<br>
+# **You will be able to** write a policy over real numbers: its log π, its entropy and its head; say which action is clipped and of which log π is taken, and show what comes of mixing them up; say on paper what the best policy of a small world is, and hold an agent to it; write λ-returns, and measure what λ does to bias and variance; and balance a pendulum.<br>
 # **Time** {time}; the computer works for about a minute.
 #
 # So far an agent pressed one of a few buttons. A hand, a steering wheel or a motor has no buttons. *What is a policy when an action is a real number?*
@@ -48,7 +48,7 @@ plt.style.use(plots.STYLE)
 #
 # (`SimpleNamespace(logits=…)` is an object that has `logits` and nothing else, which is all that a policy is asked for. Where actions are real numbers it gives a distribution, here a very narrow one.)
 #
-# **Predict before you run:** by how much do three buttons an axis fall short, and nine?
+# **Predict before you run:** how many percent more does the mass cost with three buttons an axis than with any push, and how many with nine?
 
 
 # %% tags=["prediction"]
@@ -83,17 +83,21 @@ print(f"any push:          {someone_who_knows.mean:.2f}")
 assert played[3].mean < played[5].mean < someone_who_knows.mean
 
 # %% [markdown]
-# With three buttons an axis the mass costs more than a third more than it has to: where a gentle push is due there is none, so it is never quite still. With nine the difference is small. But there are $k^D$ buttons if each of $D$ axes has $k$: 81 here, half a million for a robot with 6 joints, and more than $10^{16}$ for one with 17. And that is with somebody at the buttons who knows what to do. An agent has to learn, and a list knows of no neighbours: what is learned of a push by 0.5 says nothing about one by 0.6.
+# With three buttons an axis the mass costs more than a third more than it has to. Where a gentle push is due there is none, and where one of 1.5 is due there is only the 1. With nine it costs 5 percent more. But there are $k^D$ buttons if each of $D$ axes has $k$: 81 here, half a million for a robot with 6 joints, and more than $10^{16}$ for one with 17. And that is with somebody at the buttons who knows what to do. An agent has to learn, and a list knows of no neighbours: what is learned of a push by 0.5 says nothing about one by 0.6.
 #
 # ## What is known on paper
 #
-# A world whose next state is linear in state and action, and whose cost is quadratic, is a [**linear-quadratic regulator**](../docs/glossary.md#linear-quadratic-regulator). Such worlds can be solved on paper, however many axes they have. The axes do not touch each other, so we look at one, with $s = (x, v)$, and write its step as $s \leftarrow A s + B u$ and a gust.
+# A world whose next state is linear in state and action, and whose cost is quadratic, is a [**linear-quadratic regulator**](../docs/glossary.md#linear-quadratic-regulator). Such worlds can be solved on paper, however many axes they have. The axes do not touch each other, so we look at one, with $s = (x, v)$. Its step is
 #
-# Suppose that what is still to be paid is quadratic, $V(s) = -s^\top P s - c$. Then what an action is worth, $Q(s, u)$, is a parabola in $u$: minus its own cost $0.1\,u^2$, and minus $\gamma P$ at the next state, in which $u$ is squared once more. A parabola has its top where its slope is 0, and that is at a $u$ which is linear in $s$:
+# $$s \leftarrow A s + B u + \text{a gust}, \qquad A = \begin{pmatrix} 1 & \tfrac12 \\ 0 & \tfrac12 \end{pmatrix}, \qquad B = \begin{pmatrix} 0 \\ \tfrac12 \end{pmatrix}.$$
+#
+# (In this section $A$, $B$ and $P$ are matrices. They have nothing to do with advantages, batches or probabilities.)
+#
+# Suppose that what is still to be paid is quadratic, $V(s) = -s^\top P s - c$. The number $c$ is what chance costs: even a mass that rests at 0 is moved by the gusts, and has to be pushed back. Then what an action is worth, $Q(s, u)$, is a parabola in $u$. Its own cost $0.1\,u^2$ is in it, and at the next state $s' = A s + B u$ the cost $\gamma\, s'^\top P s'$, in which $u$ is squared once more. A parabola has its top where its slope is 0, and that is at a $u$ which is linear in $s$:
 #
 # $$u = -K s, \qquad K = \frac{\gamma B^\top P A}{M}, \qquad M = 0.1 + \gamma B^\top P B .$$
 #
-# At the top one finds a quadratic function of $s$ again, with another $P$. Put it in, and repeat until $P$ stays. The equation that it then fulfils is the [**Riccati equation**](../docs/glossary.md#riccati-equation); the repetition is chapter 00's Bellman equation, for a table with infinitely many rows.
+# At the top one finds a quadratic function of $s$ again, with another $P$. Put it in, and repeat until $P$ stays. The equation that this $P$ fulfils is the [**Riccati equation**](../docs/glossary.md#riccati-equation); the repetition is chapter 00's Bellman equation, for a table with infinitely many rows.
 #
 # $M$ is worth remembering. It is how sharp the parabola is: *a push that is off by $e$ costs $M e^2$, now and later together, wherever the mass is*. So a policy that pushes by $-Ks + \sigma z$, with $z$ from $\mathcal N(0, 1)$, pays $M\sigma^2$ a step for its chance. Call $M$ the price of chance.
 
@@ -134,7 +138,7 @@ returns = (discounts * rollout.rewards).sum(dim=0).numpy()
 V = point_mass.value(K, deviation=0.5, gamma=GAMMA)
 off = returns - of_two_axes(V, rollout.observations[0])
 error = off.std() / len(off) ** 0.5
-print(f"mean return {returns.mean():.2f}, minus V: {off.mean():+.3f} ± {2 * error:.3f}")
+print(f"mean return {returns.mean():.2f}, return minus V: {off.mean():+.3f} ± {2 * error:.3f}")
 assert abs(off.mean()) < 4 * error
 
 # %% [markdown]
@@ -150,11 +154,11 @@ diagrams.gaussian_policy()
 #
 # $$\frac{1}{\sigma \sqrt{2\pi}}\; e^{-\frac12 \left(\frac{a - \mu}{\sigma}\right)^2}, \qquad\text{here}\quad \frac{0.3989}{2}\, e^{-1/8} = 0.176 \quad\text{and}\quad \frac{0.3989}{0.5}\, e^{-2} = 0.108 .$$
 #
-# The axes are drawn independently, so the two are multiplied: 0.0190, whose logarithm is −3.963. For a loss we need just this logarithm. It turns the product into a sum over the axes:
+# ($\pi(a \mid o)$ is the policy; the $\pi$ in $2\pi$ is the number 3.14…) The axes are drawn independently, so the two are multiplied: 0.0190, whose logarithm is −3.963. For a loss we need just this logarithm. It turns the product into a sum over the axes:
 #
 # $$\log \pi(a \mid o) = \sum_{d=1}^{D} \left( -\tfrac12 \Big(\frac{a_d - \mu_d}{\sigma_d}\Big)^2 - \log \sigma_d - \tfrac12 \log 2\pi \right).$$
 #
-# And the entropy, minus its mean over the actions:
+# The entropy is minus the mean of this logarithm over all actions. The mean of the squared bracket is 1, whatever μ and σ are, so only σ is left:
 #
 # $$H(\pi) = \sum_{d=1}^{D} \left( \log \sigma_d + \tfrac12 \log 2\pi e \right), \qquad\text{here}\quad \log 2 + \log \tfrac12 + \log 2\pi e = 2.838 .$$
 #
@@ -187,13 +191,13 @@ for sigma in 1.0, 0.1, 0.01:
     print(f"σ = {sigma:<5} density at μ {log_pi.exp().item():6.2f}   entropy {H.item():+.2f} nats")
 
 # %% [markdown]
-# There is no $\log A$ any more from which one could say how undecided a policy is. Measure the push in other units, a hundredth of the old ones, and σ becomes a hundred times as large, and the entropy grows by $\log 100 = 4.6$ for each axis, although nothing has changed. So only *differences* of entropies mean something: twice the σ is $\log 2 = 0.69$ nats more.
+# Of a list of $A$ actions the entropy is at most $\log A$, and one could say of a number whether it is much. A density has no such bound. Measure the push in other units, a hundredth of the old ones, and σ becomes a hundred times as large, and the entropy grows by $\log 100 = 4.6$ for each axis, although nothing has changed. So only *differences* of entropies mean something: twice the σ is $\log 2 = 0.69$ nats more.
 #
 # ### Exercise 10.2  The Gaussian head
 #
-# Where do μ and σ come from? As the paper has it, a linear layer says two numbers for each axis. One is the mean. The other may have any sign, so it goes through the [**softplus**](../docs/glossary.md#softplus), $\log(1 + e^x)$, which is always above 0; that is the *variance* $\sigma^2$, not the deviation.
+# Where do μ and σ come from? A linear layer says two numbers for each axis. One is the mean. The other may have any sign, so it goes through the [**softplus**](../docs/glossary.md#softplus), $\log(1 + e^x)$, which is always above 0. As the paper has it, the result is the *variance* $\sigma^2$, not the deviation. (The paper has one variance for all axes of an action. Here each axis has its own, as in most programs since.)
 #
-# And in which unit? A network that has just been initialised says numbers about 0. If the world's pushes go from −100 to 100 it would hardly push at all, and if they go from −0.01 to 0.01 it would always hit the edge. So let the layer speak in halves of the width: what it calls 0 is `centre`, and what it calls 1 is `reach` further.
+# And in which unit? A network that has just been initialised says numbers about 0. If the world's pushes go from −100 to 100 it would hardly push at all, and if they go from −0.01 to 0.01 it would always hit the edge. So let the layer speak in halves of the width: what it calls 0 is `centre`, the middle of the bounds, and what it calls 1 is `reach` further, half of the way from bound to bound. (An axis without bounds has `centre` 0 and `reach` 1.)
 #
 # `said` is (*B, 2D): the first half of the last axis is about the means, the second about the variances. Return $\mu$ and $\sigma$ in the world's unit, (*B, D) each.
 #
@@ -233,7 +237,7 @@ def drawn_and_taken(
 # %% [markdown]
 # ## The same A2C, another head
 #
-# Nothing else changes. The loss asks the policy for log π of the actions and for its entropy, and it does not care how they are computed. So here is a policy distribution made of what you wrote, the head that says it, and a small network around it. The policy's mean is linear in $(x, v)$, and the critic is linear in their squares and products: if the agent learns well, its weights have to become $-K$ and $-P$. (`keeps` will be needed for an experiment.)
+# Nothing else changes. The loss asks the policy for log π of the actions and for its entropy, and it does not care how they are computed. So here is a policy distribution made of what you wrote, the head that says it, and a small network around it. The policy's mean is linear in $(x, v)$, and the critic is linear in their squares and products: if the agent learns well, its mean has to become $-Ks$ and its critic $-s^\top P s - c$, added up over the axes. (`keeps` will be needed for an experiment.)
 
 
 # %%
@@ -319,7 +323,7 @@ print(f"Training with {whose(log_pi_and_entropy, mean_and_deviation, drawn_and_t
 learned, history = learn(PointMass, entropy_weight=0.05)
 
 # %% [markdown]
-# What has it learned? On paper the mean is $-K$ of its own axis, and nothing of the other axis. The critic is asked about the policy that it watched, with that policy's σ, not about the best one.
+# What has it learned? On paper a push has the weights $-K$ for the place and the velocity of its own axis, and 0 for those of the other axis. The critic is asked about the policy that it watched, with that policy's σ, not about the best one.
 
 # %%
 weights = learned.head.linear.weight[:2].detach().numpy()
@@ -357,15 +361,15 @@ assert correlation > 0.9
 assert its_cost.mean > played[5].mean
 
 # %% [markdown]
-# The weights are those on paper to within a few hundredths, and what belongs to the other axis is nearly 0. Played without chance, it is as good as somebody who knows: A2C has solved the Riccati equation, without a look at $A$, $B$ or the costs. That took it 80,000 steps. And the critic says of its policy what can be computed, nearly everywhere.
+# The weights are those on paper to within a few hundredths, and what belongs to the other axis is nearly 0. Played without chance, it is as good as somebody who knows: A2C has solved the Riccati equation, without a look at $A$, $B$ or the costs. That took it 80,000 steps. And what the critic says of its policy is nearly what can be computed. (Only far from 0, where few states are, it is a little too hopeful.)
 #
 # ## What β means now
 #
-# Chapter 03 paid the policy β for each nat of entropy, so that it did not settle too early. With a softmax a small β loses against rewards in the long run. With a Gaussian the two come to a balance that can be written down. Chance costs $M\sigma^2$ a step. The bonus pays $\beta \log \sigma$, and a constant. The sum is best where the slopes are equal:
+# Chapter 03 paid the policy β for each nat of entropy, so that it did not settle too early. There the two pushes, the bonus's and the rewards', balanced where $\pi = \mathrm{softmax}(Q / \beta)$. Here they balance at a σ. On each axis chance costs $M\sigma^2$ a step, and the bonus pays $\beta \log \sigma$ and a constant. The sum is best where the slopes are equal:
 #
 # $$2 M \sigma = \frac{\beta}{\sigma} \qquad\Longrightarrow\qquad \sigma = \sqrt{\frac{\beta}{2M}}.$$
 #
-# So in this world β *is* a choice of σ, the same in all states, and the mean is best at $-Ks$ whatever β is. Four times the β is twice the σ. With $\beta = 0$ there is nothing that holds σ up, and it shrinks for as long as one trains.
+# So in this world β *is* a choice of σ, the same in all states, and the mean is best at $-Ks$ whatever β is. With $\beta = 0$ there is nothing that holds σ up, and it shrinks for as long as one trains.
 #
 # **Predict before you run:** the agent above was trained with $\beta = 0.05$, and its σ has to be 0.307. What is the σ of one with four times as much, $\beta = 0.2$, and of one with a quarter, $\beta = 0.0125$?
 
@@ -380,26 +384,28 @@ for beta, its_sigma in sorted(found.items()):
     assert 0.75 < its_sigma / expected < 1.35
 
 # %% [markdown]
-# As on paper, and four times the β is twice the σ. (The smallest is a little too large still: σ comes down slowly where it is small, since there chance costs next to nothing.)
+# As on paper, and four times the β is twice the σ. (The smallest is a little too large still. Train it for twice as many steps, `total_steps=160_000`, and look again.)
 #
 # **One σ for all, or one for each state?** The paper's head says a variance for every observation. Many later programs have a single parameter $\log\sigma$ for each axis, the same everywhere; the package has both (`GaussianHead`, in `a3c_lib.networks`, `variance="per-state"` or `"state-independent"`). The first can learn where care is needed. The second has less to learn, and cannot become careless in a place which it has not seen for long. In this world the best σ is the same in every state, so nothing could be gained by the first. How far does yours differ from state to state?
 
 # %%
 with torch.no_grad():
     deviations = learned.logits(seen.observations).deviation.reshape(-1, 2)
-print(f"σ over 2,000 states: {deviations.mean():.3f} ± {deviations.std():.3f}")
+print(f"σ over 2,000 states: mean {deviations.mean():.3f}, scatter {deviations.std():.3f}")
 
 # %% [markdown]
+# So yours says nearly the same σ everywhere. Nothing but what it has learned makes it do so.
+#
 # ## An edge, and the wrong order
 #
-# Until now the world took every push. Let it take only those in $\pm 0.3$, so that from most places the best push is at the edge. The environment clips. What does the *loss* see?
+# Until now the world took every push. Let it take only those in $\pm 0.3$. At the beginning of most episodes the best push, $-1.664\,x$, is beyond this edge. What is drawn beyond it is clipped on its way to the world. What does the *loss* see?
 #
-# It has to see what was drawn. The policy gradient rests on one fact of chapter 00: the mean of the [score](../docs/glossary.md#score-function) $\nabla \log \pi(a \mid o)$ is 0, if $a$ is drawn from $\pi$. A clipped action is not drawn from $\pi$. Take a policy whose mean lies at the edge and whose σ is 1. Half of its draws are beyond, and clipped they all stand at the mean, where the score of μ is 0. The other half pulls the mean inwards. On paper the mean score is then $-1/\sqrt{2\pi} = -0.399$ for μ, and $-\tfrac12$ for σ: whatever the rewards are, something pulls.
+# It has to see what was drawn. The policy gradient rests on one fact of chapter 00: the mean of the [score](../docs/glossary.md#score-function) $\nabla \log \pi(a \mid o)$ is 0, if $a$ is drawn from $\pi$. A clipped action is not drawn from $\pi$. Take a policy whose mean lies at the edge and whose σ is 1. Half of its draws are beyond, and clipped they all stand at the mean, where the score of μ is 0. The other half pulls the mean inwards. On paper the mean score is then $-1/\sqrt{2\pi} = -0.399$ for μ, and $-\tfrac12$ for σ. So what all actions have in common cancels no more: if every action has the advantage $b$, there is a pull of $-0.399\,b$ at μ and of $-\tfrac12\, b$ at σ, although no action is better than another.
 
 
 # %%
 def mean_score(mean: Tensor, deviation: Tensor, actions: Tensor) -> Tensor:
-    """The mean over actions (K, 1) of the gradient of log π, by μ and by σ.   → (2,)"""
+    """The mean over actions (*B, 1) of the gradient of log π, by μ and by σ.   → (2,)"""
     mu, sigma = mean.clone().requires_grad_(), deviation.clone().requires_grad_()
     log_pi, _ = log_pi_and_entropy(mu.expand_as(actions), sigma.expand_as(actions), actions)
     return torch.cat(torch.autograd.grad(log_pi.mean(), [mu, sigma]))
@@ -416,7 +422,7 @@ assert mean_score(edge, one, drawn).abs().max() < 0.02
 assert abs(mean_score(edge, one, one_sided)[0] + 1 / math.sqrt(2 * math.pi)) < 0.02
 
 # %% [markdown]
-# (The last row has the lower edge, too.) So what does an agent learn with it? Two agents, in the world with the edge. One remembers what it has drawn, the other one what the world has taken, and that is the only difference. It is a common one: public programs had it, and [their authors](../docs/bibliography.md#programs-and-threads) wondered why nothing was learned.
+# (The last row has the lower edge, too.) So what does an agent learn with it? Two agents, in the world with the edge. One remembers what it has drawn, the other one what the world has taken, and that is the only difference. Public programs had it, too: of one a [thread](../docs/bibliography.md#programs-and-threads) tells that training did not converge.
 #
 # **Predict before you run:** is the second agent as good, a little worse, or worse than one that never pushes?
 
@@ -443,7 +449,7 @@ assert costs["log π of what was drawn"] > costs["never pushes"] > costs["log π
 # %% [markdown]
 # Far worse than one that never pushes. In the beginning the critic says 0 of everything, and everything costs something; so all advantages are negative, and whatever is done becomes less likely. For what is drawn that does no harm: the draws lie on all sides of the mean, and their pulls cancel, since the mean score is 0. Those of clipped actions do not. Where the mean lies beyond the edge they all stand on the same side of it, and push it further out.
 #
-# Now let the critic know what it is talking about. The good agent, whose critic has learned, is trained a little more, and goes on from there in two ways: once with what is drawn, and once with what is taken. Without an edge its σ would be at home at $\sqrt{\beta / 2M} = 0.097$.
+# Now let the critic know what it is talking about. The good agent, whose critic has learned, is trained for 40,000 steps more, and goes on from there for 80,000 in two ways: once with what is drawn, and once with what is taken. Without an edge its σ would be at home at $\sqrt{\beta / 2M} = 0.097$.
 #
 # **Predict before you run:** what becomes of σ?
 
@@ -479,11 +485,44 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# With what is drawn σ goes to where it belongs. With what is taken it goes on shrinking, and the bonus does not hold it. Why? From most places the edge is a good place to be, so actions there have positive advantages, and become likelier. If they stand there because they were clipped, they are not as far off the mean as what was drawn, and the cheapest way to make them likelier is a smaller σ. A policy with a small σ has stopped exploring. In the returns nothing is seen of that, since this agent had learned before; but what it does not know yet it will hardly find.
+# With what is drawn σ comes to rest near to what it would be without an edge. With what is taken it shrinks to little more than a third of that, and the bonus does not hold it. Which steps pull at it? Here is the good agent before it went two ways. Its draws and its advantages are the same in both columns on the right. What differs is of which action the score is asked.
+
+
+# %%
+masses = make_envs(narrow, num_envs=400)
+policy = sampled(good, torch.Generator().manual_seed(5))
+steps, _ = collect(masses, policy, start(masses, seed=5), t_max=20)
+with torch.no_grad():
+    pi = good.logits(steps.observations)
+    deltas = steps.rewards - good.values(steps.observations)
+    deltas += GAMMA * good.values(steps.next_observations)
+A = deltas[..., None].expand_as(pi.mean)  # one-step advantages, for both axes
+of_drawn = ((steps.actions - pi.mean) / pi.deviation).square() - 1  # the score of log σ
+of_taken = ((steps.actions.clamp(-0.3, 0.3) - pi.mean) / pi.deviation).square() - 1
+print("where the mean is   share   advantage   score: drawn   taken   pull: drawn   taken")
+for place, here in {
+    "inside the edge": pi.mean.abs() < 0.3,
+    "up to 0.45": (pi.mean.abs() >= 0.3) & (pi.mean.abs() < 0.45),
+    "beyond 0.45": pi.mean.abs() >= 0.45,
+}.items():
+    means = A[here].mean(), of_drawn[here].mean(), of_taken[here].mean()
+    pulls = [(A * score * here).mean().item() for score in (of_drawn, of_taken)]
+    print(
+        f"{place:18} {here.float().mean():6.1%} {means[0]:+11.3f} {means[1]:+14.2f}"
+        f" {means[2]:+7.2f} {pulls[0]:+13.3f} {pulls[1]:+7.3f}"
+    )
+assert pulls[1] < -0.02 < pulls[0]
+
+# %% [markdown]
+# (A pull is the mean of advantage times score. The three of a column add up to what pulls at $\log \sigma$ in all.)
+#
+# Inside of the edge it makes little difference. Nearly all of the difference comes from the few steps in which the mean lies far beyond. There nearly all draws are clipped to the edge, so no action is better than another, and what is drawn hardly pulls. But the edge is several σ away from the mean, so the score of what is taken is large, and it does not cancel. The advantage is below 0 there: the critic expects too much of places that are far away. (With an edge the value is not quadratic any more, and this critic can say nothing else.) So each of these steps says "less of that", and makes σ smaller, which puts the edge still more σ away.
+#
+# A policy with a small σ has stopped exploring. In the returns nothing is seen of that, since this agent had learned before; but what it does not know yet it will hardly find.
 #
 # A clipped action is the world's affair. What the policy is asked for is what it has drawn.
 #
-# The other way to stay inside is to have no edge: a [**squashed Gaussian**](../docs/glossary.md#squashed-gaussian). Draw $u$ from a Gaussian, and act by $a = \text{centre} + \text{reach} \cdot \tanh u$. No action is ever outside. But $a$ is not $u$: where tanh is flat it crowds many $u$ into few $a$, and the density of $a$ is that of $u$ divided by the slope, so that $\log \pi(a) = \log \mathcal N(u) - \sum_d \log |da_d / du_d|$. Who forgets the last term trains with the density of something else. Its entropy has no formula either. SAC, below, needs this policy; A3C and A2C mostly do with the clipped one, as here.
+# The other way to stay inside is to have no edge: a [**squashed Gaussian**](../docs/glossary.md#squashed-gaussian). Draw $u$ from a Gaussian, and act by $a = \text{centre} + \text{reach} \cdot \tanh u$. No action is ever outside. ($u$ is no push here, but what is drawn.) But $a$ is not $u$: where tanh is flat it crowds many $u$ into few $a$, and the density of $a$ is that of $u$ divided by the slope, so that $\log \pi(a) = \log \mathcal N(u) - \sum_d \log |da_d / du_d|$. Who forgets the last term trains with the density of something else. Its entropy has no formula either. SAC, below, needs this policy; A3C and A2C mostly do with the clipped one, as here.
 
 # %% [markdown]
 # ## Bug hunt: drawn from one, judged by another
@@ -506,7 +545,7 @@ print("as given: mean score", [f"{part:+.3f}" for part in score_of(drawn_with_lo
 assert score_of(drawn_with_log_pi_with_a_bug)[1] > 0.1
 
 # %% [markdown]
-# The mean score of the second number is far from 0. With it every policy grows wider, or narrower, for no reason that has to do with rewards.
+# The mean score of the second number is far from 0. So if all actions have the same advantage, the policy still grows wider, or narrower if it is below 0, although no action is better than another.
 #
 # ### Exercise 10.4  Find it
 #
@@ -536,13 +575,13 @@ assert score_of(drawn_with_log_pi).abs().max() < 0.02
 # %% [markdown]
 # ## How far to look: λ
 #
-# Chapter 02 ended with a question: must one choose an $n$? One can also take a mean of the returns of all lengths. Each further step counts λ times as much as the one before, and the longest return has all the rest:
+# Chapter 02 asked: must one choose an $n$? One can also take a mean of the returns of all lengths $n$. Each return counts λ times as much as the one that is a step shorter, and the longest has all the rest:
 
 # %% tags=["hide-input"]
 diagrams.lambda_weights(steps=5, lambda_=0.5)
 
 # %% [markdown]
-# That is the [**λ-return**](../docs/glossary.md#λ-return). Each of these returns contains the next step's, and so does their mean. Of what comes after step $t$, a part $1 - \lambda$ is what the critic says, and a part λ is the next λ-return:
+# That is the [**λ-return**](../docs/glossary.md#λ-return). All these returns begin with $r_t$, and what follows is discounted by γ. In the shortest, which has the weight $1 - \lambda$, what follows is $V(o_{t+1})$. In each of the others it is a return from step $t + 1$ on, and their mean, with the weight λ that they have together, is the λ-return of step $t + 1$. So
 #
 # $$R_t = r_t + \gamma \bigl( (1 - \lambda)\, V(o_{t+1}) + \lambda\, R_{t+1} \bigr).$$
 #
@@ -589,7 +628,7 @@ def lambda_returns(
 #
 # $$A_t = \delta_t + \gamma\lambda\, \delta_{t+1} + (\gamma\lambda)^2 \delta_{t+2} + \ldots \qquad\text{up to the episode's end, or the rollout's.}$$
 #
-# It is $R_t - V(o_t)$ with the λ-return. To see it, take two returns of the picture that are neighbours: the longer one minus the shorter one is $\gamma^n \delta_{t+n}$. Add up all the differences, and look with which weight each of them remains.
+# It is $R_t - V(o_t)$ with the λ-return. To see it, take two returns of the picture that are neighbours: the longer one minus the shorter one, which has $n$ steps, is $\gamma^n \delta_{t+n}$. Add up all the differences, and look with which weight each of them remains.
 #
 # ### Exercise 10.6  The same, from the errors
 #
@@ -633,7 +672,7 @@ print(f"{compared} advantages, computed twice, agree")
 # %% [markdown]
 # ### Bias and variance, once more
 #
-# The instruments of chapter 02: the noisy corridor, where $V^\pi$ is known; 2,000 environments that begin in cell 0; and a critic that is fixed and wrong, once one that knows nothing and once one that is too hopeful by 1 everywhere. Then $n$ was changed. Now it is λ. What the bias has to be can again be computed: with weights $w_n$ on the returns of $n$ steps it is $\sum_n w_n \gamma^n P_\pi^n (\hat V - V^\pi)$.
+# The instruments of chapter 02: the noisy corridor, where $V^\pi$ is known; 2,000 environments that begin in cell 0; and a critic that is fixed and wrong, once one that knows nothing and once one that is too hopeful by 1 everywhere. There $n$ was changed, and the bias of $n$ steps was $\gamma^n P_\pi^n (\hat V - V^\pi)$, with $\hat V$ for what the critic says and $P_\pi$ for the probabilities from state to state. Now λ is changed. With weights $w_n$ on the returns of $n$ steps the bias has to be $\sum_n w_n \gamma^n P_\pi^n (\hat V - V^\pi)$.
 #
 # **Predict before you run:** chapter 02's bias of the critic that knows nothing did not fall at all from $n = 1$ to $n = 4$, since the goal is eight steps away. Will it fall between $\lambda = 0$ and $\lambda = 0.5$?
 
@@ -714,9 +753,9 @@ for name in critics:
     assert (np.interp(spread_n, spread, bias) < bias_n)[1:-1].all()
 
 # %% [markdown]
-# The bias hardly falls up to $\lambda = 0.5$. The goal is eight steps away, and at $\lambda = 0.5$ all returns of eight steps and more have together the weight $\lambda^7$, less than a hundredth. So a λ of one half looks hardly further than one step or two: $1 / (1 - \lambda)$ is a rough measure of how far, and 0.9 to 0.98 are 10 to 50 steps.
+# Of the critic that knows nothing the bias hardly falls up to $\lambda = 0.5$. The goal is eight steps away, and at $\lambda = 0.5$ all returns of eight steps and more have together the weight $\lambda^7$, less than a hundredth. So a λ of one half looks hardly further than one step or two: $1 / (1 - \lambda)$ is a rough measure of how far, and 0.9 to 0.98 are 10 to 50 steps.
 #
-# The picture has the answer to whether it is more than another dial. A point is a way to compute returns: to the right it scatters more, and further up its mean is further off. In both worlds of critics the curve of λ lies below that of $n$: *for the same scatter it has less bias*. Why, here? The steps at which an episode is over differ from one to the other. A return of $n$ steps has all its weight on one length, and for some episodes that is too short and for others too long. A mean of all lengths has something of each.
+# The picture has the answer to whether it is more than another dial. A point is a way to compute returns: to the right it scatters more, and further up its mean is further off. With both critics the curve of λ lies below that of $n$: *for the same scatter it has less bias*. Why? Take the mean of two returns, one of few steps and one of many. Its bias is the mean of their biases. Its standard deviation is less than the mean of theirs, unless their noise is all the same. So in the picture the mean lies to the left of the straight line between the two points. Here the curve of $n$ bulges to the upper right of such lines. And a λ-return is a mean of this kind, of all lengths.
 #
 # That is so for one state, two critics that stand still, and one world. Does it matter for what is *learned*? On record, the point mass once more, with a network that is not made for it (32 units, and a head of the package's), 20,000 steps of A2C and rollouts of 20 steps, as long as an episode. Each of four lengths and four λ was given the same two learning rates and ten seeds; the figure shows the better rate of each. ($n = 20$ is $\lambda = 1$, and $n = 1$ is $\lambda = 0$.)
 #
@@ -796,7 +835,7 @@ print(f"greedy: {upright}")
 assert upright.mean > 500
 
 # %% [markdown]
-# All 20 episodes are cut by the clock: the pole stays up for 1,000 steps. For the first 30,000 steps of training there is not much to be seen; an episode lasts some ten steps at first, and then some hundred. Then, with the learning rate coming down, the agent gets steadier. (That is one seed. Another one may need more steps; try it.) The entropy comes down although nothing pays for that: chance costs something here too, and no bonus holds it up.
+# All 20 episodes are cut by the clock: the pole stays up for 1,000 steps. For the first 30,000 steps of training there is not much to be seen; an episode lasts some ten steps at first, and then some hundred. Then episodes get longer fast. (In the picture actions are drawn, so that some episodes still end early when the greedy ones no longer do. And that is one seed. Another one may need more steps; try it.) The entropy comes down: chance costs something here too, and no bonus holds it up.
 
 # %%
 animate(
@@ -811,34 +850,34 @@ animate(
 # - **Nothing in A2C.** A policy distribution in the place of logits was all. The same holds for A3C: `a3c.train` takes the same network, and every worker draws from it.
 # - **Settings that are tied to units.** Where actions are numbers, the scale of the actions, the observations and the rewards all matter. Here they were all about 1. Where they are not, programs keep running means and deviations of what they see, and normalise by them; the package has `Normalised` for that, whose statistics go with the weights.
 # - **Local search.** A Gaussian tries what is near to what it does already. If the best action is far away, and what lies between is worse, it will not find it.
-# - **Steps.** The point mass took tens of thousands of steps for 20 numbers that stand on paper above in one line. Who knows the world should not learn it.
+# - **Steps.** The point mass took 80,000 steps for a $K$ of two numbers that stands on paper above in one line. Who knows the world should not learn it.
 
 # %% [markdown]
 # ## Where the paper says it
 #
 # | here | where |
 # |---|---|
-# | mean from a linear layer, $\sigma^2$ from a softplus, for each state; the cost $-\tfrac12(\log 2\pi\sigma^2 + 1)$ with the weight $10^{-4}$ | [the paper](../docs/bibliography.md#the-paper), section 9 of its supplement |
+# | mean from a linear layer, $\sigma^2$ from a softplus, for each state, one for all axes; the cost $-\tfrac12(\log 2\pi\sigma^2 + 1)$ with the weight $10^{-4}$ | [the paper](../docs/bibliography.md#the-paper), section 9 of its supplement |
 # | separate networks for policy and value there, 200 ReLU units; with pixels convolutions; then 128 LSTM cells | the same |
 # | most tasks solved within some hours, all in less than a day, from the states or from pixels | [the paper](../docs/bibliography.md#the-paper), section 5.3 |
 # | $\sum (\gamma\lambda)^k \delta_{t+k}$ | [GAE](../docs/bibliography.md#beside-it), equation 16 |
 #
-# The cost that the paper writes is minus the entropy of one axis, to be *descended*. So it is the bonus of chapter 03, with another number for β; and as you know now, that number is a choice of σ, in units of the rewards.
+# The cost that the paper writes is minus the entropy of one axis, to be *descended*. So it is the bonus of chapter 03, with another number for β; and as you know now, that number is a choice of σ, and its unit is that of the rewards.
 
 # %% [markdown]
 # ## What came after
 #
 # Half a page, for who wants to go on. All of these are in the [bibliography](../docs/bibliography.md#after-it).
 #
-# - **Larger, safer steps on each batch.** [TRPO](../docs/bibliography.md#beside-it) (2015) takes the longest step that moves the policy by no more than a given KL divergence; the authors of GAE trained with it. [ACKTR](../docs/bibliography.md#after-it) (2017) does it at A2C's price. [PPO](../docs/bibliography.md#after-it) (2017) clips the ratio of new to old probabilities instead, and takes several looks at each batch. Their usual programs have one σ for all states, and the advantages of exercise 10.6.
+# - **Larger, safer steps on each batch.** [TRPO](../docs/bibliography.md#beside-it) (2015) takes the longest step that moves the policy by no more than a given KL divergence; the authors of GAE trained with it. [ACKTR](../docs/bibliography.md#after-it) (2017) does it at little more than A2C's price. [PPO](../docs/bibliography.md#after-it) (2017) clips the ratio of new to old probabilities instead, and takes several looks at each batch. Their usual programs have one σ for all states, and the advantages of exercise 10.6.
 # - **A replay memory for real numbers.** Q-learning needs a maximum over actions, and over real numbers there is no list to look through. [DDPG](../docs/bibliography.md#beside-it) (2015) trains a second network to say the best action, without chance, by the gradient of Q with respect to the action. [SAC](../docs/bibliography.md#after-it) (2018) puts a squashed Gaussian there, and the entropy into the rewards, so that it counts in the returns and not only in the loss. Both need far fewer steps than A3C, and far more computing for each.
 # - **What matters?** [Andrychowicz and others](../docs/bibliography.md#after-it) (2020) trained more than 250,000 agents in such worlds, to see which of some fifty choices make a difference. Among their advice: start with a policy whose actions hardly depend on what is seen, and with a small σ; use GAE with $\lambda = 0.9$; normalise observations.
 
 # %% [markdown]
 # ## What to try next
 #
-# 1. `PointMass(axes=6)`: how many more steps does it take until the weights are $-K$? With buttons there would be 729.
-# 2. `learn(PointMass, entropy_weight=0.0)`: what does σ do, and the error of the mean?
+# 1. `learn(partial(PointMass, axes=6), 0.05)`: how many more steps does it take until the weights are $-K$? With three buttons an axis there would be 729 actions.
+# 2. `learn(PointMass, entropy_weight=0.0)`: what does σ do, and how far are the weights from $-K$?
 # 3. `partial(lambda_returns, lambda_=0.0)` and `lambda_=1.0` for the pendulum. Make a guess first. How many seeds would you need to tell them apart?
 # 4. Give `Head` a parameter for $\log\sigma$ in place of the second half of the layer.
 # 5. `learn(narrow, 0.1)`: an entropy bonus in a world with an edge. Where does σ go, and why is that no exploration?

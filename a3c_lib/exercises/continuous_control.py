@@ -425,6 +425,36 @@ EXERCISES = (
                 "The constant in log π is −½ log 2π on each axis; yours has no ½.",
             ),
             Wrong(
+                {
+                    "constant = -0.5 * math.log(2 * math.pi)": "constant = "
+                    "-0.5 * math.log(2 * math.pi) / off.shape[-1]",
+                    "0.5 * math.log(2 * math.pi * math.e)": "0.5 * math.log(2 * math.pi * math.e) "
+                    "/ off.shape[-1]",
+                },
+                "The constants are added once. Each axis has its own, so add them before you sum "
+                "over the axes.",
+            ),
+            Wrong(
+                {
+                    "constant = -0.5 * math.log(2 * math.pi)": "constant = "
+                    "-0.5 * math.log(2 * math.pi) / off.shape[-1]"
+                },
+                "The constant in log π is added once. Each axis has its own, −½ log 2π: add it "
+                "before you sum over the axes.",
+            ),
+            Wrong(
+                {
+                    "0.5 * math.log(2 * math.pi * math.e)": "0.5 * math.log(2 * math.pi * math.e) "
+                    "/ off.shape[-1]"
+                },
+                "The constant in the entropy is added once. Each axis has its own, ½ log 2πe: add "
+                "it before you sum over the axes.",
+            ),
+            Wrong(
+                {" + 0.5 * math.log(2 * math.pi * math.e)": ""},
+                "The constant is missing in the entropy: ½ log 2πe on each axis.",
+            ),
+            Wrong(
                 {"math.log(2 * math.pi * math.e)": "math.log(2 * math.pi)"},
                 "The e is missing in the entropy: ½ log 2πe on each axis, that is ½ log 2π + ½.",
             ),
@@ -555,6 +585,16 @@ EXERCISES = (
                 "You squash the mean. Some do; here it is linear, as in the paper.",
             ),
             Wrong(
+                {"mean = centre + reach * first": "mean = centre + reach * first.clamp(-1, 1)"},
+                "You clip the mean to the bounds. It may lie outside. What is drawn is clipped, "
+                "and that is the next exercise's matter.",
+            ),
+            Wrong(
+                {"mean = centre + reach * first": "mean = centre + reach * softplus(first)"},
+                "The mean went through the softplus too. That is for the second half alone: a mean "
+                "may have any sign.",
+            ),
+            Wrong(
                 {"sigma = reach * deviation": "sigma = deviation"},
                 "The deviation is in the layer's units: 1 of them is `reach` of the world's.",
             ),
@@ -624,6 +664,14 @@ EXERCISES = (
             Wrong(
                 {"taken = drawn.clamp(low, high)": "taken = drawn.clamp(-1, 1)"},
                 "You clip to −1 … 1. The bounds are `low` and `high`, and each axis has its own.",
+            ),
+            Wrong(
+                {
+                    "taken = drawn.clamp(low, high)": "taken = (low + high) / 2 "
+                    "+ (high - low) / 2 * drawn.tanh()"
+                },
+                "You squash what is drawn. Here it is clipped: what lies inside of the bounds is "
+                "taken as it is.",
             ),
             Wrong(
                 {"taken = drawn.clamp(low, high)": "taken = mean.clamp(low, high) + off"},
@@ -769,6 +817,14 @@ EXERCISES = (
                 "so it has the whole weight, as in the n-step return.",
             ),
             Wrong(
+                {
+                    "torch.where(truncated[t], next_values[t], ahead)": "ahead "
+                    "+ truncated[t] * next_values[t]"
+                },
+                "Where truncated, V(o_{t+1}) is added to what follows. It is all that follows: "
+                "nothing of the next episode counts beside it.",
+            ),
+            Wrong(
                 {"torch.where(terminated[t], 0.0, after)": "after"},
                 "This looks past a terminal state: where terminated, nothing comes after, neither "
                 "V nor the next return.",
@@ -910,6 +966,29 @@ EXERCISES = (
             Wrong(
                 {"if ended[k]:": "if k + 1 < len(deltas) and ended[k + 1]:"},
                 "The sum stops a step too early: the error of the step that ended belongs to it.",
+                also=(
+                    {
+                        "        A = A + factor * deltas[k]\n": "        if ended[k]:\n"
+                        "            break\n"
+                        "        A = A + factor * deltas[k]\n",
+                    },
+                ),
+            ),
+            Wrong(
+                {
+                    "A, factor = torch.zeros(()), 1.0": "A, factor = torch.zeros(()), "
+                    "(gamma * lambda_) ** t"
+                },
+                "The factor is (γλ)^k, counted from the rollout's first step. Count from step t: "
+                "δ_t itself has the factor 1.",
+            ),
+            Wrong(
+                {
+                    "A, factor = torch.zeros(()), 1.0": "A, factor = torch.zeros(()), gamma",
+                    "factor *= gamma * lambda_": "factor *= lambda_",
+                },
+                "γ is multiplied in once, to all errors alike. It belongs to λ: each step further "
+                "costs γλ, and δ_t counts in full.",
             ),
             Wrong(
                 {"if ended[k]:": "if k > t and ended[k]:"},
