@@ -400,7 +400,7 @@ print(f"σ over 2,000 states: mean {deviations.mean():.3f}, scatter {deviations.
 #
 # Until now the world took every push. Let it take only those in $\pm 0.3$. At the beginning of most episodes the best push, $-1.664\,x$, is beyond this edge. What is drawn beyond it is clipped on its way to the world. What does the *loss* see?
 #
-# It has to see what was drawn. The policy gradient rests on one fact of chapter 00: the mean of the [score](../docs/glossary.md#score-function) $\nabla \log \pi(a \mid o)$ is 0, if $a$ is drawn from $\pi$. A clipped action is not drawn from $\pi$. Take a policy whose mean lies at the edge and whose σ is 1. Half of its draws are beyond, and clipped they all stand at the mean, where the score of μ is 0. The other half pulls the mean inwards. On paper the mean score is then $-1/\sqrt{2\pi} = -0.399$ for μ, and $-\tfrac12$ for σ. So what all actions have in common cancels no more: if every action has the advantage $b$, there is a pull of $-0.399\,b$ at μ and of $-\tfrac12\, b$ at σ, although no action is better than another.
+# It has to see what was drawn. The policy gradient rests on one fact of chapter 00: the mean of the [score](../docs/glossary.md#score-function) $\nabla \log \pi(a \mid o)$ is 0, if $a$ is drawn from $\pi$. A clipped action is not drawn from $\pi$. Take a policy whose mean lies at an upper edge and whose σ is 1. Half of its draws are beyond, and clipped they all stand at the mean, where the score of μ is 0. The other half pulls the mean inwards. On paper the mean score is then $-1/\sqrt{2\pi} = -0.399$ for μ, and $-\tfrac12$ for σ. So what all actions have in common cancels no more: if every action has the advantage $b$, there is a pull of $-0.399\,b$ at μ and of $-\tfrac12\, b$ at σ, although no action is better than another.
 
 
 # %%
@@ -516,7 +516,7 @@ assert pulls[1] < -0.02 < pulls[0]
 # %% [markdown]
 # (A pull is the mean of advantage times score. The three of a column add up to what pulls at $\log \sigma$ in all.)
 #
-# Inside of the edge it makes little difference. Nearly all of the difference comes from the few steps in which the mean lies far beyond. There nearly all draws are clipped to the edge, so no action is better than another, and what is drawn hardly pulls. But the edge is several σ away from the mean, so the score of what is taken is large, and it does not cancel. The advantage is below 0 there: the critic expects too much of places that are far away. (With an edge the value is not quadratic any more, and this critic can say nothing else.) So each of these steps says "less of that", and makes σ smaller, which puts the edge still more σ away.
+# Inside of the edge it makes little difference. Nearly all of the difference comes from the few steps in which the mean lies far beyond. There most draws are clipped to the edge, and among these no action is better than another. Asked of what was drawn, the scores cancel. Asked of what was taken they do not: the edge is about two σ off the mean, or more, and the score of an action so far off is large. The advantage is below 0 there: in these steps the critic expects more than comes. (With an edge the value is not quadratic any more, and this critic can say nothing else.) So each of these steps says "less of that", and makes σ smaller, which puts the edge still more σ away.
 #
 # A policy with a small σ has stopped exploring. In the returns nothing is seen of that, since this agent had learned before; but what it does not know yet it will hardly find.
 #
