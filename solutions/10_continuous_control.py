@@ -792,7 +792,7 @@ assert means["λ = 0.5"] > means["n = 4"] > 5 * means["n = 20"]
 assert abs(means["λ = 0.95"] - means["n = 20"]) < 0.15
 
 # %% [markdown]
-# The longest look is the best one here, and no λ below 1 beats it: 2.37 with $n = 20$ and 2.42 with $\lambda = 0.95$ are the same to within the seeds. (± is twice the standard error. The least that is possible is 2.25.) Who looks only a step or two ahead has hardly learned in 20,000 steps, and most end far above the 16.5 of one who never pushes. The critic begins with 0, and is wrong by a lot: its bias is what costs here. Chance is cheap, since the gusts are small, and an update is the mean of 160 steps. That a λ has less bias than an $n$ that scatters as much helps where both bias and scatter matter. In this world only one of them does.
+# The longest look is the best one here, and no λ below 1 beats it: 2.37 with $n = 20$ and 2.42 with $\lambda = 0.95$ are the same to within the seeds. (± is twice the standard error. Somebody who knows had 2.25 above, on other episodes.) Who looks only a step or two ahead has hardly learned in 20,000 steps, and most end far above the 16.5 of one who never pushes. A likely reason: the critic begins with 0 and is wrong by a lot, so bias costs much. Chance may cost little, since the gusts are small and an update is the mean of 160 steps. (The record does not tell the two apart.) That a λ has less bias than an $n$ that scatters as much can help only where both bias and scatter matter.
 
 # %% [markdown]
 # ## A pendulum to balance
