@@ -881,7 +881,7 @@ ax.plot(steps, smooth, color=plots.BLUE, label="mean over 5,000 steps")
 ax.set(xlabel="environment steps, both workers together", ylabel="return")
 ax.set_title("Two processes, one θ, no lock: this run of the cell")
 ax.xaxis.set_major_formatter("{x:,.0f}")
-ax.legend()
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
