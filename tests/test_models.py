@@ -500,6 +500,13 @@ def test_running_means_come_back(train):
         assert training.model.norm.num_batches_tracked > model.norm.num_batches_tracked
 
 
+class Trembling(Counting):
+    """No two environments show the same."""
+
+    def _observation(self):
+        return super()._observation() + self.np_random.random(1, dtype="float32")
+
+
 def test_all_workers_of_parallel_a2c_have_the_buffers_of_the_first(tmp_path):
     class Telling(Averaging):
         def forward(self, observations):
@@ -514,7 +521,7 @@ def test_all_workers_of_parallel_a2c_have_the_buffers_of_the_first(tmp_path):
             self.means_before = self.norm.running_mean.clone()
             return super().logits(observations)
 
-    with by_parallel_a2c(Telling(), total_steps=60) as training:
+    with by_parallel_a2c(Telling(), Trembling, total_steps=60) as training:
         list(training)
     seen = {}
     for path in tmp_path.iterdir():
