@@ -2,7 +2,7 @@
 # # 09  Replay
 #
 # **You need** chapter 08 for Q-learning and its target network, chapter 06 for A2C, and chapter 05 for the question why successive gradients are alike.<br>
-# **You will be able to** say why A2C must not learn from a rollout twice, and measure what happens if it does; write a replay memory that holds every observation once; write DQN on it, and then Double DQN, the dueling head, priorities with their weights and the tree that draws by them; and say what each of these costs and where it helps.<br>
+# **You will be able to** measure what A2C gains or loses if it learns from a rollout more than once, and say why; write a replay memory that holds every observation once; write DQN on it, and then Double DQN, the dueling head, priorities with their weights and the tree that draws by them; and say what each of these costs and where it helps.<br>
 # **Time** {time}; the computer works for about a minute.
 #
 # A3C and A2C look at each step once, and throw it away. So does n-step Q as the paper has it. *Is that waste?*
@@ -51,7 +51,11 @@ plt.style.use(plots.STYLE)
 #
 # The world is Catch again, as a row of 50 numbers: a ball falls for nine steps, and the paddle is paid 1 if it catches it, and −1 if not.
 #
-# The cheapest answer to the question is to use what is there once more. A2C collects a rollout, takes one step along its gradient, and throws it away. Here it takes `looks` steps on each rollout instead of one; the gradient is computed anew for each of them. All else is chapter 06's. Beside the return we measure how far each rollout's updates move the policy: the mean of $\mathrm{KL}(\pi_{\text{before}} \| \pi_{\text{after}})$ over its observations, in nats, which is 0 if nothing has changed. (The [**KL divergence**](../docs/glossary.md#kl-divergence) says how surprised somebody who expects the one policy would be by the actions of the other.)
+# The cheapest answer to the question is to use what is there once more. A2C collects a rollout, takes one step along its gradient, and throws it away. Here it takes `looks` steps on each rollout instead of one; the gradient is computed anew for each of them. All else is chapter 06's. Beside the return we measure two things. One is how far each rollout's updates move the policy. It is the mean of a [**KL divergence**](../docs/glossary.md#kl-divergence) over the rollout's observations, in nats:
+#
+# $$\mathrm{KL}(\pi_{\text{before}} \| \pi_{\text{after}}) = \sum_a \pi_{\text{before}}(a \mid o) \, \big( \log \pi_{\text{before}}(a \mid o) - \log \pi_{\text{after}}(a \mid o) \big).$$
+#
+# It is 0 if the policy has not changed, and above 0 if it has. (Think of somebody who expects the new policy, and sees the old one's actions. The KL divergence is how much more these surprise them, on average, than somebody who expects the old policy.) The other thing is the policy's mean entropy over the last quarter of the rollouts, *entropy late*.
 #
 # **Predict before you run:** is 2 better than 1? Is 8 better than 2?
 
@@ -98,9 +102,9 @@ for looks in 1, 2, 4, 8:
 assert reused[8][0] > 5 * reused[1][0]
 
 # %% [markdown]
-# In this run two looks are better than one, and four are no better than two. With eight the policy is gone: its entropy is 0.02 nats, so that it nearly always does the same in the same place, and it misses more than three balls of four. What a rollout's updates do to the policy grows faster than their number: eight looks move it fifty times as far as one.
+# In this run two looks are better than one, and four are no better than two. With eight the policy is gone: its entropy is 0.02 nats, so it nearly always takes the same action for the same observation, and it misses more than three balls of four. The policy moves by more than the number of looks says: eight looks move it about fifty times as far as one.
 #
-# That is one seed, and one learning rate. On record are ten seeds, and a smaller rate beside it.
+# That is one seed, and one learning rate. On record are ten seeds, and a smaller rate beside it. In each row below, KL and entropy are medians of the ten seeds, and the ten returns stand behind them.
 
 # %% tags=["hide-input"]
 record = records.load("a2c_looks")
@@ -128,32 +132,34 @@ assert (record.select(looks=8, learning_rate=0.01).column("entropy") < 0.03).sum
 assert middle[0.003, 4] > middle[0.003, 1] + 0.5
 
 # %% [markdown]
-# Seed 0 has misled us. With $\eta = 0.01$ one look is the best number of looks: the median falls from 0.58 to 0.34, 0.21 and −0.21. With eight looks six of the ten seeds end with an entropy below 0.03 nats: a policy that can hardly change any more. With the smaller rate more looks do help, up to four of them, from −0.50 to 0.33. But none of them comes up to one look with the larger rate. So a second look at a rollout is no new data. It does what a larger step does, and does it worse.
+# Seed 0 has misled us. With $\eta = 0.01$ no number of looks does better than one: the medians fall from 0.58 to 0.34, 0.21 and −0.21. Take a seed with one look and a seed with more, in all 100 pairs, and count a tie as half. One look is ahead of two in 58.5 of 100 pairs, which is as good as no difference. It is ahead of four in 78.5 pairs and of eight in 95. With eight looks six of the ten seeds end with an entropy below 0.03 nats: these policies can hardly change any more.
 #
-# Why? A2C's gradient is the policy gradient of the policy that *acted*. After the first step the policy is another one, and the actions in the rollout are no longer drawn from it. An action that was paid well is made likelier, and then, because the rollout still has it as often as before, likelier again, although it is taken more often by now than the rollout says. The second look answers a question about a policy that is gone. That is what [on-policy](../docs/glossary.md#on-policy) means: the data have to come from the policy that learns. (Later methods make a few more looks possible by holding the policy near to the one that acted; [PPO](../docs/bibliography.md#after-it) is the best known.)
+# With the smaller rate more looks do help. The median rises from −0.50 with one look to 0.33 with four, and eight do about as well as four. But one look with the larger rate does as well: it is ahead of four and of eight looks with the smaller rate in 61 and 58 of 100 pairs, which again is as good as no difference. So in this record more looks did for a small rate what a larger rate does with one look, and nothing beyond that. A second look at a rollout is no new data.
 #
-# Chapter 08 had a method for which that is no condition. One-step Q-learning asks what an action is worth if one acts as well as one can from then on; who took the action, and why, is not in its target. It is [off-policy](../docs/glossary.md#off-policy). It may learn from a step of yesterday as well as from one of now.
+# What is wrong with a second look? A2C's gradient is the policy gradient of the policy that *acted*. After the first step the policy is another one, and the actions in the rollout were not drawn from it. Suppose that an action was paid well. The first look makes it likelier. The new policy would take it more often, but in the rollout it stands as often as before. The second look goes by the rollout, and makes the action likelier still. So it follows the gradient of a policy that is gone. Methods that need data from the policy that learns are called [on-policy](../docs/glossary.md#on-policy). (The record does not say how much of the harm of eight looks comes from this, and how much from eight steps simply being a long way. Later methods make a few more looks possible by holding the policy near to the one that acted; [PPO](../docs/bibliography.md#after-it) is the best known.)
+#
+# Chapter 08 had a method that does not need such data. One-step Q-learning asks what an action is worth if one acts as well as one can from then on. Its target does not depend on who took the action, and why. It is [off-policy](../docs/glossary.md#off-policy): it may learn from old steps as well as from new ones.
 
 # %% [markdown]
 # ## A memory
 #
-# So let us keep the steps, in [**replay**](../docs/glossary.md#replay) memory: the latest ten thousand or million of them. Learning is no longer tied to acting. After every few steps a handful is drawn from the memory by chance, and learned from.
+# So let us keep the latest steps, ten thousand or a million of them, in a [**replay**](../docs/glossary.md#replay) memory. Learning is no longer tied to acting. After every few steps the agent draws a handful of steps from the memory at random, and learns from these.
 
 # %% tags=["hide-input"]
 diagrams.replay_memory()
 
 # %% [markdown]
-# The memory is a ring. When it is full, the newest step takes the oldest one's place. What one step consists of is $o, a, r$, whether the world ended, and the next observation $o'$. But $o'$ of a step is $o$ of the next one, so that it need not be written twice: for pictures, that is half of the memory. Only after the newest step there is no next one yet; what was seen last needs a place of its own. So a ring for five steps has six places.
+# The memory is a ring. When it is full, the newest step takes the oldest one's place. A step consists of $o$, $a$, $r$, whether the world ended, and the next observation $o'$. But $o'$ of a step is $o$ of the next one, so it need not be written twice: for pictures, that saves half of the memory. The newest step has no next one yet, so what was seen last needs a place of its own. That is why a ring for five steps has six places.
 #
-# In numbers: one environment, a ring for five steps, and seven steps have been played, 0 to 6. Step $k$ stands in place $k \bmod 6$: step 6 has taken the place of step 0. What was seen after step 6 stands in place $7 \bmod 6 = 1$, where step 1 was. So steps 2 to 6 are there, five of them. If two steps in a row are wanted, they may begin with 2, 3, 4 or 5, but not with 6: no step follows it yet. In place 1 something does stand, but the reward and the end there are still those of step 1. Whoever reads on past the newest step reads the oldest.
+# In numbers: one environment, a ring for five steps, and seven steps have been played, 0 to 6. Step $k$ stands in place $k \bmod 6$: step 6 has taken the place of step 0. What was seen after step 6 stands in place $7 \bmod 6 = 1$, where step 1 was. So steps 2 to 6 are there, five of them. If two steps in a row are wanted, they may begin with 2, 3, 4 or 5, but not with 6: no step follows it yet. Place 1 holds what was seen last, but its action, its reward and its end are still those of step 1, which is long gone. A program that reads on past the newest step learns from such leftovers.
 #
 # ### Exercise 9.1  A replay memory
 #
 # $N$ environments write side by side. `__init__` is there; write the other three methods.
 #
 # - `write` takes a rollout of $T$ steps. Write each step's action, reward and end into its place, and what was seen after it, `rollout.seen[t + 1]`, into the next place. (After an end that is the next episode's first observation. What the world showed at its end is not kept: nobody asks for its value, since the world ended. Time limits are left aside; Catch has none.)
-# - `beginnings(n_steps)` is the `range` of the steps, counted from 0, from which on `n_steps` steps in a row are there; an empty one if there is none.
-# - `windows(steps, envs, n_steps)` hands out a `Window` for $B$ beginnings: on what the first action was chosen (B, …), the first action (B), the rewards and the ends of all n steps (n, B), and what was seen after the last of them (B, …).
+# - `beginnings(n_steps)` is the `range` of all steps with which `n_steps` steps in a row can begin. A step's number is counted from 0, from the first step ever written, and is the same for all environments. If no step can be a beginning, the range is empty.
+# - `windows(steps, envs, n_steps)` hands out a `Window` for $B$ beginnings. `steps` (B) are their numbers, as in `beginnings`, and `envs` (B) says in which environment each of them is. A `Window` has five parts, in this order: `observations` (B, …), on which the first action was chosen; `actions` (B), the first action; `rewards` and `terminated` (n, B), of all n steps; and `after` (B, …), what was seen after the last of them.
 #
 # *On paper:* the example above. `beginnings(1)` is `range(2, 7)` and `beginnings(2)` is `range(2, 6)`.
 
@@ -213,7 +219,7 @@ class Memory:
 
 
 # %% [markdown]
-# Eight players act at random on Catch for 200 steps each, and your memory for 800 steps hears of it. Every window that it hands out is looked up in what was really played.
+# Eight players act at random on Catch for 200 steps each, and your memory for 800 steps writes it down. Then every window of three steps that it can hand out is compared with what was really played.
 
 
 # %% tags=["nbval-check-output"]
@@ -246,7 +252,9 @@ print("observations, third rewards and what came after are as they were played:"
 assert all(same)
 
 # %% [markdown]
-# How much room does that take? Here it is 50 numbers of four bytes for each observation. On Atari it is the question that decides whether replay is possible at all: [DQN](../docs/bibliography.md#before-it) kept a million steps, each with a stack of four pictures of 84 × 84 bytes.
+# The memory holds the latest 100 steps of each environment, 100 to 199. The last two of them have too few steps behind them to begin a window of three. So 98 beginnings are left in each of the eight environments.
+#
+# How much room does a memory take? Here it is 50 numbers of four bytes for each observation. On Atari this question decides whether replay is possible at all: [DQN](../docs/bibliography.md#before-it) kept a million steps, each with a stack of four pictures of 84 × 84 bytes.
 
 # %% tags=["nbval-check-output"]
 picture = 84 * 84
@@ -259,7 +267,7 @@ for what, each in {
     print(f"{each * 1_000_000 / 1e9:6.1f} GB for a million steps: {what}")
 
 # %% [markdown]
-# The first row is 32 times the last, and people have asked in public why their memory overflowed, with the first row in their program. The package's `ReplayMemory` holds every picture once, and stacks pictures when they are drawn. It also keeps what the world showed at a time limit, which yours leaves out. What does it take in fact? On record is a memory of 100,000 steps, filled with pictures of 84 × 84, four to a stack, and then gone round once more. `computed` is what it says of itself, `grown` is by how much the process grew while it was filled:
+# The first row is 32 times the last, and people whose program did what the first row says have asked in public why their memory overflowed. The package's `ReplayMemory` holds every picture once, and stacks pictures when they are drawn. It also keeps what the world showed at a time limit, which yours leaves out. What does it take in fact? On record is a memory of 100,000 steps, with pictures of 84 × 84, four to a stack. It was filled, and then 2,000 more steps were written over the oldest ones. `computed` is what the memory says of itself, and `grown` is by how much the process grew while it was filled:
 
 # %% tags=["hide-input"]
 pictures = records.load("replay_pictures")
@@ -275,7 +283,7 @@ for kind in pictures.levels("kind"):
 assert pictures.column("computed").max() < pictures.column("grown").max() < 900
 
 # %% [markdown]
-# That is 0.71 GB of pictures, and 0.77 GB of the process at most. (The prioritised one was filled second, in the same process, which had some room left from the first; its tree takes 2 MB.) To draw by priority takes about twice as long as to draw at random.
+# By its own count such a memory takes 0.71 GB, and the process grew by 0.77 GB at most. (The prioritised memory has a tree besides, see below, which takes 2 MB. It was filled second, in the same process. That the process grew by less than the memory takes is probably because it had room left from the first.) To draw by priority takes about twice as long as to draw at random.
 
 # %% [markdown]
 # ## DQN
@@ -284,9 +292,9 @@ assert pictures.column("computed").max() < pictures.column("grown").max() < 900
 #
 # $$R = r + \gamma r' + \ldots + \gamma^{n-1} r^{(n-1)} + \gamma^n \max_{a'} Q(o^{(n)}, a'; \theta^-),$$
 #
-# where rewards and the maximum count as far as no end has come before. With $n = 1$ it is chapter 08's one-step target. The loss is the mean of $(R - Q(o, a; \theta))^2$ over the $B$ windows that were drawn. That is [**DQN**](../docs/glossary.md#dqn): Q-learning with replay and a target network.
+# where a reward, and the maximum, counts only if no end has come before it. With $n = 1$ it is chapter 08's one-step target. The loss is the mean of $(R - Q(o, a; \theta))^2$ over the $B$ windows that were drawn. That is [**DQN**](../docs/glossary.md#dqn): Q-learning with replay and a target network.
 #
-# In numbers: two steps paid 1 and 3, and $\gamma = 0.5$. The target network says 4, 2 and 2 of what was seen after them, and $Q(o, a; \theta) = 2$. Then $R = 1 + 0.5 \cdot (3 + 0.5 \cdot 4) = 3.5$, and the error is $3.5 - 2 = 1.5$. If the second step is terminal, $R = 1 + 0.5 \cdot 3 = 2.5$. If the first is, $R = 1$: what stands behind it belongs to another episode.
+# In numbers: two steps paid 1 and 3, and $\gamma = 0.5$. The target network gives the three actions the values 4, 2 and 2 in what was seen after the two steps, and $Q(o, a; \theta) = 2$. Then $R = 1 + 0.5 \cdot (3 + 0.5 \cdot 4) = 3.5$, and the error is $3.5 - 2 = 1.5$. If the second step is terminal, $R = 1 + 0.5 \cdot 3 = 2.5$. If the first is, $R = 1$: what stands behind it belongs to another episode.
 #
 # ### Exercise 9.2  DQN's errors
 #
@@ -308,7 +316,7 @@ def td_errors(model: nn.Module, target: nn.Module, window: Window, gamma: float)
 
 
 # %% [markdown]
-# The whole agent is short now: act for a step in each of the eight environments, ε-greedily; write; draw 32 windows; take one step along the gradient of the mean square. (The optimiser is torch's Adam, with which small networks learn such losses best. ε comes down for all environments alike.)
+# The whole agent is short now: act for a step in each of the eight environments, ε-greedily; write; draw 32 windows of **five** steps; take one step down the gradient of the mean square. It begins to learn after 500 steps. After every 500 steps it renews $\theta^-$, and ε comes down from 1 to 0.1 over the first 5,000 steps, for all environments alike. (The optimiser is torch's Adam. For small worlds there is a published comparison in its favour, in *Revisiting Rainbow*, which comes up again at the end of this page.)
 
 
 # %%
@@ -401,7 +409,7 @@ plots.learning_curves(
 plt.show()
 
 # %% [markdown]
-# A mean of 1 says that all of the 200 balls were caught. The whole run has 16,000 steps: chapter 08's n-step Q was given 60,000, and the record there 40,000. (The settings differ in more than the memory, and one seed of each is no comparison. That comes at the end of the page. And each of these steps was paid for with four looks, see *What it cost*.)
+# The curve shows episodes during training, in which a share ε of the actions is random. Afterwards the agent acts greedily, and a mean of 1 says that it caught all of the 200 balls. The whole run has 16,000 steps: chapter 08's n-step Q was given 60,000, and the record there 40,000. (The settings differ in more than the memory, and one seed of each is no comparison. A comparison comes further down. And DQN looks at each step four times on average, see *What it cost*.)
 #
 # The package has all of this as `dqn.train`. A `dqn.Config` says what your class was told:
 
@@ -429,7 +437,7 @@ print(f"its memory takes {training.memory.num_bytes / 1e6:.1f} MB")
 assert caught_by_it.mean > 0.5
 
 # %% [markdown]
-# With a memory of one rollout, drawn whole, and $\theta^-$ renewed at every update, it *is* chapter 08's one-step Q; a test holds it to that. In a terminal the same training is one command (there Catch is a picture, and the network begins with convolutions):
+# Give it one-step targets, a memory of one rollout that is drawn whole, and a $\theta^-$ that is renewed at every update. Then it *is* chapter 08's one-step Q with a single worker; a test checks that. In a terminal the same training is one command (there Catch is a picture, and the network begins with convolutions):
 #
 # ```sh
 # a3c-lib train dqn a3c_lib/Catch-v0 --total-steps 16000 --num-envs 8 --t-max 1 \
@@ -438,11 +446,13 @@ assert caught_by_it.mean > 0.5
 # ```
 
 # %% [markdown]
-# ## What is drawn by chance is not alike
+# ## Does a memory make gradients less alike?
 #
-# There is a second reason for a memory, and the paper knows it well. Successive steps of one agent are alike, so that successive gradients are, too. Chapter 05 measured that on CartPole, for the critic of an A3C: a cosine of about 0.3 between the successive gradients of one worker, and nearly none between those of four workers in turn. The paper's workers take the place of DQN's memory in just this. So let us measure the same for the gradients of DQN: the mean cosine of successive ones on CartPole, with weights that stand still, and with the mean of all gradients taken away. Each gradient is of five steps. In the first row they are five successive steps of one environment; in the second, four environments take turns; in the third, the five are drawn from the memory.
+# There is a second reason for a memory, and the paper knows it well. Successive steps of one agent are alike, and so are successive gradients. Chapter 05 measured that on CartPole, for the critic of an A3C. The cosine of successive gradients was about 0.4 with one worker, and near 0 with four workers in turn. The paper says that its workers take the place of DQN's memory in just this. Do they?
 #
-# **Predict before you run:** which rows are near 0?
+# So let us measure the same for the gradients of DQN: the mean cosine of successive gradients on CartPole. As in chapter 05 the weights stand still, and the mean of all gradients is taken away first. The network is not trained, and the actions are random. Each gradient is of five steps. In the first row they are five successive steps of one environment. In the second, four environments take turns. In the third, the five are drawn from the memory.
+#
+# **Predict before you run:** is the cosine with the memory as near to 0 as that with four environments in turn, or nearer, or less near?
 
 
 # %% tags=["prediction"]
@@ -481,7 +491,7 @@ for name, order in orders.items():
 assert cosines["one environment"] > 0.15 > abs(cosines["from the memory"])
 
 # %% [markdown]
-# Only the first. Five successive steps are of one fall of one pole, and so are the next five. Whether the next gradient comes from another environment, or from anywhere in the memory, makes no difference to be seen: both are near 0. So the paper's workers do take the memory's place here. What they do not do is to let one look at a step twice.
+# Both are near 0, and no difference between the two is to be seen. Only with one environment are successive gradients alike: five successive steps often belong to one fall of one pole, and so do the next five. So environments in turn do as well as a memory here, with one untrained network on one world. But a memory can do something that workers cannot: it lets the agent look at a step again.
 
 # %% [markdown]
 # ## How much too large?
@@ -511,7 +521,7 @@ def double_errors(model: nn.Module, target: nn.Module, window: Window, gamma: fl
 
 
 # %% [markdown]
-# The whole paper is three lines of a diff:
+# Compare the two functions line by line. What the paper on Double DQN changes is three lines; − was there before, and + is new:
 
 
 # %%
@@ -527,7 +537,7 @@ for line in difflib.unified_diff(body(td_errors), body(double_errors), n=0, line
         print(line)
 
 # %% [markdown]
-# Does it help here? Rewards with noise make a maximum of estimates worse. So let us have a Catch whose every step pays a random number on top, with mean 0 and standard deviation 0.5; on average it pays what Catch does. Three seeds of each learn there by one-step targets, for 6,000 steps. **Predict before you run:** whose values are nearer to what is really paid?
+# Does it help here? The noisier the estimates are, the more their maximum is too large, and rewards with noise make estimates noisy. So let us have a Catch whose every step pays a random number on top, with mean 0 and standard deviation 0.5; on average it pays what Catch does. DQN and Double DQN learn there by one-step targets, for 6,000 steps, with three seeds each. The cell begins with the agent from above, on Catch without noise. **Predict before you run:** whose values are nearer to what is really paid?
 
 
 # %% tags=["prediction"]
@@ -570,22 +580,24 @@ for name, its in gaps.items():
     print(f"mean     {name:7} {np.mean(its):37.2f}")
 
 # %% [markdown]
-# DQN's values are too large with each of the three seeds. Double's are too large with two of them, and too small with one, so that its mean lies nearer to 0, at 0.25 instead of 0.62 in our run. That is what one would expect, and three seeds are no proof of it. What neither of the two is, after 6,000 steps, is a good player.
+# On noisy Catch Double's values, in the column max Q, are lower than DQN's with each of the three seeds. That is what one would expect. Whether they are *nearer to the truth* is less clear. DQN's are too large with all three seeds, by 0.62 on average in our run. Double's are too large with two seeds and too small with one, by 0.25 on average. But seed by seed Double is nearer with only one of the three, and its mean is small because one of its three numbers is negative. What is really paid differs more from run to run than the values do. So three seeds prove nothing here. And neither of the two plays well after 6,000 steps.
 #
-# And the first line? There the values are *lower* than what is really paid. The agent above looks five steps ahead, and its memory is full of random actions, so its returns are too low: that is chapter 08's bias of n steps. Here it is larger than what the maximum adds, and nothing in Double mends it. It still catches every ball: values may be wrong by as much as you like, as long as the best action has the largest. (Public readers of such chapters have taken a Double that brings nothing for a mistake of their own. It is none.)
+# And the first line? There the values are *lower* than what is really paid. One cause is known from chapter 08: the agent above looks five steps ahead, its memory has many random actions in it, and so its returns are too low. Double does nothing about that. Whether the values are too low for another reason as well, such as too short a training, is not measured here. The agent catches every ball all the same: values may be wrong by as much as you like, as long as the best action has the largest one. (So if Double brings nothing in a program of yours, the program may still be right.)
 
 # %% [markdown]
 # ## Values and advantages apart
 #
-# In many states it matters little what is done: the ball is far up, and any action will do. What matters there is how good the state is, and that could be learned from every action at once. The [**dueling network**](../docs/glossary.md#dueling-network) has two heads, one for the value of the state, $V(o)$, and one for what each action has in advance of the others, $A(o, a)$, and adds them up.
+# In many states it matters little what is done: the ball is far up, and any action will do. What matters there is how good the state is, and that could be learned from every action at once. The [**dueling network**](../docs/glossary.md#dueling-network) has two heads, one for the value of the state, $V(o)$, and one for how much better or worse each action is, its advantage $A(o, a)$. The network adds the two up.
 #
 # But then the two are not determined. Add 1 to V and take 1 from every advantage: Q is the same. So the mean of the advantages is taken away:
 #
-# $$Q(o, a) = V(o) + A(o, a) - \tfrac{1}{|A|} \sum_{a'} A(o, a').$$
+# $$Q(o, a) = V(o) + A(o, a) - \operatorname{mean}_{a'} A(o, a').$$
+#
+# (So $V(o)$ is here the mean of the values of all actions. That is in general neither $V^\pi$ nor $V^*$.)
 #
 # ### Exercise 9.4  The dueling head
 #
-# `value` is (…, 1) and `advantages` is (…, A), with the same axes before the last.
+# `value` is (…, 1) and `advantages` is (…, A), with as many numbers in its last axis as there are actions. The axes before the last are the same. Return $Q$, (…, A).
 #
 # *On paper:* V = 5, and the head says 1, 3 and −1. Their mean is 1, so Q is 5, 7 and 3.
 
@@ -600,7 +612,7 @@ def dueling(value: Tensor, advantages: Tensor) -> Tensor:
 
 
 # %% [markdown]
-# The mean is over the actions of one observation. In public programs it is most often wrong just here: the mean is taken over the batch, or over everything. It runs, and it even learns something; but what the network then says of a state depends on what else is in the batch. So ask it about one state alone, and about the same state among others:
+# The mean is over the actions of one observation. Public programs have got it wrong just here: they take the mean over the batch, or over everything. Such a program runs without an error. But what its network says of a state depends on what else is in the batch. So ask a network about one state alone, and about the same state among others:
 
 
 # %% tags=["nbval-check-output"]
@@ -639,19 +651,19 @@ for name, head in {"yours": dueling, "with the mean over the batch": over_the_ba
 # %% [markdown]
 # ## What surprises is drawn more often
 #
-# Drawn at random, most steps of a memory teach nothing: their error is 0 already. [**Prioritised replay**](../docs/glossary.md#prioritised-replay) draws a step more often, the larger its error was when it was last looked at:
+# Many steps of a memory may have nothing to teach any more: their error is near 0 already. [**Prioritised replay**](../docs/glossary.md#prioritised-replay) draws a step the more often, the larger its error was when it was last looked at. Let $\delta_i$ be that error of step $i$, the $R - Q(o, a)$ of exercise 9.2. Step $i$ is drawn with probability
 #
-# $$P_i = \frac{p_i^\omega}{\sum_j p_j^\omega}, \qquad p_i = |\delta_i| + \text{least}.$$
+# $$P(i) = \frac{p_i^\omega}{\sum_k p_k^\omega}, \qquad p_i = |\delta_i| + \text{least}.$$
 #
-# ω, `priority_exponent`, says how much the error counts: with 0 every step is as likely as every other. The least priority sees to it that no step is forgotten for ever. (The paper on it has α for ω, and β for the κ that comes below. Both letters are taken in this book.)
+# $p_i$ is the step's *priority*. ω, `priority_exponent`, says how much the priority counts: with 0 every step is as likely as every other. *Least* is `least_priority`, a small number above 0; with it even a step whose error is 0 is drawn now and then. (The paper on it has α for ω, and β for the κ that comes below. Both letters are taken in this book.)
 #
-# Then the mean over what is drawn is no longer the mean over the memory. A step that is drawn twice as often as the others counts twice. If that is not wanted, it is given half the weight: $w_i = (M P_i)^{-\kappa}$, with M steps in the memory. With κ = 1 that makes up for it wholly, and with κ = 0 not at all. This is [**importance sampling**](../docs/glossary.md#importance-sampling). Finally the weights are divided by the largest that any step of the memory has, so that no step becomes longer.
+# Then the mean over what is drawn is no longer the mean over the memory. A step that is drawn twice as often as the others counts twice. If that is not wanted, its loss gets half the weight: $w_i = (M P(i))^{-\kappa}$, with $M$ steps in the memory. With κ = 1, `importance_exponent`, the weights make up for it wholly, and with κ = 0 not at all. This is [**importance sampling**](../docs/glossary.md#importance-sampling). Finally the weights are divided by the largest weight of all steps in the memory, drawn or not. So no weight is above 1, and weights only ever make an update shorter.
 #
-# In numbers: three errors, 3, −1 and 0; ω = 1 and least = 1. The priorities are 4, 2 and 1, so $P$ is 4/7, 2/7 and 1/7. The first and the third are drawn; κ = 1. Their weights are $(3 \cdot 4/7)^{-1} = 7/12$ and $(3 \cdot 1/7)^{-1} = 7/3$. The largest of all is that of the least likely step, here the third: divided by it they are 1/4 and 1. (You see: M falls out by that, and what is left is $(\min_j P_j / P_i)^\kappa$.)
+# In numbers: three errors, 3, −1 and 0; ω = 1 and least = 1. The priorities are 4, 2 and 1, so $P$ is 4/7, 2/7 and 1/7. The first and the third are drawn; κ = 1. Their weights are $(3 \cdot 4/7)^{-1} = 7/12$ and $(3 \cdot 1/7)^{-1} = 7/3$. The least likely step has the largest weight of all, and here that is the third. Divided by 7/3, the two weights are 1/4 and 1. (You see that $M$ cancels out: what is left is $(\min_k P(k) / P(i))^\kappa$.)
 #
 # ### Exercise 9.5  Priorities and weights
 #
-# `deltas` (M) are the errors of all steps, `drawn` (B) the numbers of those drawn. Return $P$ (M), and the weights (B).
+# `deltas` (M) are the errors of all steps, `drawn` (B) the numbers of those drawn, counted from 0. Return $P$ of all steps (M), and the weights of the drawn ones (B), divided by the largest of all.
 
 
 # %% tags=["nbval-check-output"]
@@ -672,7 +684,7 @@ def priorities_and_weights(
 
 
 # %% [markdown]
-# The three errors again, with different ω, and κ = 1. How often a step is drawn, times its weight, is then the same for all:
+# The three errors again, with different ω, and κ = 1. The probability of a step, times its weight, is then the same for all three:
 
 # %% tags=["nbval-check-output"]
 for omega in 0.0, 0.5, 1.0:
@@ -685,11 +697,11 @@ for omega in 0.0, 0.5, 1.0:
 # %% [markdown]
 # ### Exercise 9.6  The sum tree
 #
-# How does one draw by priority from a million steps? Lay the priorities side by side, as pieces of a line; throw a dart on the line; see whose piece it has hit. To add them all up for every draw would take a million additions. A [**sum tree**](../docs/glossary.md#sum-tree) needs twenty: the priorities are the leaves, and each node above is the sum of the two below it, so that the root is the total.
+# How does one draw by priority from a million steps? Lay the priorities side by side, as pieces of a line; throw a dart on the line; see whose piece it has hit. To add up the pieces from the left until the dart is reached may take a million additions for every draw. A [**sum tree**](../docs/glossary.md#sum-tree) needs twenty comparisons: the priorities are the leaves, and each node above is the sum of the two below it, so that the root is the total. (What lies in the tree is $p_i^\omega$, with the exponent in it already. From here on that is what we call a priority.)
 #
 # In numbers: priorities 3, 1, 0 and 4. Above them stand 4 and 4, and above these 8. Where is 3.5? The left half holds 4, which is more: go left. There the left leaf holds 3, which is not more: go right, with $3.5 - 3 = 0.5$ left over. That is leaf 1. Where is 4? The left half holds 4, which is not more: go right, with 0 left over. There leaf 2 holds 0, and 0 is not more than 0: leaf 3. A leaf of priority 0 is never found.
 #
-# Node 1 is the root, nodes $2k$ and $2k + 1$ are below node $k$, and leaf $i$ is node `capacity + i`. `capacity` is a power of two, and `self.levels` is how many levels of nodes lie below the root. Write both methods.
+# Node 1 is the root, nodes $2k$ and $2k + 1$ are below node $k$, and leaf $i$ is node `capacity + i`. `capacity` is a power of two, and `self.levels` is how many levels of nodes lie below the root. `self.sums[k]` is what node $k$ holds. Write both methods: `set` gives a leaf a new priority, and `find` returns the number of the leaf that a dart at `mass` has hit, from 0 up to and without the total.
 
 
 # %% tags=["nbval-check-output"]
@@ -726,7 +738,7 @@ class SumTree:
 
 
 # %% [markdown]
-# What a tree must do can be said without a tree: the cumulative sums of the priorities say where each piece ends. So it can be tested on a thousand trees that nobody has thought up. Public programs have failed such a test: one well-known one had a default capacity that was no power of two, which [mixed up its indices](../docs/bibliography.md#programs-and-threads), and nothing told.
+# What a tree must do can be said without a tree: the cumulative sums of the priorities say where each piece ends. So it can be tested on a thousand random trees. Such a test is worth having. One well-known public program had a default capacity that was no power of two, which [mixed up its indices](../docs/bibliography.md#programs-and-threads), and no error was reported.
 
 # %% tags=["nbval-check-output"]
 dice = np.random.default_rng(0)
@@ -744,7 +756,7 @@ print("wrong leaves:", wrong)
 assert wrong == 0
 
 # %% [markdown]
-# Now a world in which priorities are known to help, the *blind cliff walk* of [their paper](../docs/bibliography.md#beside-it): a corridor of $L$ cells; in each of them one action goes on, and the other one ends the episode and pays nothing. Only who goes on in all of them is paid. All $2^{L+1} - 2$ steps of all possible ways are in the memory, and nearly all of them teach nothing. A table Q learns from them one by one, by one-step targets. How many looks does it take until Q is right to within 0.1 at the cell where the way begins?
+# Now a world in which priorities are known to help, the *blind cliff walk* of [their paper](../docs/bibliography.md#beside-it): a corridor of $L$ cells; in each of them one action goes on, and the other one ends the episode and pays nothing. Whoever goes on in all of them is paid 1 in the last one. Somebody tries all $2^L$ sequences of $L$ actions, each once, and stops each where the episode ends. These $2^{L+1} - 2$ steps are in the memory, and all but one of them are paid nothing. A table Q learns from them one by one, by one-step targets with γ = 0.9. With priorities, ω is 1 and no weights are used. How many looks does it take until the value of going on is right to within 0.1 in the first cell?
 
 
 # %%
@@ -789,14 +801,14 @@ for L in 4, 6, 8:
     print(f"{L:5} {plain:28.0f} {by_priority:20.0f}")
 
 # %% [markdown]
-# By priority it takes about a quarter of the looks, in each of the three corridors. But look at how this world is made: of all steps in the memory (30, 126 and 510 of them) a single one is paid, and at first all others say nothing. Where every step teaches a little, there is less to be won. And a look by priority costs more: two walks through the tree for each step that is drawn, up and down.
+# By priority it takes about a quarter of the looks, in each of the three corridors. But look at how this world is made: of all steps in the memory (30, 126 and 510 of them) a single one is paid, and at first all others say nothing. Where every step teaches a little, one would expect to win less. And a look by priority costs more: two walks through the tree for each step that is drawn, up and down.
 
 # %% [markdown]
 # ## What is written back
 #
 # ### Exercise 9.7  Bug hunt: what is written back
 #
-# After each look the new errors of the drawn steps become their priorities. Below is such a function, as more than one public program has it. `errors(drawn)` gives the errors (B) with a gradient, `priorities` (M), with the exponent in them already, are changed in place, and the loss is returned. It runs, it learns, and it is wrong. **Find the fault and mend it.**
+# After each look the new errors of the drawn steps become their priorities. Below is such a function, as more than one public program has it. `errors(drawn)` gives the errors (B), with a gradient. `priorities` (M) have the exponent in them already, $p_i^\omega$, and are changed in place. The loss is returned. It runs, it learns, and it is wrong. **Find the fault and mend it.**
 
 
 # %% tags=["nbval-check-output"]
@@ -818,7 +830,7 @@ def learn_from_drawn(
 
 
 # %% [markdown]
-# (What follows gives the answer away.) The weights belong to the loss: they make up for how often a step is drawn. They have no business in the priorities, which say how surprising it is. What does the fault do? Two steps in a memory of two, whose errors stay at 4 and 1 for ever. The first should be drawn four times as often:
+# (What follows gives the answer away.) The weights belong to the loss: they make up for how often a step is drawn. They have no business in the priorities, which say how surprising a step is. What does the fault do? Take a memory of two steps, whose errors stay at 4 and 1 for ever, with ω = κ = 1 and a least priority of 0. The first step should be drawn four times as often as the second, so its share should be 0.8:
 
 
 # %%
@@ -833,12 +845,12 @@ for name, its in {"as given": learn_from_drawn_with_a_bug, "mended": learn_from_
     assert (np.mean(shares[-100:]) > 0.78) == (name == "mended")
 
 # %% [markdown]
-# With the fault, the more surprising step pushes itself down: it is drawn more often, so its weight is smaller, and so is what is written back. Nothing fails, and nothing is reported. Only who computes by hand how often a step should be drawn sees it.
+# With the fault, the more surprising step pushes itself down: it is drawn more often, so its weight is smaller, and so is what is written back. Nothing fails, and nothing is reported. It shows only to somebody who computes by hand how often a step should be drawn.
 
 # %% [markdown]
 # ## All together
 #
-# Here is an agent with everything but the tree: five steps, Double, and the dueling network. **Predict before you run:** is it better than DQN alone?
+# Here is an agent with everything but priorities: five steps, Double, and the dueling network. The DQN above, which has five steps as well, caught all of 200 balls. **Predict before you run:** does this one, too?
 
 # %% tags=["prediction"]
 print(f"Training with {whose(Memory, double_errors, dueling)}.")
@@ -851,11 +863,19 @@ print(f"with Double and two heads:    {caught_by_all}")
 assert caught_by_all.mean > 0.5
 
 # %% [markdown]
-# Both catch every ball of 200. After 16,000 steps nothing is to be seen of what the parts add: the world is too easy to tell them apart at the end. A difference has to be looked for on the way there, and over many seeds.
+# Both catch every ball of 200, so after 16,000 steps one seed of each shows no difference. A difference has to be looked for on the way there, and over many seeds.
 #
 # ## Steps, and seconds
 #
-# So here is the answer to the question with which this page began. On record are A2C, A3C, n-step Q, DQN with one-step targets, and DQN with everything: five steps, Double, two streams, and priorities. Each has 20,000 steps of Catch, ten seeds, and two learning rates, of its own optimiser; that is all that was tried for this record. (The other settings are chapter 06's, chapter 08's, and this page's, for which some ten runs were tried.) After every 1,000 steps greedy actions play 50 balls. Only five different ones fall in Catch, so it is seen at once whether an agent catches all of them: we count the steps, and the seconds of one core, until it does for the first time.
+# So here is the answer to the question with which this page began. On record are five methods:
+#
+# - **A2C**, **A3C** and **n-step Q** learn from rollouts of five steps, with RMSProp. A3C and n-step Q have four workers in turn.
+# - **DQN** has **one-step** targets here. (From here on, *DQN* or *plain DQN* in a table or a figure means this one. The agent that you trained above had five steps.)
+# - **DQN with everything** has five steps, Double, the dueling network, and priorities, with ω = 0.6 and a κ that comes up from 0.4 to 1. Both DQNs learn with Adam, from 32 windows after each step of the eight environments.
+#
+# Each method has 20,000 steps of Catch, ten seeds, and two learning rates: 0.01 and 0.03 with RMSProp, 0.001 and 0.003 with Adam. No other rate was tried for this record. (The other settings are those of chapter 06, of chapter 08 and of this page. Some ten runs were tried to find those of this page.) After every 1,000 steps greedy actions play 50 balls. Only five different balls fall in Catch, so it is seen at once whether an agent catches all of them. We count the steps, and the seconds of one core, until it does so for the first time; the seconds of the 50 balls do not count.
+#
+# In the table, *at last* is how many of the ten seeds ever catch all balls, and *in the end* is how many do so after the last step. Then come the medians of the ten seeds; there is a dash if half of the seeds or more never get there. *Looks at a step* is how often each step is learned from on average, and *steps kept* is how many steps are kept to learn from. The two figures show each method with its better rate. (Dotted: the run is over, and its last value is drawn on.)
 #
 # **Predict before you run:** who needs the fewest steps? Who needs the fewest seconds?
 
@@ -941,19 +961,19 @@ assert (
 )
 
 # %% [markdown]
-# **By steps**, DQN with everything is ahead. With the smaller rate it catches all balls with each of the ten seeds, after 6,000 to 13,000 steps, and still does at the end. A2C, with its better rate, gets there with seven seeds of ten, after 7,000 to 16,000 steps. Take one seed of each: in 75 of 100 such pairs DQN with everything is there first (a tie counts as half). Ten seeds against ten would lie as far apart as that in about one of seventeen experiments if there were no difference. So it is likely, and not large. (With the larger rate it is as early, at a median of 8,500 steps, but three of its ten seeds miss a ball again at the end.)
+# **By steps**, DQN with everything is ahead. With the smaller rate it catches all balls with each of the ten seeds, after 6,000 to 13,000 steps, and still does at the end. A2C, with its better rate, gets there with seven seeds of ten, after 7,000 to 16,000 steps. Take one seed of each: in 75 of 100 such pairs DQN with everything is there first (a tie counts as half). Ten seeds against ten would lie as far apart as that in about one of seventeen experiments if there were no difference. So the lead is likely real, and it is not large. (With the larger rate DQN with everything has an even lower median, 8,500 steps. But one of its seeds never catches all balls, and two that did miss one again in the end.)
 #
-# **By seconds**, A2C is ahead, and here nothing overlaps. Its seven seeds took 0.7 to 1.7 seconds; those of DQN with everything took 2.8 to 7.7. A step of A2C costs about 106 µs, and one of DQN with everything more than five times as much. (Other programs ran on the machine meanwhile: over the ten seeds it was 92 to 128 µs, and 515 to 628.) It is looked at four times and by two networks, and then there are the draws and the tree. Catch plays a step in no time. Where a step of the world is dear, a robot's or a slow simulator's, the same table speaks for replay.
+# **By seconds**, A2C is ahead, and here nothing overlaps. The seven seeds that get there took 0.7 to 1.7 seconds; the ten of DQN with everything took 2.8 to 7.7. (The other three seeds of A2C do not get there in their 20,000 steps, and these last about two seconds.) A step of A2C costs about 106 µs, and one of DQN with everything more than five times as much. (Other programs ran on the machine meanwhile: over the ten seeds it was 92 to 128 µs, and 515 to 628.) DQN with everything looks at each step four times, with two networks, and it has a memory and a tree to keep. Catch itself needs little time for a step. Where a step of the world is dear, a robot's or a slow simulator's, the same table speaks for replay.
 #
-# **And replay alone?** Plain DQN looks at each step four times as well, and is far *behind* A2C. It catches all balls with one seed of ten, and not for long. So to keep the steps is not enough: what is made of them counts, and A2C's returns look up to five steps ahead where plain DQN's look one. A3C and n-step Q, with the same five steps as A2C and each step looked at once, lie in between. (They have four workers, who learn from each other's stale parameters. In processes of their own they would compute on two cores at once; chapter 06 compares that with A2C.)
+# **And replay alone?** Plain DQN looks at each step four times as well, and is far *behind* A2C. It catches all balls with one seed of ten, and not for long. So it is not enough to keep the steps and to look at them more often. The next section asks which of the other parts makes the difference. A3C and n-step Q, which look at each step once, lie in between. (Each of their four workers learns with parameters that the others have changed meanwhile. In processes of their own, workers would compute on several cores at once; chapter 06 compares that with A2C.)
 #
 # So is it waste to look once? By steps it is, a little, if everything else is done right. By seconds it is not, in a world as cheap as this one. Each sentence is about 20,000 steps of one small world, and about two learning rates of each method.
 #
 # ## What each part brings here
 #
-# Each part alone, at the smaller rate; DQN with none and with all of them is the record from above. *On the way* is the mean of all twenty evaluations of a seed, early and late ones, which tells more than the end alone. In the last column each seed's is held beside each of plain DQN's ten: 50 of 100 is no difference, and 100 is ahead in every pair.
+# Here plain DQN gets one part at a time, with the smaller rate. The rows *none* and *all* are DQN and DQN with everything from the record above. *On the way* is the mean of all twenty evaluations of a seed, early and late ones, which tells more than the end alone. The last column compares this mean of each seed with that of each seed of plain DQN, in 100 pairs: 50 of 100 is no difference, and 100 is ahead in every pair.
 #
-# **Predict before you run:** which of the parts brings the most, alone? Which one brings nothing?
+# **Predict before you run:** which of the parts brings the most, alone? Does any of them bring nothing?
 
 # %% tags=["hide-input"]
 family = records.load("replay_family")
@@ -978,7 +998,7 @@ assert ahead["five steps"] == ahead["all"] == 100
 assert all(25 < ahead[part] < 60 for part in ("Double", "dueling", "prioritised"))
 
 # %% [markdown]
-# Five steps are nearly all of it. Alone they catch every ball with nine seeds of ten, at a median of 11,000 steps, and each of their seeds is ahead of each of plain DQN's. Double, the dueling network and priorities bring nothing here, each alone: they are ahead in 38, 39 and 48 of 100 pairs, which is as good as no difference with ten seeds each. That does not say they are worth nothing elsewhere, or beside five steps: with all of them the tenth seed gets there, too, and all ten stay. Whether the other three parts did that, this record cannot say. It does say that a part's price is paid in any case: 10 to 60 percent more computing for each step.
+# Five steps are nearly all of it. DQN with this part alone catches every ball with nine seeds of ten, at a median of 11,000 steps, and each of its seeds is ahead of each of plain DQN's. (That fits the agent that you trained above, whose targets had five steps.) Double, the dueling network and priorities bring nothing that ten seeds can show here, each alone: they are ahead in 38, 39 and 48 of 100 pairs, which is as good as no difference. That does not say that they are worth nothing elsewhere, or beside five steps. With all parts the tenth seed gets there, too, and all ten still catch every ball in the end. Whether the other three parts did that, this record cannot say. It does say that each part has a price, whether it helps or not: 10 to 60 percent more computing for each step.
 #
 # ## A film
 
@@ -995,7 +1015,7 @@ animate(
 #
 # - **Memory.** A2C keeps a rollout, 40 steps here. The DQN above keeps 10,000, some 2 MB; on Atari it keeps a million, 7 GB of pictures at best.
 # - **Computing for each step.** A2C takes one gradient of 40 steps for 40 steps played: each step is looked at once. The DQN above takes a gradient of 32 windows for 8 steps played: each step is looked at four times on average, and each window asks the target network, too. In the record a step of plain DQN took three times as long as one of A2C, and one of DQN with everything more than five times.
-# - **Off-policy only.** Whatever is learned from an old step must not ask who took it. With one-step targets that holds. With $n$ steps it does not quite: the rewards between are those of an older and more random policy, and the return is too low, as in chapter 08. In practice $n = 3$ is used all the same.
+# - **Off-policy only.** A target that is made from old steps must not depend on who took them. One-step targets do not. Targets of $n$ steps do: the rewards before the maximum are those of an older and more random policy, so the return is too low, as in chapter 08. In practice $n = 3$ is used all the same, and here five steps helped most.
 # - **Old steps are stale in another way**: a memory shows where the agent was, not where it is.
 
 # %% [markdown]
@@ -1012,9 +1032,9 @@ animate(
 # | distributional (C51) | a distribution of returns in place of their mean | – |
 # | noisy networks | noise in the weights, which is learned, in place of ε | – |
 #
-# Its authors took each part away in turn. On Atari the loss was largest without prioritised replay, and without n-step returns. Does every part help everywhere? No. [*Revisiting Rainbow*](../docs/bibliography.md#after-it) (2020) repeated the study in small worlds. On classic control prioritised replay and n-step returns brought little; the distributional part alone even hurt in two of the worlds, and yet taking it out of the whole hurt most. With ten seeds its authors could not tell some of the differences, and they took a hundred. So "each part helps" is no sentence to take along from a table; that the parts can be *combined* is.
+# Its authors took each part away in turn. On Atari the score fell most without prioritised replay, and without n-step returns. Does every part help everywhere? No. [*Revisiting Rainbow*](../docs/bibliography.md#after-it) (2020) repeated the study in small worlds. On classic control prioritised replay and n-step returns brought little; the distributional part alone even hurt in two of the worlds, and yet taking it out of the whole hurt most. With ten seeds its authors could not tell some of the differences, and they took a hundred. So no table says that each part helps everywhere. What can be relied on is that the parts can be *combined*.
 #
-# And the paper of this book? It has no quarrel with replay. It names what its workers save: the memory, the computing for each step, and that one is no longer bound to off-policy methods. And its conclusions say that replay could be added to the asynchronous framework, and could make it use its data much better; they name Double, the dueling network and generalised advantage estimation as further complements.
+# And the paper of this book? It names three drawbacks of replay that its workers do not have: replay needs memory, it needs more computing for each step, and it needs off-policy methods. But the paper does not argue against replay. Its conclusions say that replay could be added to the asynchronous framework, and could make it use its data much better; they name Double, the dueling network and generalised advantage estimation as further complements.
 
 # %% [markdown]
 # ## Where the paper says it
@@ -1039,14 +1059,14 @@ animate(
 # %% [markdown]
 # ## Summary
 #
-# - An **on-policy** method gains nothing by looking twice: after the first step the rollout is another policy's, and many looks ruin the policy.
+# - An **on-policy** method needs data from the policy that learns. After the first step the rollout is another policy's. On Catch A2C gained nothing from more looks that a larger learning rate did not give it, and eight looks with that rate ruined the policy.
 # - A **replay memory** keeps steps in a ring, every observation once. A window must not reach past the newest step.
 # - **DQN** is Q-learning with a memory and a target network. Its batches are drawn by chance, so that successive gradients are not alike; several workers have the same effect without a memory.
-# - **Double**: one network chooses and the other values. **Dueling**: the value and the advantages apart, with the mean over the actions taken away. **Priorities**: what surprises is drawn more often and counts less each time, and a sum tree draws it in $\log_2 M$ comparisons.
-# - On Catch DQN with all of them needs fewer steps than A2C and more seconds, and plain DQN is behind A2C in both. What brings that, here, are the five steps; Double, two streams and priorities bring nothing, each alone. What replay is sure to cost is memory, and computing for each step.
+# - **Double**: one network chooses and the other values. **Dueling**: the value and the advantages apart, with the mean over the actions taken away. **Priorities**: what surprises is drawn more often and counts less each time, and a sum tree finds it among $M$ steps in $\log_2 M$ comparisons.
+# - On Catch DQN with all of them needs fewer steps than A2C and more seconds, and plain DQN is behind A2C in both. Nearly all of the difference between the two DQNs comes from the five steps; Double, the dueling network and priorities bring nothing that ten seeds can show, each alone. What replay is sure to cost is memory, and computing for each step.
 
 # %%
 progress()
 
 # %% [markdown]
-# You have written what the paper argued against, and can say what each of the two ways is good for: a memory where steps are dear, and many workers where they are cheap. So far all of them pressed buttons. A motor has none: that is [chapter 10](10_continuous_control.ipynb).
+# You have written what the paper's workers were to replace, and you can say what each of the two is good for: a memory where steps are dear, and many workers where they are cheap. So far every agent of this book has pressed one of a few buttons. A motor has no buttons, and wants a real number: that is [chapter 10](10_continuous_control.ipynb).

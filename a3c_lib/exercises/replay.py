@@ -281,7 +281,7 @@ def priorities_and_weights(
     importance_exponent: float,
     least_priority: float,
 ) -> tuple[Tensor, Tensor]:
-    """P_i = p_i^ω / Σ p^ω with p_i = |δ_i| + least, and of those drawn w_i = (min P / P_i)^κ.
+    """P(i) = p_i^ω / Σ p^ω with p_i = |δ_i| + least; of those drawn w_i = (min P / P(i))^κ.
 
     (M,), (B,) → (M,), (B,)
     """
