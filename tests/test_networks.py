@@ -102,6 +102,18 @@ def test_a_gaussian_head_says_mean_and_deviation_in_the_boxs_unit():
     assert head(torch.zeros(3)).deviation.tolist() == pytest.approx([20.0, 10.0])
 
 
+def test_a_squashed_heads_actions_stay_in_the_box_however_far_out_its_mean_is():
+    head = GaussianHead(3, spaces.Box(0, 20, (2,)), squashed=True)
+    with torch.no_grad():
+        head.linear.bias[:2] = torch.tensor([3.0, -3.0])
+    pi = head(torch.randn(200, 3))
+    actions = pi.sample(torch.Generator().manual_seed(0))
+    assert ((actions >= 0) & (actions <= 20)).all()
+    assert ((actions > 15) == torch.tensor([True, False])).float().mean() > 0.9
+    mode = 10 + 10 * head.linear.bias[:2].tanh()
+    torch.testing.assert_close(head(torch.zeros(3)).mode, mode)
+
+
 def test_the_same_seed_gives_the_same_weights_and_leaves_torchs_random_state_alone():
     before = torch.get_rng_state()
     one, two, other = (ActorCritic(VECTOR, ACTIONS, seed=s) for s in (1, 1, 2))
