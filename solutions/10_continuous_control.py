@@ -40,7 +40,11 @@ plt.style.use(plots.STYLE)
 #
 # The world is a point mass on a plane. On each of its two axes it has a place $x$ and a velocity $v$, and the agent pushes it with a force $u$, any real number. It is to come to 0 and to stay there, at little cost. A step pays
 #
-# $$r = -\sum_{\text{axes}} \left(x^2 + 0.1\, v^2 + 0.1\, u^2\right), \qquad \text{and then} \quad x \leftarrow x + \tfrac12 v, \quad v \leftarrow \tfrac12 v + \tfrac12 u + \text{a gust of wind}.$$
+# $$r = -\sum_{\text{axes}} \left(x^2 + 0.1\, v^2 + 0.1\, u^2\right),$$
+#
+# and then the mass moves:
+#
+# $$x \leftarrow x + \tfrac12 v, \qquad v \leftarrow \tfrac12 v + \tfrac12 u + \text{a gust of wind}.$$
 #
 # Gusts have the standard deviation 0.1, and friction takes half of the velocity. An episode begins at rest somewhere in $\pm 1$ and is cut after 20 steps. The discount of this chapter's first half is $\gamma = 0.9$.
 #
