@@ -1098,7 +1098,7 @@ if TRAIN:
 #
 # The recipe was found in Pong. What is it worth in a game it was not found in? A2C in Breakout, with the same settings and five million steps. A lost life ends what is learned from; a brick is worth 1, 4 or 7 points, but clipped to 1 where it is learned from; the score is of whole games of five lives, not clipped. One run, *recorded*. Who presses buttons at random scores about 1.
 #
-# The run was made twice, with the same code, the same settings and the same seed, on two processors: an AMD EPYC and an Intel Xeon. On one processor such a run repeats to the last bit. Two processors add up the same numbers in another order, so they round otherwise, in the last digits. **Predict before you run:** how far do five million steps carry it? And how far apart do the two runs end?
+# The run was made twice, with the same settings and the same seed, on two processors: an AMD EPYC and an Intel Xeon. The package had changed in between. But on the EPYC its older and its newer state gave the same weights to the last bit, for as long as they were compared: 200 updates. Two processors may well round differently in the last digits. **Predict before you run:** how far do five million steps carry it? And how far apart do the two runs end?
 
 # %% tags=["prediction"]
 on_processors = {
@@ -1125,7 +1125,7 @@ ends = {name: record.column("score")[-1] for name, record in on_processors.items
 assert ends["Intel Xeon"] > 2 * ends["AMD EPYC"] > 200
 
 # %% [markdown]
-# Both climb most of the way, and both are far from random play. So the recipe is not Pong's alone. But one ends at 129 points and the other at 286, although nothing differs that anybody chose. A difference in the last digit of a weight soon becomes another action, another game, another gradient; from there on they are two runs, as of two seeds. One run, then, says very little of a recipe, and a comparison of single runs says nothing, even where both have "the same seed". That is why most figures of this book have ten. (The paper's scores in Breakout are of other starts and of much longer training; they cannot be compared.)
+# Both climb most of the way, and both are far from random play. So the recipe is not Pong's alone. But one ends at 129 points and the other at 286, although nothing differs that anybody chose for the learning. Rounding is the likely cause, and was not tested: a difference in the last digit of a weight can become another action, another game, another gradient, and from there on these are two runs, as of two seeds. One run, then, says little of a recipe, and a comparison of single runs says little too, even where both have "the same seed". That is why most figures of this book have ten seeds. (Both runs had other work beside them, the one on the Xeon more of it, so their minutes say little of the processors. The paper's scores in Breakout are of other starts and of much longer training; they cannot be compared.)
 
 # %% [markdown]
 # ### The agent itself
@@ -1206,7 +1206,7 @@ film
 assert at_breakout.rewards.sum() > 30
 
 # %% [markdown]
-# $V$ climbs while the ball flies towards a brick, and falls when the brick has broken: the reward has been paid, and the next one is a way down and up again. The two deepest notches in the curve of $V$ are two balls that were missed before the film begins. There $V$ falls to less than half within three steps, and is back with the next ball: in what it learned from, a lost life was the end, so $V$ does not look beyond it.
+# $V$ climbs while the ball flies towards a brick, and falls when the brick has broken: the reward has been paid, and the next one is a way down and up again. The deep notch in the curve of $V$ shortly before the film begins is a ball that was missed. There $V$ falls to less than half within three steps, and is back with the next ball: in what it learned from, a lost life was the end, so $V$ does not look beyond it.
 #
 # ### What the first layer sees
 #
@@ -1456,7 +1456,7 @@ print(f"{'playing alone':20} {speeds['ale-py: play and prepare']:7,.0f}")
 # - A lost life may end what is learned from, while the game goes on. At a time limit the score is reported, and the return bootstraps.
 # - Papers count frames, we count steps. A step is four frames.
 # - Most of what is bright in Pong is so in every picture. With normalised pixels and orthogonal first weights, A2C and A3C learned Pong in 8 to 21 minutes on two cores. A search of one seed each suggests that the pictures help; of the weights it says little. Where actions stick, A2C did not reach 18 in two million steps, nor in four.
-# - The recipe found in Pong reached 129 and 286 points in Breakout in five million steps: one seed, on two processors that round otherwise. A single run says little.
+# - The recipe found in Pong reached 129 and 286 points in Breakout in five million steps: one seed, on two processors. A single run says little.
 # - Each picture needs to be looked at only once, and what is learned is the same.
 # - One torch thread in each process, where they share the cores.
 

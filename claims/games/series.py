@@ -97,7 +97,7 @@ SERIES = {
         keeps=("A2C", 0),
     ),
     "breakout_elsewhere": Series(
-        "The run of the series breakout on another processor, which rounds otherwise.",
+        "The run of the series breakout on another processor.",
         {"A2C": a2c_on_two_cores("breakout", 5_000_000, Screen(life_ends=True))},
         seeds=range(1),
     ),
