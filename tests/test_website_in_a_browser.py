@@ -107,6 +107,18 @@ def test_formulas_are_drawn(browser: Any, home: str) -> None:
         assert visit.wrong == []
 
 
+def test_a_formula_wider_than_the_page_is_reached_with_the_keyboard(
+    browser: Any, home: str
+) -> None:
+    wide = """[...document.querySelectorAll('mjx-container[display="true"]')].filter(
+        formula => formula.scrollWidth > formula.clientWidth)"""
+    with Visit(browser, home, width=400) as visit:
+        page = visit.open("chapters/10_continuous_control.html")
+        page.wait_for_selector('mjx-container[display="true"][tabindex="0"]')
+        assert page.evaluate(f"{wide}.length") > 3
+        assert page.evaluate(f"{wide}.every(formula => formula.tabIndex === 0)")
+
+
 def test_a_search_finds_entropy(browser: Any, home: str) -> None:
     with Visit(browser, home) as visit:
         page = visit.open("search.html?q=entropy")
