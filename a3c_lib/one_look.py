@@ -1,16 +1,17 @@
 """Chapter 07: every picture is looked at once, and quickly. Read this module last.
 
 An actor-critic passes each picture through its network twice: to act, and again to learn. In
-between nothing has changed. Most of a pass is the encoder's work, the two convolutions of
-`PaperEncoder`. `OneLook` keeps what each of them made of a picture while acting. To learn, it
-starts from there, and goes back through both, once for all steps of the rollout.
+between nothing has changed. Most of a pass is the torso's work: the two convolutions of
+`PaperEncoder`, and the units behind them. `OneLook` keeps what each of these layers made of a
+picture while acting. To learn, it starts from there, and goes back through them, once for all steps
+of the rollout.
 
 Two more things save time, and neither changes more than rounding. Pictures are cut into patches,
 for which processors have the faster convolutions. And, if you choose so, the torso computes with
 bfloat16: 8 bits of precision instead of 24.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any, NamedTuple, cast
 
@@ -57,40 +58,75 @@ def of_patches(weight: Tensor) -> Tensor:
     return cut.reshape(filters, 2, 2, n * PATCH**2).permute(0, 3, 1, 2)
 
 
-class KnownLayer(torch.autograd.Function):
-    """relu(conv2d(signal, weight, bias, stride)) whose outcome is known: forward, nothing is
-    computed; backward, the gradients that the layer has."""
+class KnownConvolutions(torch.autograd.Function):
+    """Two convolutions, each with its ReLU, of which is known what they make of the patches:
+    forward, nothing is computed; backward, the gradients that their weights have.
+
+    `first` (B, 16, …) is what the first one makes of the patches, `features` (B, width) what the
+    second one makes of that, in a row.
+    """
 
     @staticmethod
-    def forward(
-        ctx: Any, signal: Tensor, weight: Tensor, bias: Tensor, stride: int, outcome: Tensor
-    ) -> Tensor:
-        """The outcome that is known; nothing is computed."""
-        ctx.save_for_backward(signal, weight, outcome)
-        ctx.stride = stride
-        return outcome.view_as(outcome)
+    def forward(ctx: Any, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, *known: Tensor) -> Tensor:
+        """What is known: patches, first, features.   → features"""
+        ctx.save_for_backward(w1, w2, *known)
+        return known[-1].view_as(known[-1])
 
     @staticmethod
-    def backward(ctx: Any, d_outcome: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients of signal, weight and bias."""
-        signal, weight, outcome = ctx.saved_tensors
-        # Neighbours in memory as in the outcome: of two orders the ReLU's gradient is slow.
-        d_outcome = d_outcome.contiguous(memory_format=torch.channels_last)
-        through = torch.ops.aten.threshold_backward(d_outcome, outcome, 0)  # where the ReLU let it
-        d_signal, d_weight, d_bias = torch.ops.aten.convolution_backward(
-            through,
-            signal,
-            weight,
-            bias_sizes=[len(weight)],
-            stride=[ctx.stride] * 2,
-            padding=[0, 0],
-            dilation=[1, 1],
-            transposed=False,
-            output_padding=[0, 0],
-            groups=1,
-            output_mask=ctx.needs_input_grad[:3],
+    def backward(ctx: Any, d_features: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of the weights and biases."""
+        w1, w2, patches, first, features = ctx.saved_tensors
+        through = threshold_backward(d_features, features, 0)  # where the ReLU let it
+        height, width = (
+            1 + (n - k) // STRIDE for n, k in zip(first.shape[2:], w2.shape[2:], strict=True)
         )
-        return d_signal, d_weight, d_bias, None, None
+        d_second = through.unflatten(1, (len(w2), height, width))
+        d_first, d_w2, d_b2 = _convolution_backward(d_second, first, w2, STRIDE)
+        d_first = threshold_backward(d_first, first, 0)
+        _, d_w1, d_b1 = _convolution_backward(d_first, patches, w1, 1, of_signal=False)
+        return d_w1, d_b1, d_w2, d_b2, None, None, None
+
+
+threshold_backward: Callable[..., Tensor] = torch.ops.aten.threshold_backward
+
+
+def _convolution_backward(
+    d_outcome: Tensor, signal: Tensor, weight: Tensor, stride: int, of_signal: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of signal, weight and bias."""
+    gradients: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+        # Neighbours in memory as in the signal: of two orders the ReLU's gradient is slow.
+        d_outcome.contiguous(memory_format=torch.channels_last),
+        signal,
+        weight,
+        bias_sizes=[len(weight)],
+        stride=[stride] * 2,
+        padding=[0, 0],
+        dilation=[1, 1],
+        transposed=False,
+        output_padding=[0, 0],
+        groups=1,
+        output_mask=[of_signal, True, True],
+    )
+    return gradients
+
+
+class KnownUnits(torch.autograd.Function):
+    """linear(features, weight, bias), of which is known what it makes, in the same way."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, known: Tensor, weight: Tensor, *bias: Tensor) -> Tensor:
+        """What is known: the units (B, width)."""
+        ctx.save_for_backward(features, weight)
+        ctx.has_bias = bool(bias)
+        return known.view_as(known)
+
+    @staticmethod
+    def backward(ctx: Any, d_units: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of features, weight and bias."""
+        features, weight = ctx.saved_tensors
+        d_bias = [d_units.sum(dim=0)] * ctx.has_bias
+        return d_units @ weight, None, d_units.T @ features, *d_bias
 
 
 class Weights(NamedTuple):
@@ -102,17 +138,63 @@ class Weights(NamedTuple):
     behind: list[list[Tensor]]  # of each layer behind the encoder
 
 
-class Seen(NamedTuple):
-    """What the encoder makes of B pictures, layer by layer."""
+class Pile:
+    """Rows, one under another in one piece of memory, so that nothing has to be put together
+    afterwards. The memory is used again. A copy of a pile is empty."""
 
-    patches: Tensor  # (B, 16 n, H/4, W/4), less those of the mean picture
-    first: Tensor  # (B, 16, …) after its ReLU
-    second: Tensor  # (B, 32, …) after its ReLU
+    def __init__(self) -> None:
+        self._memory = torch.empty(0)
+        self._height = 0
+
+    def __len__(self) -> int:
+        return self._height
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Pile, ()
+
+    @property
+    def rows(self) -> Tensor:
+        """All of them."""
+        return self._memory[: self._height]
+
+    def room(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Memory for more rows, (B, …), to be written to. Of pictures the channels come last."""
+        before, self._height = self._height, self._height + shape[0]
+        if self._height > len(self._memory):
+            rows = self._memory[:before]
+            order = torch.channels_last if len(shape) == 4 else torch.contiguous_format
+            enough = 2 * self._height if before else self._height
+            self._memory = torch.empty((enough, *shape[1:]), dtype=dtype, memory_format=order)
+            if before:
+                self._memory[:before] = rows
+        return self._memory[before : self._height]
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._height = 0
+
+
+class Seen:
+    """What a torso made of pictures, layer by layer."""
+
+    def __init__(self, layers_behind: int) -> None:
+        self.patches = Pile()  # (B, 16 n, H/4, W/4), less those of the mean picture
+        self.first = Pile()  # (B, 16, …) after its ReLU
+        self.features = Pile()  # (B, width) the encoder's: the second layer after its ReLU
+        self.behind = [Pile() for _ in range(layers_behind)]  # (B, …) of those that have weights
+
+    def __len__(self) -> int:
+        return len(self.patches)
+
+    def clear(self) -> None:
+        """Drop it all."""
+        for pile in (self.patches, self.first, self.features, *self.behind):
+            pile.clear()
 
 
 class RememberingTorso(nn.Module):
-    """`PaperEncoder` and the layers behind it. What the encoder saw while acting is kept, until
-    the rollout is looked back at."""
+    """`PaperEncoder` and the layers behind it. What they saw while acting is kept, until the
+    rollout is looked back at."""
 
     def __init__(self, torso: nn.Sequential, bfloat16: bool) -> None:
         super().__init__()
@@ -120,60 +202,72 @@ class RememberingTorso(nn.Module):
         self.encoder = cast(PaperEncoder, encoder)
         self.behind = nn.ModuleList(behind)
         self.dtype = torch.bfloat16 if bfloat16 else torch.float32
-        self._kept: list[Seen] = []
-        self._known: Tensor | None = None  # observations (T, N, *O) of what is kept
+        self._seen = Seen(len(behind))
+        self._known: Tensor | None = None  # observations (T, N, *O) of what was seen
         self._weights: Weights | None = None  # those that all of it was seen with
 
     def forward(self, observations: Tensor) -> Tensor:
         """Pictures of bytes (*B, n, H, W) → features (*B, width)."""
         weights = self._weights or self._prepared()
         if self._known is not None and _same(observations, self._known):
-            seen = self._recalled(weights)
+            features = self._recalled(weights)
         else:
-            seen = self._look(observations.reshape(-1, *observations.shape[-3:]), weights)
-            self._kept.append(seen)
+            seen = self._seen if self._known is None else Seen(len(self.behind))
+            pictures = observations.reshape(-1, *observations.shape[-3:])
+            features = self._look(pictures, weights, seen)
             self._weights = weights
-        features = self._units(seen.second.flatten(1), weights)
         return features.float().reshape(*observations.shape[:-3], -1)
 
     def recognise(self, observations: Tensor) -> None:
         """These (T, N, *O) are what was seen while acting. (Nothing is kept of a rollout that was
         under way when its run was interrupted: then they are looked at now.)"""
-        if not self._kept:
+        T, N = observations.shape[:2]
+        if not len(self._seen):
             self(observations)
-        elif len(self._kept) != len(observations):
-            steps = len(self._kept)
+        elif len(self._seen) != T * N:
+            steps = len(self._seen) // N
             self.forget()
             raise RuntimeError(
-                f"the rollout has {len(observations)} steps, but OneLook has acted in {steps}: "
+                f"the rollout has {T} steps, but OneLook has acted in {steps}: "
                 "outside of training, use the model that it was made of"
             )
         self._known = observations
 
     def forget(self) -> None:
         """Drop what was seen: the rollout has been looked back at."""
-        self._kept, self._known, self._weights = [], None, None
+        self._seen.clear()
+        self._known, self._weights = None, None
 
     @torch.no_grad()
-    def _look(self, pictures: Tensor, weights: Weights) -> Seen:
-        signal = patches(pictures).to(self.dtype)
+    def _look(self, pictures: Tensor, weights: Weights, seen: Seen) -> Tensor:
+        """(B, n, H, W) → (B, width). What each layer makes of them is added to `seen`."""
+        cut = patches(pictures)
+        signal = seen.patches.room(cut.shape, self.dtype).copy_(cut)
         if weights.mean is not None:
             signal -= weights.mean  # exact also in bfloat16: both are whole numbers up to 255
-        first = conv2d(signal, *weights.first).relu_()
-        second = conv2d(first, *weights.second, STRIDE).relu_()
-        return Seen(signal, first, second)
+        computed = conv2d(signal, *weights.first)
+        first = seen.first.room(computed.shape, self.dtype)
+        torch.clamp_min(computed, 0, out=first)  # its ReLU
+        computed = conv2d(first, *weights.second, STRIDE)
+        features = seen.features.room((len(cut), computed[0].numel()), self.dtype)
+        torch.clamp_min(computed, 0, out=features.view_as(computed))
+        for layer, own, pile in zip(self.behind, weights.behind, seen.behind, strict=True):
+            if isinstance(layer, nn.Linear):
+                units = linear(features, *own)
+                features = pile.room(units.shape, self.dtype).copy_(units)
+            else:
+                features = layer(features)
+        return features
 
-    def _recalled(self, weights: Weights) -> Seen:
-        """All that is kept, with a gradient for the weights."""
-        kept = Seen(*map(torch.cat, zip(*self._kept, strict=True)))
-        known: Callable[..., Tensor] = KnownLayer.apply
-        first = known(kept.patches, *weights.first, 1, kept.first)
-        second = known(first, *weights.second, STRIDE, kept.second)
-        return kept._replace(first=first, second=second)
-
-    def _units(self, features: Tensor, weights: Weights) -> Tensor:
-        for layer, own in zip(self.behind, weights.behind, strict=True):
-            features = linear(features, *own) if isinstance(layer, nn.Linear) else layer(features)
+    def _recalled(self, weights: Weights) -> Tensor:
+        """The features of all that was seen, with a gradient for the weights."""
+        convolutions: Callable[..., Tensor] = KnownConvolutions.apply
+        units: Callable[..., Tensor] = KnownUnits.apply
+        known = (self._seen.patches.rows, self._seen.first.rows, self._seen.features.rows)
+        features = convolutions(*weights.first, *weights.second, *known)
+        for layer, own, pile in zip(self.behind, weights.behind, self._seen.behind, strict=True):
+            is_known = isinstance(layer, nn.Linear)
+            features = units(features, pile.rows, *own) if is_known else layer(features)
         return features
 
     @torch.enable_grad()
@@ -195,7 +289,7 @@ def _same(pictures: Tensor, others: Tensor) -> bool:
 
 
 class OneLook(nn.Module):
-    """`model`, trained with one pass of its encoder for each picture, instead of two.
+    """`model`, trained with one pass of its torso for each picture, instead of two.
 
     Hand it to `a2c.train`, `parallel_a2c.train` or `a3c.train` instead of `model`, whose parameters
     it has; to evaluate, take `model` itself. It learns what `model` would learn, but for rounding.

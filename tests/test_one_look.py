@@ -1,5 +1,6 @@
 """What is learned from one look is what is learned from two."""
 
+from copy import deepcopy
 from functools import partial
 from itertools import product
 
@@ -8,7 +9,7 @@ import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from scripted import Pictured
 from torch import nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, linear
 
 from a3c_lib import a2c, a3c, parallel_a2c
 from a3c_lib.actor_critic import look_back
@@ -23,7 +24,14 @@ from a3c_lib.encoders import (
 from a3c_lib.evaluation import evaluate
 from a3c_lib.losses import a2c_loss
 from a3c_lib.networks import ActorCritic
-from a3c_lib.one_look import KnownLayer, OneLook, of_patches, patches
+from a3c_lib.one_look import (
+    KnownConvolutions,
+    KnownUnits,
+    OneLook,
+    Pile,
+    of_patches,
+    patches,
+)
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import collect, initial_state, sampled, start
@@ -71,21 +79,54 @@ def test_a_convolution_of_patches_is_that_of_pictures(size):
     torch.testing.assert_close(conv2d(patches(pictures).double(), of_patches(weight)), expected)
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_a_known_layer_has_the_gradient_of_one_that_is_computed(stride):
-    signal, weight, bias = (
+def test_known_convolutions_have_the_gradients_of_those_that_are_computed():
+    torch.manual_seed(0)
+    signal = torch.randn(3, 3, 7, 9, dtype=torch.float64)
+    weights = [
         torch.randn(shape, dtype=torch.float64, requires_grad=True)
-        for shape in ((2, 3, 6, 7), (4, 3, 2, 2), (4,))
-    )
-    computed = conv2d(signal, weight, bias, stride).relu()
-    known = KnownLayer.apply(signal, weight, bias, stride, computed.detach())
+        for shape in ((4, 3, 2, 2), (4,), (5, 4, 3, 2), (5,))
+    ]
+    first = conv2d(signal, *weights[:2]).relu()
+    computed = conv2d(first, *weights[2:], stride=2).relu().flatten(1)
+    known = KnownConvolutions.apply(*weights, signal, first.detach(), computed.detach())
     assert torch.equal(known, computed)
-    assert (computed == 0).any()  # somewhere the ReLU lets nothing through
-    upstream, inputs = torch.randn_like(computed), (signal, weight, bias)
+    assert (first == 0).any()  # somewhere a ReLU lets nothing through
+    assert (computed == 0).any()
+    upstream = torch.randn_like(computed)
+    torch.testing.assert_close(
+        torch.autograd.grad(known, weights, upstream),
+        torch.autograd.grad(computed, weights, upstream),
+    )
+
+
+@pytest.mark.parametrize("biases", [0, 1])
+def test_known_units_have_the_gradients_of_those_that_are_computed(biases):
+    torch.manual_seed(0)
+    inputs = [
+        torch.randn(shape, dtype=torch.float64, requires_grad=True)
+        for shape in ((6, 3), (2, 3), *[(2,)] * biases)
+    ]
+    computed = linear(*inputs)
+    known = KnownUnits.apply(inputs[0], computed.detach(), *inputs[1:])
+    assert torch.equal(known, computed)
+    upstream = torch.randn_like(computed)
     torch.testing.assert_close(
         torch.autograd.grad(known, inputs, upstream),
         torch.autograd.grad(computed, inputs, upstream),
     )
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (3, 2, 4, 5)])
+def test_rows_of_a_pile_lie_one_under_another(shape):
+    pile, given = Pile(), []
+    for _ in range(2):  # the second time in the same memory
+        given = [torch.randn(n, *shape[1:]) for n in (3, 3, 1, 9, 3)]
+        for rows in given:
+            pile.room(rows.shape, torch.float32).copy_(rows)
+        assert torch.equal(pile.rows, torch.cat(given))
+        assert len(pile) == 19
+        pile.clear()
+    assert len(pile) == len(deepcopy(pile)._memory) == 0
 
 
 # One look
