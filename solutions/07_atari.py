@@ -1391,7 +1391,7 @@ plt.show()
 #
 # ### Every picture once
 #
-# An actor-critic passes each picture through its network twice: once to act, once to learn. In between no weight has changed, neither in A2C nor in a worker of A3C. `OneLook(model)` keeps what each convolution made of a picture while acting, and begins from there to learn. (To go back through a layer, the gradient needs what went in, what came out, and the weights. All three are still there.) It stands where the model stands in training, and learns the same. (To evaluate, take the model itself.)
+# An actor-critic passes each picture through its network twice: once to act, once to learn. In between no weight has changed, neither in A2C nor in a worker of A3C. `OneLook(model)` keeps what each layer of the torso made of a picture while acting, and begins from there to learn. (To go back through a layer, the gradient needs what went in, what came out, and the weights. All three are still there.) It stands where the model stands in training, and learns the same. (To evaluate, take the model itself.)
 
 
 # %%
