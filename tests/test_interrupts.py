@@ -1,5 +1,7 @@
-"""Ctrl-C, requests to end and terminals that are closed, on whole groups of processes."""
+"""Ctrl-C, requests to end and terminals that are closed: how one is answered, and what it does to a
+whole group of processes."""
 
+import contextlib
 import csv
 import os
 import re
@@ -22,6 +24,120 @@ from a3c_lib.app.runs import Run
 def test_ctrl_c_is_heard_also_where_a_shell_runs_the_tests_in_the_background():
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def not_ignored():
+    """No signal, though the tests may run in the background or under nohup."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in interrupts.ENDING}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+# ---- what is answered, in this process ----
+
+
+def interrupted_by(number):
+    """The KeyboardInterrupt that a signal raises; None if it raises none. (One that nobody catches
+    would end all tests, and fail none.)"""
+    try:
+        signal.raise_signal(number)
+    except KeyboardInterrupt as error:
+        return error
+    return None
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What it says, which a test sets."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(interrupts, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.mark.parametrize("number", interrupts.ENDING)
+def test_the_first_signal_stops_and_the_second_interrupts(number, clock, capfd):
+    before, stopped = signal.getsignal(number), []
+    with Interrupts() as answers:
+        answers.stop(lambda: stopped.append(answers.signal))
+        assert not interrupted_by(number)
+        assert stopped == [number]
+        clock.now += 1
+        assert exit_code(interrupted_by(number)) == 128 + number
+        assert stopped == [number]
+    assert signal.getsignal(number) is before
+    assert capfd.readouterr().err.endswith("stopping after this update; again to stop now\n")
+
+
+def test_a_request_that_comes_twice_at_once_is_one_but_ctrl_c_is_two(clock):
+    with Interrupts() as answers:
+        answers.stop(lambda: None)
+        assert not interrupted_by(signal.SIGTERM)
+        clock.now += 0.9
+        assert not interrupted_by(signal.SIGTERM)
+        assert interrupted_by(signal.SIGINT)
+    with Interrupts() as answers:
+        answers.stop(lambda: None)
+        assert not interrupted_by(signal.SIGINT)
+        assert interrupted_by(signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", interrupts.ENDING)
+def test_where_there_is_nothing_to_stop_the_first_interrupts(number):
+    with Interrupts():
+        assert exit_code(interrupted_by(number)) == 128 + number
+    assert exit_code(KeyboardInterrupt()) == 130
+
+
+@pytest.mark.parametrize("number", interrupts.ENDING)
+def test_a_signal_that_was_ignored_stays_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with Interrupts() as answers:
+            assert not interrupted_by(number)
+            assert not answers.signal
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+def test_an_interrupt_before_there_is_a_run_leaves_none(monkeypatch, capsys, here):
+    def interrupted(*_):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(cli.Plan, "make_model", interrupted)
+    assert main(["train", "a2c", MAZE, *SMALL, "--run", "run"]) == 143
+    assert capsys.readouterr().err == "a3c-lib: interrupted\n"
+    assert list(here.iterdir()) == []
+
+
+def test_afterwards_an_interrupt_is_an_exception_again():
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for handler in signal.SIG_IGN, len, signal.default_int_handler:
+            signal.signal(signal.SIGINT, handler)
+            end_in_silence()
+            silent = handler is signal.default_int_handler
+            assert signal.getsignal(signal.SIGINT) is (signal.SIG_DFL if silent else handler)
+            interrupt_again()
+            assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_another_program_that_imports_the_package_is_not_the_command():
+    assert not interrupts.is_the_command()
+
+
+# ---- whole groups of processes ----
 
 # The command line, which says when it begins to learn and when twenty updates are read. A worker
 # may be slow to import it, and its environment to answer.
@@ -72,35 +188,36 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """An empty folder to work in."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+@pytest.fixture
+def python():
+    """Starts Python in a group of processes of its own. What a test that failed has left of the
+    group is killed: some trainings would not end by themselves."""
+    groups = []
+
+    def start(*words, **options):
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = subprocess.Popen(
+            [sys.executable, *words], start_new_session=True, text=True, **{**streams, **options}
+        )
+        groups.append(command.pid)
+        return command
+
+    yield start
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
-@pytest.fixture(autouse=True)
-def not_ignored():
-    """No signal, though the tests may run in the background or under nohup."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in interrupts.ENDING}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-def begun(*arguments, env=(), **streams):
-    """The command in a group of processes of its own, as it begins to learn.   → it, and the
-    numbers of its workers"""
+@pytest.fixture
+def begun(python):
+    """Starts the command, as it begins to learn."""
     Path("command.py").write_text(COMMAND)
-    streams = streams or {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(
-        [sys.executable, "command.py", "train", *arguments, "--run", "run"],
-        start_new_session=True,
-        text=True,
-        env={**PATHS, **dict(env)},
-        **streams,
-    )
+
+    def start(*arguments, env=(), **streams):
+        words = "command.py", "train", *arguments, "--run", "run"
+        return python(*words, env={**PATHS, **dict(env)}, **streams)
+
+    return start
 
 
 def line_with(word, stream):
@@ -126,7 +243,9 @@ PARALLEL = "parallel-a2c", MAZE, "--num-envs", "2"
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_a_signal_to_the_whole_group_keeps_the_run_to_its_last_step(arguments, signals, name, here):
+def test_a_signal_to_the_whole_group_keeps_the_run_to_its_last_step(
+    arguments, signals, name, begun, here
+):
     command = begun(*arguments, *LONG)
     workers = line_with("begins", command.stdout)[1:]
     line_with("twenty", command.stdout)
@@ -143,7 +262,7 @@ def test_a_signal_to_the_whole_group_keeps_the_run_to_its_last_step(arguments, s
     assert not any(map(alive, workers))
 
 
-def test_an_interrupt_has_effect_while_workers_import(here):
+def test_an_interrupt_has_effect_while_workers_import(begun, here):
     command = begun("a3c", MAZE, *LONG, env={"SLOW": "1"}.items())
     workers = {int(pid) for pid in line_with("begins", command.stdout)[1:]}
     wait_until(lambda: noted(here, "importing") == workers)
@@ -157,7 +276,7 @@ def test_an_interrupt_has_effect_while_workers_import(here):
 
 @pytest.mark.parametrize("algorithm", ["a3c", "parallel-a2c"])
 @pytest.mark.parametrize("how", ["asleep", "in-C"])
-def test_an_interrupt_has_effect_while_environments_hang(algorithm, how, here):
+def test_an_interrupt_has_effect_while_environments_hang(algorithm, how, begun, here):
     options = ["--num-envs", "2"] if algorithm == "parallel-a2c" else []
     command = begun(algorithm, f"Hanging/{how}-v0", *options, *LONG)
     workers = {int(pid) for pid in line_with("begins", command.stdout)[1:]}
@@ -171,7 +290,7 @@ def test_an_interrupt_has_effect_while_environments_hang(algorithm, how, here):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as Linux closes a terminal")
-def test_a_terminal_that_is_closed_keeps_the_run(here):
+def test_a_terminal_that_is_closed_keeps_the_run(begun, here):
     ours, theirs = os.openpty()
     command = begun("a3c", MAZE, *LONG, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
@@ -186,107 +305,14 @@ def test_a_terminal_that_is_closed_keeps_the_run(here):
 
 
 @pytest.mark.parametrize("begins", [["-m", "a3c_lib"], ["a3c-lib"]], ids=lambda words: words[-1])
-def test_an_interrupt_while_the_command_is_imported_is_not_answered_by_a_traceback(begins, here):
+def test_an_interrupt_while_the_command_is_imported_is_not_answered_by_a_traceback(
+    begins, python, here
+):
     (here / "torch.py").write_text("import time\nprint('imports', flush=True)\ntime.sleep(600)\n")
     (here / "a3c-lib").write_text("import sys\nfrom a3c_lib.__main__ import main\nsys.exit(main())")
-    command = subprocess.Popen(
-        [sys.executable, *begins, "--version"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**PATHS, "PYTHONPATH": os.pathsep.join([str(here), PATHS["PYTHONPATH"]])},
-    )
+    paths = os.pathsep.join([str(here), PATHS["PYTHONPATH"]])
+    command = python(*begins, "--version", env={**PATHS, "PYTHONPATH": paths})
     line_with("imports", command.stdout)
     command.send_signal(signal.SIGINT)
     assert command.communicate() == ("", "")
     assert command.returncode == -signal.SIGINT  # of which a shell makes 130
-
-
-def test_afterwards_an_interrupt_is_an_exception_again():
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        for handler in signal.SIG_IGN, len, signal.default_int_handler:
-            signal.signal(signal.SIGINT, handler)
-            end_in_silence()
-            silent = handler is signal.default_int_handler
-            assert signal.getsignal(signal.SIGINT) is (signal.SIG_DFL if silent else handler)
-            interrupt_again()
-            assert signal.getsignal(signal.SIGINT) is handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_another_program_that_imports_the_package_is_not_the_command():
-    assert not interrupts.is_the_command()
-
-
-# ---- what is answered, in this process ----
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """What it says, which a test sets."""
-    clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(interrupts, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    return clock
-
-
-@pytest.mark.parametrize("number", interrupts.ENDING)
-def test_the_first_signal_stops_and_the_second_interrupts(number, clock, capfd):
-    before, stopped = signal.getsignal(number), []
-    with Interrupts() as answers:
-        answers.stop(lambda: stopped.append(answers.signal))
-        signal.raise_signal(number)
-        assert stopped == [number]
-        clock.now += 1
-        with pytest.raises(KeyboardInterrupt) as caught:
-            signal.raise_signal(number)
-        assert exit_code(caught.value) == 128 + number
-        assert stopped == [number]
-    assert signal.getsignal(number) is before
-    assert capfd.readouterr().err.endswith("stopping after this update; again to stop now\n")
-
-
-def test_a_request_that_comes_twice_at_once_is_one_but_ctrl_c_is_two(clock):
-    with Interrupts() as answers:
-        answers.stop(lambda: None)
-        signal.raise_signal(signal.SIGTERM)
-        clock.now += 0.9
-        signal.raise_signal(signal.SIGTERM)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    with Interrupts() as answers:
-        answers.stop(lambda: None)
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-
-
-@pytest.mark.parametrize("number", interrupts.ENDING)
-def test_where_there_is_nothing_to_stop_the_first_interrupts(number):
-    with Interrupts(), pytest.raises(KeyboardInterrupt) as caught:
-        signal.raise_signal(number)
-    assert exit_code(caught.value) == 128 + number
-    assert exit_code(KeyboardInterrupt()) == 130
-
-
-@pytest.mark.parametrize("number", interrupts.ENDING)
-def test_a_signal_that_was_ignored_stays_ignored(number):
-    before = signal.signal(number, signal.SIG_IGN)
-    try:
-        with Interrupts() as answers:
-            signal.raise_signal(number)
-            assert not answers.signal
-        assert signal.getsignal(number) is signal.SIG_IGN
-    finally:
-        signal.signal(number, before)
-
-
-def test_an_interrupt_before_there_is_a_run_leaves_none(monkeypatch, capsys, here):
-    def interrupted(*_):
-        signal.raise_signal(signal.SIGTERM)
-
-    monkeypatch.setattr(cli.Plan, "make_model", interrupted)
-    assert main(["train", "a2c", MAZE, *SMALL, "--run", "run"]) == 143
-    assert capsys.readouterr().err == "a3c-lib: interrupted\n"
-    assert list(here.iterdir()) == []

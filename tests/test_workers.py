@@ -60,8 +60,14 @@ def assert_soon(condition):
 
 
 def assert_all_end(pids):
+    """They end soon. Those that do not are killed, so that a test that fails leaves none."""
     assert pids
-    assert_soon(lambda: not any(map(alive, pids)))
+    try:
+        assert_soon(lambda: not any(map(alive, pids)))
+    finally:
+        for pid in filter(alive, pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def assert_finite(model):
@@ -333,7 +339,7 @@ class Ending(Counting):
         if self.how == "is killed":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.how == "hangs":
-            time.sleep(600)
+            time.sleep(60)
 
 
 @pytest.mark.parametrize(
@@ -619,6 +625,14 @@ def first_line(process):
     return [int(pid) for pid in process.stdout.readline().split()]
 
 
+def said_at_last(process, pids):
+    """What a script printed, and its errors, once it has ended, and soon after it its workers. They
+    hold its pipes too: to read to the end first would be to wait for them."""
+    process.wait()
+    assert_all_end(pids)
+    return process.communicate()
+
+
 def test_a_script_trains(tmp_path):
     process = training_script(tmp_path, steps=500)
     out, err = process.communicate()
@@ -631,18 +645,16 @@ def test_ctrl_c_in_a_terminal_ends_a_script_and_its_workers(tmp_path):
     pids = first_line(process)
     for pid in [process.pid, *pids]:  # a terminal interrupts all of them
         os.kill(pid, signal.SIGINT)
-    _, err = process.communicate()
+    _, err = said_at_last(process, pids)
     assert process.returncode != 0
     assert err.count("KeyboardInterrupt") == 1, err
-    assert_all_end(pids)
 
 
 def test_no_worker_outlives_a_killed_parent(tmp_path):
     process = training_script(tmp_path)
     pids = first_line(process)
     process.kill()
-    process.communicate()
-    assert_all_end(pids)
+    said_at_last(process, pids)
 
 
 IMPORTING = """
@@ -672,8 +684,7 @@ def test_no_worker_outlives_its_parent_while_it_imports(tmp_path, monkeypatch):
     pids = first_line(process)
     wait_until(lambda: noted(tmp_path, "importing") == set(pids))
     process.kill()
-    process.communicate()
-    assert_all_end(pids)
+    said_at_last(process, pids)
 
 
 def test_a_killed_parents_workers_close_their_environments(tmp_path):
@@ -696,8 +707,7 @@ def test_a_killed_parents_workers_close_their_environments(tmp_path):
     pids = first_line(process)
     wait_until(lambda: noted(tmp_path, "hangs") == set(pids))
     process.kill()
-    process.communicate()
-    assert_all_end(pids)
+    said_at_last(process, pids)
     assert noted(tmp_path, "closed") == set(pids)
 
 
@@ -725,10 +735,8 @@ def in_shared_memory(pid):
 
 def test_a_script_that_just_ends_leaves_no_worker(tmp_path):
     process = training_script(tmp_path, body="raise SystemExit(4)")
-    pids = first_line(process)
-    process.communicate()
+    said_at_last(process, first_line(process))
     assert process.returncode == 4
-    assert_all_end(pids)
 
 
 def test_a_training_that_is_never_closed_ends_with_its_script(tmp_path):
@@ -745,10 +753,9 @@ def test_a_training_that_is_never_closed_ends_with_its_script(tmp_path):
             next(training)
         """,
     )
-    out, err = process.communicate()
+    _, err = said_at_last(process, first_line(process))
     assert process.returncode == 0, err
     assert err == ""
-    assert_all_end([int(pid) for pid in out.split()])
 
 
 def test_a_script_without_a_guard_is_told_what_to_do(tmp_path):
