@@ -47,7 +47,8 @@ def bars(
     for text, level in levels.items():
         ax.axvline(level, color=GREY, linewidth=1, linestyle=DASHES, zorder=1)
         note(ax, text, (level, -0.7), (-4, 0), ha="right")
-    ax.set_xlim(0, 1.4 * max(max(line.rates) for line in lines))
+    rightmost = 1.4 * max(max(line.rates) for line in lines)
+    ax.set_xlim(0, max([rightmost, *(1.05 * level for level in levels.values())]))
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_xlabel("steps per second")
     ax.grid(visible=False, axis="y")

@@ -21,6 +21,7 @@ from a3c_lib.returns import n_step_returns
 from a3c_lib.worlds.atari import Game, clipped
 from bench import baselines
 from bench.measuring import CORES, FOREVER, THREADS, Line, Watch, follow, repeat
+from bench.tables import ENVIRONMENT, KEPT, UNSHARED
 
 if TYPE_CHECKING:
     from stable_baselines3 import A2C
@@ -61,6 +62,15 @@ def forward_and_backward(num_envs: int, watch: Watch) -> None:
     repeat(differentiate, T_MAX * num_envs, watch)
 
 
+def unshared(num_envs: int, watch: Watch) -> None:
+    """One worker of A3C by itself: nobody else reads or changes its θ."""
+    config = a3c.Config(
+        total_steps=FOREVER, num_envs=num_envs, num_workers=1, t_max=T_MAX, schedule="round-robin"
+    )
+    model = LOOKS[BEST_LOOK](paper_network(GAME))
+    follow(a3c.train(model, GAME, config, targets=TARGETS), watch)
+
+
 def _pictures(*batch: int) -> torch.Tensor:
     shape = (*batch, GAME.stack, GAME.size, GAME.size)
     dice = torch.Generator().manual_seed(0)
@@ -75,10 +85,11 @@ def two_looks(model: ActorCritic) -> nn.Module:
     return model
 
 
+BEST_LOOK = ", one look, bfloat16"
 LOOKS: dict[str, MadeOf] = {
     "": two_looks,
     ", one look": OneLook,
-    ", one look, bfloat16": partial(OneLook, bfloat16=True),
+    BEST_LOOK: partial(OneLook, bfloat16=True),
 }
 
 
@@ -94,8 +105,8 @@ def our_parallel_a2c(made_of: MadeOf, watch: Watch) -> None:
     follow(parallel_a2c.train(made_of(paper_network(GAME)), GAME, config, targets=TARGETS), watch)
 
 
-def our_a3c(made_of: MadeOf, watch: Watch, each: int) -> None:
-    config = a3c.Config(total_steps=FOREVER, num_envs=each, num_workers=WORKERS, t_max=T_MAX)
+def our_a3c(made_of: MadeOf, watch: Watch, each: int, workers: int = WORKERS) -> None:
+    config = a3c.Config(total_steps=FOREVER, num_envs=each, num_workers=workers, t_max=T_MAX)
     follow(a3c.train(made_of(paper_network(GAME)), GAME, config, targets=TARGETS), watch)
 
 
@@ -117,17 +128,22 @@ def _threads(number: int) -> str:
     return f"{number} thread{'s' * (number > 1)}"
 
 
-# The ceiling is that of processes that keep their memory, at the batch of a whole update.
+# One worker, and as many as there are cores, which are compared.
+ONE, MANY = (f"a3c, {workers} × {ENVS}{BEST_LOOK}" for workers in (1, WORKERS))
+
+# Processes that keep their memory, as workers do.
 PARTS = [
     Line(name, "part", partial(part, ENVS), processes=CORES, keeps_memory=True)
     for name, part in (
-        ("environment", environment),
+        (ENVIRONMENT, environment),
         ("forward", forward),
         ("forward and backward", forward_and_backward),
+        (UNSHARED, unshared),
     )
 ]
 OURS = [
     *(Line(f"a2c, {_threads(n)}", "ours", our_a2c, threads=n) for n in THREADS),
+    Line(ONE, "ours", partial(our_a3c, LOOKS[BEST_LOOK], each=ENVS, workers=1)),
     *(
         # workers × environments of each
         Line(f"{name}, {WORKERS} × {each}{looks}", "ours", partial(train, made_of))
@@ -144,7 +160,7 @@ THEIRS = [
         Line(f"{SB3}, {_threads(n)}", "theirs", partial(their_a2c, False), threads=n)
         for n in THREADS
     ),
-    Line(f"{SB3}, 1 thread, memory kept", "theirs", partial(their_a2c, False), keeps_memory=True),
+    Line(f"{SB3}, 1 thread, {KEPT}", "theirs", partial(their_a2c, False), keeps_memory=True),
     Line(f"{SB3}, 1 thread, 16 processes", "theirs", partial(their_a2c, True)),
 ]
 

@@ -13,6 +13,8 @@ from claims.recording import short
 Row = dict[str, Any]
 
 RATE, RETURN = "steps per second", "mean return"  # the quantities in the tables
+# Lines that others are compared with, by their names, or the end of their names.
+ENVIRONMENT, UNSHARED, KEPT = "environment", "worker that shares nothing", "memory kept"
 
 
 class Measured(NamedTuple):
@@ -31,16 +33,6 @@ def rates_of(rows: Sequence[Row]) -> list[Measured]:
         Measured(name, kind, tuple(row["value"] for row in of_rate if row["line"] == name))
         for name, kind in kinds.items()
     ]
-
-
-def ceiling(parts: Sequence[Sequence[float]], cores: int) -> tuple[float, ...]:
-    """What a plain arrangement can reach if every core is always busy with one of the parts: cores
-    / (1/rate + 1/rate + …), for each round.
-
-    >>> ceiling([[1000.0, 800.0], [1000.0, 800.0]], cores=2)
-    (1000.0, 800.0)
-    """
-    return tuple(cores / sum(1 / rate for rate in rates) for rates in zip(*parts, strict=True))
 
 
 def best(lines: Sequence[Measured]) -> Measured:
