@@ -21,4 +21,9 @@ interrupted: finished runs are kept. `claims/records/NAME.csv` holds the rows an
 they came about, with their settings and a fingerprint of the definitions they depend on
 (`claims.fingerprints`); a test fails when either is no longer what the claim, as it stands, would
 give.
+
+A claim that reaches nearly the whole package, as one about the command line does, has `BY_COMMIT =
+True`: every line would put its record out of date. It is run from a tree without changes, its
+record says of which commit it is, as those of `claims.games` do, and it is out of date when a
+setting has changed, and not before.
 """

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -55,19 +56,37 @@ def is_alone(claim: str) -> bool:
     return bool(getattr(importlib.import_module(f"claims.{claim}"), "ALONE", False))
 
 
+def is_dated(claim: str) -> bool:
+    """Whether its record says of which commit it is, instead of a fingerprint: `BY_COMMIT = True` in
+    a claim that reaches nearly the whole package, whose record every line would put out of date."""
+    return bool(getattr(importlib.import_module(f"claims.{claim}"), "BY_COMMIT", False))
+
+
+def of_code(claim: str) -> Row:
+    """What a record says of the code that gave it."""
+    return {"commit": commit()} if is_dated(claim) else {"code": fingerprint(claim)}
+
+
+def commit() -> str:
+    """Which code this is; says so if it was changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.check_output(command, cwd=ROOT, text=True).strip()
+
+
 def fingerprint(claim: str) -> str:
     """Of all definitions of ours that a claim reaches, the worlds that it names included."""
     return Tree(ROOT).reach(f"claims.{claim}.{name}" for name in OF_A_CLAIM).fingerprint
 
 
 def is_current(claim: str) -> bool:
-    """Whether the stored record is what the claim, as it stands, would give."""
+    """Whether the stored record is what the claim, as it stands, would give; of one that is dated,
+    whether it was run with the settings that the claim has now."""
     path = RECORDS / f"{claim}.json"
     if not path.exists() or not path.with_suffix(".csv").exists():
         return False
     about = json.loads(path.read_text())
     return bool(
-        about["code"] == fingerprint(claim)
+        (is_dated(claim) or about.get("code") == fingerprint(claim))
         and about["runs"] == [job.key for job in jobs(claim)]
         and about.get("config") == config(claim)
     )
@@ -99,10 +118,16 @@ def config_of(runs: list[tuple[Row, Row]]) -> Row:
 
 
 def record(claim: str, workers: int) -> None:
-    """Run what is missing of a claim, `workers` runs at a time, and store the record."""
+    """Run what is missing of a claim, `workers` runs at a time, and store the record.
+
+    Raises ValueError for one that is dated by its commit, if the code is none that was committed.
+    """
+    (stamp,) = of_code(claim).values()
+    if is_dated(claim) and "dirty" in stamp:
+        raise ValueError(f"{claim} is dated by its commit; commit what was changed since {stamp}")
     UNFINISHED.mkdir(parents=True, exist_ok=True)
-    # The fingerprint is in the name: runs of other code are not mixed in.
-    log = UNFINISHED / f"{claim}-{fingerprint(claim)}.jsonl"
+    # The stamp is in the name: runs of other code are not mixed in.
+    log = UNFINISHED / f"{claim}-{stamp}.jsonl"
     finished = _read(log)
     wanted = jobs(claim)
     missing = [job for job in wanted if job.key not in finished]
@@ -137,7 +162,7 @@ def confirm(claim: str, workers: int) -> bool:
     if again[0] != recorded[0] or not set(again) <= set(recorded):
         print(f"{claim}: other results than recorded")
         return False
-    about["code"], about["config"] = fingerprint(claim), config(claim)
+    about |= {**of_code(claim), "config": config(claim)}
     about["repeated"] = {"date": time.strftime("%Y-%m-%d"), "runs": [job.key for job in sample]}
     path.write_text(_json(about))
     return True
@@ -180,7 +205,7 @@ def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": versions("torch", "numpy", "gymnasium"),
-        "code": fingerprint(claim),
+        **of_code(claim),
         "config": config(claim),
         "runs": [job.key for job in wanted],
     }

@@ -1041,7 +1041,7 @@ assert max(best(learned["A2C, sticky"])) < 0 < best(learned["A2C, sticky, longer
 # ```sh
 # a3c-lib train parallel-a2c atari:pong --run runs/pong --seed 0 \
 #     --total-steps 2000000 --num-envs 16 --num-workers 2 --t-max 5 \
-#     --optimizer adam --learning-rate 0.0003 --entropy-weight 0.003 --value-weight 0.25 \
+#     --optimizer adam --learning-rate 0.0003 --entropy-weight 0.003 --value-weight 0.25 --lambda 1 \
 #     --normalise-pixels --orthogonal-init --one-look --bfloat16
 # ```
 #

@@ -158,6 +158,7 @@ def test_every_claim_that_has_a_clock_is_alone():
         if clocks.search((recording.ROOT / "claims" / f"{claim}.py").read_text())
     }
     assert {claim for claim in CLAIMS if recording.is_alone(claim)} == timed | {
+        "defaults",
         "lost_updates",
         "replay_family",
     }
@@ -170,6 +171,54 @@ def test_a_record_of_other_settings_is_out_of_date(recorded):
     about["config"]["all"]["rate"] = 0.2
     path.write_text(json.dumps(about))
     assert not recording.is_current("small")
+
+
+@pytest.fixture
+def dated(recorded, monkeypatch):
+    """The little project with a record that says of which commit it is."""
+    recording.importlib.import_module("claims.small").BY_COMMIT = True
+    monkeypatch.setattr(recording, "commit", lambda: "0123456789ab")
+    recording.record("small", workers=1)
+    return recorded
+
+
+def test_a_claim_that_reaches_the_whole_package_is_dated_by_its_commit(dated):
+    about = json.loads((dated / "claims" / "records" / "small.json").read_text())
+    assert about["commit"] == "0123456789ab"
+    assert "code" not in about
+
+
+def test_a_dated_record_stays_when_a_line_has_changed_and_not_when_a_setting_has(dated):
+    write(dated, "a3c_lib/used.py", "def f(x):\n    return x + 1\n")
+    assert recording.is_current("small")
+    claim = recording.importlib.import_module("claims.small")
+    claim.config = lambda seed: SimpleNamespace(seed=seed, rate=0.2)
+    assert not recording.is_current("small")
+
+
+def test_a_dated_claim_is_run_of_committed_code_alone(dated, monkeypatch):
+    monkeypatch.setattr(recording, "commit", lambda: "0123456789ab-dirty")
+    monkeypatch.setattr(recording, "_results", None)  # it would fail if anything were run
+    with pytest.raises(ValueError, match="small is dated by its commit; commit what was changed"):
+        recording.record("small", workers=1)
+
+
+def test_runs_of_another_commit_are_not_mixed_in(dated, monkeypatch):
+    def interrupted(jobs, workers):
+        yield jobs[0], recording._run(jobs[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recording, "_results", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        recording.record("small", workers=1)
+    (log,) = recording.UNFINISHED.iterdir()
+    assert log.name == "small-0123456789ab.jsonl"
+
+
+def test_a_dated_record_names_the_commit_that_it_is_of():
+    for claim in filter(recording.is_dated, CLAIMS):
+        about = json.loads((recording.RECORDS / f"{claim}.json").read_text())
+        assert re.fullmatch("[0-9a-f]{12}", about["commit"]), claim
 
 
 def test_settings_that_all_runs_share_are_told_once():

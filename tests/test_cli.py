@@ -255,7 +255,6 @@ def test_anothers_checkpoint_is_refused_and_nothing_is_written(run, env, network
         ),
         (["q", "Pendulum-v1"], "actions Box(-2.0, 2.0, (1,), float32) are not supported: Q(o, a)"),
         (["a2c", "CartPole-v1", "--squashed"], "squashed: for actions that are a Box; got Disc"),
-        (["actor-critic", MAZE, "--targets", "one-step", "--lambda", "0.5"], "lambda_ goes with"),
         (["a3c", MAZE, "--lambda", "1.5"], "lambda_ is at most 1; got 1.5"),
         (["a2c", MAZE, "--gamma", "1.5"], "gamma is at most 1; got 1.5"),
         (["a3c", MAZE, "--num-workers", "0"], "num_workers is at least 1; got 0"),

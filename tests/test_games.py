@@ -17,6 +17,7 @@ from a3c_lib.app.runs import Run
 from a3c_lib.evaluation import evaluate
 from claims.games import playing, records
 from claims.games.series import SERIES, Series
+from claims.recording import commit
 
 
 def test_a_curve_has_the_mean_of_the_latest_games(monkeypatch):
@@ -67,7 +68,7 @@ def test_a_series_is_played_and_recorded(series, tmp_path):
     assert about["config"] == records.config(series)
     assert about["config"]["all"]["total_steps"] == 40
     assert about["seeds"] == 2
-    assert about["runs"]["a-few-4"]["commit"] == playing.commit()
+    assert about["runs"]["a-few-4"]["commit"] == commit()
     with (tmp_path / "records" / "small.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["seed"], row["steps"]) for row in rows] == [

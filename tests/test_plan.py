@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from a3c_lib import ActorCritic, a2c, a3c, q_learning
+from a3c_lib.actor_critic import one_step_targets
 from a3c_lib.app.plan import (
     ALGORITHMS,
     RENAMED,
@@ -341,9 +342,10 @@ def test_a_run_of_before_lambda_has_n_step_returns():
     assert Plan.from_json(old) == plan()
 
 
-def test_lambda_does_not_go_with_one_step_targets():
-    with pytest.raises(ValueError, match=r"lambda_ goes with the targets 'n-step'; got 0\.5"):
-        ActorCriticConfig(targets="one-step", lambda_=0.5)
+def test_one_step_targets_are_the_same_whatever_lambda_is():
+    for lambda_ in 0.5, 1.0:
+        planned = plan("actor-critic", targets="one-step", lambda_=lambda_)
+        assert planned._targets() == {"targets": one_step_targets}
 
 
 def test_a_policy_over_a_box_is_as_the_plan_says():
@@ -485,3 +487,31 @@ def test_reinforce_climbs_with_adam_if_it_is_asked_for(tmp_path):
     assert group["betas"] == (0.9, 0.9999)  # what is rewarded once in 70 episodes is remembered
     with planned.train(planned.make_model(), state) as training:
         assert training.updates == 1
+
+
+def test_reinforce_anneals_if_it_is_asked_for_and_goes_on_where_it_was():
+    """In pieces the same as in one, bit for bit: the rate is one of steps, and not of updates."""
+    asked = {"optimizer": "adam", "learning_rate": 0.01, "total_steps": 60}
+    planned = plan("reinforce", **asked, anneal=True)
+    before, rates = 0, []
+    with planned.train(whole := planned.make_model()) as training:
+        for update in training:
+            (group,) = training.optimizer.state_dict()["param_groups"]
+            rates.append((group["lr"], 0.01 * (1 - before / 60)))
+            before = update.steps
+    assert rates[0] == (0.01, 0.01)
+    assert all(rate == pytest.approx(due) for rate, due in rates)
+    assert rates[-1][0] < 0.005
+    state = None
+    for stop in 3, 10**9:
+        with planned.train(model := planned.make_model(), state) as training:
+            for update in training:
+                if update.updates == stop:
+                    break
+            state = training.state_dict()
+    assert all(map(torch.equal, whole.parameters(), model.parameters()))
+    constant = plan("reinforce", **asked)
+    with constant.train(constant.make_model()) as training:
+        list(training)
+        (group,) = training.optimizer.state_dict()["param_groups"]
+    assert group["lr"] == 0.01

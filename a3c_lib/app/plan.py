@@ -104,14 +104,9 @@ class Algorithm(NamedTuple):
 class ActorCriticConfig(losses.Config, returns.Config, actor_critic.Config):
     """How one thread trains, with Adam."""
 
-    # what the critic is to predict: rewards up to the rollout's end and then its own guess, or one
-    # reward and then its guess
+    # what the critic is to predict: rewards up to the rollout's end and then its own guess, as
+    # lambda_ has it, or one reward and then its guess, whatever lambda_ is
     targets: Literal["n-step", "one-step"] = "n-step"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.targets == "one-step" and self.lambda_ != 1:
-            raise ValueError(f"lambda_ goes with the targets 'n-step'; got {self.lambda_}")
 
 
 def _actor_critic(
@@ -127,6 +122,20 @@ class ReinforceConfig(reinforce.Config):
     # sgd: plain gradient ascent, as in chapter 00; adam: steps whose size suits returns of 1 and of
     # 500 alike
     optimizer: Literal["sgd", "adam"] = "sgd"
+    anneal: bool = False  # bring the learning rate down to 0, linearly in steps
+
+
+class _Annealed(reinforce.ReinforceTraining):
+    """REINFORCE whose learning rate comes down with the steps, to 0 where the budget ends."""
+
+    def update(self) -> reinforce.Update:
+        """Play one episode, and learn from it at the rate that is left."""
+        planned, left = self.config, 1 - self.steps / self.total_steps
+        self.config = dataclasses.replace(planned, learning_rate=left * planned.learning_rate)
+        try:
+            return super().update()
+        finally:
+            self.config = planned
 
 
 def _reinforce(
@@ -138,7 +147,8 @@ def _reinforce(
         # huge.
         adam = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.9999))
         rest["optimizer"] = TorchOptimizer(adam)
-    return reinforce.train(cast(Any, model), make_env, config, **rest)
+    train = _Annealed if config.anneal else reinforce.train
+    return train(cast(Any, model), make_env, config, **rest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,8 +177,9 @@ SMALL_WORLDS = BUDGET | {
     "learning_rate": 5e-3,
     "t_max": 5,
     "num_envs": 16,
-    "value_weight": 0.1,
+    "value_weight": 0.05,
     "entropy_weight": 0.01,
+    "lambda_": 0.8,
 }
 # Of each worker; there are two. One final ε for both: of the paper's three, a seed in eleven would
 # draw 0.5 for each of them.
@@ -217,7 +228,8 @@ ALGORITHMS = {
         ReinforceConfig,
         _reinforce,
         targets=None,
-        defaults={"optimizer": "adam", "learning_rate": 0.01, "gamma": 0.99} | BUDGET,
+        defaults=BUDGET
+        | {"optimizer": "adam", "learning_rate": 0.025, "gamma": 1.0, "anneal": True},
     ),
     "q": Algorithm(
         "One-step Q-learning: workers that learn what actions are worth (chapter 08).",

@@ -1,7 +1,6 @@
 """A run, played to its end, or from where it was interrupted."""
 
 import json
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from torch import nn
 from a3c_lib.app.plan import Plan
 from a3c_lib.app.runs import Run, record
 from a3c_lib.training import Training
-from claims.recording import ROOT, machine
+from claims.recording import ROOT, commit, machine
 
 RUNS = ROOT / "runs" / "games"  # git-ignored
 NOTES = "notes.json"  # in a run's folder: what its other files do not say
@@ -56,12 +55,6 @@ def finished(folder: Path) -> bool:
 def notes(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / NOTES).read_text())
     return found
-
-
-def commit() -> str:
-    """Which code this is; says so if it was changed since."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    return subprocess.check_output(command, cwd=ROOT, text=True).strip()
 
 
 def megabytes(training: Training[nn.Module, Any]) -> float | None:
