@@ -1,10 +1,17 @@
-"""MuJoCo's pendulum, drawn without a display."""
+"""MuJoCo's pendulum, drawn without a display; and Pendulum-v1 as arrays."""
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from a3c_lib.worlds.pendulum import CART, ROD, DrawnPendulum, inverted_pendulum, picture
+from a3c_lib.worlds.pendulum import (
+    CART,
+    ROD,
+    DrawnPendulum,
+    Pendulums,
+    inverted_pendulum,
+    picture,
+)
 
 
 def where(image, colour):
@@ -66,3 +73,66 @@ def test_the_pendulum_of_mujoco_is_drawn_as_it_leans():
     rows, columns = where(env.render(), ROD)
     assert columns[rows.argmin()] < where(env.render(), CART)[1].mean()
     assert inverted_pendulum().render_mode is None
+
+
+# Pendulum-v1 as arrays
+
+
+@pytest.fixture
+def three():
+    """Three pendulums as arrays, and Gymnasium's three in the same states."""
+    pendulums = Pendulums(3)
+    pendulums.reset(seed=0)
+    theirs = [gym.make("Pendulum-v1") for _ in range(3)]
+    for env, state in zip(theirs, pendulums.state.T, strict=True):
+        env.reset()
+        env.unwrapped.state = state.copy()
+    return pendulums, theirs
+
+
+@pytest.mark.parametrize("most", [0.5, 9.0])  # beyond ±2 a torque is cut
+def test_pendulums_step_as_gymnasiums_do(three, most):
+    pendulums, theirs = three
+    dice, seen = np.random.default_rng(0), []
+    for t in range(200):
+        actions = most * dice.choice([-1.0, 1.0, 1.0], (3, 1)).astype(np.float32)
+        observations, rewards, terminated, truncated, info = pendulums.step(actions)
+        seen.append(info["final_obs"] if t == 199 else observations)
+        for n, env in enumerate(theirs):
+            observation, reward, its_end, its_cut, _ = env.step(actions[n])
+            assert seen[-1][n] == pytest.approx(observation)
+            assert rewards[n] == pytest.approx(reward)
+            assert (terminated[n], truncated[n]) == (its_end, its_cut)
+    assert np.abs(seen).max() == 8  # the fastest that a pendulum may be
+
+
+def test_after_a_cut_an_episode_begins_as_gymnasiums_do():
+    pendulums = Pendulums(2_000)
+    pendulums.reset(seed=0)
+    begun = [pendulums.state]
+    for _ in range(200):
+        observations, *_ = pendulums.step(np.zeros((2_000, 1)))
+    begun.append(pendulums.state)
+    assert observations[:, 2] == pytest.approx(pendulums.state[1])
+    for theta, speed in begun:
+        assert np.abs(theta).max() == pytest.approx(np.pi, abs=0.01)
+        assert np.abs(speed).max() == pytest.approx(1, abs=0.01)
+        assert abs(theta.mean()) < 0.2
+        assert abs(speed.mean()) < 0.1
+
+
+@pytest.mark.parametrize(("staggered", "first"), [(False, [200] * 4), (True, [200, 150, 100, 50])])
+def test_pendulums_are_cut_together_or_one_after_another(staggered, first):
+    pendulums = Pendulums(4, staggered=staggered)
+    for _ in range(2):  # a reset staggers them anew
+        pendulums.reset(seed=0)
+        cuts = np.array([pendulums.step(np.zeros((4, 1)))[3] for _ in range(600)])
+        lengths = [np.diff(np.flatnonzero(cut), prepend=-1).tolist() for cut in cuts.T]
+        assert [each[0] for each in lengths] == first
+        assert {length for each in lengths for length in each[1:]} == {200}
+
+
+def test_the_same_seed_begins_the_same_pendulums():
+    first, again, other = (Pendulums(3).reset(seed=seed)[0] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
