@@ -401,10 +401,10 @@ assert caught.mean > 0.5
 
 # %% tags=["hide-input"]
 plots.learning_curves(
-    {"DQN": [tuple(np.array(agent.episodes, dtype=float).T)]},
+    {"DQN, five steps": [tuple(np.array(agent.episodes, dtype=float).T)]},
     window=1_000,
-    title="DQN on Catch, with all random actions: this run of the cell",
-    y_label="return",
+    title="On Catch the return of DQN's training episodes, random actions included, rises",
+    y_label="episode return\n(1: caught, −1: missed)",
 )
 plt.show()
 
@@ -870,7 +870,7 @@ assert caught_by_all.mean > 0.5
 # So here is the answer to the question with which this page began. On record are five methods:
 #
 # - **A2C**, **A3C** and **n-step Q** learn from rollouts of five steps, with RMSProp. A3C and n-step Q have four workers in turn.
-# - **DQN** has **one-step** targets here. (From here on, *DQN* or *plain DQN* in a table or a figure means this one. The agent that you trained above had five steps.)
+# - **DQN** has **one-step** targets here. (From here on, *DQN* or *plain DQN* means this one; the figures call it *DQN, one step*. The agent that you trained above had five steps.)
 # - **DQN with everything** has five steps, Double, the dueling network, and priorities, with ω = 0.6 and a κ that comes up from 0.4 to 1. Both DQNs learn with Adam, from 32 windows after each step of the eight environments.
 #
 # Each method has 20,000 steps of Catch, ten seeds, and two learning rates: 0.01 and 0.03 with RMSProp, 0.001 and 0.003 with Adam. No other rate was tried for this record. (The other settings are those of chapter 06, of chapter 08 and of this page. Some ten runs were tried to find those of this page.) After every 1,000 steps greedy actions play 50 balls. Only five different balls fall in Catch, so it is seen at once whether an agent catches all of them. We count the steps, and the seconds of one core, until it does so for the first time; the seconds of the 50 balls do not count.
@@ -934,18 +934,25 @@ for column, x_label, title in (
     (
         "steps",
         "environment steps",
-        "By steps, DQN with everything leads and plain DQN lags",
+        "On Catch, by steps, DQN with everything (five steps, Double, dueling, priorities) leads "
+        "and one-step DQN lags",
     ),
-    ("seconds", "seconds of one core", "By seconds of computing, A2C leads"),
+    (
+        "seconds",
+        "seconds of computing on one core (dotted: the run is over)",
+        "On Catch, by seconds of computing, A2C leads",
+    ),
 ):
     plots.learning_curves(
         {
-            method: record.select(method=method, learning_rate=rate).curves(column, "greedy")
+            "DQN, one step" if method == "DQN" else method: record.select(
+                method=method, learning_rate=rate
+            ).curves(column, "greedy")
             for method, rate in BEST.items()
         },
         title=title,
         x_label=x_label,
-        y_label="greedy, mean of 50 balls",
+        y_label="mean return of 50 balls,\ngreedy actions",
     )
     plt.show()
 catches = {key: np.isfinite(steps).sum() for key, steps in took.items()}
