@@ -4,8 +4,11 @@ import json
 import re
 from types import SimpleNamespace
 
+import gymnasium as gym
+import numpy as np
 import pytest
 
+from a3c_lib.app import records
 from claims import recording
 
 CLAIMS = recording.names()
@@ -219,6 +222,53 @@ def test_a_dated_record_names_the_commit_that_it_is_of():
     for claim in filter(recording.is_dated, CLAIMS):
         about = json.loads((recording.RECORDS / f"{claim}.json").read_text())
         assert re.fullmatch("[0-9a-f]{12}", about["commit"]), claim
+
+
+BARS = {"CartPole-v1": 400, "FrozenLake-v1": 0.5}
+
+
+SHORT = {
+    ("a3c", "FrozenLake-v1"): [2],
+    ("a2c", "CartPole-v1"): [0],
+    ("a2c", "FrozenLake-v1"): [4],
+    ("reinforce", "FrozenLake-v1"): [0, 1, 2, 3, 4],
+}
+
+
+def test_with_its_defaults_every_algorithm_learns_but_for_some_seeds(monkeypatch):
+    """Those that do not reach the bar are told one by one here, and in README."""
+    monkeypatch.chdir(recording.ROOT)
+    record = records.load("defaults")
+    below: dict[tuple[str, str], list[int]] = {}
+    for row in record.rows:
+        if row["mean"] < BARS[row["world"]]:
+            below.setdefault((row["algorithm"], row["world"]), []).append(row["seed"])
+    assert below == SHORT
+
+
+def test_the_bar_is_two_thirds_of_what_the_ice_allows_and_far_from_chance():
+    """The most that a policy may reach on average, and what random actions do, in 100 steps."""
+    ice = gym.make("FrozenLake-v1").unwrapped
+    best, random = np.zeros(ice.observation_space.n), np.zeros(ice.observation_space.n)
+    for _ in range(gym.spec("FrozenLake-v1").max_episode_steps):
+        best = worth(ice.P, best).max(axis=1)
+        random = worth(ice.P, random).mean(axis=1)
+    assert best[0] == pytest.approx(0.744, abs=5e-4)
+    assert random[0] == pytest.approx(0.014, abs=5e-4)
+    assert BARS["FrozenLake-v1"] == pytest.approx(best[0] * 2 / 3, abs=0.005)
+
+
+def worth(transitions, after):
+    """What each action leads to, if states are worth `after` from then on.   (S) → (S, A)"""
+    return np.array(
+        [
+            [
+                sum(p * (reward + (0 if end else after[to])) for p, to, reward, end in outcomes)
+                for outcomes in actions.values()
+            ]
+            for actions in transitions.values()
+        ]
+    )
 
 
 def test_settings_that_all_runs_share_are_told_once():

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import address
+import numpy as np
 import pytest
 import torch
 import tree
 
-from a3c_lib.app import check
+from a3c_lib.app import check, records
 from a3c_lib.app.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,6 +94,31 @@ def test_a_time_that_is_not_the_heads_is_mended():
     assert TEXT.count(f"REINFORCE {row}\n") == 1
     for other in f"| 7 min | {computing} |", f"| {minutes} min | a day |":
         assert tree.with_times(TEXT.replace(f"REINFORCE {row}", f"REINFORCE {other}")) == TEXT
+
+
+def test_the_returns_of_the_defaults_are_their_records(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    record = records.load("defaults")
+    head, *rows = re.search(r"\| algorithm \|.*\n\|---.*\n(?:\|.*\n)+", TEXT)[0].splitlines()
+    worlds = re.findall(r"\w+-v\d", head)
+    told = [
+        [f"`{name}`", *(of_seeds(record.select(algorithm=name, world=world)) for world in worlds)]
+        for name in record.levels("algorithm")
+    ]
+    assert worlds == record.levels("world")
+    assert rows[1:] == [f"| {' | '.join(row)} |" for row in told]
+
+
+BARS = {"CartPole-v1": 400, "FrozenLake-v1": 0.5}
+
+
+def of_seeds(record):
+    """The median of the seeds' mean returns, with the lowest and the highest, and how many reach
+    what counts as learned."""
+    means, (world,) = record.column("mean"), record.levels("world")
+    digits = 0 if world == "CartPole-v1" else 2
+    middle, low, high = (f"{f(means):.{digits}f}" for f in (np.median, min, max))
+    return f"{middle} ({low} to {high}), {(means >= BARS[world]).sum()} of {len(means)}"
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!http)([^)]+)\)", TEXT))), ids=str)
