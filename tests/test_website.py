@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import doctest
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ import page
 import pytest
 import website
 import websitecheck
+from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
 from a3c_lib.app.plan import ALGORITHMS
+from a3c_lib.exercises.engine import registry
 
 ROOT = book.ROOT
 NAMES = tuple(source.stem for source in sorted((ROOT / "solutions").glob("*.py")))
@@ -62,6 +65,29 @@ def test_every_exercise_of_a_chapter_is_a_stub_and_a_folded_solution(made) -> No
         assert "SOLUTION" not in folded
         assert len(folded) > len("...")
     assert "### BEGIN" not in "".join(code)
+
+
+def test_every_exercise_has_its_hints_before_its_solution_each_folded_away(made) -> None:
+    name, notebook, _ = made
+    _, stubs = stored(name)
+    for exercise_id in page.exercises(stubs):
+        (folds,) = [
+            c.source
+            for c in notebook.cells
+            if c.source.startswith("<details") and f'@exercise("{exercise_id}")' in c.source
+        ]
+        count = len(registry.find(exercise_id).hints)
+        summaries = [f"Hint {number} of {count}" for number in range(1, count + 1)]
+        assert re.findall(r"<summary>(.*)</summary>", folds) == [*summaries, "A solution"]
+
+
+def test_a_hint_is_said_as_it_stands() -> None:
+    said = "At <t>, x[0] * y_t is $1 or `a_b`; in chapter 02 ~x_t - {y}."
+    shown = MarkdownIt().render(website.text(website.as_prose(said), NAMES))
+    assert shown == (
+        "<p>At &lt;t&gt;, x[0] * y_t is $1 or <code>a_b</code>; in "
+        '<a href="/chapters/02_n_step_returns.ipynb">chapter 02</a> ~x_t - {y}.</p>\n'
+    )
 
 
 def test_what_is_to_be_predicted_is_folded_away(made) -> None:

@@ -3,9 +3,9 @@
     python tools/website.py          write what Sphinx reads, let it build, and check what it built
 
 Nothing is run and nothing is fetched. A chapter is its stored notebook of solutions/ with each
-exercise as the learner gets it, from chapters/; its solution, and every output that the text asks
-to predict, are folded away. Beside the chapters stand lists of all exercises and figures, and a
-page for each module of the package.
+exercise as the learner gets it, from chapters/; its hints, its solution, and every output that the
+text asks to predict, are folded away. Beside the chapters stand lists of all exercises and figures,
+and a page for each module of the package.
 """
 
 import base64
@@ -69,6 +69,8 @@ NAMES_OF_BUTTONS = {
 }
 
 
+CODE = re.compile(r"`[^`]*`")
+ASKED = re.compile(r'^@exercise\("([\d.]+)"\)', re.MULTILINE)
 LOGO = re.compile(
     r'<div class="sidebar-primary-item">(\s*<a class="navbar-brand logo"(?:(?!</a>).)*</a>\s*)</div>',
     re.DOTALL,
@@ -146,7 +148,8 @@ def chapter(
 
 
 def parts(solved: NotebookNode, stub: NotebookNode) -> Iterator[NotebookNode]:
-    """A cell of a chapter; an exercise becomes the stub, and its solution folded away."""
+    """A cell of a chapter; an exercise becomes the stub, and its hints and its solution folded
+    away."""
     if solved.cell_type == "code" and page.PREDICTED in stub.metadata.get("tags", []):
         solved.metadata["tags"] = [*solved.metadata.get("tags", []), "hide-output"]
     if solved.cell_type == "markdown":
@@ -163,7 +166,9 @@ def parts(solved: NotebookNode, stub: NotebookNode) -> Iterator[NotebookNode]:
             cell_type="markdown",
             id=f"{solved.id}-solution",
             metadata=NotebookNode(),
-            source=folded("A solution", f"```python\n{answer.rstrip()}\n```"),
+            source="\n\n".join(
+                [*hints(stub.source), folded("A solution", f"```python\n{answer.rstrip()}\n```")]
+            ),
         )
         said = [output for output in solved.outputs if not is_verdict(output)]
         if said:  # what the cell prints beside the verdict
@@ -176,9 +181,26 @@ def is_verdict(output: NotebookNode) -> bool:
     return output.get("data", {}).get("text/plain", "").startswith("✓ ")
 
 
-def folded(summary: str, content: str) -> str:
+def hints(stub: str) -> Iterator[str]:
+    """What `hint` gives for an exercise in a notebook, one fold for each."""
+    for exercise_id in ASKED.findall(stub):
+        said = registry.find(exercise_id).hints
+        for number, each in enumerate(said, start=1):
+            yield folded(f"Hint {number} of {len(said)}", as_prose(each), "hint")
+
+
+def as_prose(said: str) -> str:
+    """Words that are no Markdown, but for code between backticks, as Markdown.
+
+    >>> print(as_prose("x * y and `x * y`"))
+    x \\* y and `x * y`
+    """
+    return outside(said, lambda words: re.sub(r"([\\*_\[\]{}<>()#+!|$~^-])", r"\\\1", words), CODE)
+
+
+def folded(summary: str, content: str, kind: str = "solution") -> str:
     """Content that opens when its summary is clicked."""
-    return f'<details class="solution"><summary>{summary}</summary>\n\n{content}\n\n</details>'
+    return f'<details class="{kind}"><summary>{summary}</summary>\n\n{content}\n\n</details>'
 
 
 def taken_out(cell: NotebookNode, name: str, before: int) -> list[Figure]:
@@ -241,10 +263,10 @@ def label(exercise_id: str) -> str:
     return f"exercise-{exercise_id.replace('.', '-')}"
 
 
-def outside(markdown: str, change: Callable[[str], str]) -> str:
-    """A change of the text that is no code, formula, link, heading or tag."""
+def outside(markdown: str, change: Callable[[str], str], kept: re.Pattern[str] = NO_PROSE) -> str:
+    """A change of the text that is no code, formula, link, heading or tag, or what else is kept."""
     result, at = [], 0
-    for found in NO_PROSE.finditer(markdown):
+    for found in kept.finditer(markdown):
         result += [change(markdown[at : found.start()]), found[0]]
         at = found.end()
     return "".join([*result, change(markdown[at:])])
