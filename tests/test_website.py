@@ -5,6 +5,8 @@ import dataclasses
 import doctest
 import re
 import struct
+import subprocess
+import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -350,6 +352,15 @@ def test_styles_scripts_and_sizes_are_looked_at(site: Path, monkeypatch) -> None
 
 def test_a_folder_without_pages_is_no_site(tmp_path: Path) -> None:
     assert websitecheck.faults(tmp_path) == [f"there is no page in {tmp_path}"]
+
+
+def test_the_command_ends_well_where_there_is_no_fault(site: Path) -> None:
+    command = [sys.executable, websitecheck.__file__, str(site)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+    (site / "index.html").write_text('<p id="top"><a href="gone.html">a</a></p>')
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (1, "index.html: there is no gone.html\n")
 
 
 # The site as Sphinx builds it: `make site` in an environment that has it

@@ -142,4 +142,4 @@ def parsed(path: Path) -> Page:
 
 if __name__ == "__main__":
     folder = sys.argv[1:] or [str(Path(__file__).resolve().parent.parent / "build" / "site")]
-    raise SystemExit("\n".join(faults(Path(folder[0]).resolve())))
+    raise SystemExit("\n".join(faults(Path(folder[0]).resolve())) or 0)
