@@ -26,7 +26,7 @@ class Effort(NamedTuple):
     seeds: int
 
 
-FULL, QUICK = Effort(repetitions=3, seconds=3.5, seeds=5), Effort(2, 1.0, 1)
+FULL, QUICK = Effort(repetitions=3, seconds=3.5, seeds=10), Effort(2, 1.0, 1)
 
 
 class Bench(NamedTuple):

@@ -15,6 +15,7 @@ Row = dict[str, Any]
 RATE, RETURN = "steps per second", "mean return"  # the quantities in the tables
 # Lines that others are compared with, by their names, or the end of their names.
 ENVIRONMENT, UNSHARED, KEPT = "environment", "worker that shares nothing", "memory kept"
+AS_THE_ZOO = "as the zoo"
 
 
 class Measured(NamedTuple):

@@ -27,6 +27,7 @@ from bench.measuring import (
     repeat,
 )
 from bench.tables import (
+    AS_THE_ZOO,
     ENVIRONMENT,
     KEPT,
     RATE,
@@ -231,8 +232,18 @@ def test_the_table_of_what_was_learned():
         "stable-baselines3             6.0         4.0 – 8.0  5,000     5,000 – 5,000  2 of 2",
     ]
     assert reports.learning_sentences(CARTPOLE) == [
-        "seconds until learned: 0.25 of stable-baselines3's; aim: at most 0.5, reached"
+        "seconds until learned: 0.25 of stable-baselines3's; aim: at most 0.25, reached"
     ]
+
+
+def test_the_same_batch_is_compared_by_itself():
+    same = f"ours, {AS_THE_ZOO}"
+    rows = rate_rows(**{same: [300.0, 200.0], "ours": [900.0, 900.0], "theirs, 1": [100.0, 100.0]})
+    assert reports.same_batch_sentences(reports.speeds(rows, cores=2)) == [
+        f"{same}: 2.50 times the steps per second of theirs, 1 (2.00 – 3.00); "
+        "aim: at least 2.5, reached"
+    ]
+    assert reports.same_batch_sentences(reports.speeds(rows[:4], cores=2)) == []
 
 
 def test_a_seed_that_did_not_learn_is_counted_as_such():
