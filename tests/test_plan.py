@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
+from pathlib import Path
 
 import gymnasium as gym
 import pytest
@@ -11,6 +13,7 @@ from torch import nn
 
 from a3c_lib import ActorCritic, a2c, a3c, q_learning
 from a3c_lib.actor_critic import one_step_targets
+from a3c_lib.app.cli import parsed
 from a3c_lib.app.plan import (
     ALGORITHMS,
     RENAMED,
@@ -515,3 +518,11 @@ def test_reinforce_anneals_if_it_is_asked_for_and_goes_on_where_it_was():
         list(training)
         (group,) = training.optimizer.state_dict()["param_groups"]
     assert group["lr"] == 0.01
+
+
+def test_dqn_begins_with_the_settings_of_its_record():
+    record = Path(__file__).parent.parent / "claims/records/dqn_cartpole.json"
+    recorded = json.loads(record.read_text())["config"]["all"] | {"n_steps": 5}
+    begins = asdict(parsed(["train", "dqn", "CartPole-v1"]).begin.config)
+    assert {**begins, **recorded}.items() >= begins.items()
+    assert len(begins.keys() - recorded.keys()) <= 2  # seed and device

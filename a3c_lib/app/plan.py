@@ -260,7 +260,18 @@ ALGORITHMS = {
         dqn.train,
         networks=lambda config: (config.network, None),
         # Without annealing what it does at the end hangs on the last few batches.
-        defaults=BUDGET | {"gamma": 0.97, "anneal": True},
+        defaults=BUDGET
+        | {
+            "learning_rate": 0.01,
+            "anneal": True,
+            "t_max": 4,
+            "num_envs": 8,
+            "n_steps": 5,
+            "batch_size": 128,
+            "target_period": 100,
+            "final_epsilon": 0.04,
+            "epsilon_steps": 16_000,
+        },
     ),
 }
 
