@@ -49,6 +49,7 @@ def bars(
         note(ax, text, (level, -0.7), (-4, 0), ha="right")
     rightmost = 1.4 * max(max(line.rates) for line in lines)
     ax.set_xlim(0, max([rightmost, *(1.05 * level for level in levels.values())]))
+    ax.locator_params(axis="x", nbins=5)
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_xlabel("steps per second")
     ax.grid(visible=False, axis="y")
