@@ -2,9 +2,9 @@
 20 seeds learn it in 400,000 steps? Whichever way it comes out.
 
 `greedy` is the mean return of 20 episodes of the policy's mean action, every 50,000 steps, in
-Gymnasium's own Pendulum-v1. After the last step, −250 or more is a success: a good policy gets some
-−150, and one that never pushes some −1,200. Training plays in `Pendulums`, the same world as
-arrays, all cut at the same time or `staggered`.
+Gymnasium's own Pendulum-v1. After the last step, −250 or more is a success; one that
+never pushes gets some −1,200. Training plays in `Pendulums`, the same world as arrays, all cut at
+the same time or `staggered`.
 """
 
 from functools import partial

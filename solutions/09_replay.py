@@ -1009,7 +1009,7 @@ assert all(25 < ahead[part] < 60 for part in ("Double", "dueling", "prioritised"
 #
 # ## CartPole
 #
-# Catch has five balls. What does DQN do on the world of the first chapters, CartPole-v1? It counts as solved if 100 episodes of greedy actions, at the end of at most 100,000 steps, last 475 steps or longer on average; 500 is the most there is. On record are 20 seeds with targets of five steps, and 20 with targets of one step, all else the same. Every 32 steps, four in each of eight environments, DQN learns from one batch of 128 windows. So a gradient is taken for every 32 steps, and each step is looked at four times on average. The learning rate comes down to 0 at the end: otherwise what the agent does in the end hangs on the last few batches.
+# Catch has five balls. What does DQN do on the world of the first chapters, CartPole-v1? It counts as solved if 100 episodes of greedy actions, at the end of at most 100,000 steps, last 475 steps or longer on average; 500 is the most there is. On record are 20 seeds with targets of five steps, and 20 with targets of one step, all else the same. Every 32 steps, four in each of eight environments, DQN learns from one batch of 128 windows. So a gradient is taken for every 32 steps, and each step is looked at four times on average. The learning rate comes down to 0 at the end.
 #
 # The settings come from a search with other seeds, in a program that trains many agents at once: 27 settings, four seeds each. They differed in the steps of a target (one, three or five), the learning rate, γ, how often $\theta^-$ is renewed, and in whether a gradient was taken for 8, 16 or 32 steps.
 #
