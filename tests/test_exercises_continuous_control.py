@@ -172,6 +172,253 @@ def test_a_mistake_without_a_name_is_still_wrong():
     assert check(registry.find("10.2"), half_of_it).kind is Kind.WRONG
 
 
+# What a reader types, each in another form than the edit that names it
+
+
+def densities_of(mean, sigma, actions, by=lambda each: each.sum(-1)):
+    """A result of 10.1, with another way from the axes to one number."""
+    pi = Normal(mean, sigma)
+    return by(pi.log_prob(actions)), by(pi.entropy())
+
+
+def exponential(mean, deviation, actions):
+    return densities_of(mean, deviation.exp(), actions)
+
+
+def of_all_observations(mean, deviation, actions):
+    return densities_of(mean, deviation, actions, torch.sum)
+
+
+def over_the_observations(mean, deviation, actions):
+    return densities_of(mean, deviation, actions, lambda each: each.sum(0))
+
+
+def a_column(mean, deviation, actions):
+    return densities_of(mean, deviation, actions, lambda each: each.sum(-1)[..., None])
+
+
+def logarithms_multiplied(mean, deviation, actions):
+    log_pi, H = densities_of(mean, deviation, actions, lambda each: each)
+    return log_pi.prod(-1), H.sum(-1)
+
+
+def as_of_a_list(mean, deviation, actions):
+    log_pi, _ = densities_of(mean, deviation, actions)
+    return log_pi, -log_pi.exp() * log_pi
+
+
+def no_half_in_the_entropy(mean, deviation, actions):
+    log_pi, _ = densities_of(mean, deviation, actions)
+    return log_pi, (2 * math.pi * math.e * deviation**2).log().sum(-1)
+
+
+def without_two_pi(mean, deviation, actions):
+    z = (actions - mean) / deviation
+    return (-(z**2) / 2 - deviation.log()).sum(-1), (deviation.log() + 0.5).sum(-1)
+
+
+def not_squared(mean, deviation, actions):
+    z = (actions - mean) / deviation
+    log_sigma = deviation.log() + math.log(2 * math.pi) / 2
+    return (-z / 2 - log_sigma).sum(-1), (log_sigma + 0.5).sum(-1)
+
+
+def variance_of_the_world(said, centre, reach):
+    mean, x = said.chunk(2, -1)
+    return centre + mean * reach, reach**2 * softplus(x)
+
+
+def rectified(said, centre, reach):
+    mean, x = said.chunk(2, -1)
+    return centre + mean * reach, reach * torch.relu(x) ** 0.5
+
+
+def exchanged(said, centre, reach):
+    mean, x = said.chunk(2, -1)
+    return reach + centre * mean, centre * softplus(x).sqrt()
+
+
+def from_the_lowest(said, centre, reach):
+    mean, x = said.chunk(2, -1)
+    low, high = centre - reach, centre + reach
+    return low + (high - low) * mean, reach * softplus(x).sqrt()
+
+
+def never_narrow(said, centre, reach):
+    mean, x = said.chunk(2, -1)
+    return centre + reach * mean, reach * softplus(x).sqrt() + 0.01
+
+
+def noise_clipped(mean, deviation, z, low, high):
+    drawn = mean + torch.minimum(torch.maximum(z, low), high) * deviation
+    return drawn, drawn.clamp(low, high)
+
+
+def bounds_of_the_first_axis(mean, deviation, z, low, high):
+    drawn = mean + deviation * z
+    return drawn, drawn.clamp(low[0].item(), high[0].item())
+
+
+def added_first(mean, deviation, z, low, high):
+    drawn = (mean + deviation) * z
+    return drawn, drawn.clamp(low, high)
+
+
+def root_of_the_root(said, z):
+    mean, x = said.chunk(2, -1)
+    sigma = softplus(x).sqrt()
+    actions = (mean + sigma * z).detach()
+    return actions, Gaussian(mean, sigma.sqrt()).log_prob(actions)
+
+
+def of_the_noise(said, z):
+    mean, x = said.chunk(2, -1)
+    pi = Gaussian(mean, softplus(x).sqrt())
+    return (mean + pi.deviation * z).detach(), pi.log_prob(z)
+
+
+def axis_for_axis(said, z):
+    mean, x = said.chunk(2, -1)
+    pi = Normal(mean, softplus(x).sqrt())
+    actions = (mean + pi.stddev * z).detach()
+    return actions, pi.log_prob(actions)
+
+
+def with_another(rewards, next_values, terminated, truncated, gamma, lambda_, ahead=None, end=None):
+    """λ-returns, with another mean of V and R or something else where the world ended."""
+    R, returns_ = next_values[-1], []
+    for r, V, ended, cut in reversed(
+        list(zip(rewards, next_values, terminated, truncated, strict=True))
+    ):
+        mean = ahead(V, R) if ahead else (1 - lambda_) * V + lambda_ * R
+        after = torch.where(cut, V, mean)
+        R = r + gamma * torch.where(ended, end(V, R) if end else 0.0, after)
+        returns_.insert(0, R)
+    return torch.stack(returns_)
+
+
+def gamma_and_lambda_exchanged(rewards, next_values, terminated, truncated, gamma, lambda_):
+    return with_another(rewards, next_values, terminated, truncated, lambda_, gamma)
+
+
+def discounted_twice(rewards, next_values, terminated, truncated, gamma, lambda_):
+    given = rewards, next_values, terminated, truncated, gamma, lambda_
+    return with_another(*given, ahead=lambda V, R: (1 - lambda_) * V + gamma * lambda_ * R)
+
+
+def bootstrapped(rewards, next_values, terminated, truncated, gamma, lambda_):
+    given = rewards, next_values, terminated, truncated, gamma, lambda_
+    return with_another(*given, end=lambda V, R: V)
+
+
+def only_v_is_masked(rewards, next_values, terminated, truncated, gamma, lambda_):
+    given = rewards, next_values, terminated, truncated, gamma, lambda_
+    return with_another(*given, end=lambda V, R: lambda_ * R)
+
+
+def last_value_zeroed(rewards, next_values, terminated, truncated, gamma, lambda_):
+    values = torch.cat([next_values[:-1], torch.zeros_like(next_values[-1:])])
+    return with_another(rewards, values, terminated, truncated, gamma, lambda_)
+
+
+def one_value_too_late(rewards, next_values, terminated, truncated, gamma, lambda_):
+    values = torch.cat([next_values[1:], next_values[-1:]])
+    return with_another(rewards, values, terminated, truncated, gamma, lambda_)
+
+
+def only_the_last_end(rewards, next_values, terminated, truncated, gamma, lambda_):
+    last = (torch.arange(len(rewards)) == len(rewards) - 1)[:, None]
+    ends = terminated & last, truncated & last
+    return with_another(rewards, next_values, *ends, gamma, lambda_)
+
+
+def shortest_and_longest(rewards, next_values, terminated, truncated, gamma, lambda_):
+    one = rewards + gamma * next_values * ~terminated
+    far = returns.n_step_returns(rewards, next_values, terminated, truncated, gamma)
+    return (1 - lambda_) * one + lambda_ * far
+
+
+def reset_too_late(rewards, next_values, terminated, truncated, gamma, lambda_):
+    R, returns_ = next_values[-1], []
+    for t in reversed(range(len(rewards))):
+        R = rewards[t] + gamma * ((1 - lambda_) * next_values[t] + lambda_ * R)
+        returns_.append(R)
+        R = R * ~(terminated[t] | truncated[t])
+    return torch.stack(returns_[::-1])
+
+
+def the_same_for_all(t, deltas, ended, gamma, lambda_):
+    A = deltas[t]
+    for k in range(t + 1, len(deltas)):
+        if ended[k - 1]:
+            break
+        A = A + gamma * lambda_ * deltas[k]
+    return A
+
+
+def begun_anew(t, deltas, ended, gamma, lambda_):
+    A, power = 0.0, 0
+    for k in range(t, len(deltas)):
+        A, power = A + (gamma * lambda_) ** power * deltas[k], power + 1
+        if ended[k]:
+            A, power = 0.0, 0
+    return torch.as_tensor(A)
+
+
+def without_the_last(t, deltas, ended, gamma, lambda_):
+    last = len(deltas) - 1
+    return sum(
+        ((gamma * lambda_) ** (k - t) * deltas[k] for k in range(t, last) if not ended[t:k].any()),
+        torch.zeros(()),
+    )
+
+
+def ended_anywhere(t, deltas, ended, gamma, lambda_):
+    return deltas[t] if ended.any() else recursive(t, deltas, ended, gamma, lambda_)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "hint"),
+    [
+        ("10.1", exponential, "You take `deviation` for log σ, everywhere"),
+        ("10.1", of_all_observations, "Both are one number for all observations"),
+        ("10.1", over_the_observations, "dim=0: those are the observations"),
+        ("10.1", a_column, "Both keep an axis of length 1"),
+        ("10.1", logarithms_multiplied, "The logarithms of the axes are multiplied"),
+        ("10.1", as_of_a_list, "−π log π of one action is no entropy"),
+        ("10.1", no_half_in_the_entropy, "The entropy is twice what it should be"),
+        ("10.1", without_two_pi, "The 2π is missing in the entropy"),
+        ("10.1", not_squared, "The bracket is not squared"),
+        ("10.2", variance_of_the_world, "That is the variance, in the world's unit"),
+        ("10.2", rectified, "You take the ReLU"),
+        ("10.2", exchanged, "`centre` and `reach` are exchanged"),
+        ("10.2", from_the_lowest, "You count from the lowest action"),
+        ("10.2", never_narrow, "that knows nothing of the unit"),
+        ("10.3", noise_clipped, "The noise z is clipped"),
+        ("10.3", bounds_of_the_first_axis, "All axes are clipped to the same bounds"),
+        ("10.3", added_first, "Mean and deviation are added"),
+        ("10.4", root_of_the_root, "The root is taken twice for log π"),
+        ("10.4", of_the_noise, "log π is asked of the noise"),
+        ("10.4", axis_for_axis, "log π has a number for each axis"),
+        ("10.5", gamma_and_lambda_exchanged, "γ and λ are exchanged"),
+        ("10.5", discounted_twice, "The next return is discounted twice"),
+        ("10.5", bootstrapped, "This bootstraps through termination"),
+        ("10.5", only_v_is_masked, "the next return still counts with λ"),
+        ("10.5", last_value_zeroed, "The last of next_values is taken for 0"),
+        ("10.5", one_value_too_late, "next_values is read one step too late"),
+        ("10.5", only_the_last_end, "Only an end at the last step is seen"),
+        ("10.5", shortest_and_longest, "the shortest and the longest"),
+        ("10.5", reset_too_late, "R is set to 0 after the step that ended has used it"),
+        ("10.6", the_same_for_all, "The factor is γλ for all later errors"),
+        ("10.6", begun_anew, "At an end the sum begins anew"),
+        ("10.6", without_the_last, "The last error is left out"),
+        ("10.6", ended_anywhere, "An end anywhere stops the sum"),
+    ],
+)
+def test_what_is_wrong_is_said_and_not_only_shown(exercise, answer, hint):
+    assert hint in said(exercise, answer)
+
+
 # What the references are
 
 

@@ -222,6 +222,19 @@ def lambda_returns_in_a_loop(
     return returns
 
 
+def _only_the_shortest_and_the_longest(
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+    lambda_: float,
+) -> Tensor:
+    given = rewards, next_values, terminated, truncated, gamma
+    one_step, all_the_way = (lambda_returns(*given, lambda_=end) for end in (0.0, 1.0))
+    return (1 - lambda_) * one_step + lambda_ * all_the_way
+
+
 def _column(*numbers: float) -> Tensor:
     return torch.tensor(numbers)[:, None]
 
@@ -352,6 +365,53 @@ EXERCISES = (
                 "You put σ² where σ belongs, everywhere. (torch's Normal takes the deviation too.)",
             ),
             Wrong(
+                {
+                    "log_pi = each.sum(dim=-1)": "log_pi = each.sum()",
+                    "H = chaos.sum(dim=-1)": "H = chaos.sum()",
+                },
+                "Both are one number for all observations. Each observation has its own: add up "
+                "over the last axis alone, dim=-1.",
+                also=(
+                    {
+                        "log_pi = each.sum(dim=-1)": "log_pi = each.sum(dim=-1).mean()",
+                        "H = chaos.sum(dim=-1)": "H = chaos.sum(dim=-1).mean()",
+                    },
+                ),
+            ),
+            Wrong(
+                {
+                    "log_pi = each.sum(dim=-1)": "log_pi = each.sum(dim=0)",
+                    "H = chaos.sum(dim=-1)": "H = chaos.sum(dim=0)",
+                },
+                "You add up over the first axis, dim=0: those are the observations. The axes of "
+                "an action are the last, dim=-1.",
+            ),
+            Wrong(
+                {
+                    "log_pi = each.sum(dim=-1)": "log_pi = each.sum(dim=-1, keepdim=True)",
+                    "H = chaos.sum(dim=-1)": "H = chaos.sum(dim=-1, keepdim=True)",
+                },
+                "Both keep an axis of length 1 at their end. Against advantages (*B) they would be "
+                "spread out to all pairs. They are (*B).",
+            ),
+            Wrong(
+                {
+                    "z = off / deviation": "z = off / deviation.exp()",
+                    "from_the_width = -deviation.log()": "from_the_width = -deviation",
+                    "chaos = deviation.log() + 0.5": "chaos = deviation + 0.5",
+                },
+                "You take `deviation` for log σ, everywhere. It is σ itself: no exponential "
+                "function is due, and a logarithm is.",
+                also=(
+                    {
+                        "z = off / deviation": "z = off / deviation.exp()",
+                        "from_the_width = -deviation.log()": "from_the_width = "
+                        "-deviation.exp().log()",
+                        "chaos = deviation.log() + 0.5": "chaos = deviation.exp().log() + 0.5",
+                    },
+                ),
+            ),
+            Wrong(
                 {"log_pi = each.sum(dim=-1)": "log_pi = each"},
                 "log π has a number for each axis. An action is all its axes together: their "
                 "densities are multiplied, so their logarithms are added up, over the last axis.",
@@ -379,6 +439,25 @@ EXERCISES = (
                 "spread out to all pairs. It is (*B).",
             ),
             Wrong(
+                {"H = chaos.sum(dim=-1)": "H = chaos.sum()"},
+                "The entropy of all observations is added up into one number. Each observation "
+                "has its own: add up over the last axis alone, dim=-1.",
+            ),
+            Wrong(
+                {"H = chaos.sum(dim=-1)": "H = chaos.sum(dim=-1, keepdim=True)"},
+                "The entropy keeps an axis of length 1 at its end. It is (*B).",
+            ),
+            Wrong(
+                {"log_pi = each.sum(dim=-1)": "log_pi = each.prod(dim=-1)"},
+                "The logarithms of the axes are multiplied. The densities are; their logarithms "
+                "are added.",
+            ),
+            Wrong(
+                {"log_pi = each.sum(dim=-1)": "log_pi = each.exp().sum(dim=-1).log()"},
+                "The densities of the axes are added. They are multiplied, so their logarithms "
+                "are added.",
+            ),
+            Wrong(
                 {"z = off / deviation": "z = off / deviation.sqrt()"},
                 "You divide by the root of what is handed over: you take it for the variance σ². "
                 "It is the deviation σ.",
@@ -396,12 +475,21 @@ EXERCISES = (
                 "The factor ½ is missing in front of the square.",
             ),
             Wrong(
+                {"-0.5 * z**2": "-0.5 * z"},
+                "The bracket is not squared: −½((a − μ)/σ)².",
+                also=({"-0.5 * z**2": "-0.5 * z.abs()"},),
+            ),
+            Wrong(
                 {"-0.5 * z**2": "0.5 * z**2"},
                 "The square has the wrong sign: what is far from the mean is less likely.",
             ),
             Wrong(
                 {"from_the_width = -deviation.log()": "from_the_width = deviation.log()"},
                 "log σ has the wrong sign in log π: a wide Gaussian is low.",
+            ),
+            Wrong(
+                {"from_the_width = -deviation.log()": "from_the_width = -deviation"},
+                "σ itself is subtracted in log π. Its logarithm is.",
             ),
             Wrong(
                 {"from_the_width = -deviation.log()": "from_the_width = -0.5 * deviation.log()"},
@@ -419,6 +507,14 @@ EXERCISES = (
             Wrong(
                 {"constant = -0.5 * math.log(2 * math.pi)": "constant = 0.0"},
                 "The constant is missing in log π: −½ log 2π on each axis.",
+            ),
+            Wrong(
+                {"constant = -0.5 * math.log(2 * math.pi)": "constant = -0.5 * math.log(math.pi)"},
+                "The constant in log π is −½ log 2π on each axis; in yours the 2 is missing.",
+            ),
+            Wrong(
+                {"constant = -0.5 * math.log(2 * math.pi)": "constant = -math.sqrt(2 * math.pi)"},
+                "√2π itself is subtracted in log π. Its logarithm is, which is ½ log 2π.",
             ),
             Wrong(
                 {"constant = -0.5 * math.log(2 * math.pi)": "constant = -math.log(2 * math.pi)"},
@@ -451,12 +547,41 @@ EXERCISES = (
                 "it before you sum over the axes.",
             ),
             Wrong(
+                {"-0.5 * z**2": "-((0.5 * z) ** 2)"},
+                "The ½ is squared too. It stands in front of the square: −½((a − μ)/σ)².",
+            ),
+            Wrong(
+                {"log_pi = each.sum(dim=-1)": "log_pi = 2 * each.sum(dim=-1)"},
+                "log π is twice what it should be: the ½ is missing everywhere in "
+                "−½((a − μ)/σ)² − ½ log 2πσ².",
+            ),
+            Wrong(
                 {" + 0.5 * math.log(2 * math.pi * math.e)": ""},
                 "The constant is missing in the entropy: ½ log 2πe on each axis.",
             ),
             Wrong(
                 {"math.log(2 * math.pi * math.e)": "math.log(2 * math.pi)"},
                 "The e is missing in the entropy: ½ log 2πe on each axis, that is ½ log 2π + ½.",
+            ),
+            Wrong(
+                {"math.log(2 * math.pi * math.e)": "math.log(math.e)"},
+                "The 2π is missing in the entropy: ½ log 2πe on each axis.",
+            ),
+            Wrong(
+                {"math.log(2 * math.pi * math.e)": "math.log(math.pi * math.e)"},
+                "The constant in the entropy is ½ log 2πe on each axis; in yours the 2 is missing.",
+            ),
+            Wrong(
+                {" + 0.5 * math.log(2 * math.pi * math.e)": " + math.log(2 * math.pi * math.e)"},
+                "The constant in the entropy is ½ log 2πe on each axis; yours has no ½.",
+            ),
+            Wrong(
+                {"chaos = deviation.log() + 0.5": "chaos = 0 * deviation + 0.5"},
+                "log σ is missing in the entropy: the wider, the less certain.",
+            ),
+            Wrong(
+                {"chaos = deviation.log() + 0.5": "chaos = deviation + 0.5"},
+                "σ itself is added in the entropy. Its logarithm is.",
             ),
             Wrong(
                 {"chaos = deviation.log() + 0.5": "chaos = -deviation.log() + 0.5"},
@@ -473,6 +598,31 @@ EXERCISES = (
             Wrong(
                 {"chaos = deviation.log() + 0.5": "chaos = deviation.log().detach() + 0.5"},
                 "No gradient flows from the entropy to σ. So the bonus would change nothing.",
+            ),
+            Wrong(
+                {"H = chaos.sum(dim=-1)": "H = 2 * chaos.sum(dim=-1)"},
+                "The entropy is twice what it should be. It is ½ log 2πeσ² on each axis, that is "
+                "log σ + ½ log 2πe.",
+            ),
+            Wrong(
+                {
+                    "H = chaos.sum(dim=-1)": "H = deviation.sum(dim=-1).log() "
+                    "+ 0.5 * math.log(2 * math.pi * math.e) * off.shape[-1]"
+                },
+                "The entropy has the logarithm of a sum. The logarithms are summed, one of each "
+                "axis.",
+                also=(
+                    {
+                        "H = chaos.sum(dim=-1)": "H = deviation.sum(dim=-1).log() "
+                        "+ 0.5 * math.log(2 * math.pi * math.e)"
+                    },
+                ),
+            ),
+            Wrong(
+                {"H = chaos.sum(dim=-1)": "H = -(log_pi.exp() * log_pi)"},
+                "−π log π of one action is no entropy. Of a list one adds it up over all actions; "
+                "here the sum is an integral, and it comes to log σ + ½ log 2πe on each axis.",
+                also=({"H = chaos.sum(dim=-1)": "H = -(each.exp() * each).sum(dim=-1)"},),
             ),
             Wrong(
                 {"H = chaos.sum(dim=-1)": "H = -each.sum(dim=-1)"},
@@ -533,6 +683,30 @@ EXERCISES = (
                 "root.",
             ),
             Wrong(
+                {"deviation = variance.sqrt()": "deviation = variance.square()"},
+                "You square the softplus. It is the variance σ² already, and σ is its root.",
+            ),
+            Wrong(
+                {
+                    "deviation = variance.sqrt()": "deviation = variance",
+                    "sigma = reach * deviation": "sigma = reach.square() * deviation",
+                },
+                "That is the variance, in the world's unit. What is asked for is its root, σ.",
+            ),
+            Wrong(
+                {"deviation = variance.sqrt()": "deviation = variance.exp()"},
+                "After the softplus comes an exponential function too. One of the two keeps a "
+                "number above 0: the softplus is σ², and σ is its root.",
+            ),
+            Wrong(
+                {
+                    "variance = softplus(second)": "variance = softplus(reach * second)",
+                    "sigma = reach * deviation": "sigma = deviation",
+                },
+                "The second half is scaled before the softplus, which is no line. Scale what comes "
+                "of it: σ is `reach` times the root.",
+            ),
+            Wrong(
                 {"variance = softplus(second)": "variance = second.exp()"},
                 "You take the exponential function. It keeps σ² above 0 too, but the paper has the "
                 "softplus, log(1 + e^x), which does not run away.",
@@ -540,6 +714,16 @@ EXERCISES = (
             Wrong(
                 {"variance = softplus(second)": "variance = (2 * second).exp()"},
                 "You take what the layer says for log σ. It is what σ² is the softplus of.",
+            ),
+            Wrong(
+                {"variance = softplus(second)": "variance = second.relu()"},
+                "You take the ReLU, so that σ is 0 wherever the layer says less than 0. Take the "
+                "softplus, which is always above 0.",
+            ),
+            Wrong(
+                {"variance = softplus(second)": "variance = 1 + second.exp()"},
+                "With you σ² is 1 + e^x: the logarithm is missing, or an exponential function "
+                "undoes it. The softplus is log(1 + e^x).",
             ),
             Wrong(
                 {"variance = softplus(second)": "variance = second.abs()"},
@@ -581,6 +765,37 @@ EXERCISES = (
                 "The mean is not scaled: 1 of the layer's is `reach` of the world's.",
             ),
             Wrong(
+                {
+                    "mean = centre + reach * first": "mean = reach + centre * first",
+                    "sigma = reach * deviation": "sigma = centre * deviation",
+                },
+                "`centre` and `reach` are exchanged: `centre` is where 0 lies, and `reach` is how "
+                "far 1 is from there.",
+                also=({"mean = centre + reach * first": "mean = reach + centre * first"},),
+            ),
+            Wrong(
+                {"mean = centre + reach * first": "mean = reach * (centre + first)"},
+                "`centre` is scaled too. It is in the world's unit already: centre + reach · what "
+                "the layer says.",
+            ),
+            Wrong(
+                {
+                    "mean = centre + reach * first": "mean = centre + 2 * reach * first",
+                    "sigma = reach * deviation": "sigma = 2 * reach * deviation",
+                },
+                "You scale by the whole width. `reach` is half of it, from the middle to a bound, "
+                "and 1 is `reach`.",
+                also=({"mean = centre + reach * first": "mean = centre + 2 * reach * first"},),
+            ),
+            Wrong(
+                {
+                    "mean = centre + reach * first": "mean = centre - reach + 2 * reach * first",
+                },
+                "You count from the lowest action. Where the layer says 0, the mean is `centre`, "
+                "and where it says 1, `reach` above.",
+                also=({"mean = centre + reach * first": "mean = centre - reach + reach * first"},),
+            ),
+            Wrong(
                 {"mean = centre + reach * first": "mean = centre + reach * first.tanh()"},
                 "You squash the mean. Some do; here it is linear, as in the paper.",
             ),
@@ -603,6 +818,11 @@ EXERCISES = (
                 "The middle is added to the deviation. That is a width, wherever the middle is.",
             ),
             Wrong(
+                {"sigma = reach * deviation": "sigma = reach.square() * deviation"},
+                "The deviation is scaled by the square of `reach`. That is for the variance: twice "
+                "the unit is twice the deviation.",
+            ),
+            Wrong(
                 {"sigma = reach * deviation": "sigma = reach.sqrt() * deviation"},
                 "The deviation is scaled by the root of `reach`. Twice the unit is twice the "
                 "deviation, and four times the variance.",
@@ -620,6 +840,12 @@ EXERCISES = (
             ignores(
                 "`reach` has no effect.",
                 lambda given: {"reach": 2 * given.reach},
+            ),
+            scales(
+                "In units half as large the same action is twice the number: with twice `centre` "
+                "and twice `reach` both results are twice as large. Yours are not. Is a number "
+                "added, or a bound set, that knows nothing of the unit?",
+                lambda given: {"centre": 2 * given.centre, "reach": 2 * given.reach},
             ),
         ),
         hints=(
@@ -652,6 +878,37 @@ EXERCISES = (
             Wrong(
                 {"drawn = mean + off": "drawn = mean.clamp(low, high) + off"},
                 "The mean is clipped. It may lie outside: what is drawn from it is clipped, once.",
+            ),
+            Wrong(
+                {"off = deviation * z": "off = deviation * z.clamp(low, high)"},
+                "The noise z is clipped. It has no bounds: clip what is drawn, for the world.",
+            ),
+            Wrong(
+                {"taken = drawn.clamp(low, high)": "taken = drawn.clamp(high, low)"},
+                "The bounds are exchanged: clamp takes the lower one first.",
+                also=(
+                    {
+                        "taken = drawn.clamp(low, high)": "taken = torch.maximum("
+                        "torch.minimum(drawn, low), high)"
+                    },
+                ),
+            ),
+            Wrong(
+                {"taken = drawn.clamp(low, high)": "taken = drawn.clamp(low[0], high[0])"},
+                "All axes are clipped to the same bounds. Each has its own, and clamp takes them "
+                "as they are: drawn.clamp(low, high).",
+                also=(
+                    {"drawn.clamp(low, high)": "drawn.clamp(low.min(), high.max())"},
+                    {"drawn.clamp(low, high)": "drawn.clamp(low.max(), high.min())"},
+                ),
+            ),
+            Wrong(
+                {
+                    "taken = drawn.clamp(low, high)": "taken = (low + high) / 2 "
+                    "+ (high - low) / 2 * drawn.clamp(-1, 1)"
+                },
+                "You clip to −1 … 1 and then scale to the world's unit. Mean and deviation are in "
+                "that unit already: clip to low … high, and no more.",
             ),
             Wrong(
                 {"taken = drawn.clamp(low, high)": "taken = drawn.clamp(max=high)"},
@@ -688,12 +945,30 @@ EXERCISES = (
                 "You take the root of the deviation. It is σ already.",
             ),
             Wrong(
+                {"off = deviation * z": "off = deviation.exp() * z"},
+                "You take `deviation` for log σ. It is σ already.",
+            ),
+            Wrong(
                 {"off = deviation * z": "off = z"},
                 "The noise is not scaled: z has the deviation 1, and σ z is wanted.",
             ),
             Wrong(
                 {"drawn = mean + off": "drawn = mean - off"},
                 "You subtract the noise. It is as random, but it is another draw: a = μ + σ z.",
+            ),
+            Wrong(
+                {"drawn = mean + off": "drawn = (mean + deviation) * z"},
+                "Mean and deviation are added, and then multiplied by the noise. Only σ is: "
+                "a = μ + σ z.",
+            ),
+            Wrong(
+                {"drawn = mean + off": "drawn = (z - mean) / deviation"},
+                "That is the way back, from an action to its noise. Here it goes from the noise z "
+                "to the action: a = μ + σ z.",
+            ),
+            Wrong(
+                {"drawn = mean + off": "drawn = z + deviation * mean"},
+                "z and the mean are exchanged: it is the noise that is scaled, a = μ + σ z.",
             ),
             Wrong(
                 {"drawn = mean + off": "drawn = off"},
@@ -740,6 +1015,39 @@ EXERCISES = (
                 "Gaussian takes the deviation, and you hand over the variance.",
             ),
             Wrong(
+                {"Gaussian(mean, variance.sqrt())": "Gaussian(mean, variance.square())"},
+                "Gaussian takes the deviation. That is the root of the variance, not its square.",
+            ),
+            Wrong(
+                {"variance = softplus(second)": "variance = softplus(second).sqrt()"},
+                "The root is taken twice, in both places. The softplus is σ², and σ is its root.",
+            ),
+            Wrong(
+                {"Gaussian(mean, variance.sqrt())": "Gaussian(mean, variance.sqrt().sqrt())"},
+                "The root is taken twice for log π. Gaussian takes σ, as it is.",
+            ),
+            Wrong(
+                {"(mean + variance.sqrt() * z)": "(mean + variance.sqrt().sqrt() * z)"},
+                "The root is taken twice for the actions. They scatter by σ.",
+            ),
+            Wrong(
+                {".log_prob(actions)": ".log_prob(z)"},
+                "log π is asked of the noise z. It is to be that of the action.",
+            ),
+            Wrong(
+                {".log_prob(actions)": ".log_prob(actions.clamp(-1, 1))"},
+                "log π is asked of a clipped action. It is to be that of what was drawn.",
+                also=({".detach()": ".detach().clamp(-1, 1)"},),
+            ),
+            Wrong(
+                {
+                    "Gaussian(mean, variance.sqrt()).log_prob(actions)": "Gaussian("
+                    "mean[..., None], variance.sqrt()[..., None]).log_prob(actions[..., None])"
+                },
+                "log π has a number for each axis, as torch's Normal says it. An action is all its "
+                "axes together: add up over the last axis.",
+            ),
+            Wrong(
                 {".detach()": ""},
                 "Now the gradient of log π flows through the action too. It is a number by now: "
                 "what is learned is how likely it was.",
@@ -773,6 +1081,53 @@ EXERCISES = (
                 "V(o_{t+1}). With λ = 1 you are to look all the way.",
             ),
             Wrong(
+                {
+                    "(1 - lambda_) * next_values[t]": "(1 - gamma) * next_values[t]",
+                    "later = lambda_ * R": "later = gamma * R",
+                    "rewards[t] + gamma * after": "rewards[t] + lambda_ * after",
+                },
+                "γ and λ are exchanged. γ discounts what follows, and λ shares it out between "
+                "V(o_{t+1}) and the next return.",
+            ),
+            Wrong(
+                {
+                    "now = (1 - lambda_) * next_values[t]": "now = gamma * (1 - lambda_) "
+                    "* next_values[t]",
+                    "truncated[t], next_values[t], ahead": "truncated[t], gamma * next_values[t], "
+                    "ahead",
+                    "rewards[t] + gamma * after": "rewards[t] + after",
+                },
+                "γ reaches V(o_{t+1}) alone, and the next return is not discounted. Set brackets: "
+                "γ · ((1 − λ) V + λ R).",
+            ),
+            Wrong(
+                {"later = lambda_ * R": "later = gamma * lambda_ * R"},
+                "The next return is discounted twice. γ stands once, in front of the bracket: "
+                "γ · ((1 − λ) V + λ R).",
+            ),
+            Wrong(
+                {
+                    "now = (1 - lambda_) * next_values[t]": "now = (1 - lambda_) "
+                    "* next_values[min(t + 1, T - 1)]",
+                    "truncated[t], next_values[t], ahead": "truncated[t], "
+                    "next_values[min(t + 1, T - 1)], ahead",
+                },
+                "next_values is read one step too late, at t + 1. next_values[t] is V(o_{t+1}) "
+                "already.",
+                also=(
+                    {
+                        "now = (1 - lambda_) * next_values[t]": "now = (1 - lambda_) "
+                        "* next_values[min(t + 1, T - 1)]"
+                    },
+                ),
+            ),
+            Wrong(
+                _only_the_shortest_and_the_longest,
+                "You take a mean of two returns, the shortest and the longest. It is the mean of "
+                "all lengths: what λ leaves over at each step goes to R_{t+1}, which is such a "
+                "mean itself.",
+            ),
+            Wrong(
                 {"(1 - lambda_) * next_values[t]": "next_values[t]"},
                 "V(o_{t+1}) is counted in full, and the next return on top. The two weights add up "
                 "to 1: (1 − λ) V + λ R.",
@@ -797,6 +1152,15 @@ EXERCISES = (
                 {"R = next_values[-1]": "R = torch.zeros_like(next_values[-1])"},
                 "Behind the rollout nothing is said to come. It goes on in the next one: begin "
                 "with R = next_values[-1], not 0. (With λ = 0 one does not see it.)",
+            ),
+            Wrong(
+                {
+                    "R = next_values[-1]": "next_values = next_values.clone()\n"
+                    "    next_values[-1] = 0\n"
+                    "    R = next_values[-1]"
+                },
+                "The last of next_values is taken for 0. The rollout stops there, and the world "
+                "does not: what follows is worth next_values[-1], unless it is terminated.",
             ),
             Wrong(
                 {"R = next_values[-1]": "R = next_values[0]"},
@@ -832,6 +1196,30 @@ EXERCISES = (
             Wrong(
                 {
                     "torch.where(terminated[t], 0.0, after)": "torch.where("
+                    "terminated[t], next_values[t], after)"
+                },
+                "This bootstraps through termination: where the world ended, V(o_{t+1}) follows "
+                "with its whole weight. Nothing comes after: 0.",
+            ),
+            Wrong(
+                {
+                    "torch.where(terminated[t], 0.0, after)": "torch.where("
+                    "terminated[t], later, after)"
+                },
+                "Where the world ended, V(o_{t+1}) is gone, and the next return still counts with "
+                "λ: that is another episode's. Nothing comes after, neither V nor R.",
+                also=(
+                    {
+                        "R = next_values[-1]": "R = torch.where(terminated[-1], 0.0, "
+                        "next_values[-1])",
+                        "torch.where(terminated[t], 0.0, after)": "torch.where("
+                        "terminated[t], later, after)",
+                    },
+                ),
+            ),
+            Wrong(
+                {
+                    "torch.where(terminated[t], 0.0, after)": "torch.where("
                     "terminated[t], now, after)"
                 },
                 "Where the world ended, V(o_{t+1}) still counts with 1 − λ. Nothing comes after.",
@@ -860,6 +1248,36 @@ EXERCISES = (
                         "terminated[t], 0.0": "terminated[min(t + 1, T - 1)], 0.0",
                     },
                     {"terminated[t], 0.0": "terminated[min(t + 1, T - 1)], 0.0"},
+                ),
+            ),
+            Wrong(
+                {
+                    "truncated[t], next": "truncated[t] & (t == T - 1), next",
+                    "terminated[t], 0.0": "terminated[t] & (t == T - 1), 0.0",
+                },
+                "Only an end at the last step is seen. Episodes end within a rollout too: look at "
+                "terminated[t] and truncated[t] in every step.",
+            ),
+            Wrong(
+                {
+                    "torch.where(truncated[t], next_values[t], ahead)": "ahead",
+                    "torch.where(terminated[t], 0.0, after)": "after",
+                    "returns[t] = R": "returns[t] = R\n"
+                    "        R = torch.where(terminated[t] | truncated[t], 0.0, R)",
+                },
+                "R is set to 0 after the step that ended has used it, so the step before loses "
+                "what is its own. Decide what follows before R is computed.",
+            ),
+            Wrong(
+                {
+                    "truncated[t], next": "truncated[t].any(), next",
+                    "terminated[t], 0.0": "terminated[t].any(), 0.0",
+                },
+                "Where one environment's episode ends, all returns are cut. Each environment has "
+                "its own ends: use torch.where with the whole row.",
+                also=(
+                    {"terminated[t], 0.0": "terminated[t].any(), 0.0"},
+                    {"truncated[t], next": "truncated[t].any(), next"},
                 ),
             ),
             Wrong(
@@ -956,12 +1374,58 @@ EXERCISES = (
                 "γ has no effect: each step further costs a factor γλ.",
             ),
             Wrong(
+                {"factor *= gamma * lambda_": "factor = gamma * lambda_"},
+                "The factor is γλ for all later errors. It shrinks with every step: γλ, (γλ)², …",
+                also=(
+                    {
+                        "A, factor = torch.zeros(()), 1.0": "A, factor = torch.zeros(()), "
+                        "gamma * lambda_",
+                        "factor *= gamma * lambda_": "factor = gamma * lambda_",
+                    },
+                ),
+            ),
+            Wrong(
+                {"factor *= gamma * lambda_": "factor *= 1"},
+                "Nothing is discounted: each step further costs a factor γλ.",
+            ),
+            Wrong(
                 {"factor *= gamma * lambda_": "factor *= gamma * (1 - lambda_)"},
                 "The factor is γ(1 − λ). Each step further costs γλ.",
             ),
             Wrong(
                 {"        if ended[k]:\n            break\n": ""},
                 "The sum runs on through an end, into the next episode.",
+            ),
+            Wrong(
+                {"            break": "            factor = 1.0"},
+                "At an end the factor begins anew, and the sum goes on into the next episode. Stop "
+                "there.",
+            ),
+            Wrong(
+                {"            break": "            A, factor = torch.zeros(()), 1.0"},
+                "At an end the sum begins anew, so that what comes out is the next episode's. Stop "
+                "there, and keep what is added up.",
+                also=({"            break": "            A = torch.zeros(())"},),
+            ),
+            Wrong(
+                {
+                    "        A = A + factor * deltas[k]\n": "        if ended[k]:\n"
+                    "            continue\n"
+                    "        A = A + factor * deltas[k]\n",
+                    "        if ended[k]:\n            break\n": "",
+                },
+                "The step that ended is left out, and the sum goes on in the next episode. It is "
+                "the other way round: that step's error counts, and nothing after it.",
+            ),
+            Wrong(
+                {"if ended[k]:": "if ended[t]:"},
+                "You look whether step t ended, in every step. Look at the step whose error was "
+                "just added: ended[k].",
+            ),
+            Wrong(
+                {"if ended[k]:": "if ended.any():"},
+                "An end anywhere stops the sum. Only one that the sum has come to stops it: "
+                "ended[k].",
             ),
             Wrong(
                 {"if ended[k]:": "if k + 1 < len(deltas) and ended[k + 1]:"},
@@ -997,6 +1461,11 @@ EXERCISES = (
             Wrong(
                 {"if ended[k]:": "if ended[: k + 1].any():"},
                 "Ends before step t stop the sum. Those belong to earlier episodes.",
+            ),
+            Wrong(
+                {"range(t, len(deltas))": "range(t, len(deltas) - 1)"},
+                "The last error is left out: the sum goes up to len(deltas) − 1, so the range up "
+                "to len(deltas).",
             ),
             Wrong(
                 {"range(t, len(deltas))": "range(t + 1, len(deltas))"},
