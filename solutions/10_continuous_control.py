@@ -843,8 +843,9 @@ assert upright.mean > 500
 
 # %%
 animate(
-    play(greedy(balancer), inverted_pendulum, seed=1, max_steps=120),
+    play(greedy(balancer), inverted_pendulum, seed=1, max_steps=120, width=640),
     fps=25,
+    width=640,
     alt="A cart that moves a little to and fro on its rail, and a pole on it that stays upright.",
 )
 

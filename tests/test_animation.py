@@ -139,6 +139,16 @@ def test_small_pictures_get_room_for_the_caption_and_large_ones_become_smaller()
     assert play(always(0), Counting)[0].shape == (28, 180, 3)
     large = partial(Counting, picture=np.zeros((400, 600, 3), np.uint8))
     assert play(always(0), large, captions=False)[0].shape == (213, 320, 3)
+    assert play(always(0), large, captions=False, width=600)[0].shape == (400, 600, 3)
+
+
+def test_letters_are_as_large_as_the_picture_asks_for():
+    def height_of_letters(width):
+        large = partial(Counting, picture=np.zeros((400, 640, 3), np.uint8))
+        said = play(always(0), large, width=width)[0][400 * width // 640 :]
+        return np.ptp(np.nonzero((said < 128).any(axis=(1, 2)))[0])
+
+    assert height_of_letters(640) == pytest.approx(2 * height_of_letters(320), abs=2)
 
 
 @pytest.mark.parametrize(
@@ -229,6 +239,12 @@ def test_frames_are_left_out_until_it_fits_but_its_length_stays():
 
 def test_a_wide_animation_becomes_320_pixels_wide():
     assert animate(noise(2, 100, 640)).size == (320, 50)
+
+
+def test_it_stays_as_wide_as_is_asked_for():
+    frames = [np.zeros((10, 700, 3), np.uint8)]
+    assert animate(frames, width=640).size[0] == 640
+    assert animate([np.zeros((10, 500, 3), np.uint8)], width=640).size[0] == 500
 
 
 def test_five_hundred_steps_of_cartpole_fit():

@@ -3,6 +3,7 @@
 import inspect
 import itertools
 from collections.abc import Iterator
+from fractions import Fraction
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -166,3 +167,11 @@ def test_a_replay_memory_holds_the_latest_steps_and_has_one_place_for_what_comes
 def test_what_cannot_be_drawn_is_refused(draw, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         draw()
+
+
+@pytest.mark.parametrize("lambda_", [0.5, 0.1, 0.9])
+def test_the_weights_of_a_lambda_return_add_up_to_1_as_they_are_printed(lambda_: float) -> None:
+    texts = [text.get_text() for text in diagrams.lambda_weights(6, lambda_).axes[0].texts]
+    printed = [Fraction(text) for text in texts if text.startswith("0.")]
+    assert len(printed) == 6
+    assert sum(printed) == 1

@@ -6,6 +6,7 @@ import pytest
 
 from a3c_lib.worlds.pendulum import (
     CART,
+    GROUND,
     ROD,
     DrawnPendulum,
     Pendulums,
@@ -21,18 +22,25 @@ def where(image, colour):
 
 def test_an_upright_pole_stands_over_its_cart():
     rows, columns = where(picture(0.0, 0.0), ROD)
-    assert columns.min() >= 117
-    assert columns.max() <= 123
-    assert rows.max() - rows.min() > 50
-    assert where(picture(0.0, 0.0), CART)[1].mean() == pytest.approx(120, abs=1)
+    assert columns.min() >= 313
+    assert columns.max() <= 327
+    assert rows.max() - rows.min() > 130
+    assert where(picture(0.0, 0.0), CART)[1].mean() == pytest.approx(320, abs=1)
 
 
 def test_the_cart_moves_and_the_pole_leans_to_the_side_that_is_said():
-    assert where(picture(0.5, 0.0), CART)[1].mean() == pytest.approx(165, abs=1)
+    assert where(picture(0.5, 0.0), CART)[1].mean() == pytest.approx(440, abs=1)
     rows, columns = where(picture(0.0, 0.4), ROD)
-    assert columns[rows.argmin()] > 130  # a positive angle leans to the right
+    assert columns[rows.argmin()] > 340  # a positive angle leans to the right
     rows, columns = where(picture(0.0, -0.4), ROD)
-    assert columns[rows.argmin()] < 110
+    assert columns[rows.argmin()] < 300
+
+
+def test_a_leaning_pole_has_a_smooth_rim():
+    """Between the pole's colour and the ground there are others: a rim of two colours has steps."""
+    image = picture(0.0, 0.1)[:150]
+    plain = (image == ROD).all(axis=-1) | (image == GROUND).all(axis=-1)
+    assert 100 < (~plain).sum() < 400
 
 
 class Leaning(gym.Env):

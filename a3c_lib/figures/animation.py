@@ -18,7 +18,7 @@ from a3c_lib.figures.pictures import as_html
 
 Frame = NDArray[np.uint8]  # (H, W, 3)
 
-WIDTH = 320  # pixels; wider pictures are made smaller
+WIDTH = 320  # pixels; wider pictures are made smaller, if nothing else is asked for
 MAX_BYTES = 300_000
 SLOWEST = 2.0  # frames a second; with fewer it is no animation
 COLOURS = 64
@@ -78,15 +78,17 @@ def animate(
     *,
     alt: str = "",
     hold: float = 1.0,
+    width: int = WIDTH,
     max_bytes: int = MAX_BYTES,
 ) -> Animation:
     """Make an animation of frames (H, W, 3), `fps` a second; the last is held `hold` s longer.
 
     `alt` says in a sentence what is seen; `animation.still(12)` shows one moment.
 
-    To stay below `max_bytes` it is at most 320 pixels wide, has 64 colours, and leaves out every
-    second frame, or more of them; its length in seconds stays. Raises ValueError if that does not
-    suffice.
+    To stay below `max_bytes` it is at most `width` pixels wide, has 64 colours, and leaves out
+    every second frame, or more of them; its length in seconds stays. Raises ValueError if that does
+    not suffice. (A notebook shows films twice as wide as they are, but no wider than 640 pixels: so
+    one of large plain areas is sharp with width=640, and takes little more.)
 
     >>> animation = animate([np.full((48, 96, 3), grey, np.uint8) for grey in (0, 80, 160)], fps=4)
     >>> animation.frames, animation.size, animation.seconds
@@ -97,7 +99,7 @@ def animate(
     if not hold >= 0:
         raise ValueError(f"hold is a number of seconds, at least 0; got {hold}")
     check_frames(frames)
-    images = _with_one_palette([narrowed(frame) for frame in frames])
+    images = _with_one_palette([narrowed(frame, width) for frame in frames])
     every = 1
     while True:
         kept = [*images[:-1:every], images[-1]]
@@ -131,12 +133,12 @@ def _kind(frame: Any) -> str:
     return type(frame).__name__
 
 
-def narrowed(frame: Frame) -> Image.Image:
-    """At most WIDTH pixels wide, in proportion."""
+def narrowed(frame: Frame, width: int) -> Image.Image:
+    """At most `width` pixels wide, in proportion."""
     image = Image.fromarray(frame)
-    if image.width <= WIDTH:
+    if image.width <= width:
         return image
-    return image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.BOX)
+    return image.resize((width, round(image.height * width / image.width)), Image.Resampling.BOX)
 
 
 def _with_one_palette(images: Sequence[Image.Image]) -> list[Image.Image]:

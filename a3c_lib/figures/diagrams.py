@@ -882,7 +882,7 @@ def lambda_weights(steps: int = 5, lambda_: float = 0.5) -> Sharp:
 
     >>> texts = [text.get_text() for text in lambda_weights(3, 0.5).axes[0].texts]
     >>> [text for text in texts if text.startswith("0.")]
-    ['0.50', '0.25', '0.25']
+    ['0.5', '0.25', '0.25']
     """
     if not (2 <= steps <= 6 and 0 <= lambda_ <= 1):
         raise ValueError(
@@ -892,18 +892,19 @@ def lambda_weights(steps: int = 5, lambda_: float = 0.5) -> Sharp:
     weights = [(1 - lambda_) * lambda_**k for k in range(steps - 1)] + [lambda_ ** (steps - 1)]
     width, row, left = 0.7, 0.42, 0.4
     top, bars = 0.5 + row * steps, left + width * steps + 0.55
-    said = ", ".join(f"{weight:.2f}" for weight in weights)
+    # All digits of them: rounded to two they would not add up to 1.
+    labels = [f"{weight:.6f}".rstrip("0").rstrip(".") for weight in weights]
     diagram, ax = sheet(
         bars + 2.6,
         top + 0.5,
         f"A backup diagram with {steps} rows, for returns of the first step that look 1 to {steps} "
         "steps ahead and then take V. Beside each stands a bar, its weight in the λ-return: "
-        f"{said}. The last one has all the rest.",
+        f"{', '.join(labels)}. The last one has all the rest.",
     )
     for t in range(steps + 1):
         aside(ax, (left + width * t, top + 0.25), f"$o_{t}$", ha="center", fontsize=TEXT)
     aside(ax, (bars, top + 0.25), f"weight, $\\lambda$ = {lambda_:g}")
-    for k, weight in enumerate(weights):
+    for k, (weight, said) in enumerate(zip(weights, labels, strict=True)):
         y, end = top - row * (k + 0.5), left + width * (k + 1)
         line(ax, (left, y), (end, y), colour=GREY)
         line(ax, (left, y), marker="o", markerfacecolor="white", markersize=8)
@@ -911,7 +912,7 @@ def lambda_weights(steps: int = 5, lambda_: float = 0.5) -> Sharp:
         line(ax, *rewards, colour=BLUE, marker="o", markersize=5, linestyle="")
         line(ax, (end, y), colour=RED, marker="s", markersize=8)
         area(ax, (bars, y - 0.12), 1.6 * weight, 0.24, BLUE)
-        aside(ax, (bars + 1.6 * weight + 0.08, y), f"{weight:.2f}")
+        aside(ax, (bars + 1.6 * weight + 0.08, y), said)
     line(ax, (left, 0.2), colour=BLUE, marker="o", markersize=5)
     aside(ax, (left + 0.15, 0.2), "a reward that was seen")
     line(ax, (left + 2.0, 0.2), colour=RED, marker="s", markersize=8)

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from a3c_lib.evaluation import Actions
-from a3c_lib.figures.animation import Frame, check_frames, narrowed
+from a3c_lib.figures.animation import WIDTH, Frame, check_frames, narrowed
 from a3c_lib.figures.drawing import BLUE, GREY, LIGHT_GREY, RED
 from a3c_lib.making import Envs, MakeEnv, MakesEnvs, executed_one, lives_of, make_env
 from a3c_lib.models import evaluating
@@ -103,6 +103,7 @@ def play(
     values: Callable[[Tensor], Tensor] | None = None,
     captions: bool = True,
     policy_state: Any = None,
+    width: int = WIDTH,
 ) -> list[Frame]:
     """Let a policy act for some episodes, `max_steps` at most in all, and take a picture before the
     first step and after each.   → frames (H, W, 3).
@@ -110,7 +111,8 @@ def play(
     `policy` is what `collect` takes too, such as `greedy(model)` or `sampled(model, generator)`,
     and `source` what `scenes` takes. Under each picture stand the step, its reward and, where
     `values` (observations (1, *O) → (1,)) is given, the value of what is seen; at an episode's end,
-    which end it was. An end is seen three frames longer if another episode follows.
+    which end it was. An end is seen three frames longer if another episode follows. Pictures wider
+    than `width`, in pixels, are made smaller.
 
     >>> from a3c_lib.reinforce import TabularPolicy
     >>> from a3c_lib.rollout import sampled
@@ -132,7 +134,7 @@ def play(
             return f"{said}   V {values(observation).item():.2f}"
 
     def shown(frame: Frame, said: str) -> Frame:
-        image = narrowed(frame)
+        image = narrowed(frame, width)
         return np.asarray(_captioned(image, said) if captions else image)
 
     frames: list[Frame] = []
@@ -383,9 +385,12 @@ def _picture(env: Any) -> Frame:
 
 
 def _captioned(image: Image.Image, text: str) -> Image.Image:
-    """The picture with a line of text under it."""
-    font = ImageFont.load_default(size=12)
-    page = Image.new("RGB", (max(image.width, NARROWEST), image.height + 18), GROUND)
+    """The picture with a line of text under it. A notebook shows the wide ones less enlarged, so
+    their letters are larger."""
+    size = max(1, image.width / WIDTH)
+    font = ImageFont.load_default(size=12 * size)
+    height = image.height + round(18 * size)
+    page = Image.new("RGB", (max(image.width, NARROWEST), height), GROUND)
     page.paste(image, ((page.width - image.width) // 2, 0))
-    ImageDraw.Draw(page).text((4, image.height + 2), text, fill=INK, font=font)
+    ImageDraw.Draw(page).text((4 * size, image.height + 2 * size), text, fill=INK, font=font)
     return page

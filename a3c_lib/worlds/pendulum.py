@@ -9,9 +9,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-HEIGHT, WIDTH = 110, 240  # pixels
-RAIL = 85  # pixels from the top
-METRE = 90.0  # pixels
+HEIGHT, WIDTH = 280, 640  # pixels, as many as a notebook shows of a film
+RAIL = 220  # pixels from the top
+METRE = 240.0  # pixels
 POLE = 0.6  # metres
 CUT_AFTER = 200  # steps of Pendulum-v1
 GROUND, LINE, CART, ROD = (255, 255, 255), (200, 200, 200), (0, 114, 178), (213, 94, 0)
@@ -63,19 +63,26 @@ def picture(place: float, angle: float) -> NDArray[np.uint8]:
     vertical, in radians.   → (H, W, 3)
 
     >>> picture(0.0, 0.0).shape
-    (110, 240, 3)
+    (280, 640, 3)
     """
+    rows, columns = np.ogrid[:HEIGHT, :WIDTH]
+    right, up = columns - (WIDTH / 2 + METRE * place), RAIL - rows  # from where the pole is fixed
+    along = right * np.sin(angle) + up * np.cos(angle)
+    across = right * np.cos(angle) - up * np.sin(angle)
+    past_an_end = along - along.clip(0, METRE * POLE)
     image = np.full((HEIGHT, WIDTH, 3), GROUND, dtype=np.uint8)
-    image[RAIL - 1 : RAIL + 1, 10 : WIDTH - 10] = LINE
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-    middle = WIDTH / 2 + METRE * place
-    image[(abs(columns - middle) <= 16) & (abs(rows - RAIL) <= 8)] = CART
-    # How far each pixel is from the pole, which goes from the cart up.
-    along = np.array([np.sin(angle), -np.cos(angle)])
-    from_cart = np.stack([columns - middle, rows - RAIL], axis=-1)
-    reached = (from_cart @ along).clip(0, METRE * POLE)
-    off = np.linalg.norm(from_cart - reached[..., None] * along, axis=-1)
-    image[off <= 2.5] = ROD
+    # How far each pixel is outside of a shape; below 0 inside.
+    for outside, colour in (
+        (np.maximum(abs(columns - WIDTH / 2) - 300, abs(up) - 2), LINE),
+        (np.maximum(abs(right) - 42, abs(up) - 21), CART),
+        (np.hypot(across, past_an_end) - 6.5, ROD),
+        (np.hypot(right, up) - 3.5, GROUND),
+    ):
+        # A pixel through which the rim goes has a part of the colour.
+        rows_in, columns_in = np.nonzero(outside < 0.5)
+        share = (0.5 - outside[rows_in, columns_in]).clip(max=1)[:, None]
+        under = image[rows_in, columns_in]
+        image[rows_in, columns_in] = (under + share * (np.array(colour) - under)).round()
     return image
 
 
