@@ -1,4 +1,4 @@
-"""`python -m bench [pong] [cartpole] [scaling]`: measure, write bench/results/NAME.csv and .png, print."""
+"""`python -m bench [pong] [cartpole] [halfcheetah] [scaling]`: measure, write bench/results/NAME.csv and .png, print."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from bench import baselines, cartpole, pong, reports, scaling
+from bench import baselines, cartpole, halfcheetah, pong, reports, scaling, scores
 from bench.measuring import CORES, Line, rounds
 from bench.tables import RATE, RETURN, Row, read, write
 from claims.recording import machine, versions
@@ -24,9 +24,11 @@ class Effort(NamedTuple):
     repetitions: int
     seconds: float  # a line and repetition
     seeds: int
+    budget: int  # HalfCheetah's steps
 
 
-FULL, QUICK = Effort(repetitions=3, seconds=3.5, seeds=10), Effort(2, 1.0, 1)
+FULL = Effort(repetitions=3, seconds=3.5, seeds=10, budget=halfcheetah.BUDGET)
+QUICK = Effort(repetitions=2, seconds=1.0, seeds=1, budget=10_000)
 
 
 class Bench(NamedTuple):
@@ -40,7 +42,7 @@ def measure_pong(effort: Effort) -> list[Row]:
 
 
 def measure_cartpole(effort: Effort) -> list[Row]:
-    rates = [{**row, "steps": "", "seconds": ""} for row in rate_rows(cartpole.lines(), effort)]
+    rates = with_steps(rate_rows(cartpole.lines(), effort))
     names = {"ours": "a2c", "theirs": "stable-baselines3"}
     learned = [
         {
@@ -55,6 +57,16 @@ def measure_cartpole(effort: Effort) -> list[Row]:
         for row in cartpole.learn(effort.seeds)
     ]
     return rates + learned
+
+
+def measure_halfcheetah(effort: Effort) -> list[Row]:
+    rates = with_steps(rate_rows(halfcheetah.lines(), effort))
+    return rates + halfcheetah.learn(effort.seeds, effort.budget)
+
+
+def with_steps(rates: Sequence[Row]) -> list[Row]:
+    """Rows of rates, for a table in which others have steps and seconds."""
+    return [{**row, "steps": "", "seconds": ""} for row in rates]
 
 
 def rate_rows(lines: Sequence[Line], effort: Effort) -> list[Row]:
@@ -79,6 +91,7 @@ def measure_scaling(effort: Effort) -> list[Row]:
 BENCHES = {
     "pong": Bench(measure_pong, reports.pong_text, reports.pong_figure),
     "cartpole": Bench(measure_cartpole, reports.cartpole_text, reports.cartpole_figure),
+    "halfcheetah": Bench(measure_halfcheetah, scores.text, scores.figure),
     "scaling": Bench(measure_scaling, scaling.text, scaling.figure),
 }
 DEFAULT = "pong", "cartpole"
@@ -87,6 +100,7 @@ DEFAULT = "pong", "cartpole"
 def about(name: str, effort: Effort) -> dict[str, Any]:
     """How a table came about; asked for before it is measured, for the sake of the load."""
     packages = ["torch", "numpy", "gymnasium", "ale-py"]
+    packages += ["mujoco"] * (name == "halfcheetah")
     packages += ["stable-baselines3"] * baselines.installed()
     return {
         "command": f"python -m bench {name}" + " --quick" * (effort == QUICK),
@@ -117,7 +131,7 @@ def show(name: str, folder: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="pong, cartpole, scaling; default: the first two"
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHES)}; default: the first two"
     )
     parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
     parser.add_argument(

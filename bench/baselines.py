@@ -3,11 +3,13 @@
 Two settings of its environments are tried: all in one process, and each in a process of its own.
 """
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from multiprocessing import get_all_start_methods
 from typing import TYPE_CHECKING, Any
 
 import torch
+from gymnasium import Env
 from torch import nn
 
 from bench.measuring import FOREVER, Watch
@@ -95,3 +97,22 @@ def cartpole(num_envs: int, seed: int, **options: Any) -> "A2C":
 
     envs = make_vec_env("CartPole-v1", n_envs=num_envs, seed=seed)
     return A2C("MlpPolicy", envs, seed=seed, device="cpu", **options)
+
+
+def halfcheetah(make_env: Callable[..., Env[Any, Any]], seed: int) -> "A2C":
+    """A2C with its own network, in one environment, observations and rewards normalised."""
+    from stable_baselines3 import A2C
+    from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    envs = VecNormalize(make_vec_env(make_env, n_envs=1, seed=seed))
+    return A2C("MlpPolicy", envs, seed=seed, device="cpu")
+
+
+def mean_action(model: "A2C", observations: Any) -> Any:
+    """What it does on average, on observations that its environments would normalise.
+    (N, *O) → (N, D)"""
+    envs = model.get_vec_normalize_env()
+    if envs is not None:
+        observations = envs.normalize_obs(observations)
+    return model.predict(observations, deterministic=True)[0]

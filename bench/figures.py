@@ -1,4 +1,4 @@
-"""What `make bench` draws: rates as bars, and the way to CartPole's goal."""
+"""What `make bench` draws: rates as bars, the way to CartPole's goal, and HalfCheetah's scores."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -11,12 +11,16 @@ from a3c_lib.figures.drawing import (
     BLACK,
     BLUE,
     DASHES,
+    GREEN,
     GREY,
     RED,
+    End,
     entitle,
     label_ends,
     note,
+    steps_axis,
     styled,
+    view,
 )
 from bench.tables import Measured, Row
 
@@ -83,3 +87,36 @@ def courses(
     ax.legend(loc="lower right")
     entitle(ax, title, said)
     return ax
+
+
+@styled
+def scores(
+    ways: Mapping[str, Sequence[Sequence[Row]]], level: float, title: str, said: str, ax: Axes
+) -> Axes:
+    """Mean returns over steps: by line, the rows of every seed, and thick their median. Where a seed
+    was evaluated once, that is a dot."""
+    colours = {
+        line: RED if seeds[0][0]["kind"] == "theirs" else BLUE for line, seeds in ways.items()
+    }
+    colours |= {line: GREEN for line in ways if line.startswith("a3c")}
+    ends = []
+    for line, seeds in ways.items():
+        steps = [row["steps"] for row in max(seeds, key=len)]
+        values = [[row["value"] for row in way] for way in seeds]
+        for way in seeds:
+            ax.plot(*_columns(way), color=colours[line], linewidth=0.8, alpha=0.5)
+            ax.plot(*_columns(way[-1:]), "o", color=colours[line], markersize=4)
+        middle = [median(at_once) for at_once in zip(*values, strict=False)]
+        ax.plot(steps[: len(middle)], middle, color=colours[line], linewidth=2.2)
+        ends.append(End(steps[len(middle) - 1], middle[-1], line, colours[line]))
+    last = max(end.x for end in ends)
+    steps_axis(ax, 0, last, ticks=5)
+    view(ax, [level, *(row["value"] for seeds in ways.values() for way in seeds for row in way)])
+    ax.set(xlabel="steps", ylabel="score")
+    label_ends(ax, ends, {f"{level:,g}": level})
+    entitle(ax, title, said)
+    return ax
+
+
+def _columns(way: Sequence[Row]) -> tuple[list[Any], list[Any]]:
+    return [row["steps"] for row in way], [row["value"] for row in way]

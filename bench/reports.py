@@ -93,25 +93,30 @@ def speed_table(speeds: Speeds, cores: int) -> str:
 
 def speed_sentences(speeds: Speeds, aim: float) -> list[str]:
     """How far our best line is from what we aim at."""
-    ours, share = speeds.ours, speeds.share(speeds.ours)
     others = dict.fromkeys(filter(None, (speeds.installed, speeds.theirs)))
-    said = [_times(ours, theirs, aim) for theirs in others]
-    if share:
-        middle, ends = spread(share, ".0%")
-        said.append(
-            f"{ours.name}: {middle} of what the environment alone takes ({ends}); "
-            f"aim: at least {SHARE_AIM:.0%}, {reached(median(share) >= SHARE_AIM)}"
-        )
-    return said
+    return [times(speeds.ours, theirs, aim) for theirs in others]
+
+
+def share_sentence(speeds: Speeds) -> list[str]:
+    """How much our best line takes of what the environment alone does, where that is measured."""
+    ours, share = speeds.ours, speeds.share(speeds.ours)
+    if not share:
+        return []
+    middle, ends = spread(share, ".0%")
+    return [
+        f"{ours.name}: {middle} of what the environment alone takes ({ends}); "
+        f"aim: at least {SHARE_AIM:.0%}, {reached(median(share) >= SHARE_AIM)}"
+    ]
 
 
 def same_batch_sentences(speeds: Speeds) -> list[str]:
     """How far ours is with the other library's batch and network."""
     ours = [line for line in speeds.lines if line.name.endswith(AS_THE_ZOO)]
-    return [_times(line, speeds.theirs, SAME_BATCH_AIM) for line in ours if speeds.theirs]
+    return [times(line, speeds.theirs, SAME_BATCH_AIM) for line in ours if speeds.theirs]
 
 
-def _times(ours: Measured, theirs: Measured, aim: float) -> str:
+def times(ours: Measured, theirs: Measured, aim: float) -> str:
+    """How many times their steps per second ours takes, and whether that is what we aim at."""
     ratio = ratios(ours.rates, theirs.rates)
     middle, ends = spread(ratio, ".2f")
     return (
@@ -194,7 +199,7 @@ def learning_sentences(rows: Sequence[Row]) -> list[str]:
 
 def pong_text(rows: Sequence[Row], cores: int) -> str:
     measured = speeds(rows, cores)
-    said = speed_sentences(measured, SPEED_AIM["pong"])
+    said = speed_sentences(measured, SPEED_AIM["pong"]) + share_sentence(measured)
     said += hogwild_sentences(measured, pong.MANY, pong.ONE, cores)
     return "\n".join([speed_table(measured, cores), "", *said])
 
@@ -212,10 +217,10 @@ def pong_figure(rows: Sequence[Row], cores: int) -> Figure:
     lines = [line for line in measured.lines if line.kind != "part"]
     ax = bars(
         lines,
-        {line.name: _note(measured, line) for line in lines},
+        {line.name: note_of(measured, line) for line in lines},
         {"the environment alone": median(measured.alone)} if measured.alone else {},
         _speed_title(measured, "Pong"),
-        _drawn(measured, cores),
+        drawn(measured, cores),
         axes(width=9, height=1.3 + 0.42 * len(lines)),
     )
     return cast(Figure, ax.figure)
@@ -227,10 +232,10 @@ def cartpole_figure(rows: Sequence[Row], cores: int) -> Figure:
     left, right = axes(width=12, height=3.6, columns=2)
     bars(
         measured.lines,
-        {line.name: _note(measured, line) for line in measured.lines},
+        {line.name: note_of(measured, line) for line in measured.lines},
         {},
         _speed_title(measured, "CartPole"),
-        _drawn(measured, cores),
+        drawn(measured, cores),
         left,
     )
     seeds = {kind: (name, ways(rows, kind)) for kind, name in names(rows).items()}
@@ -239,7 +244,7 @@ def cartpole_figure(rows: Sequence[Row], cores: int) -> Figure:
     return cast(Figure, left.figure)
 
 
-def _note(speeds: Speeds, line: Measured) -> str:
+def note_of(speeds: Speeds, line: Measured) -> str:
     """What stands beside a bar: rate · ratio · share of the environment alone."""
     ratio, share = speeds.ratio(line), speeds.share(line)
     said = [f"{median(line.rates):,.0f}"]
@@ -248,7 +253,8 @@ def _note(speeds: Speeds, line: Measured) -> str:
     return " · ".join(said)
 
 
-def _drawn(speeds: Speeds, cores: int) -> str:
+def drawn(speeds: Speeds, cores: int) -> str:
+    """What is drawn as bars, in small letters."""
     said = f"{cores} cores; medians and rounds"
     said += "; ×: of stable-baselines3's best" * bool(speeds.theirs)
     return said + "; %: of the environment alone" * bool(speeds.alone)

@@ -340,7 +340,7 @@ def test_what_is_not_measured_is_refused(capsys):
     with pytest.raises(SystemExit):
         command.main(["tetris"])
     assert (
-        "tetris is not measured; there are ['pong', 'cartpole', 'scaling']"
+        "tetris is not measured; there are ['pong', 'cartpole', 'halfcheetah', 'scaling']"
         in capsys.readouterr().err
     )
 
