@@ -136,7 +136,61 @@ assert middle[0.003, 4] > middle[0.003, 1] + 0.5
 #
 # With the smaller rate more looks do help. The median rises from −0.50 with one look to 0.33 with four, and eight do about as well as four. But one look with the larger rate does as well: it is ahead of four and of eight looks with the smaller rate in 61 and 58 of 100 pairs, which again is as good as no difference. So in this record more looks did for a small rate what a larger rate does with one look, and nothing beyond that. A second look at a rollout is no new data.
 #
-# What is wrong with a second look? A2C's gradient is the policy gradient of the policy that *acted*. After the first step the policy is another one, and the actions in the rollout were not drawn from it. Suppose that an action was paid well. The first look makes it likelier. The new policy would take it more often, but in the rollout it stands as often as before. The second look goes by the rollout, and makes the action likelier still. So it follows the gradient of a policy that is gone. Methods that need data from the policy that learns are called [on-policy](../docs/glossary.md#on-policy). (The record does not say how much of the harm of eight looks comes from this, and how much from eight steps simply being a long way. Later methods make a few more looks possible by holding the policy near to the one that acted; [PPO](../docs/bibliography.md#after-it) is the best known.)
+# What is wrong with a second look? There are three suspects, and in the runs above they come together:
+#
+# - **Another policy played it.** A2C's gradient is the policy gradient of the policy that *acted*. After the first step the policy is another one, and the actions in the rollout were not drawn from it. Suppose that an action was paid well. The first look makes it likelier. The new policy would take it more often, but in the rollout it stands as often as before. The second look goes by the rollout, and makes the action likelier still. So it follows the gradient of a policy that is gone. Methods that need data from the policy that learns are called [on-policy](../docs/glossary.md#on-policy).
+# - **It is the same rollout.** Forty steps are few, and their gradient has much chance in it. With a new rollout the chance is another one. Eight looks follow the same chance eight times.
+# - **Eight steps are a long way**, wherever they lead.
+#
+# To tell them apart, one thing has to be other at a time. On record are four such changes of A2C with two, four and eight looks, with ten seeds each and $\eta = 0.01$. (Its minutes are by the clock; other programs ran meanwhile.)
+#
+# - *corrected*: the rollout is the same, but in the policy's part of the loss each action counts $\pi(a \mid o) / \pi_{\text{before}}(a \mid o)$ times. So on average it is as if the newest policy had chosen it. (The observations, and what was paid afterwards, stay those of the old policy.)
+# - *new rollouts, old policy*: each step has a rollout of its own, but the policy from before the first of them plays all of them. They are as old as the same rollout would be, and never the same.
+# - *new rollouts, newest policy*: each step's rollout is played by the policy that takes the step. This is chapter 06's A2C, with more steps of the world.
+# - *one long step*: one step on one rollout, with a learning rate 2, 4 or 8 times as large.
+#
+# **Predict before you run:** which of the four still ruin the policy?
+
+# %% tags=["hide-input"]
+apart = records.load("stale_batches")
+print(apart)
+print(apart.settings(world=flat_catch, model=network, training=A2C))
+changed = {"the same rollout": lambda k: record.select(looks=k, learning_rate=0.01)}
+for change in apart.levels("change"):
+    changed[change] = lambda k, change=change: apart.select(change=change, times=k)
+
+# %% tags=["prediction"]
+print(
+    "medians of ten seeds:                KL, all together      entropy late    greedy, 200 balls"
+)
+print(
+    "steps each time                       2      4      8       2    4    8        2     4     8"
+)
+ends = {}
+for change, of in changed.items():
+    row = f"{change:29}"
+    for column, digits in ("moved", "7.3f"), ("entropy", "5.2f"), ("evaluated", "6.2f"):
+        row += "   " + "".join(f"{np.median(of(k).column(column)):{digits}}" for k in (2, 4, 8))
+    ends[change] = np.sort(of(8).column("evaluated"))
+    print(row)
+print("\ngreedy with 8 steps: ten seeds in ascending order")
+for change, found in ends.items():
+    print(f"{change:29}" + " ".join(f"{mean:5.2f}" for mean in found))
+late = {change: of(8).column("entropy") for change, of in changed.items()}
+assert ((late["the same rollout"] < 0.03).sum(), (late["corrected"] < 0.03).sum()) == (6, 0)
+assert all((ends[change] == 1).sum() == 9 for change in changed if "new rollouts" in change)
+assert np.median(ends["one long step"]) < 0 < np.median(ends["corrected"])
+
+# %% [markdown]
+# **Eight steps are not too many.** With new rollouts A2C takes eight steps at the same learning rate, and nine of the ten seeds catch every ball, whether the old policy plays or the newest. They have seen eight times as many steps of the world, so it is no wonder that they are *better* than one look. What counts is that nothing is ruined. Eight steps on the same rollout move the policy by 0.115 nats, and on eight new ones by 0.035 or 0.023. What is chance in a rollout is another chance in the next one, and averages out; in the same rollout it adds up.
+#
+# **Nor is it enough that another policy played the rollout.** Between new rollouts of the old policy and of the newest one there is no difference that ten seeds could show: the newest is ahead in 46.5, 65 and 50.5 of 100 pairs, with 2, 4 and 8 steps. (Here the policy never gets far from the one that played. About data of a policy that is far away this says nothing.)
+#
+# **A long way is enough, but not before it is very long.** One step eight times as long ruins the policy about as eight looks do; its rollout is used once, and is the policy's own. But one step two or four times as long is ahead of two or four looks, in 84 and 77 of 100 pairs, although it moves the policy farther. So with two and four looks the length is not what is wrong. (And 0.01 was not the best rate for one look: with 0.02, which is *one long step* with 2, the median catches every ball, and is ahead of 0.01 in 82 of 100 pairs.)
+#
+# **So it is that the rollout is the same one**, and the correction says what is wrong with that. *Corrected* looks are ahead of plain ones in 72.5, 65.5 and 85 of 100 pairs, with 2, 4 and 8 of them. Six of the ten policies with eight plain looks end with an entropy below 0.03 nats, and none of those with corrected ones. So it is a part of the harm that the new policy would choose otherwise: on the same rollout it has moved towards just the actions that stand there, and they do not stand there more often for that. It is not all of the harm. Corrected looks move the policy as far, and their median falls, too: from 0.67 with two to 0.36 with four and 0.15 with eight. (Two corrected looks may be better than a single one, whose median is 0.58. They are ahead in 76 of 100 pairs; without any difference one in twenty experiments of this size would show as much.)
+#
+# Later methods make a few more looks possible. They weigh by this ratio, and hold the policy near to the one that acted; [PPO](../docs/bibliography.md#after-it) is the best known.
 #
 # Chapter 08 had a method that does not need such data. One-step Q-learning asks what an action is worth if one acts as well as one can from then on. Its target does not depend on who took the action, and why. It is [off-policy](../docs/glossary.md#off-policy): it may learn from old steps as well as from new ones.
 
@@ -1120,7 +1174,7 @@ animate(
 # %% [markdown]
 # ## Summary
 #
-# - An **on-policy** method needs data from the policy that learns. After the first step the rollout is another policy's. On Catch A2C gained nothing from more looks that a larger learning rate did not give it, and eight looks with that rate ruined the policy.
+# - An **on-policy** method needs data from the policy that learns. After the first step the rollout is another policy's. On Catch A2C gained nothing from more looks that a larger learning rate did not give it, and eight looks with that rate ruined the policy. As many steps on new rollouts did no harm, though an older policy had played them, and one step of two or four times the length did better than two or four looks. To count each action by how likely it is now mends a part.
 # - A **replay memory** keeps steps in a ring, every observation once. A window must not reach past the newest step.
 # - **DQN** is Q-learning with a memory and a target network. Its batches are drawn by chance, so that successive gradients are not alike; several workers have the same effect without a memory.
 # - **Double**: one network chooses and the other values. **Dueling**: the value and the advantages apart, with the mean over the actions taken away. **Priorities**: what surprises is drawn more often and counts less each time, and a sum tree finds it among $M$ steps in $\log_2 M$ comparisons.

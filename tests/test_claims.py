@@ -2,14 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 from a3c_lib.app import records
-from claims import recording
+from a3c_lib.losses import a2c_loss
+from claims import a2c_looks, recording, stale_batches
 
 CLAIMS = recording.names()
 
@@ -279,4 +282,66 @@ def test_settings_that_all_runs_share_are_told_once():
             {"setting": {"b": 1}, "differs": {"rate": 1}},
             {"setting": {"b": 2}, "differs": {"rate": 2, "workers": 3}},
         ],
+    }
+
+
+# Claims that change one thing about another claim
+
+
+@pytest.fixture
+def few_looks(monkeypatch):
+    """The claim on several looks, with three rollouts a run."""
+    whole = a2c_looks.config
+
+    def config(seed, looks, learning_rate):
+        its = whole(seed, looks, learning_rate)
+        its.training = replace(its.training, total_steps=120)
+        its.evaluation = {"episodes": 5, "actions": "greedy"}
+        return its
+
+    monkeypatch.setattr(a2c_looks, "config", config)
+
+
+CHANGES = list(dict.fromkeys(setting["change"] for setting in stale_batches.SETTINGS))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_with_one_step_each_time_nothing_about_looks_is_changed(few_looks, change):
+    one_look = a2c_looks.run(0, looks=1, learning_rate=0.01)
+    assert stale_batches.run(0, change, times=1) == one_look
+    assert stale_batches.run(0, change, times=2) != one_look
+
+
+def test_each_change_about_looks_is_another_one(few_looks):
+    two = [stale_batches.run(0, change, times=2)[0]["moved"] for change in CHANGES]
+    two += [a2c_looks.run(0, looks=2, learning_rate=0.01)[0]["moved"]]
+    assert len(set(two)) == len(CHANGES) + 1
+
+
+def test_corrected_the_policys_gradient_is_that_of_how_likely_actions_are_now():
+    torch.manual_seed(0)
+    logits = torch.randn(5, 2, 3, requires_grad=True)
+    values, returns, actions = torch.randn(5, 2), torch.randn(5, 2), torch.randint(3, (5, 2))
+    before = torch.randn(5, 2, 3).log_softmax(dim=-1)
+    loss = stale_batches.corrected(a2c_loss, before)(logits, values, actions, returns)
+
+    pi = logits.softmax(dim=-1).gather(-1, actions[..., None]).squeeze(-1)
+    acted = before.exp().gather(-1, actions[..., None]).squeeze(-1)
+    mean = (pi / acted * (returns - values)).mean()
+    (found,) = torch.autograd.grad(loss.policy, logits, retain_graph=True)
+    torch.testing.assert_close(found, torch.autograd.grad(-mean, logits)[0])
+    rest = a2c_loss(logits, values, actions, returns)
+    torch.testing.assert_close(loss.total - loss.policy, rest.total - rest.policy)
+
+
+def test_what_each_change_about_looks_is_made_of():
+    made = {}
+    for change in CHANGES:
+        its = stale_batches.config(0, change, times=8)
+        made[change] = its.steps_each_time, its.rollouts_each_time, its.training.learning_rate
+    assert made == {
+        "corrected": (8, 1, 0.01),
+        "new rollouts, old policy": (8, 8, 0.01),
+        "new rollouts, newest policy": (8, 8, 0.01),
+        "one long step": (1, 1, 0.08),
     }

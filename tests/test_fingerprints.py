@@ -350,6 +350,7 @@ CLAIMS = {claim for claim in recording.names() if not recording.is_dated(claim)}
 TRAP = {"decorrelation", "signals", "trap_entropy"}
 CATCH = {"a2c_equal_seconds", "a2c_equal_steps", "decorrelation", "n_step_catch"}
 CATCH |= {"q_catch", "q_epsilons", "q_workers", "a2c_looks", "replay_catch", "replay_family"}
+CATCH |= {"stale_batches"}
 TMAZE = {"a2c_recurrent", "a3c_recurrent", "tmaze_memory", "tmaze_wrong_memory"}
 BLIND = {"cartpole_memory", "cartpole_two_observations"}
 A2C = {"a2c_equal_seconds", "a2c_equal_steps", "a2c_recurrent", "bounce_pictures"}
@@ -416,7 +417,8 @@ def plant(copy: Path, right: str, wrong: str) -> None:
             "@abs\nclass RMSProp(Optimizer):",
             A2C
             | A3C
-            | {"a2c_dummies", "old_gradients", "a2c_looks", "replay_family", "dqn_cartpole"},
+            | {"a2c_dummies", "old_gradients", "a2c_looks", "stale_batches"}
+            | {"dqn_cartpole", "replay_family"},
         ),
     ],
     ids=["Catch", "TMaze", "Trap", "blind CartPole", "slip", "loss", "A2C", "A3C", "RMSProp"],
