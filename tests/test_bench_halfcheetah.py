@@ -172,10 +172,11 @@ def test_a3c_has_the_machine_for_itself_and_a2c_does_not(monkeypatch, with_their
     way = [{"steps": 7, "seconds": 0.5, "value": 1.0}]
     monkeypatch.setattr(halfcheetah, "our_course", lambda *_: way)
     monkeypatch.setattr(halfcheetah, "their_course", lambda *_: way)
-    rows = halfcheetah.learn(2, 10)
-    theirs = [(halfcheetah.SB3, 0), (halfcheetah.SB3, 1)] * with_theirs
-    assert told.together == [[*theirs, ("a2c", 0), ("a2c", 1)], [("a3c", 0)], [("a3c", 1)]]
-    assert rows[-1] == scored("a3c", "ours", [], [1.0])[0] | {"steps": 7, "seconds": 0.5}
+    rows = halfcheetah.learn(4, 10)
+    theirs = [(halfcheetah.SB3, 0)] * with_theirs
+    of_a2c = [("a2c", seed) for seed in range(4)]
+    assert told.together == [theirs + of_a2c, [("a3c", 0)], [("a3c", 1)], [("a3c", 2)]]
+    assert rows[-1] == scored("a3c", "ours", [], [], [1.0])[0] | {"steps": 7, "seconds": 0.5}
 
 
 @pytest.mark.parametrize(
