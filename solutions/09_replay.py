@@ -1063,11 +1063,11 @@ assert all(25 < ahead[part] < 60 for part in ("Double", "dueling", "prioritised"
 #
 # ## CartPole
 #
-# Catch has five balls. What does DQN do on the world of the first chapters, CartPole-v1? It counts as solved if 100 episodes of greedy actions, at the end of at most 100,000 steps, last 475 steps or longer on average; 500 is the most there is. On record are 20 seeds with targets of five steps, and 20 with targets of one step, all else the same. Every 32 steps, four in each of eight environments, DQN learns from one batch of 128 windows. So a gradient is taken for every 32 steps, and each step is looked at four times on average. The learning rate comes down to 0 at the end.
+# Catch has five balls. What does DQN do on the world of the first chapters, CartPole-v1? It counts as solved if 100 episodes of greedy actions, at the end of at most 100,000 steps, last 475 steps or longer on average; 500 is the most there is. On record are 20 seeds with targets of five steps, and 20 with targets of one step, all else the same; and both once more with Double. Every 32 steps, four in each of eight environments, DQN learns from one batch of 128 windows. So a gradient is taken for every 32 steps, and each step is looked at four times on average. The learning rate comes down to 0 at the end.
 #
-# The settings come from a search with other seeds, in a program that trains many agents at once: 27 settings, four seeds each. They differed in the steps of a target (one, three or five), the learning rate, γ, how often $\theta^-$ is renewed, and in whether a gradient was taken for 8, 16 or 32 steps.
+# The settings come from a search with other seeds, in a program that trains many agents at once: 27 settings, four seeds each. They differed in the steps of a target (one, three or five), the learning rate, γ, how often $\theta^-$ is renewed, and in whether a gradient was taken for 8, 16 or 32 steps. None of them had Double.
 #
-# **Predict before you run:** with how many of the 20 seeds does each of the two solve it?
+# **Predict before you run:** with how many of the 20 seeds does each of the four solve it?
 
 # %% tags=["hide-input"]
 cartpole = records.load("dqn_cartpole")
@@ -1076,36 +1076,37 @@ print(cartpole.settings(model=pole_network, training=CATCH))
 
 # %% tags=["prediction"]
 print("mean of 100 greedy episodes at the end of 100,000 steps: 20 seeds in ascending order")
-lasted, solved = {}, {}
-for n_steps in cartpole.levels("n_steps"):
-    its = cartpole.select(n_steps=n_steps)
-    at_the_end = its.select(steps=100_000)
-    lasted[n_steps] = np.sort(at_the_end.column("greedy"))
-    solved[n_steps] = (lasted[n_steps] >= 475).sum()
-    ever = sum(its.select(seed=k).column("greedy").max() >= 475 for k in its.levels("seed"))
-    print(f"n = {n_steps}: " + " ".join(f"{mean:.0f}" for mean in lasted[n_steps]))
-    print(
-        f"       median {np.median(lasted[n_steps]):.0f}; 475 or more with {solved[n_steps]} seeds "
-        f"at the end, with {ever} at some time; {at_the_end.column('batches')[0]:,} gradients in "
-        f"{np.median(at_the_end.column('seconds')):.0f} s (median)"
-    )
+kinds, solved = {}, {}
+for double in cartpole.levels("double"):
+    for n_steps in cartpole.levels("n_steps"):
+        its = cartpole.select(n_steps=n_steps, double=double)
+        name = {5: "five steps", 1: "one step"}[n_steps] + ", Double" * (double == "True")
+        at_the_end = its.select(steps=100_000)
+        lasted = np.sort(at_the_end.column("greedy"))
+        kinds[name], solved[name] = its, (lasted >= 475).sum()
+        ever = sum(its.select(seed=k).column("greedy").max() >= 475 for k in its.levels("seed"))
+        print(f"{name}: " + " ".join(f"{mean:.0f}" for mean in lasted))
+        print(
+            f"    median {np.median(lasted):.0f}; 475 or more with {solved[name]} seeds at the end, "
+            f"with {ever} at some time; {at_the_end.column('batches')[0]:,} gradients in "
+            f"{np.median(at_the_end.column('seconds')):.0f} s (median)"
+        )
 
 # %% tags=["hide-input", "prediction"]
 plots.learning_curves(
-    {
-        "five steps": cartpole.select(n_steps=5).curves("steps", "greedy"),
-        "one step": cartpole.select(n_steps=1).curves("steps", "greedy"),
-    },
+    {name: its.curves("steps", "greedy") for name, its in kinds.items()},
     lines={"solved: 475": 475},
-    title=f"DQN with targets of five steps solves CartPole-v1 with {solved[5]} of 20 seeds, with "
-    f"one step with {solved[1]}",
+    title=f"With targets of five steps DQN solves CartPole-v1 with {solved['five steps']} of 20 seeds, "
+    f"with one step with {solved['one step']}; Double changes neither",
     y_label="mean return, greedy actions\n(20 episodes; 100 at the end)",
 )
 plt.show()
-assert (solved[5], solved[1]) == (20, 8)
+assert list(solved.values()) == [20, 8, 20, 8]
 
 # %% [markdown]
-# With five steps each of the 20 seeds solves it, and none ends below 492. With one step 8 of 20 do; the median is 244. Five more were at 475 or above at one of the ten evaluations, and lost it again. Both take 3,094 gradients, and 11 or 12 seconds of computing on one core (medians; other programs ran meanwhile, and the minutes of the record are by the clock). A gradient for every two steps, say, would be 16 times as many.
+# With five steps each of the 20 seeds solves it, and none ends below 492. With one step 8 of 20 do; the median is 244. Five more were at 475 or above at one of the ten evaluations, and lost it again. All take 3,094 gradients. Without Double that is 11 or 12 seconds of computing on one core (medians; other programs ran meanwhile, and the minutes of the record are by the clock). A gradient for every two steps, say, would be 16 times as many.
+#
+# **Double brings nothing here.** With five steps all 20 seeds solve it with Double, too, and there was nothing left to improve. With one step there was, and again 8 of 20 seeds solve it, with a median of 292. Take a seed with Double and one without, both with one step: the one with Double is ahead in 52 of 100 pairs (a tie counts as half), which is as good as no difference. Again five more were at 475 or above on the way. What it costs cannot be read off this record: the runs with Double took 15 seconds, but they were made later, and the machine had more to do.
 #
 # So it is the five steps again. Is one step not enough, then? This record does not say that: its settings were the best found for five steps. In the search 14 settings had one step, among them smaller learning rates and up to four times as many gradients; none of these solved it with more than two seeds of four. With still more gradients it may be otherwise, and the seconds grow with them. Why five steps help so much is not measured here either. One likely reason: each time $\theta^-$ is renewed, the news of a fall travels back by as many steps as a target has.
 #
@@ -1132,6 +1133,30 @@ animate(
 # - **Computing for each step.** A2C takes one gradient of 40 steps for 40 steps played: each step is looked at once. The DQN above takes a gradient of 32 windows for 8 steps played: each step is looked at four times on average, and each window asks the target network, too. In the record a step of plain DQN took three times as long as one of A2C, and one of DQN with everything more than five times.
 # - **Off-policy only.** A target that is made from old steps must not depend on who took them. One-step targets do not. Targets of $n$ steps do: the rewards before the maximum are those of an older and more random policy, so the return is too low, as in chapter 08. In practice $n = 3$ is used all the same, and here five steps helped most.
 # - **Old steps are stale in another way**: a memory shows where the agent was, not where it is.
+
+# %% [markdown]
+# **Could a second core help?** The agent acts and learns in turn. One process could act and fill the memory while another one learns from it. It could not be done sooner than the longer of the two parts alone, and telling each other costs something, too. On record is how long the parts take for a step of the world, in microseconds of computing on one core: on CartPole as above, and on Pong from pixels with the paper's network. *As in 2015* is DQN's proportion, a batch of 32 for every four steps of one environment. *With eight* is the same proportion with eight environments, whose actions are chosen together. *Fewer looks* is a batch of 128 for every 32 steps, as on CartPole. The last column says how many times as fast two processes could be at best: all of the computing, divided by the longer part.
+
+# %% tags=["hide-input"]
+shares = records.load("dqn_shares")
+print(shares)
+print(shares.settings(training=CATCH))
+print("\n                    µs for a step, median of five:")
+print("                     playing   adding   learning   learning's share   at best")
+bounds = {}
+for run in shares.levels("run"):
+    its = shares.select(run=run)
+    playing, adding, learning = (its.column(name) for name in ("playing", "adding", "learning"))
+    acting = playing + adding
+    share = np.median(learning / (acting + learning))
+    bounds[run] = np.median((acting + learning) / np.maximum(acting, learning))
+    parts_of_it = "".join(f"{np.median(part):9.0f}" for part in (playing, adding, learning))
+    print(f"{run:19} {parts_of_it} {share:18.0%} {bounds[run]:9.2f} ×")
+assert all(1 < bound < 1.4 for run, bound in bounds.items() if "Pong" in run)
+assert 1.7 < bounds["CartPole"] < 1.9
+
+# %% [markdown]
+# From pixels learning takes between three quarters and nine tenths of the computing, so a second process could make DQN at most 1.13 to 1.34 times as fast. On CartPole it could be 1.77 times at best. But there a whole run takes some twelve seconds, and a new process has to import PyTorch before it can act. That is why the package's DQN acts and learns in one process; nothing faster was built, and nothing but these shares was measured. (A step costs about 140 µs on CartPole and 2,400 to 6,500 µs on Pong. Where learning is left to a graphics processor the shares are others.)
 
 # %% [markdown]
 # ## Rainbow, and what the paper says
@@ -1179,7 +1204,7 @@ animate(
 # - **DQN** is Q-learning with a memory and a target network. Its batches are drawn by chance, so that successive gradients are not alike; several workers have the same effect without a memory.
 # - **Double**: one network chooses and the other values. **Dueling**: the value and the advantages apart, with the mean over the actions taken away. **Priorities**: what surprises is drawn more often and counts less each time, and a sum tree finds it among $M$ steps in $\log_2 M$ comparisons.
 # - On Catch DQN with all of them needs fewer steps than A2C and more seconds, and plain DQN is behind A2C in both. Nearly all of the difference between the two DQNs comes from the five steps; Double, the dueling network and priorities bring nothing that ten seeds can show, each alone. What replay is sure to cost is memory, and computing for each step.
-# - On CartPole-v1, at settings that were searched for, DQN with targets of five steps reaches 475 or more in 100,000 steps with each of 20 seeds; with one step, all else the same, with 8.
+# - On CartPole-v1, at settings that were searched for, DQN with targets of five steps reaches 475 or more in 100,000 steps with each of 20 seeds; with one step, all else the same, with 8. Double changes neither number.
 
 # %%
 progress()

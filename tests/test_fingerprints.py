@@ -360,7 +360,7 @@ A3C |= {"workers_in_turn", "workers_speed", "four_methods", "q_catch", "q_epsilo
 A3C |= {"replay_catch"}
 NO_A2C_LOSS = {"adding_ones", "cartpole_one_step", "critic_alone", "n_step_cartpole"}
 NO_A2C_LOSS |= {"n_step_catch", "noisy_corridor", "policy_gradient", "q_epsilons", "q_workers"}
-NO_A2C_LOSS |= {"dqn_cartpole", "replay_family", "replay_pictures"}
+NO_A2C_LOSS |= {"dqn_cartpole", "dqn_shares", "replay_family", "replay_pictures"}
 
 
 def fingerprints(root: Path) -> dict[str, str]:
@@ -418,7 +418,7 @@ def plant(copy: Path, right: str, wrong: str) -> None:
             A2C
             | A3C
             | {"a2c_dummies", "old_gradients", "a2c_looks", "stale_batches"}
-            | {"dqn_cartpole", "replay_family"},
+            | {"dqn_cartpole", "dqn_shares", "replay_family"},
         ),
     ],
     ids=["Catch", "TMaze", "Trap", "blind CartPole", "slip", "loss", "A2C", "A3C", "RMSProp"],
