@@ -355,6 +355,7 @@ TMAZE = {"a2c_recurrent", "a3c_recurrent", "tmaze_memory", "tmaze_wrong_memory"}
 BLIND = {"cartpole_memory", "cartpole_two_observations"}
 A2C = {"a2c_equal_seconds", "a2c_equal_steps", "a2c_recurrent", "bounce_pictures"}
 A2C |= {"decorrelation", "lambda_point_mass", "pendulum_v1", "replay_catch"}
+A2C |= {"inverted_pendulum", "lambda_cartpole", "paper_pendulum"}
 A3C = {"a2c_equal_seconds", "a2c_equal_steps", "a3c_cartpole", "a3c_recurrent", "lost_updates"}
 A3C |= {"workers_in_turn", "workers_speed", "four_methods", "q_catch", "q_epsilons", "q_workers"}
 A3C |= {"replay_catch"}
