@@ -25,7 +25,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The web site, where there is what builds it."""
     for needed in "myst_nb", "sphinx_book_theme", "sphinx_copybutton":
-        pytest.importorskip(needed, reason="the site needs Sphinx: make .venv/ready-for-site")
+        pytest.importorskip(needed, reason="the site needs Sphinx: make .venv/ready-for-test")
     import website
 
     folder = tmp_path_factory.mktemp("web")

@@ -147,8 +147,8 @@ def test_the_set_up_asks_for_the_tested_versions_and_is_made_once(
     assert len((project / "asked").read_text().splitlines()) == 2
     for goal, extras in (
         ("bench", "book,cli,bench"),
-        ("test", "book,cli,tensorboard,bench,maker,test"),
-        ("site", "book,cli,tensorboard,bench,maker,test,site"),
+        ("test", "book,cli,tensorboard,bench,maker,site,test"),
+        ("site", "book,cli,tensorboard,bench,maker,site,test,browser"),
     ):
         assert run(["make", f"PYTHON={python}", f".venv/ready-for-{goal}"], project).returncode == 0
         assert (project / "asked").read_text().endswith(f"--editable .[{extras}]\n")

@@ -71,15 +71,15 @@ def test_the_tested_versions_are_allowed_ones() -> None:
 
 
 def test_every_package_that_gets_installed_has_a_tested_version() -> None:
-    extras = [extra for extra in project() if extra not in ("", "site")]
+    extras = [extra for extra in project() if extra not in ("", "browser")]
     missing = installed_with(f"a3c_lib[{','.join(extras)}]") - set(constraints())
     assert {name for name in missing if not name.startswith(OF_TORCH)} == {"a3c-lib"}
 
 
-def test_every_package_that_the_web_site_needs_has_a_tested_version() -> None:
-    pytest.importorskip("myst_nb", reason="not installed: make .venv/ready-for-site")
+def test_every_package_that_drives_a_browser_has_a_tested_version() -> None:
+    pytest.importorskip("playwright", reason="not installed: make .venv/ready-for-site")
     needed = {
-        name for requirement in project()["site"] for name in installed_with(str(requirement))
+        name for requirement in project()["browser"] for name in installed_with(str(requirement))
     }
     assert needed <= set(constraints())
 

@@ -3,8 +3,8 @@
 #
 #     tools/setup.sh lab python3     what the book needs
 #     tools/setup.sh bench python3   that, and what speed is measured beside
-#     tools/setup.sh test python3    all that, what builds the book, and what checks it
-#     tools/setup.sh site python3    all that, and what builds the web site
+#     tools/setup.sh test python3    all that, what builds the book and its web site, and what checks them
+#     tools/setup.sh site python3    all that, and what looks at the web site with a browser
 #
 # Whatever can be missing on a reader's machine is named in one sentence.
 set -u
@@ -55,8 +55,8 @@ install() {
 case $goal in
     lab) extras=book,cli ;;
     bench) extras=book,cli,bench ;;
-    test) extras=book,cli,tensorboard,bench,maker,test ;;
-    site) extras=book,cli,tensorboard,bench,maker,test,site ;;
+    test) extras=book,cli,tensorboard,bench,maker,site,test ;;
+    site) extras=book,cli,tensorboard,bench,maker,site,test,browser ;;
     *) stop "tools/setup.sh installs for lab, bench, test or site, not for $goal." ;;
 esac
 echo "Installing the packages into .venv; the first time this takes some minutes"
