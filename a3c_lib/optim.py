@@ -142,6 +142,10 @@ class Adam(Optimizer):
     Not in the paper, but what many implementations of A3C share among workers. The step count k is
     shared as well, and counted without a lock.
 
+    Without a lock, a worker can meet another's m before its v. Where that weight's gradients were
+    all 0 so far, as most are in a table, m is divided by ε, and the weight jumps. Where that
+    matters, lock=True keeps each step whole.
+
     >>> theta = torch.tensor([1.0])
     >>> Adam([theta]).step([torch.tensor([3.0])], learning_rate=0.1)
     >>> theta  # the first step is η against the gradient's sign, whatever its size
