@@ -55,7 +55,7 @@ plt.style.use(plots.STYLE)
 #
 # $$\mathrm{KL}(\pi_{\text{before}} \| \pi_{\text{after}}) = \sum_a \pi_{\text{before}}(a \mid o) \, \big( \log \pi_{\text{before}}(a \mid o) - \log \pi_{\text{after}}(a \mid o) \big).$$
 #
-# It is 0 if the policy has not changed, and above 0 if it has. (Think of somebody who expects the new policy, and sees the old one's actions. The KL divergence is how much more these surprise them, on average, than somebody who expects the old policy.) The other thing is the policy's mean entropy over the last quarter of the rollouts, *entropy late*.
+# It is 0 if the policy has not changed, and above 0 if it has. (Think of two people who watch the old policy act. One expects the new policy, the other one expects the old. The KL divergence is by how much the first is more surprised, on average.) The other thing is the policy's mean entropy over the last quarter of the rollouts, *entropy late*.
 #
 # **Predict before you run:** is 2 better than 1? Is 8 better than 2?
 
@@ -102,7 +102,7 @@ for looks in 1, 2, 4, 8:
 assert reused[8][0] > 5 * reused[1][0]
 
 # %% [markdown]
-# In this run two looks are better than one, and four are no better than two. With eight the policy is gone: its entropy is 0.02 nats, so it nearly always takes the same action for the same observation, and it misses more than three balls of four. The policy moves by more than the number of looks says: eight looks move it about fifty times as far as one.
+# In this run two looks are better than one, and four are no better than two. With eight the policy is gone: its entropy is 0.02 nats, so it nearly always takes the same action for the same observation, and it misses more than three balls of four. The policy moves by more than the number of looks says: eight looks move it about sixty times as far as one.
 #
 # That is one seed, and one learning rate. On record are ten seeds, and a smaller rate beside it. In each row below, KL and entropy are medians of the ten seeds, and the ten returns stand behind them.
 
@@ -136,20 +136,25 @@ assert middle[0.003, 4] > middle[0.003, 1] + 0.5
 #
 # With the smaller rate more looks do help. The median rises from −0.50 with one look to 0.33 with four, and eight do about as well as four. But one look with the larger rate does as well: it is ahead of four and of eight looks with the smaller rate in 61 and 58 of 100 pairs, which again is as good as no difference. So in this record more looks did for a small rate what a larger rate does with one look, and nothing beyond that. A second look at a rollout is no new data.
 #
-# What is wrong with a second look? There are three suspects, and in the runs above they come together:
+# ### Why does a second look do harm?
 #
-# - **Another policy played it.** A2C's gradient is the policy gradient of the policy that *acted*. After the first step the policy is another one, and the actions in the rollout were not drawn from it. Suppose that an action was paid well. The first look makes it likelier. The new policy would take it more often, but in the rollout it stands as often as before. The second look goes by the rollout, and makes the action likelier still. So it follows the gradient of a policy that is gone. Methods that need data from the policy that learns are called [on-policy](../docs/glossary.md#on-policy).
-# - **It is the same rollout.** Forty steps are few, and their gradient has much chance in it. With a new rollout the chance is another one. Eight looks follow the same chance eight times.
-# - **Eight steps are a long way**, wherever they lead.
+# There are three suspects, and in the runs above they come together:
 #
-# To tell them apart, one thing has to be other at a time. On record are four such changes of A2C with two, four and eight looks, with ten seeds each and $\eta = 0.01$. (Its minutes are by the clock; other programs ran meanwhile.)
+# - **Another policy played the rollout.** A2C's gradient is the policy gradient of the policy that *acted*. After the first step the policy is another one. Suppose that an action was paid badly. The first look makes it less likely. The new policy would seldom take it, but in the rollout it stands as often as before. So the second look pushes it down once more, as if it were still taken as often. Methods that need data from the policy that learns are called [on-policy](../docs/glossary.md#on-policy).
+# - **It is the same rollout.** Forty steps are few, and their gradient depends much on chance. In a new rollout chance is another. Eight looks follow the same chance eight times.
+# - **It is a long way.** Eight steps may lead too far, wherever they lead.
 #
-# - *corrected*: the rollout is the same, but in the policy's part of the loss each action counts $\pi(a \mid o) / \pi_{\text{before}}(a \mid o)$ times. So on average it is as if the newest policy had chosen it. (The observations, and what was paid afterwards, stay those of the old policy.)
-# - *new rollouts, old policy*: each step has a rollout of its own, but the policy from before the first of them plays all of them. They are as old as the same rollout would be, and never the same.
-# - *new rollouts, newest policy*: each step's rollout is played by the policy that takes the step. This is chapter 06's A2C, with more steps of the world.
-# - *one long step*: one step on one rollout, with a learning rate 2, 4 or 8 times as large.
+# To tell them apart, we change one thing at a time. On record are four changes of A2C with two, four and eight steps for each rollout, ten seeds each, and $\eta = 0.01$:
 #
-# **Predict before you run:** which of the four still ruin the policy?
+# | | another policy played it | the same rollout | a long way |
+# |---|---|---|---|
+# | A2C that looks again, as above | yes | yes | yes |
+# | *corrected*: in the policy's part of the loss each action counts $\pi(a \mid o) / \pi_{\text{before}}(a \mid o)$ times, so that a seldom action counts less; observations and rewards stay the old policy's | mended in part | yes | yes |
+# | *new rollouts, old policy*: each step has a rollout of its own; the policy from before the first of them plays them all | yes | no | as many steps |
+# | *new rollouts, newest policy*: the policy that takes the step plays its rollout; this is chapter 06's A2C with more steps of the world | no | no | as many steps |
+# | *one long step*: one step on one rollout, with a learning rate 2, 4 or 8 times as large | no | used once | yes |
+#
+# Call a policy ruined if its median return is below 0, as that of eight looks is. **Predict before you run:** which of the four are ruined with 8?
 
 # %% tags=["hide-input"]
 apart = records.load("stale_batches")
@@ -161,10 +166,10 @@ for change in apart.levels("change"):
 
 # %% tags=["prediction"]
 print(
-    "medians of ten seeds:                KL, all together      entropy late    greedy, 200 balls"
+    "medians of ten seeds:                KL, all steps         entropy late    greedy, 200 balls"
 )
 print(
-    "steps each time                       2      4      8       2    4    8        2     4     8"
+    "steps, or times the rate              2      4      8       2    4    8        2     4     8"
 )
 ends = {}
 for change, of in changed.items():
@@ -173,7 +178,7 @@ for change, of in changed.items():
         row += "   " + "".join(f"{np.median(of(k).column(column)):{digits}}" for k in (2, 4, 8))
     ends[change] = np.sort(of(8).column("evaluated"))
     print(row)
-print("\ngreedy with 8 steps: ten seeds in ascending order")
+print("\ngreedy with 8: ten seeds in ascending order")
 for change, found in ends.items():
     print(f"{change:29}" + " ".join(f"{mean:5.2f}" for mean in found))
 late = {change: of(8).column("entropy") for change, of in changed.items()}
@@ -182,17 +187,17 @@ assert all((ends[change] == 1).sum() == 9 for change in changed if "new rollouts
 assert np.median(ends["one long step"]) < 0 < np.median(ends["corrected"])
 
 # %% [markdown]
-# **Eight steps are not too many.** With new rollouts A2C takes eight steps at the same learning rate, and nine of the ten seeds catch every ball, whether the old policy plays or the newest. They have seen eight times as many steps of the world, so it is no wonder that they are *better* than one look. What counts is that nothing is ruined. Eight steps on the same rollout move the policy by 0.115 nats, and on eight new ones by 0.035 or 0.023. That is what one would expect: what is chance in a rollout is another chance in the next one, and averages out; in the same rollout it adds up.
+# **The number of steps does no harm.** With new rollouts A2C takes eight steps at the same learning rate, and nine of ten seeds catch every ball. (They have seen eight times as many steps of the world, so they *should* be better than one look. What counts is that none is ruined.)
 #
-# **Nor is it enough that another policy played the rollout.** Between new rollouts of the old policy and of the newest one there is no difference that ten seeds could show: the newest is ahead in 46.5, 65 and 50.5 of 100 pairs, with 2, 4 and 8 steps. (Here the policy never gets far from the one that played. About data of a policy that is far away this says nothing.)
+# **An older policy does no harm either, as long as it is near.** New rollouts of the old policy do about as well as those of the newest: the newest is ahead in 46.5, 65 and 50.5 of 100 pairs, with 2, 4 and 8 steps. (Without any difference, one experiment in twenty of this size would be as far from 50 as 76 or 24.)
 #
-# **A long way is enough, but not before it is very long.** One step eight times as long ruins the policy about as eight looks do; its rollout is used once, and is the policy's own. But one step two or four times as long is ahead of two or four looks, in 84 and 77 of 100 pairs, although it moves the policy farther. So with two and four looks the length is not what is wrong. (And 0.01 was not the best rate for one look: with 0.02, which is *one long step* with 2, the median catches every ball, and is ahead of 0.01 in 82 of 100 pairs.)
+# **Nor does the distance, until it is very long.** One step with 2 or 4 times the rate moves the policy farther than 2 or 4 looks, and is ahead of them in 84 and 77 of 100 pairs. The one with 4 times the rate moves it as far as eight looks do, by 0.115 nats; its median is 0.67, and theirs is −0.21. Only 8 times the rate, which moves it by 0.432 nats, ruins it. (So 0.01 was not the best rate for one look: twice as much is ahead of it in 82 of 100 pairs.)
 #
-# **So it is that the rollout is the same one**, and the correction says what is wrong with that. *Corrected* looks are ahead of plain ones in 72.5, 65.5 and 85 of 100 pairs, with 2, 4 and 8 of them. Six of the ten policies with eight plain looks end with an entropy below 0.03 nats, and none of those with corrected ones. So it is a part of the harm that the new policy would choose otherwise. (Why does it do harm here, and not with new rollouts? This is not measured. One likely reason: on the same rollout the policy has moved towards just the actions that stand there, and they do not stand there more often for that.) It is not all of the harm. Corrected looks move the policy as far, and their median falls, too: from 0.67 with two to 0.36 with four and 0.15 with eight. (Two corrected looks may be better than a single one, whose median is 0.58. They are ahead in 76 of 100 pairs; without any difference one in twenty experiments of this size would show as much.)
+# **What is left is the same rollout, seen again.** The correction mends a part of that. With eight looks the corrected ones are ahead in 85 of 100 pairs, and none of their policies ends with an entropy below 0.03 nats, where six of ten did. (With two and four they are ahead in 72.5 and 65.5, which ten seeds cannot tell from no difference.) But corrected looks move the policy as far, and they fall, too: their medians are 0.67, 0.36 and 0.15. Why the old policy does harm only together with the same rollout was not measured.
 #
 # Later methods make a few more looks possible. They weigh by this ratio, and hold the policy near to the one that acted; [PPO](../docs/bibliography.md#after-it) is the best known.
 #
-# Chapter 08 had a method that does not need such data. One-step Q-learning asks what an action is worth if one acts as well as one can from then on. Its target does not depend on who took the action, and why. It is [off-policy](../docs/glossary.md#off-policy): it may learn from old steps as well as from new ones.
+# A memory holds data of policies that are far away, and these runs say nothing about such data. Chapter 08 has a method that may learn from them. One-step Q-learning asks what an action is worth if one acts as well as one can from then on. Its target does not depend on who took the action, and why. It is [off-policy](../docs/glossary.md#off-policy): it may learn from old steps as well as from new ones.
 
 # %% [markdown]
 # ## A memory
@@ -1022,7 +1027,7 @@ assert (
 )
 
 # %% [markdown]
-# **By steps**, DQN with everything is ahead. With the smaller rate it catches all balls with each of the ten seeds, after 6,000 to 13,000 steps, and still does at the end. A2C, with its better rate, gets there with seven seeds of ten, after 7,000 to 16,000 steps. Take one seed of each: in 75 of 100 such pairs DQN with everything is there first (a tie counts as half). Ten seeds against ten would lie as far apart as that in about one of seventeen experiments if there were no difference. So the lead is likely real, and it is not large. (With the larger rate DQN with everything has an even lower median, 8,500 steps. But one of its seeds never catches all balls, and two that did miss one again in the end.)
+# **By steps**, DQN with everything is ahead. With the smaller rate it catches all balls with each of the ten seeds, after 6,000 to 13,000 steps, and still does at the end. A2C, with its better rate, gets there with seven seeds of ten, after 7,000 to 16,000 steps. Take one seed of each: in 75 of 100 such pairs DQN with everything is there first (a tie counts as half). Ten seeds against ten would lie as far apart as that in about one of seventeen experiments if there were no difference. So the lead is likely real, and it is not large. It may be smaller still: only two rates were tried here, and further up A2C did better with a third, 0.02. (With the larger rate DQN with everything has an even lower median, 8,500 steps. But one of its seeds never catches all balls, and two that did miss one again in the end.)
 #
 # **By seconds**, A2C is ahead, and here nothing overlaps. The seven seeds that get there took 0.7 to 1.7 seconds; the ten of DQN with everything took 2.8 to 7.7. (The other three seeds of A2C do not get there in their 20,000 steps, and these last about two seconds.) A step of A2C costs about 106 µs, and one of DQN with everything more than five times as much. (Other programs ran on the machine meanwhile: over the ten seeds it was 92 to 128 µs, and 515 to 628.) DQN with everything looks at each step four times, with two networks, and it has a memory and a tree to keep. Catch itself needs little time for a step. Where a step of the world is dear, a robot's or a slow simulator's, the same table speaks for replay.
 #
@@ -1063,9 +1068,9 @@ assert all(25 < ahead[part] < 60 for part in ("Double", "dueling", "prioritised"
 #
 # ## CartPole
 #
-# Catch has five balls. What does DQN do on the world of the first chapters, CartPole-v1? It counts as solved if 100 episodes of greedy actions, at the end of at most 100,000 steps, last 475 steps or longer on average; 500 is the most there is. On record are 20 seeds with targets of five steps, and 20 with targets of one step, all else the same; and both once more with Double. Every 32 steps, four in each of eight environments, DQN learns from one batch of 128 windows. So a gradient is taken for every 32 steps, and each step is looked at four times on average. The learning rate comes down to 0 at the end.
+# Catch has five balls. What does DQN do on the world of the first chapters, CartPole-v1? DQN trains for 100,000 steps and then plays 100 episodes with greedy actions. If they last 475 steps or more on average, the world counts as solved; 500 is the most there is. On record are 20 seeds with targets of five steps, and 20 with targets of one step, all else the same; and both once more with Double. Every 32 steps, four in each of eight environments, DQN learns from one batch of 128 windows. So a gradient is taken for every 32 steps, and each step is looked at four times on average. The learning rate comes down to 0 at the end.
 #
-# The settings come from a search with other seeds, in a program that trains many agents at once: 27 settings, four seeds each. They differed in the steps of a target (one, three or five), the learning rate, γ, how often $\theta^-$ is renewed, and in whether a gradient was taken for 8, 16 or 32 steps. None of them had Double.
+# The settings come from a search with other seeds, in a program that trains many agents at once: 27 settings, four seeds each. They differed in the steps of a target (one, three or five), the learning rate, γ, how often $\theta^-$ is renewed, and in whether a gradient was taken for 8, 16 or 32 steps. None of them had Double, and these settings were the best for *five* steps. (The search is not on record.)
 #
 # **Predict before you run:** with how many of the 20 seeds does each of the four solve it?
 
@@ -1097,18 +1102,18 @@ plots.learning_curves(
     {name: its.curves("steps", "greedy") for name, its in kinds.items()},
     lines={"solved: 475": 475},
     title=f"With targets of five steps DQN solves CartPole-v1 with {solved['five steps']} of 20 seeds, "
-    f"with one step with {solved['one step']}; Double changes neither",
+    f"with one step with {solved['one step']}, with Double or without",
     y_label="mean return, greedy actions\n(20 episodes; 100 at the end)",
 )
 plt.show()
 assert list(solved.values()) == [20, 8, 20, 8]
 
 # %% [markdown]
-# With five steps each of the 20 seeds solves it, and none ends below 492. With one step 8 of 20 do; the median is 244. Five more were at 475 or above at one of the ten evaluations, and lost it again. All take 3,094 gradients. Without Double that is 11 or 12 seconds of computing on one core (medians; other programs ran meanwhile, and the minutes of the record are by the clock). A gradient for every two steps, say, would be 16 times as many.
+# With five steps each of the 20 seeds solves it, and none ends below 491. With one step 8 of 20 do; the median is 244. Five more were at 475 or above at one of the ten evaluations, and lost it again. All take 3,094 gradients. Without Double that is 12 seconds of computing on one core with five steps, and 11 with one (medians; other programs ran meanwhile, and the record's minutes are by the clock). A gradient for every two steps, say, would be 16 times as many.
 #
-# **Double brings nothing here.** With five steps all 20 seeds solve it with Double, too, and there was nothing left to improve. With one step there was, and again 8 of 20 seeds solve it, with a median of 292. Take a seed with Double and one without, both with one step: the one with Double is ahead in 52 of 100 pairs (a tie counts as half), which is as good as no difference. Again five more were at 475 or above on the way. What it costs cannot be read off this record: the runs with Double took 15 seconds, but they were made later, and the machine had more to do.
+# **Double brings nothing that 20 seeds could show.** With five steps all 20 seeds solve it with Double, too, and there was nothing left to improve. With one step there was, and again 8 of 20 seeds solve it, with a median of 292. Take a seed with Double and one without, both with one step: the one with Double is ahead in 52 percent of the 400 pairs (a tie counts as half), which is as good as no difference. Again five more were at 475 or above on the way. What it costs cannot be read off this record: the runs with Double took 15 seconds, but they were made later, and the machine had more to do.
 #
-# So it is the five steps again. Is one step not enough, then? This record does not say that: its settings were the best found for five steps. In the search 14 settings had one step, among them smaller learning rates and up to four times as many gradients; none of these solved it with more than two seeds of four. With still more gradients it may be otherwise, and the seconds grow with them. Why five steps help so much is not measured here either. One likely reason: each time $\theta^-$ is renewed, the news of a fall travels back by as many steps as a target has.
+# So it is the five steps again. Is one step not enough, then? This record does not say that, since its settings were chosen for five steps. In the search 14 settings had one step, among them smaller learning rates and up to four times as many gradients; none of these solved it with more than two seeds of four. With still more gradients it may be otherwise, and the seconds grow with them. Why five steps help so much is not measured here either. One likely reason: each time $\theta^-$ is renewed, the news of a fall travels back by as many steps as a target has.
 #
 # In a terminal these settings are what DQN begins with:
 #
@@ -1135,7 +1140,7 @@ animate(
 # - **Old steps are stale in another way**: a memory shows where the agent was, not where it is.
 
 # %% [markdown]
-# **Could a second core help?** The agent acts and learns in turn. One process could act and fill the memory while another one learns from it. It could not be done sooner than the longer of the two parts alone, and telling each other costs something, too. On record is how long the parts take for a step of the world, in microseconds of computing on one core: on CartPole as above, and on Pong from pixels with the paper's network. *As in 2015* is DQN's proportion, a batch of 32 for every four steps of one environment. *With eight* is the same proportion with eight environments, whose actions are chosen together. *Fewer looks* is a batch of 128 for every 32 steps, as on CartPole. The last column says how many times as fast two processes could be at best: all of the computing, divided by the longer part.
+# **Could a second core help?** The agent acts and learns in turn. One process could act and fill the memory while another one learns from it. The two need at least as long as the longer part takes, and they need time to tell each other of steps and weights, too. *Playing* and *adding* to the memory would be the one process's part, *learning* the other's. On record is how long each takes for a step of the world, in microseconds of computing on one core: on CartPole as above, and on Pong from pixels with the paper's network. *As in 2015* is DQN's proportion, a batch of 32 for every four steps of one environment. *With eight* is the same proportion with eight environments, whose actions are chosen together. *Fewer looks* is a batch of 128 for every 32 steps and targets of five steps, as on CartPole: each step is looked at four times, where it is eight times with the other two. The last column says how many times as fast two processes could be at best: all of the computing, divided by the longer part.
 
 # %% tags=["hide-input"]
 shares = records.load("dqn_shares")
@@ -1156,7 +1161,7 @@ assert all(1 < bound < 1.4 for run, bound in bounds.items() if "Pong" in run)
 assert 1.7 < bounds["CartPole"] < 1.9
 
 # %% [markdown]
-# From pixels learning takes between three quarters and nine tenths of the computing, so a second process could make DQN at most 1.13 to 1.34 times as fast. On CartPole it could be 1.77 times at best. But there a whole run takes some twelve seconds, and a new process has to import PyTorch before it can act. That is why the package's DQN acts and learns in one process; nothing faster was built, and nothing but these shares was measured. (A step costs about 140 µs on CartPole and 2,400 to 6,500 µs on Pong. Where learning is left to a graphics processor the shares are others.)
+# From pixels learning takes between three quarters and nine tenths of the computing, so a second process could make DQN at most 1.13 to 1.34 times as fast. On CartPole it could be 1.77 times at best. That would save five of a run's twelve seconds, less what it takes to import PyTorch in the second process and to tell each other, which was not measured. So the package's DQN acts and learns in one process, which is simpler. (A step costs about 140 µs on CartPole and 2,400 to 6,400 µs on Pong. Where a graphics processor learns, the shares differ.)
 
 # %% [markdown]
 # ## Rainbow, and what the paper says
@@ -1199,12 +1204,12 @@ assert 1.7 < bounds["CartPole"] < 1.9
 # %% [markdown]
 # ## Summary
 #
-# - An **on-policy** method needs data from the policy that learns. After the first step the rollout is another policy's. On Catch A2C gained nothing from more looks that a larger learning rate did not give it, and eight looks with that rate ruined the policy. As many steps on new rollouts did no harm, though an older policy had played them, and one step of two or four times the length did better than two or four looks. To count each action by how likely it is now mends a part.
+# - An **on-policy** method needs data from the policy that learns. After the first step the rollout is another policy's. On Catch A2C gained nothing from more looks that a larger learning rate did not give it, and eight looks with a rate of 0.01 ruined the policy. As many steps on new rollouts did no harm, though a slightly older policy had played them, and one step of two or four times the length did better than two or four looks. To count each action by how likely it is now mends a part.
 # - A **replay memory** keeps steps in a ring, every observation once. A window must not reach past the newest step.
 # - **DQN** is Q-learning with a memory and a target network. Its batches are drawn by chance, so that successive gradients are not alike; several workers have the same effect without a memory.
 # - **Double**: one network chooses and the other values. **Dueling**: the value and the advantages apart, with the mean over the actions taken away. **Priorities**: what surprises is drawn more often and counts less each time, and a sum tree finds it among $M$ steps in $\log_2 M$ comparisons.
 # - On Catch DQN with all of them needs fewer steps than A2C and more seconds, and plain DQN is behind A2C in both. Nearly all of the difference between the two DQNs comes from the five steps; Double, the dueling network and priorities bring nothing that ten seeds can show, each alone. What replay is sure to cost is memory, and computing for each step.
-# - On CartPole-v1, at settings that were searched for, DQN with targets of five steps reaches 475 or more in 100,000 steps with each of 20 seeds; with one step, all else the same, with 8. Double changes neither number.
+# - On CartPole-v1, at settings that were searched for, DQN with targets of five steps reaches 475 or more in 100,000 steps with each of 20 seeds; with one step, all else the same, with 8. With Double it is as many.
 
 # %%
 progress()

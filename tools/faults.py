@@ -1878,7 +1878,8 @@ def outcome(fault: Fault) -> str | None:
 
 
 def first_failure(folder: Path, tests: list[str]) -> str | None:
-    """Which of the tests in a copy fails first; None if all pass."""
+    """Which of the tests in a copy fails first; None if all pass. Raises RuntimeError if they did not
+    come to their end and none had failed, as when pytest is interrupted."""
     command = [sys.executable, "-m", "pytest", "-qx", "-m", "not learning", "--no-header"]
     command += ["--tb=no", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
@@ -1897,7 +1898,11 @@ def first_failure(folder: Path, tests: list[str]) -> str | None:
     if run.returncode in (0, 5):  # 5: all that was named is `learning`
         return None
     failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return failed[0].split(" - ")[0] if failed else run.stdout[-300:]
+    if not failed:
+        raise RuntimeError(
+            f"pytest ended with {run.returncode}, and no test failed: {run.stdout[-300:]}"
+        )
+    return failed[0].split(" - ")[0]
 
 
 def main() -> int:
