@@ -241,7 +241,7 @@ def figures(chapter):
 
 def test_every_record_is_on_a_page():
     shown = {name for chapter in CHAPTERS for _, names in figures(chapter) for name in names}
-    shown |= set(re.findall(r"\(claims/records/(\w+)\.csv\)", Path("README.md").read_text()))
+    shown |= set(re.findall(r"`claims/records/(\w+)\.csv`", Path("README.md").read_text()))
     assert {path.stem for path in Path("claims/records").glob("*.csv")} <= shown
 
 
