@@ -48,7 +48,7 @@ from bench.tables import AS_THE_ZOO, ENVIRONMENT, RETURN, Row
 ENV_ID = "HalfCheetah-v5"
 BUDGET = 1_000_000  # steps, as in the zoo
 EVERY, EPISODES = 50_000, 10
-# Theirs take seven times as long as A2C's, more than twenty minutes each.
+# Theirs take seven times as long as A2C's, some fifteen minutes each.
 SEEDS, A3C_SEEDS, THEIR_SEEDS = range(5), range(3), range(1)
 WORKERS = CORES
 
