@@ -41,6 +41,8 @@ def test_a_curve_has_the_mean_of_the_latest_games(monkeypatch):
     assert [row["games"] for row in rows] == [1, 3, 4]
     assert [row["minutes"] for row in rows] == [3, 5, 7]
     assert [row["score"] for row in rows] == [1.0, (1 + 3 + 3) / 3, (3 + 3 + 6) / 3]
+    assert [row["entropy"] for row in rows] == [3, 5, 7]
+    assert "epsilon" not in rows[0]  # these updates have none
 
 
 @pytest.fixture

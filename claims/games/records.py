@@ -15,6 +15,8 @@ from claims.recording import RECORDS, Row, config_of, table_of, versions, write
 GAMES = RECORDS / "games"
 EVERY = 20_000  # steps from one row of a curve to the next
 LATEST = 100  # games whose mean score a row has
+# of the latest update, as far as its algorithm tells them
+SIGNALS = "entropy", "q", "epsilon", "explained_variance", "gradient_norm"
 
 
 def store(name: str, series: Series, folder: Path, records: Path = GAMES) -> None:
@@ -72,9 +74,7 @@ def curve(updates: Iterable[Any]) -> Iterator[dict[str, float]]:
                 "minutes": update.seconds / 60,
                 "games": games,
                 "score": sum(scores) / len(scores),
-                "entropy": update.entropy,
-                "explained_variance": update.explained_variance,
-                "gradient_norm": update.gradient_norm,
+                **{name: getattr(update, name) for name in SIGNALS if hasattr(update, name)},
             }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from a3c_lib import a3c, parallel_a2c
+from a3c_lib import a3c, dqn, parallel_a2c
 from a3c_lib.app.plan import ATARI, Network, Plan, Screen
 
 
@@ -68,6 +68,26 @@ def a3c_with(num_workers: int, total_steps: int) -> Plan:
     return Plan("a3c", ATARI + "pong", config, FAST)
 
 
+def dqn_on_one_core(total_steps: int) -> Plan:
+    """Eight environments in Pong, whose steps are looked at eight times each, as with a batch of 32
+    for every four steps; targets of three rewards."""
+    config = dqn.Config(
+        total_steps=total_steps,
+        num_envs=8,
+        t_max=4,
+        batch_size=64,
+        draws=4,
+        n_steps=3,
+        learning_rate=2.5e-4,
+        capacity=100_000,
+        warm_up=10_000,
+        target_period=2_000,
+        final_epsilon=0.02,
+        epsilon_steps=100_000,
+    )
+    return Plan("dqn", ATARI + "pong", config, Network(normalise_pixels=True))
+
+
 SERIES = {
     "pong": Series(
         "How A2C learns Pong from pixels in two processes on two cores, without sticky actions.",
@@ -79,6 +99,11 @@ SERIES = {
         "How A3C learns Pong from pixels with two workers on two cores, without sticky actions.",
         {"A3C": a3c_with(2, 2_000_000)},
         seeds=range(3),
+    ),
+    "pong_dqn": Series(
+        "How DQN learns Pong from pixels on one core, without sticky actions.",
+        {"DQN": dqn_on_one_core(700_000)},
+        seeds=range(1),
     ),
     "pong_sticky": Series(
         "How A2C learns Pong where an action is repeated with probability 0.25 in every frame.",
