@@ -22,6 +22,9 @@ they came about, with their settings and a fingerprint of the definitions they d
 (`claims.fingerprints`); a test fails when either is no longer what the claim, as it stands, would
 give.
 
+`python -m claims --confirm` asks whether a change of code changed results. Columns that a clock gave
+are not compared: `CLOCKED = ("seconds",)`.
+
 A claim that reaches nearly the whole package, as one about the command line does, has `BY_COMMIT =
 True`: every line would put its record out of date. It is run from a tree without changes, its
 record says of which commit it is, as those of `claims.games` do, and it is out of date when a

@@ -21,6 +21,7 @@ SETTINGS = [
 ]
 SEEDS = range(20)
 ALONE = True  # no run of the same claim at the same time
+CLOCKED = ("seconds",)
 
 WORLD = "CartPole-v1"
 EVERY = 10_000  # steps from one row to the next

@@ -35,6 +35,7 @@ SETTINGS = [
 ]
 SEEDS = range(10)
 ALONE = True  # no run of the same claim at the same time
+CLOCKED = ("seconds",)
 
 EVERY = 1_000  # steps from one row to the next
 ALL = {"total_steps": 20_000, "num_envs": 8}

@@ -19,6 +19,7 @@ PARTS: dict[str, dict[str, Any]] = {
 SETTINGS = [{"part": part, "learning_rate": rate} for part in PARTS for rate in (0.001,)]
 SEEDS = range(10)
 ALONE = True  # no run of the same claim at the same time
+CLOCKED = ("seconds",)
 
 
 def config(seed: int, part: str, learning_rate: float) -> SimpleNamespace:

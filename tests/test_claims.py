@@ -122,6 +122,21 @@ def test_a_record_is_kept_when_a_change_of_code_changed_no_result(recorded):
     assert recording.is_current("small")
 
 
+def test_what_a_clock_gave_need_not_be_the_same_again(recorded):
+    claim = recording.importlib.import_module("claims.small")
+    write(recorded, "a3c_lib/used.py", "def f(x):\n    return x + 1e-3\n")
+    claim.CLOCKED = ("y",)
+    assert not recording.confirm("small", workers=1)
+    claim.CLOCKED = ("x",)
+    assert recording.confirm("small", workers=1)
+
+
+def test_what_a_clock_gave_is_a_column():
+    for claim in CLAIMS:
+        head = (recording.RECORDS / f"{claim}.csv").read_text().partition("\n")[0].split(",")
+        assert set(recording.clocked(claim)) < set(head), claim
+
+
 def test_a_record_is_not_kept_when_results_differ(recorded):
     write(recorded, "a3c_lib/used.py", "def f(x):\n    return x + 1e-3\n")
     assert not recording.confirm("small", workers=1)
