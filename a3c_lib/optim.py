@@ -5,6 +5,7 @@ tensors like the parameters: in shared memory, all workers see one copy and chan
 lock; else each worker has its own.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -142,9 +143,9 @@ class Adam(Optimizer):
     Not in the paper, but what many implementations of A3C share among workers. The step count k is
     shared as well, and counted without a lock.
 
-    Without a lock, a worker can meet another's m before its v. Where that weight's gradients were
-    all 0 so far, as most are in a table, m is divided by ε, and the weight jumps. Where that
-    matters, lock=True keeps each step whole.
+    Without a lock, a worker can meet another's m before its v; where v is still 0, as for most of a
+    table at first, m would be divided by ε. So m is taken for no more than gradients can make it,
+    |m| ≤ `bound` √v. That changes nothing where nobody interferes.
 
     >>> theta = torch.tensor([1.0])
     >>> Adam([theta]).step([torch.tensor([3.0])], learning_rate=0.1)
@@ -162,6 +163,11 @@ class Adam(Optimizer):
         check_setting("decays", decays, tuple[ProperFraction, ...])
         check_setting("epsilon", epsilon, Positive)
         self.decays, self.epsilon = decays, epsilon
+        b1, b2 = decays
+        if b1**2 >= b2:
+            raise ValueError(f"decays: β₁² is below β₂, as 0.9² is below 0.999; got {decays}")
+        # Σ (1 − β₁) β₁ⁱ dᵢ ≤ bound √(Σ (1 − β₂) β₂ⁱ dᵢ²)  for all d         [Cauchy and Schwarz]
+        self.bound = (1 - b1) / math.sqrt((1 - b2) * (1 - b1**2 / b2))
         self.m, self.v = _zeros_like(self.parameters), _zeros_like(self.parameters)
         self.k = torch.zeros((), dtype=torch.int64)
 
@@ -178,8 +184,9 @@ class Adam(Optimizer):
         for theta, m, v, d_theta in zip(self.parameters, self.m, self.v, gradients, strict=True):
             m.mul_(b1).add_(d_theta, alpha=1 - b1)
             v.mul_(b2).addcmul_(d_theta, d_theta, value=1 - b2)
+            most = v.sqrt() * self.bound
             scale = (v / (1 - b2**k)).sqrt_().add_(self.epsilon)
-            theta.addcdiv_(m, scale, value=-learning_rate / (1 - b1**k))
+            theta.addcdiv_(m.clamp(-most, most), scale, value=-learning_rate / (1 - b1**k))
 
 
 Kind = Literal["rmsprop", "momentum", "adam"]

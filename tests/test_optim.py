@@ -86,6 +86,25 @@ def test_adam_is_torchs_adam():
         torch.testing.assert_close(theta, expected.data)
 
 
+def test_a_weight_does_not_jump_where_a_worker_has_added_to_m_and_not_yet_to_v():
+    """As two workers without a lock may meet; v was 0 so far."""
+    theta = torch.zeros(2)
+    optimizer = Adam([theta])
+    optimizer.m[0][1] = 1e-4  # another worker's (1 − β₁) dθ
+    optimizer.step([torch.tensor([1e-3, 0.0])], 0.01)
+    assert theta[0].item() == pytest.approx(-0.01, rel=1e-4)
+    assert theta[1].item() == 0  # −0.01 · 9e-5 / 0.1 / 1e-8 = −900, if m were divided by ε
+
+
+@given(gradients=st.lists(st.floats(-1e3, 1e3, allow_subnormal=False), min_size=1, max_size=40))
+def test_no_gradients_make_more_of_m_than_its_bound(gradients):
+    (b1, b2), bound = (0.9, 0.999), Adam([torch.zeros(1)]).bound
+    m = v = 0.0
+    for d_theta in gradients:
+        m, v = b1 * m + (1 - b1) * d_theta, b2 * v + (1 - b2) * d_theta**2
+        assert abs(m) <= bound * v**0.5 * (1 + 1e-9) + 1e-150
+
+
 # ---- all of them ----
 
 
@@ -135,6 +154,7 @@ def test_it_goes_on_from_its_state(kind):
             lambda: Adam([torch.zeros(1)], decays=(0.9, 2.0)),
             "decays are numbers, each below 1; got .0.9, 2.0",
         ),
+        (lambda: Adam([torch.zeros(1)], decays=(0.9, 0.8)), r"β₁² is below β₂.*got \(0.9, 0.8\)"),
         (lambda: Momentum([torch.zeros(1)]).load_state_dict({"g": []}), r"\['m'\]; got \['g'\]"),
         (
             lambda: RMSProp([torch.zeros(1)]).load_state_dict({"g": [torch.zeros(2)]}),
