@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import gymnasium as gym
@@ -467,6 +467,60 @@ def test_the_command_line_begins_with_settings_of_its_own():
     assert a2c.Config().optimizer == "rmsprop"  # Python's stays the paper's
     assert ALGORITHMS["a2c"].default.optimizer == "adam"
     assert {its.default.total_steps for its in ALGORITHMS.values()} == {100_000}
+
+
+def test_where_observations_are_state_numbers_the_command_begins_with_a_table():
+    for name, algorithm in ALGORITHMS.items():
+        begin = parsed(["train", name, "FrozenLake-v1", "--seed", "3"]).begin
+        chosen = {**algorithm.defaults, **algorithm.table_defaults, "seed": 3}
+        assert (begin.env, begin.network) == ("FrozenLake-v1", Network(hidden=())), name
+        assert vars(begin.config) == {**vars(algorithm.config()), **chosen}, name
+        assert algorithm.table_defaults.keys() <= vars(begin.config).keys(), name
+        assert isinstance(begin.plan.make_model(), nn.Module), name
+
+
+def test_what_is_asked_for_is_kept_beside_the_settings_of_a_table():
+    words = [
+        "--learning-rate",
+        "0.5",
+        "--t-max",
+        "3",
+        "--run",
+        "here",
+        "--lambda",
+        "0.7",
+        "--network-seed",
+        "4",
+    ]
+    begin = parsed(["train", "a2c", "FrozenLake-v1", *words]).begin
+    of_a_table = ALGORITHMS["a2c"].default_of_a_table
+    asked_for = {"learning_rate": 0.5, "t_max": 3, "lambda_": 0.7}
+    assert begin.config == replace(of_a_table, **asked_for)
+    assert (begin.run, begin.network) == (Path("here"), Network(hidden=(), network_seed=4))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CartPole-v1",
+        "FrozenLake-v1 --hidden 8",
+        "FrozenLake-v1 --recurrent",
+        "FrozenLake-v1 --own-network tests.test_plan:plan",
+        "FrozenLake-v1 --size 42",  # refused, in its own words, when it is trained
+        "Blackjack-v1",  # numbers, and not one
+        "No-v1",
+        "no_such_module:No-v1",
+        "a_broken_world:Fails-v0",
+        "atari:pong",
+    ],
+)
+def test_elsewhere_the_command_begins_with_the_settings_of_a_network(words, tmp_path, monkeypatch):
+    """Also where there is no world: what is wrong is said when it is to be trained in."""
+    (tmp_path / "a_broken_world.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    begin = parsed(["train", "a2c", *words.split()]).begin
+    assert begin.config == ALGORITHMS["a2c"].default
+    assert begin.network.hidden == ((8,) if "--hidden" in words else None)
 
 
 def test_value_based_methods_begin_with_one_set_of_settings_and_one_last_epsilon():

@@ -94,6 +94,11 @@ class Begin(Generic[C]):
         return next(name for name, its in ALGORITHMS.items() if its.config is type(self.config))
 
     @property
+    def plan(self) -> Plan:
+        """What is to be trained, and how."""
+        return Plan(self.algorithm, self.env, self.config, self.network, self.screen)
+
+    @property
     def folder(self) -> Path:
         """Where the run is to be."""
         name = re.sub(r"[^\w.-]+", "_", self.env)
@@ -256,16 +261,27 @@ def parsed(argv: Sequence[str]) -> Any:
     if argv[0] == "train":
         _known(argv[1:2], "algorithm", ALGORITHMS)
     _refuse_renamed(argv)
+    command = _read(Command, argv)
+    if isinstance(command, Train) and command.begin.plan.may_be_a_table():
+        of_a_table = ALGORITHMS[command.begin.algorithm].default_of_a_table
+        begin = Begin(env=tyro.MISSING, network=Network(hidden=()), config=of_a_table)
+        return Train(begin=_read(cast(Any, Begin)[type(of_a_table)], argv[2:], begin))
+    return command
+
+
+def _read(kind: Any, words: Sequence[str], default: Any = tyro.MISSING_NONPROP) -> Any:
+    """What the words ask for. Raises BadInput, in one line; exits for --help."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
             return tyro.cli(
-                cast(Any, Command),
+                kind,
                 prog=PROGRAM,
                 description="Train actor-critic agents, and look at what they learned. "
                 "`a3c-lib COMMAND --help` says more.",
                 # `lambda` is a word that Python has for itself
-                args=[re.sub(r"^--lambda(?=$|=)", "--lambda_", word) for word in argv],
+                args=[re.sub(r"^--lambda(?=$|=)", "--lambda_", word) for word in words],
+                default=default,
                 config=(OmitArgPrefixes, OmitSubcommandPrefixes, PositionalMetavarFromFieldName),
             )
     except SystemExit as end:
@@ -321,7 +337,7 @@ def in_one_line(box: str) -> str:
 
 def train(command: Begin[Any]) -> int:
     """Train in a new run.   → the exit code"""
-    plan = Plan(command.algorithm, command.env, command.config, command.network, command.screen)
+    plan = command.plan
     with _refusing():
         refuse_existing(command.folder)
     if command.recording.tensorboard:

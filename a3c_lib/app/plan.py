@@ -5,7 +5,9 @@ import importlib
 import math
 import os
 import re
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import pairwise
@@ -93,11 +95,18 @@ class Algorithm(NamedTuple):
     networks: Callable[[Any], Networks] = lambda config: (ActorCritic, RecurrentActorCritic)
     # what the command line begins with, where that differs from the config's own defaults
     defaults: Mapping[str, Any] = MappingProxyType({})
+    # and what of it is different where the network is a table
+    table_defaults: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def default(self) -> training.Config:
         """The config that the command line begins with."""
         return self.config(**self.defaults)
+
+    @property
+    def default_of_a_table(self) -> training.Config:
+        """The config that it begins with where the network is a table."""
+        return self.config(**{**self.defaults, **self.table_defaults})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,29 +180,40 @@ def _q_networks(config: q_learning.Config) -> Networks:
 
 
 BUDGET = {"total_steps": 100_000}
-# Settings chosen for CartPole-v1 and FrozenLake-v1 within that budget. Those of the paper and of
-# OpenAI's A2C, which the configs have, are for Atari.
+# Settings chosen for CartPole-v1 within that budget. Those of the paper and of OpenAI's A2C, which
+# the configs have, are for Atari.
 SMALL_WORLDS = BUDGET | {
     "learning_rate": 5e-3,
     "t_max": 5,
     "num_envs": 16,
     "value_weight": 0.05,
-    "entropy_weight": 0.01,
-    "lambda_": 0.8,
+    "entropy_weight": 0.02,
+    "lambda_": 0.9,
 }
+# Where observations are state numbers and the network is a table, there is nothing to share between
+# states, and steps may be larger; what was found for FrozenLake-v1.
+ON_A_TABLE = {"learning_rate": 0.07, "entropy_weight": 0.005, "lambda_": 0.8}
 # Of each worker; there are two. One final ε for both: of the paper's three, a seed in eleven would
 # draw 0.5 for each of them.
 SMALL_WORLDS_BY_VALUE = BUDGET | {
     "optimizer": "adam",
-    "learning_rate": 2e-3,
+    "learning_rate": 0.012,
     "gamma": 0.97,
-    "t_max": 4,
+    "t_max": 8,
     "num_envs": 8,
     "max_grad_norm": 10.0,
-    "target_period": 500,
+    "target_period": 50,
     "final_epsilons": (0.1,),
     "epsilon_chances": (1.0,),
     "epsilon_steps": 50_000,
+}
+# On slippery ice one random action in ten halves what the best policy reaches.
+ON_A_TABLE_BY_VALUE = {
+    "learning_rate": 0.01,
+    "gamma": 0.99,
+    "t_max": 4,
+    "target_period": 500,
+    "final_epsilons": (0.01,),
 }
 
 ALGORITHMS = {
@@ -203,18 +223,21 @@ ALGORITHMS = {
         a3c.train,
         # Of each worker; there are two.
         defaults=SMALL_WORLDS | {"optimizer": "adam", "t_max": 8, "num_envs": 8},
+        table_defaults=ON_A_TABLE,
     ),
     "a2c": Algorithm(
         "A2C: one process, many environments in step with each other (chapter 06).",
         a2c.Config,
         a2c.train,
         defaults=SMALL_WORLDS | {"optimizer": "adam"},
+        table_defaults=ON_A_TABLE,
     ),
     "parallel-a2c": Algorithm(
         "A2C on all cores: its environments are split among processes (chapter 07).",
         parallel_a2c.Config,
         parallel_a2c.train,
         defaults=SMALL_WORLDS | {"optimizer": "adam"},
+        table_defaults=ON_A_TABLE,
     ),
     "actor-critic": Algorithm(
         "Actor-critic: one process, Adam, n-step or one-step targets (chapters 01 to 03).",
@@ -222,6 +245,7 @@ ALGORITHMS = {
         _actor_critic,
         targets=lambda config: config.returns if config.targets == "n-step" else one_step_targets,
         defaults=SMALL_WORLDS,
+        table_defaults=ON_A_TABLE,
     ),
     "reinforce": Algorithm(
         "REINFORCE: one process, whole episodes, no critic (chapter 00).",
@@ -230,6 +254,7 @@ ALGORITHMS = {
         targets=None,
         defaults=BUDGET
         | {"optimizer": "adam", "learning_rate": 0.025, "gamma": 1.0, "anneal": True},
+        table_defaults={"learning_rate": 0.015, "anneal": False},
     ),
     "q": Algorithm(
         "One-step Q-learning: workers that learn what actions are worth (chapter 08).",
@@ -238,6 +263,7 @@ ALGORITHMS = {
         targets=lambda config: one_step_targets,
         networks=_q_networks,
         defaults=SMALL_WORLDS_BY_VALUE,
+        table_defaults=ON_A_TABLE_BY_VALUE,
     ),
     "sarsa": Algorithm(
         "One-step Sarsa: the same, from the actions that are executed (chapter 08).",
@@ -246,6 +272,7 @@ ALGORITHMS = {
         targets=lambda config: one_step_targets,
         networks=_q_networks,
         defaults=SMALL_WORLDS_BY_VALUE,
+        table_defaults=ON_A_TABLE_BY_VALUE,
     ),
     "n-step-q": Algorithm(
         "n-step Q-learning: the same, with returns that look further ahead (chapter 08).",
@@ -253,6 +280,7 @@ ALGORITHMS = {
         partial(q_learning.train, method=q_learning.NStepQ),
         networks=_q_networks,
         defaults=SMALL_WORLDS_BY_VALUE,
+        table_defaults=ON_A_TABLE_BY_VALUE,
     ),
     "dqn": Algorithm(
         "DQN and its family: Q-learning from a replay memory, in one process (chapter 09).",
@@ -272,6 +300,7 @@ ALGORITHMS = {
             "final_epsilon": 0.04,
             "epsilon_steps": 16_000,
         },
+        table_defaults={"final_epsilon": 0.01},
     ),
 }
 
@@ -284,7 +313,8 @@ class Network:
     """The network that learns."""
 
     # widths of its layers, one after another, each at least 1; None: 64 64; with an LSTM 64; on
-    # Atari 256; for reinforce none (a table, where observations are state numbers)
+    # Atari 256; for reinforce none. Where observations are state numbers, the command begins with
+    # none (a table), and with settings for that
     hidden: tuple[Width, ...] | None = None
     # with memory: an LSTM between those layers and the two heads; reinforce cannot have one
     recurrent: bool = False
@@ -458,6 +488,18 @@ class Plan(NamedTuple):
                 f"got {self.env!r}"
             )
         return find_env(self.env)
+
+    def may_be_a_table(self) -> bool:
+        """Whether its network could be a table: observations are state numbers, and nothing else
+        is asked for. No, where there is no such environment."""
+        network = self.network
+        if self.of_a_game or network.hidden or network.recurrent or network.own_network:
+            return False
+        with suppress(Exception), warnings.catch_warnings(action="ignore"):
+            env = gym.make(cast(EnvSpec, self.world()))
+            with closing(env, f"environment {self.env!r}", RunError):
+                return isinstance(env.observation_space, spaces.Discrete)
+        return False
 
     def make_model(self, to_be_loaded: bool = False) -> nn.Module:
         """The network, with its first weights; what is `to_be_loaded` is made in less time, and
