@@ -911,7 +911,7 @@ plots.learning_curves(
     {"A3C, 2 processes": cartpole.curves("steps", "episode_return")},
     each_seed=True,
     lines={"most possible": 500},
-    title="Four of five seeds hold the pole; one learns nothing",
+    title="Three of five seeds hold the pole to the end; one learns nothing",
     y_label="mean of the latest 50 episodes",
 )
 plt.show()
@@ -921,17 +921,18 @@ print("seed   seconds   sampled actions   greedy actions")
 for row in last.rows:
     print(f"{row['seed']:4} {row['seconds']:9.1f} {row['sampled']:17.1f} {row['greedy']:16.1f}")
 stuck, *learned = sorted(last.rows, key=lambda row: row["sampled"])
-assert all(row["sampled"] >= 475 for row in learned)
 assert stuck["sampled"] == stuck["greedy"] < 12
-assert (last.column("seconds") <= 35).all()
+assert [row["sampled"] for row in learned[1:]] == [500, 500, 500]
+assert 350 < learned[0]["sampled"] < 400
+assert (last.column("seconds") < 21).all()
 
 courses = [cartpole.select(seed=row["seed"]).column("episode_return") for row in learned]
 falls = [(np.maximum.accumulate(course) - course).max() for course in courses]
 print("the deepest fall on the way of those who learn:", *(f"{fall:.0f}" for fall in falls))
-assert 60 < min(falls) <= max(falls) < 320
+assert 70 < min(falls) <= max(falls) < 450
 
 # %% [markdown]
-# Four of the five seeds hold the pole for the whole 500 steps, or nearly, after 150,000 steps and some 30 seconds. On the way each of the four falls, by 60 to 320, and gets up again. The fifth learns nothing: from its first thousands of steps on an episode lasts 9 steps, which is about the least that is possible. Sampled actions and greedy ones have the very same return there. So the policy is sure of its action in every state, and never sees what the other one would bring. (A seed does not settle how a run goes: another five will not be these five. If your own run stays at 9, run the cell again.)
+# Three of the five seeds hold the pole for the whole 500 steps, after 150,000 steps and some 20 seconds. A fourth ends at 373. On the way each of these four falls, by 70 to 450, and gets up again. The fifth learns nothing: from its first thousands of steps on an episode lasts 9 steps, which is about the least that is possible. Sampled actions and greedy ones have the very same return there. So the policy is sure of its action in every state, and never sees what the other one would bring. (A seed does not settle how a run goes: another five will not be these five. If your own run stays at 9, run the cell again.)
 #
 # Two settings of the loss differ from the paper's. `value_weight` is 0.05, since policy and critic share their torso, as in chapter 03. And β is 0.001, a tenth of the paper's.
 
@@ -1113,13 +1114,13 @@ for workers in lost.levels("workers"):
 assert max(max(shares[key]) for key in shares if 1 in key or "True" in key) == 0
 assert 0 < min(shares[2, "False"]) <= max(shares[2, "False"]) < 0.01
 assert max(shares[4, "False"]) < 0.01
-assert all(max(shares[w, "False"]) > 2 * min(shares[w, "False"]) for w in (2, 4))
-assert max(map(max, counters.values())) < 0.001
-assert sum(share > 0 for runs in counters.values() for share in runs) == 2
+assert max(shares[2, "False"]) > 2 * min(shares[2, "False"])
+assert max(shares[4, "False"]) < max(shares[2, "False"])
+assert max(map(max, counters.values())) == 0
 
 # %% [markdown]
-# Between 6 and 54 of 10,000 changes in the six runs without a lock. From run to run the share differs more than twofold, with two workers and with four, so that three runs do not say whether two workers lose more or four. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost something in two of these six runs, a single count in 8,000.
-# That is what makes races so unpleasant. The same line has lost hundreds of counts above, and next to nothing here, and nobody can say what it will lose tomorrow.
+# Between 1 and 5 of 10,000 changes in the six runs without a lock. With two workers the share differs from run to run more than twofold, so that three runs do not say whether two workers lose more or four. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost nothing in these runs.
+# That is what makes races so unpleasant. The same line has lost hundreds of counts above, and none here, and nobody can say what it will lose tomorrow.
 #
 # So nearly nothing is lost, not because anything protects it, but because the addition is such a small part of a worker's day.
 #
