@@ -1069,9 +1069,9 @@ part = seconds_per_step(a2c.make_vector_env(CARTPOLE, 8, fast=False)) * whole
 print(f"live: of a step of A2C with 8 ordinary CartPoles, the environment takes {part:.0%}")
 
 # %% [markdown]
-# With eight environments a worker A3C takes about six times the steps a second that it takes with one. It then takes nearly twice those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are no faster than eight ordinary ones here: the environment is a small part of a step, says the last line, so a faster one gains little.) In CartPole it is first to enough, after 2.1 seconds (the median) against 2.8, but its processes take more than a second to start; in Catch both have enough within a second.
+# With eight environments a worker A3C takes about six times the steps a second that it takes with one. It then takes 1.7 to 2 times those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are no faster than eight ordinary ones here: the environment is a small part of a step, says the last line, so a faster one gains little.) In CartPole it is first to enough, after 1.9 seconds (the median) against 2.7, but its processes take more than a second to start. In Catch both have enough within a second in the median. Two of A3C's five seeds and one of A2C's end at 0.5 or 0.6 there, though.
 #
-# With one environment a worker A3C is later: in CartPole three of five seeds have enough at the better rate, after 9 to 11 seconds, and in Catch the median is 1.2. Two such workers are as asynchronous as two with eight environments each. What differs is the size of their batches, in asking and in learning (an update per 16 steps instead of per 128).
+# With one environment a worker A3C is later: in CartPole none of its seeds has enough in the nine seconds that its runs last, and in Catch the median is 1.4. Two such workers are as asynchronous as two with eight environments each. What differs is the size of their batches, in asking and in learning (an update per 16 steps instead of per 128).
 #
 # Keep in mind:
 #

@@ -1068,9 +1068,9 @@ assert all(25 < ahead[part] < 60 for part in ("Double", "dueling", "prioritised"
 #
 # ## CartPole
 #
-# Catch has five balls. What does DQN do on the world of the first chapters, CartPole-v1? DQN trains for 100,000 steps and then plays 100 episodes with greedy actions. If they last 475 steps or more on average, the world counts as solved; 500 is the most there is. On record are 20 seeds with targets of five steps, and 20 with targets of one step, all else the same; and both once more with Double. Every 32 steps, four in each of eight environments, DQN learns from one batch of 128 windows. So a gradient is taken for every 32 steps, and each step is looked at four times on average. The learning rate comes down to 0 at the end.
+# Catch has five balls. What does DQN do on the world of the first chapters, CartPole-v1? DQN trains for 100,000 steps and then plays 100 episodes with greedy actions. If they last 475 steps or more on average, the world counts as solved; 500 is the most there is. On record are 20 seeds with targets of five steps, and 20 with targets of one step, all else the same; and both once more with Double. Every 32 steps, four in each of eight environments, DQN learns from one batch of 128 windows, so each step is looked at four times on average. The learning rate comes down to 0 at the end.
 #
-# The settings come from a search with other seeds, in a program that trains many agents at once: 27 settings, four seeds each. They differed in the steps of a target (one, three or five), the learning rate, γ, how often $\theta^-$ is renewed, and in whether a gradient was taken for 8, 16 or 32 steps. None of them had Double, and these settings were the best for *five* steps. (The search is not on record.)
+# The settings come from a search with other seeds: 27 settings, four seeds each. They differed in the steps of a target (one, three or five), the learning rate, γ, how often $\theta^-$ is renewed, and in whether a gradient was taken for 8, 16 or 32 steps. None of them had Double, and these settings were the best for *five* steps. (The search is not on record.)
 #
 # **Predict before you run:** with how many of the 20 seeds does each of the four solve it?
 
@@ -1113,9 +1113,9 @@ assert list(solved.values()) == [20, 8, 20, 8]
 #
 # **Double brings nothing that 20 seeds could show.** With five steps all 20 seeds solve it with Double, too, and there was nothing left to improve. With one step there was, and again 8 of 20 seeds solve it, with a median of 292. Take a seed with Double and one without, both with one step: the one with Double is ahead in 52 percent of the 400 pairs (a tie counts as half), which is as good as no difference. Again five more were at 475 or above on the way. What it costs cannot be read off this record: the runs with Double took 15 seconds, but they were made later, and the machine had more to do.
 #
-# So it is the five steps again. Is one step not enough, then? This record does not say that, since its settings were chosen for five steps. In the search 14 settings had one step, among them smaller learning rates and up to four times as many gradients; none of these solved it with more than two seeds of four. With still more gradients it may be otherwise, and the seconds grow with them. Why five steps help so much is not measured here either. One likely reason: each time $\theta^-$ is renewed, the news of a fall travels back by as many steps as a target has.
+# So it is the five steps again. Is one step not enough, then? This record does not say that, since its settings were chosen for five steps. In the search, which is not on record, 14 settings had one step, among them smaller learning rates and up to four times as many gradients; none of these solved it with more than two seeds of four. With still more gradients it may be otherwise, and the seconds grow with them. Why five steps help so much is not measured here either. One likely reason: each time $\theta^-$ is renewed, the news of a fall travels back by as many steps as a target has.
 #
-# In a terminal these settings are what DQN begins with:
+# In a terminal these settings are the command's defaults:
 #
 # ```sh
 # a3c-lib train dqn CartPole-v1
@@ -1123,11 +1123,11 @@ assert list(solved.values()) == [20, 8, 20, 8]
 #
 # ## Pong
 #
-# Does replay save steps from pixels, too? Chapter 07 has A2C and A3C in Pong on record, three runs each. Here is DQN on the same pictures, with the paper's network and targets of three steps: one run, with one seed. Eight environments play. After every four steps of each, DQN learns from four batches of 64 windows, so each step is looked at eight times on average. The score is the mean of the latest 100 training games, in which two actions of a hundred are random at the end.
+# Does replay save steps from pixels, too? Chapter 07 has A2C and A3C in Pong on record, three runs each. Here is DQN on the same pictures and with chapter 07's network: one run, with one seed. It is plain DQN but for its targets of three steps; the memory holds 100,000 steps. Eight environments play. After every four steps of each environment, DQN learns from four batches of 64 windows, so each step is looked at eight times on average. The score is the mean of the latest 100 training games. ε comes down from 1 to 0.02 in the first 100,000 steps, so two actions of a hundred are random after that.
 #
-# Three things differ besides the method, and all of them favour A2C and A3C. They have two cores, and DQN has one. Their networks look at each picture only once and compute with 8 bits of precision, as chapter 07 explains; DQN's cannot. And their settings come from searches, where DQN's are the first ones that were tried: a run with another seed had begun to learn after 130,000 steps, and was stopped there. The processors differ, too.
+# More differs than the method. Two things favour A2C and A3C by minutes: they have two cores, where DQN has one, and their networks look at each picture once and with 8 bits of precision (chapter 07). DQN cannot look once, since its weights have changed between playing a step and learning from it. Two things may favour A2C and A3C by steps as well: their settings come from searches, and their first weights are orthogonal. DQN's settings are the first ones that were tried. (Not on record: a run with another seed had begun to score after 130,000 steps. It was only to see that, and was stopped there.) The number of environments, the steps of a target, the decay of the learning rate and the processors differ, too.
 #
-# **Predict before you run:** how many of A2C's steps does DQN need until it has 18 points? And how many of its minutes?
+# **Predict before you run:** what share of the steps of A2C's quickest run does DQN need to reach 18 points? And what share of its minutes?
 
 # %% tags=["hide-input"]
 games = {
@@ -1139,17 +1139,18 @@ print(games["DQN"])
 print(games["DQN"].settings())
 
 # %% tags=["prediction"]
-print("18 points:     steps   minutes   games    at the end:    steps   minutes   score")
-eighteen = {}
+print("18 points:          steps  minutes   games    at the end:   steps   minutes   score")
+eighteen, ends = {}, []
 for name, its in games.items():
     for seed in its.levels("seed"):
         run = its.select(seed=seed)
         there = run.select(steps=run.column("steps")[run.column("score") >= 18][0])
         first, last = there.rows[0], run.rows[-1]
         eighteen.setdefault(name, []).append((first["steps"], first["minutes"]))
+        ends.append(last["score"])
         print(
-            f"{name}, seed {seed} {first['steps']:10,} {first['minutes']:9.1f} {first['games']:7} "
-            f"{last['steps']:21,} {last['minutes']:9.1f} {last['score']:7.1f}"
+            f"{name}, seed {seed}    {first['steps']:10,} {first['minutes']:8.1f} {first['games']:7} "
+            f"{last['steps']:19,} {last['minutes']:9.1f} {last['score']:7.1f}"
         )
 
 # %% tags=["hide-input", "prediction"]
@@ -1158,7 +1159,7 @@ for ax, (column, unit, title) in zip(
     panels,
     (
         ("steps", 1e6, "By steps DQN is ahead"),
-        ("minutes", 1, "By minutes A2C and A3C are ahead"),
+        ("minutes", 1, "By the clock A2C and A3C are ahead"),
     ),
     strict=True,
 ):
@@ -1174,13 +1175,20 @@ for ax, (column, unit, title) in zip(
         ax=ax,
     )
 plt.show()
-FEWEST = {name: min(steps for steps, _ in those) for name, those in eighteen.items()}
-assert FEWEST["DQN"] < FEWEST["A2C"] < FEWEST["A3C"]
+((dqn_steps, dqn_minutes),) = eighteen["DQN"]
+others = eighteen["A2C"] + eighteen["A3C"]
+assert 0.5 < dqn_steps / min(steps for steps, _ in others) < 0.6
+assert dqn_minutes > 1.5 * max(minutes for _, minutes in others)
+assert 18 < ends[-1] < sorted(ends[:-1])[1]  # of DQN, and of all others but one
 
 # %% [markdown]
-# **By steps**, DQN is ahead. It needs 460,000 steps and 232 games to 18 points; the quickest of A2C's three runs needs 820,000 and 538 games, and the quickest of A3C's 1,020,000. So it gets by with little more than half of the steps. One run of DQN against three of each other method does not say how large the lead is on average.
+# (A curve ends where the shortest run does. So the 18 points of A2C's seed 0, after 21.0 minutes, are not drawn by minutes.)
 #
-# **By minutes**, DQN is last. It needs 36 minutes, where A2C needs 7 to 13 and A3C 8 to 10. They have two cores; counted in minutes of one core, A2C needs 15 to 26, A3C 16 to 19, and DQN still 36. A step of DQN costs 4.7 ms of one core, and a step of A2C 0.5 to 0.6 ms of two, so about a quarter as much. How much of that is the eight looks, and how much is that its network cannot look once and has 24 bits of precision, this record does not say. (Other programs ran on the other core while DQN learned.)
+# **By steps**, DQN is ahead. It needs 460,000 steps and 232 games to 18 points. A2C needs 860,000 to 2,000,000, and A3C 1,300,000 to 1,500,000. So DQN needs little more than half of the steps of the quickest of the six runs. (A hundred games are some 200,000 steps, for all three methods: each was as good a little earlier.) One run of DQN does not say how large the lead is on average. Nor is it replay's alone, since the targets differ, too.
+#
+# After that DQN hardly rises. It ends at 18.5 points, after 700,000 steps. Five of the other six runs end at 19.2 to 20.4, after two million. The random actions may cost DQN something; that was not measured.
+#
+# **By the clock**, DQN is last. It needs 36 minutes, where A2C needs 7.6 to 21.0 and A3C 9.3 to 11.4. They have two cores. In minutes of one core DQN is behind all three runs of A3C and two of A2C's, and A2C's slowest took 42. A step of DQN costs 4.7 ms of one core, and a step of A2C 0.5 to 0.6 ms of two, so about a quarter of one core's time. The record of shares, further down, says that at eight looks learning is nine tenths of DQN's computing. (Other programs ran on the other core while DQN learned.)
 #
 # ## A film
 
@@ -1195,8 +1203,8 @@ animate(
 # %% [markdown]
 # ## What it cost
 #
-# - **Memory.** A2C keeps a rollout, 40 steps here. The DQN above keeps 10,000, some 2 MB; on Atari it keeps a million, 7 GB of pictures at best.
-# - **Computing for each step.** A2C takes one gradient of 40 steps for 40 steps played: each step is looked at once. The DQN above takes a gradient of 32 windows for 8 steps played: each step is looked at four times on average, and each window asks the target network, too. In the record a step of plain DQN took three times as long as one of A2C, and one of DQN with everything more than five times.
+# - **Memory.** A2C keeps a rollout, 40 steps on Catch. The DQN on Catch keeps 10,000, some 2 MB; on Atari it keeps a million, 7 GB of pictures at best.
+# - **Computing for each step.** A2C takes one gradient of 40 steps for 40 steps played: each step is looked at once. The DQN on Catch takes a gradient of 32 windows for 8 steps played: each step is looked at four times on average, and each window asks the target network, too. In the record a step of plain DQN took three times as long as one of A2C, and one of DQN with everything more than five times.
 # - **Off-policy only.** A target that is made from old steps must not depend on who took them. One-step targets do not. Targets of $n$ steps do: the rewards before the maximum are those of an older and more random policy, so the return is too low, as in chapter 08. In practice $n = 3$ is used all the same, and here five steps helped most.
 # - **Old steps are stale in another way**: a memory shows where the agent was, not where it is.
 
@@ -1271,6 +1279,7 @@ assert 1.7 < bounds["CartPole"] < 1.9
 # - **Double**: one network chooses and the other values. **Dueling**: the value and the advantages apart, with the mean over the actions taken away. **Priorities**: what surprises is drawn more often and counts less each time, and a sum tree finds it among $M$ steps in $\log_2 M$ comparisons.
 # - On Catch DQN with all of them needs fewer steps than A2C and more seconds, and plain DQN is behind A2C in both. Nearly all of the difference between the two DQNs comes from the five steps; Double, the dueling network and priorities bring nothing that ten seeds can show, each alone. What replay is sure to cost is memory, and computing for each step.
 # - On CartPole-v1, at settings that were searched for, DQN with targets of five steps reaches 475 or more in 100,000 steps with each of 20 seeds; with one step, all else the same, with 8. With Double it is as many.
+# - In Pong from pixels one run of DQN, on one core, has 18 points after little more than half of the steps of the quickest run of A2C, and after nearly five times its minutes.
 
 # %%
 progress()
