@@ -73,6 +73,9 @@ from a3c_lib.replay import importance_weights as importance_weights
 from a3c_lib.dqn import DuelingQNetwork as DuelingQNetwork
 from a3c_lib import dqn as dqn
 from a3c_lib.normalising import Normalised as Normalised
+from a3c_lib.normalising import RewardStatistics as RewardStatistics
+from a3c_lib.normalising import measured_together as measured_together
+from a3c_lib.normalising import normalised_rewards as normalised_rewards
 
 if TYPE_CHECKING:
     from a3c_lib.app import check as check

@@ -359,13 +359,15 @@ def test_a_run_of_the_command_line_is_resumed_and_evaluated(tmp_path, capsys):
     run = str(tmp_path / "run")
     options = ["--total-steps", "300", "--num-envs", "2", "--hidden", "8", "--lambda", "0.9"]
     box = ["--variance", "state-independent", "--squashed", "--normalise-observations"]
-    assert main(["train", "a2c", "Pendulum-v1", "--run", run, *options, *box]) == 0
+    rewards = ["--normalise-rewards"]
+    assert main(["train", "a2c", "Pendulum-v1", "--run", run, *options, *box, *rewards]) == 0
     assert main(["resume", run, "--total-steps", "400"]) == 0
     assert main(["evaluate", run, "--episodes", "2"]) == 0
     assert "mean return -" in capsys.readouterr().out
     model = Run.open(run).model()
     assert model.policy_head.squashed
     assert model.torso[0].count >= 400
+    assert model.reward_statistics.count >= 400
 
 
 @pytest.mark.learning

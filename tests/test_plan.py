@@ -379,6 +379,55 @@ def test_what_a_network_sees_is_normalised_as_the_plan_says(algorithm):
             planned._replace(env=env).make_model()
 
 
+@pytest.mark.parametrize("algorithm", ["a3c", "a2c", "parallel-a2c", "actor-critic"])
+def test_rewards_are_normalised_as_the_plan_says(algorithm):
+    network = Network(hidden=(8,), normalise_rewards=True)
+    planned = plan(algorithm, env="Pendulum-v1", network=network, total_steps=80)
+    assert Plan.from_json(json.loads(json.dumps(planned.as_json()))) == planned
+    assert "normalise_rewards" not in plan().as_json()["network"]
+    with planned.train(model := planned.make_model()) as training:
+        updates = list(training)
+    assert model.reward_statistics.count >= updates[-1].steps / 2
+    assert model.reward_statistics.variance > 1  # a step there pays −16 to 0
+
+
+@pytest.mark.parametrize(("algorithm", "share"), [("a3c", 1), ("n-step-q", 1 / 2)])
+def test_workers_of_a3c_measure_together_what_they_see(algorithm, share):
+    network = Network(hidden=(8,), normalise_observations=True)
+    options = {"total_steps": 400, "t_max": 5, "schedule": "round-robin"}
+    planned = plan(algorithm, env="CartPole-v1", network=network, **options)
+    with planned.train(model := planned.make_model()) as training:
+        list(training)
+    assert model.torso[0].count == share * 400
+
+
+@pytest.mark.parametrize("algorithm", ["reinforce", "q", "sarsa", "n-step-q", "dqn"])
+def test_where_rewards_are_not_normalised_it_is_said(algorithm):
+    planned = plan(algorithm, env="CartPole-v1", network=Network(normalise_rewards=True))
+    said = f"{algorithm} learns from rewards as they are; .* a3c, a2c, parallel-a2c, actor-critic"
+    with pytest.raises(RunError, match=said):
+        planned.make_model()
+
+
+def test_rewards_of_a_game_are_normalised_if_they_are_not_clipped():
+    network = Network(hidden=(8,), normalise_rewards=True)
+    planned = plan(env="atari:pong", network=network)
+    for clip in None, True:
+        with pytest.raises(RunError, match="clipped, unless clip_rewards is False; normalise_re"):
+            planned._replace(screen=Screen(clip_rewards=clip)).make_model()
+    model = planned._replace(screen=Screen(clip_rewards=False)).make_model()
+    assert model.reward_statistics.count == 0
+
+
+def test_a_network_of_ones_own_may_learn_from_normalised_rewards():
+    network = Network(own_network="test_plan:own_network", normalise_rewards=True)
+    assert plan(network=network).make_model().reward_statistics.count == 0
+
+
+def own_network(env, seed):
+    return Network(hidden=(8,)).make(env, seed)
+
+
 def test_options_of_the_packages_networks_do_not_go_with_one_of_ones_own():
     with pytest.raises(ValueError, match="cells is for the package's networks, not for own_net"):
         Network(own_network="mine:make", cells=3)

@@ -27,6 +27,7 @@ from a3c_lib import (
     a3c,
     actor_critic,
     dqn,
+    hogwild,
     losses,
     parallel_a2c,
     q_learning,
@@ -39,7 +40,12 @@ from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.telling import closing, in_a_line, told
 from a3c_lib.networks import ActorCritic, GaussianHead, HasSpaces, Variance
-from a3c_lib.normalising import Normalised
+from a3c_lib.normalising import (
+    Normalised,
+    RewardStatistics,
+    measured_together,
+    normalised_rewards,
+)
 from a3c_lib.q_networks import QNetwork, RecurrentQNetwork
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
@@ -68,6 +74,14 @@ RENAMED = {
         "orthogonal": "orthogonal_init",
     },
 }
+# Options of a network that versions had not which wrote runs.
+LATER_OPTIONS = (
+    "own_network",
+    "normalise_observations",
+    "normalise_rewards",
+    "variance",
+    "squashed",
+)
 
 
 class RunError(ValueError):
@@ -107,6 +121,11 @@ class Algorithm(NamedTuple):
     def default_of_a_table(self) -> training.Config:
         """The config that it begins with where the network is a table."""
         return self.config(**{**self.defaults, **self.table_defaults})
+
+    def hands_over_context(self, config: Any) -> bool:
+        """Whether its targets see the Context, as those of actor-critics do."""
+        without_memory, _ = self.networks(config)
+        return self.targets is not None and issubclass(without_memory, ActorCritic)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -335,13 +354,17 @@ class Network:
     # where observations are vectors: take the mean from each, and divide by the deviation, of all
     # that were learned from so far
     normalise_observations: bool = False
+    # learn from rewards divided by the deviation of the returns so far; scores stay the world's.
+    # For a3c, a2c, parallel-a2c and actor-critic
+    normalise_rewards: bool = False
     # σ² of the policy where actions are a Box: said by the network for each state, or one parameter
     # an axis
     variance: Variance = "per-state"
     # where actions are a Box: squash them into it, by a tanh, instead of clipping them
     squashed: bool = False
     # a network of your own instead: "my_package:make_network", which is called as
-    # make_network(env, seed=seed); none of the options above goes with it, but for network_seed
+    # make_network(env, seed=seed); none of the options above goes with it, but for network_seed and
+    # normalise_rewards
     own_network: str | None = None
 
     def __post_init__(self) -> None:
@@ -358,7 +381,7 @@ class Network:
     @property
     def _built_in(self) -> list[str]:
         """The options that are chosen of the package's networks."""
-        of_any = "own_network", "network_seed"
+        of_any = "own_network", "network_seed", "normalise_rewards"
         return [
             field.name
             for field in fields(self)
@@ -380,7 +403,16 @@ class Network:
         """
         seed = seed if self.network_seed is None else self.network_seed
         if self.own_network is not None:
-            return _own_network(self.own_network, env, seed)
+            model = _own_network(self.own_network, env, seed)
+        else:
+            model = self._of_the_package(env, seed, to_be_loaded, kinds)
+        if self.normalise_rewards:
+            model.reward_statistics = RewardStatistics()
+        return model
+
+    def _of_the_package(
+        self, env: HasSpaces, seed: int, to_be_loaded: bool, kinds: tuple[Any, Any]
+    ) -> nn.Module:
         options: dict[str, Any] = {"seed": seed}
         if isinstance(env, MakesEnvs):
             options |= self._for_game(env, to_be_loaded)
@@ -478,6 +510,11 @@ class Plan(NamedTuple):
         """Whether it is an Atari game."""
         return self.env.startswith(ATARI)
 
+    @property
+    def clips_rewards(self) -> bool:
+        """Whether it learns from clipped rewards, as of a game it does if nothing is said."""
+        return self.of_a_game and self.screen.clip_rewards in (None, True)
+
     def world(self) -> EnvSpec | MakesEnvs:
         """What its environments are made from. Raises RunError if there is no such thing."""
         if self.of_a_game:
@@ -543,6 +580,8 @@ class Plan(NamedTuple):
                     raise RunError(f"{self.algorithm} {why}; {name} is for the other algorithms")
             if network.hidden is None and network.own_network is None:
                 network = dataclasses.replace(network, hidden=())
+        if network.normalise_rewards:
+            self._refuse_rewards_as_they_are()
         if network.recurrent and with_memory is None:
             raise RunError(
                 f"{self.algorithm} learns from the middle of episodes; recurrent is for the "
@@ -567,6 +606,21 @@ class Plan(NamedTuple):
                 )
         return network
 
+    def _refuse_rewards_as_they_are(self) -> None:
+        """Raise RunError if what it learns from cannot be normalised."""
+        algorithm = algorithm_of(self.algorithm)
+        if not algorithm.hands_over_context(self.config):
+            able = [name for name, its in ALGORITHMS.items() if its.hands_over_context(its.default)]
+            raise RunError(
+                f"{self.algorithm} learns from rewards as they are; normalise_rewards is for "
+                f"{', '.join(able)}"
+            )
+        if self.clips_rewards:
+            raise RunError(
+                "rewards of a game are clipped, unless clip_rewards is False; normalise_rewards is "
+                "for rewards that are not"
+            )
+
     def train(
         self, model: nn.Module, resume: Mapping[str, Any] | None = None
     ) -> Training[Any, Any]:
@@ -576,6 +630,7 @@ class Plan(NamedTuple):
 
             model = OneLook(cast(Any, model), self.network.bfloat16)
         world, options = cast(MakeEnv, self.world()), self._targets()
+        options = {name: self._measuring(model, targets) for name, targets in options.items()}
         try:
             algorithm = algorithm_of(self.algorithm)
             return algorithm.train(model, world, self.config, resume=resume, **options)
@@ -594,18 +649,28 @@ class Plan(NamedTuple):
         if make is None:
             return {}
         targets = make(self.config)
-        if self.of_a_game and self.screen.clip_rewards in (None, True):
+        if self.clips_rewards:
             from a3c_lib.worlds.atari import clipped
 
             targets = clipped(targets)
         return {"targets": targets}
+
+    def _measuring(self, model: nn.Module, targets: Targets) -> Targets:
+        """These targets of normalised rewards, and with workers that measure together, if that is
+        chosen and can be."""
+        if self.network.normalise_rewards:
+            return normalised_rewards(model, self.config, targets)
+        meet = isinstance(self.config, hogwild.Config) and self.network.normalise_observations
+        if meet and algorithm_of(self.algorithm).hands_over_context(self.config):
+            return measured_together(model, self.config, targets)
+        return targets
 
     def as_json(self) -> dict[str, Any]:
         """What run.json says of it."""
         network = dataclasses.asdict(self.network)
         if self.network.hidden is not None:
             network["hidden"] = list(self.network.hidden)
-        for name in "own_network", "normalise_observations", "variance", "squashed":
+        for name in LATER_OPTIONS:
             if network[name] == getattr(Network, name):  # as older versions wrote it
                 del network[name]
         return {
