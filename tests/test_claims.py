@@ -13,6 +13,7 @@ import torch
 from a3c_lib.app import records
 from a3c_lib.losses import a2c_loss
 from claims import a2c_looks, recording, stale_batches
+from claims.normalised_rewards import EachByItsOwn
 
 CLAIMS = recording.names()
 
@@ -366,3 +367,21 @@ def test_what_each_change_about_looks_is_made_of():
         "new rollouts, newest policy": (8, 8, 0.01),
         "one long step": (1, 1, 0.08),
     }
+
+
+def test_rewards_are_divided_by_the_deviation_of_their_own_environment():
+    torch.manual_seed(0)
+    rewards, ended = torch.randn(7, 2) * torch.tensor([1.0, 50.0]), torch.rand(7, 2) < 0.3
+    assert ended[:, 0].any()
+    no, targets = torch.zeros(7, 2, dtype=torch.bool), EachByItsOwn(lambda given, *_: given)
+    given = [
+        targets(rewards[rows], no[rows], ended[rows], no[rows], 0.5)
+        for rows in (slice(3), slice(3, 7))
+    ]
+    for n in range(2):
+        Z, so_far = [], 0.0
+        for reward, end in zip(rewards[:, n].tolist(), ended[:, n], strict=True):
+            Z.append(reward + 0.5 * so_far)
+            so_far = 0.0 if end else Z[-1]
+        torch.testing.assert_close(given[0][:, n], rewards[:3, n] / np.std(Z[:3]))
+        torch.testing.assert_close(given[1][:, n], rewards[3:, n] / np.std(Z))
