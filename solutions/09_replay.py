@@ -1135,8 +1135,9 @@ games = {
     "A3C": records.load("games/pong_a3c"),
     "DQN": records.load("games/pong_dqn"),
 }
-print(games["DQN"])
-print(games["DQN"].settings())
+for name, its in games.items():
+    print(f"{name}. {its}")
+    print(f"{its.settings()}\n")
 
 # %% tags=["prediction"]
 print("18 points:          steps  minutes   games    at the end:   steps   minutes   score")
