@@ -365,7 +365,7 @@ assert correlation > 0.9
 assert its_cost.mean > played[5].mean
 
 # %% [markdown]
-# The weights are those on paper to within a few hundredths, and what belongs to the other axis is nearly 0. Played without chance, it is as good as somebody who knows: A2C has solved the Riccati equation, without a look at $A$, $B$ or the costs. That took it 80,000 steps. And what the critic says of its policy is nearly what can be computed. (Only far from 0, where few states are, it is a little too hopeful.)
+# The weights are those on paper to within a few hundredths, and what belongs to the other axis is nearly 0. Played without chance, it is as good as somebody who knows: A2C has solved the Riccati equation, without being told $A$, $B$ or the formula of the costs. That took it 80,000 steps. And what the critic says of its policy is nearly what can be computed. (Only far from 0, where few states are, it is a little too hopeful.)
 #
 # ## What β means now
 #
@@ -520,7 +520,7 @@ assert pulls[1] < -0.02 < pulls[0]
 # %% [markdown]
 # (A pull is the mean of advantage times score. The three of a column add up to what pulls at $\log \sigma$ in all, but for the bonus.)
 #
-# Inside of the edge it makes little difference. Nearly all of the difference comes from the few steps in which the mean lies far beyond. There most draws are clipped to the edge, and among these no action is better than another. Asked of what was drawn, the scores cancel. Asked of what was taken they do not: the edge is about two σ off the mean, or more, and the score of an action so far off is large. The advantage is below 0 there: in these steps the critic expects more than comes. (With an edge the value is not quadratic any more, and this critic can say only what is quadratic.) So each of these steps says "less of that", and makes σ smaller, which puts the edge still more σ away.
+# Inside of the edge it makes little difference. Nearly all of the difference comes from the few steps in which the mean lies far beyond. There most draws are clipped to the edge, and among these no action is better than another. Asked of what was drawn, the scores cancel. Asked of what was taken they do not: the edge is two σ off the mean or so, and the score of an action so far off is large. The advantage is below 0 there: in these steps the critic expects more than comes. (With an edge the value is not quadratic any more, and this critic can say only what is quadratic.) So each of these steps says "less of that", and makes σ smaller, which puts the edge still more σ away.
 #
 # A policy with a small σ has stopped exploring. In the returns nothing is seen of that, since this agent had learned before; but what it does not know yet it will hardly find.
 #
@@ -549,7 +549,7 @@ print("as given: mean score", [f"{part:+.3f}" for part in score_of(drawn_with_lo
 assert score_of(drawn_with_log_pi_with_a_bug)[1] > 0.1
 
 # %% [markdown]
-# The mean score of the second number is far from 0. So if all actions have the same advantage, the policy still grows wider, or narrower if it is below 0, although no action is better than another.
+# The mean score of the second number is far from 0. So if all actions have the same advantage, the policy still grows wider if that advantage is above 0, and narrower if it is below, although no action is better than another.
 #
 # ### Exercise 10.4  Find it
 #
@@ -803,7 +803,7 @@ assert means["λ = 0.5"] > means["n = 4"] > 5 * means["n = 20"]
 assert abs(means["λ = 0.95"] - means["n = 20"]) < 0.15
 
 # %% [markdown]
-# The longest look is the best one here, and no λ below 1 beats it: 2.37 with $n = 20$ and 2.42 with $\lambda = 0.95$ are the same to within the seeds. (± is twice the standard error. Somebody who knows had 2.25 above, on other episodes.) One who never pushes pays 16.5. Who looks only a step or two ahead ends worse than that, with 74 and 25 on average: training has done harm. A likely reason: the critic begins with 0 and is wrong by a lot, so bias costs much. Chance may cost little, since the gusts are small and an update is the mean of 160 steps. (The record does not tell the two apart.) That a λ has less bias than an $n$ that scatters as much can help only where both bias and scatter matter.
+# The longest look is the best one here, and no λ below 1 beats it: 2.37 with $n = 20$ and 2.42 with $\lambda = 0.95$ are the same to within the seeds. (± is twice the standard error. Somebody who knows had 2.25 above, on other episodes.) One who never pushes pays 16.5. Who looks only a step or two ahead ends worse than that, with 74 ($n = 1$) and 25 ($\lambda = 0.5$) on average: training has done harm. A likely reason: the critic begins with 0 and is wrong by a lot, so bias costs much. Chance may cost little, since the gusts are small and an update is the mean of 160 steps. (The record does not tell the two apart.) That a λ has less bias than an $n$ that scatters as much can help only where both bias and scatter matter.
 #
 # So let us look at a second world. In CartPole there is no chance after the start. All noise comes from what the agent itself draws, and that decides when the pole falls. There are 40,000 steps, rollouts of 32, and again four lengths and four λ, two learning rates and ten seeds for each. ($n = 32$ is $\lambda = 1$.) This time a row has returns, so more is better.
 #
@@ -841,7 +841,7 @@ assert min(means["n = 32"], means["λ = 0.98"]) > 1.8 * max(means["n = 8"], mean
 #
 # The agent is all yours: the head, the draw, log π and the entropy, and the λ-returns as targets. The network is the package's, with two layers of 64 units, and a torso of its own for the critic, as the paper has it in this domain.
 #
-# One thing is new. A pole that stays up earns 1 a step. From here on γ is 0.95, so its state is worth up to $1 / (1 - \gamma) = 20$. The critic begins with 0, and its weights move by some thousandths at an update. So it takes long to say 20, and all the while every action looks better than expected. On average that cancels, as we saw, but each batch is small, and what is left is noise. Let it learn from *a tenth of the rewards*: then the critic has to say no more than 2. The policy's advantages become a tenth, too, and Adam nearly undoes that. (Not quite: the gradients of policy and critic are clipped together, so a critic that is far off makes the policy's shorter.) The returns that we report are the world's.
+# One thing is new. A pole that stays up earns 1 a step. For this pendulum γ is 0.95, so its state is worth up to $1 / (1 - \gamma) = 20$. The critic begins with 0, and its weights move by some thousandths at an update. So it takes long to say 20, and all the while every action looks better than expected. On average that cancels, as we saw, but each batch is small, and what is left is noise. Let it learn from *a tenth of the rewards*: then the critic has to say no more than 2. The policy's advantages become a tenth, too, and Adam nearly undoes that. (Not quite: the gradients of policy and critic are clipped together, so a critic that is far off makes the policy's shorter.) The returns that we report are the world's.
 
 
 # %%
@@ -1024,30 +1024,37 @@ assert medians["all four"] > medians["γ = 0.9"] + 400
 # %% [markdown]
 # Plain A2C succeeds with no seed, and its median is below what one gets who never pushes. No single change brings a success either. Two of them move the returns: the median goes from −1,337 to −882 with $\gamma = 0.9$, and to −1,049 with smaller rewards. With λ alone, and with staggered pendulums alone, nothing is gained: their medians are −1,420 and −1,400, and seeds scatter by more than these differ from plain. All four together have the median −310, the best run ends at −175, and 16 of 20 seeds end above −500, as only 2 of the 100 other runs do. But only 4 of 20 succeed, so the chance of a success is somewhere between 8 and 42 percent.
 #
-# So with all of this most seeds still fail. Two things the record does not tell: which of the four the others need, since none was taken away from all four; and what another learning rate does, since all have the same one. It was chosen by a few runs with other seeds in which several of the changes were made, and may suit plain A2C less.
+# So with all of this most seeds still fail. Two things the record does not tell: which of the four the others need, since none was taken away from all four (the next section takes one away); and what another learning rate does, since all have the same one. It was chosen by a few runs with other seeds in which several of the changes were made, and may suit plain A2C less.
 
 # %% [markdown]
 # ### A factor that is measured
 #
-# The tenth was looked for. Many programs measure instead: they divide rewards by the deviation of the *returns so far*, $Z_t = r_t + \gamma Z_{t-1}$, which begin from 0 with every episode. (No mean is taken away, since another policy might be best then.) The package's `RewardStatistics` measures it as a part of the network, so that it is kept and gone on with; two lines do it:
+# The factor 0.1 was our choice. Many programs measure one instead. $Z_t = r_t + \gamma Z_{t-1}$ adds up the rewards that the episode has *already* paid, older ones discounted more; it begins from 0 with every episode. Rewards are divided by the standard deviation of all $Z$ since training began, and then limited to ±10. (No mean is subtracted. That would pay or charge a constant for each step, and where a policy decides how long an episode lasts, another policy could become the best.) In the package the measured numbers are a part of the network, so they are saved with its weights, and training can go on with them:
 #
 # ```python
+# from a3c_lib import RewardStatistics, normalised_rewards
+#
 # model.reward_statistics = RewardStatistics()
-# targets = normalised_rewards(model, config)
+# targets = normalised_rewards(model, config)  # λ and γ come from the config
+# a2c.train(model, make_env, config, targets=targets)
 # ```
 #
-# On record: A2C with all four changes, except that the rewards are not times 0.1. They are as the world pays them; or normalised with a deviation that is measured in all 32 pendulums together; or each pendulum's by its own deviation, as with a wrapper around each environment. Ten seeds, beside the same ten with the tenth.
+# On record: A2C with all four changes, except that the rewards are not times 0.1. They are as the world pays them; or normalised with a deviation that is measured in all 32 pendulums together; or each pendulum's are normalised with its own deviation, as a wrapper around each environment does it. There are ten seeds, 0 to 9. For comparison, the first row has the same seeds of *all four* from above; three of its four successes are among them.
+#
+# **Predict before you run:** what does the factor bring, beside the other three changes? And does it matter who measures it?
 
 # %% tags=["hide-input"]
 measured = records.load("normalised_rewards")
 print(measured)
 print(measured.settings(training=PENDULUM, targets=targets))
+
+# %% tags=["prediction"]
 tenth = record.select(change="all four", steps=400_000)
 ends = {"times 0.1": tenth.column("greedy")[tenth.column("seed") < 10]}
 for rewards in measured.levels("rewards"):
     ends[rewards] = measured.select(rewards=rewards, steps=400_000).column("greedy")
 
-print("\n                            success    return at the end: quartiles     best")
+print("                            success    return at the end: quartiles     best")
 for rewards, its in ends.items():
     quartiles = " ".join(f"{each:7.0f}" for each in np.quantile(its, [0.25, 0.5, 0.75]))
     succeeded = (its >= -250).sum()
@@ -1056,7 +1063,7 @@ medians = {rewards: np.median(its) for rewards, its in ends.items()}
 assert min(medians["times 0.1"], medians["normalised together"]) > medians["as they are"] + 400
 
 # %% [markdown]
-# With the rewards as they are the median is −814, and no seed succeeds. Normalised together it is −302, with 3 successes of 10; with the tenth it is −309, with 3 as well. So here the factor that is measured does what the one that was looked for did, without the search. Measured by each pendulum itself the median is −464, with 1 success; of so few seeds that may be chance. And the learning rate was chosen by runs with smaller rewards among others, so it may suit the whole ones less.
+# The second row takes one change away from all four. Without the factor the median falls from −309 to −814, and no seed succeeds; so the other three need it here. Normalised together the rewards come out about as well as with the factor: a median of −302, and 3 successes of 10 as well. No factor had to be chosen for that. Measured by each pendulum itself the median is −464, with 1 success; of so few seeds that may be chance. And the learning rate was chosen by runs of which some had rewards times 0.1. It may suit small rewards better than large ones.
 
 # %% [markdown]
 # ## What it cost
@@ -1073,7 +1080,7 @@ assert min(medians["times 0.1"], medians["normalised together"]) > medians["as t
 # |---|---|
 # | mean from a linear layer, $\sigma^2$ from a softplus, for each state, one for all axes; the cost $-\tfrac12(\log 2\pi\sigma^2 + 1)$ with the weight $10^{-4}$ | [the paper](../docs/bibliography.md#the-paper), section 9 of its supplement |
 # | separate networks for policy and value there, 200 ReLU units; with pixels convolutions; then 128 LSTM cells (above: as the paper has it) | the same |
-# | most tasks solved within some hours, all in less than a day, from the states or from pixels | [the paper](../docs/bibliography.md#the-paper), section 5.3 |
+# | good solutions of all tasks in less than a day, mostly within some hours, from the states or from pixels | [the paper](../docs/bibliography.md#the-paper), section 5.3 |
 # | $\sum (\gamma\lambda)^k \delta_{t+k}$ | [GAE](../docs/bibliography.md#beside-it), equation 16 |
 #
 # The cost that the paper writes is minus the entropy of one axis, to be *descended*. So it is the bonus of chapter 03, with another number for β; and as you know now, that number is a choice of σ, and its unit is that of the rewards.
@@ -1095,7 +1102,7 @@ assert min(medians["times 0.1"], medians["normalised together"]) > medians["as t
 # 3. `partial(lambda_returns, lambda_=0.0)` and `lambda_=1.0` for the pendulum. Make a guess first. How many seeds would you need to tell them apart?
 # 4. Give `Head` a parameter for $\log\sigma$ in place of the second half of the layer.
 # 5. `learn(narrow, 0.1)`: an entropy bonus in a world with an edge. Where does σ go, and why is that no exploration?
-# 6. `Pendulums(32, staggered=True)` stands where an environment's id stands, with `num_envs=32`. Take one of the four changes away from all four. Which do the other three need most, and how many seeds does it take to tell?
+# 6. `Pendulums(32, staggered=True)` stands where an environment's id stands, with `num_envs=32`. Take γ, λ or the staggering away from all four. Which do the other three need most, and how many seeds does it take to tell?
 
 # %% [markdown]
 # ## Summary
@@ -1106,7 +1113,7 @@ assert min(medians["times 0.1"], medians["normalised together"]) > medians["as t
 # - In a **linear-quadratic** world all is known: the best push is $-Ks$, its value quadratic, and β is a choice of σ, $\sqrt{\beta / 2M}$.
 # - The **λ-return** is a mean of the returns of all lengths, GAE is that minus $V$, and λ moves between bias and variance without a jump.
 # - **InvertedPendulum-v5** is balanced by all of ten seeds that learn from a tenth of the rewards. With the paper's network, in as many steps, two of three seeds do with the largest rate, and none of twelve with the four smaller ones.
-# - On **Pendulum-v1** plain A2C succeeded with none of 20 seeds, and with none when one thing was changed; with four changes together 4 of 20 did.
+# - On **Pendulum-v1** plain A2C succeeded with none of 20 seeds, and with none when one thing was changed; with four changes together 4 of 20 did. One of them, a factor for the rewards, may be measured on the way: that came out as well as the factor that was chosen.
 
 # %%
 progress()
