@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from a3c_lib import a3c, dqn, parallel_a2c
-from a3c_lib.app.plan import ATARI, Network, Plan, Screen
+from a3c_lib.app.plan import ALGORITHMS, ATARI, Network, Plan, Screen
 
 
 class Series(NamedTuple):
@@ -88,6 +88,24 @@ def dqn_on_one_core(total_steps: int) -> Plan:
     return Plan("dqn", ATARI + "pong", config, Network(normalise_pixels=True))
 
 
+def by_value(algorithm: str, total_steps: int) -> Plan:
+    """Two workers with 16 environments each in Pong, as A3C has them, that learn what actions are
+    worth; the learning rate is A2C's, and no other was tried."""
+    config = ALGORITHMS[algorithm].config(
+        total_steps=total_steps,
+        num_workers=2,
+        num_envs=16,
+        t_max=5,
+        optimizer="adam",
+        learning_rate=3e-4,
+        target_period=5_000,
+        final_epsilons=(0.02,),
+        epsilon_chances=(1.0,),
+        epsilon_steps=200_000,
+    )
+    return Plan(algorithm, ATARI + "pong", config, Network(normalise_pixels=True))
+
+
 SERIES = {
     "pong": Series(
         "How A2C learns Pong from pixels in two processes on two cores, without sticky actions.",
@@ -103,6 +121,16 @@ SERIES = {
     "pong_dqn": Series(
         "How DQN learns Pong from pixels on one core, without sticky actions.",
         {"DQN": dqn_on_one_core(700_000)},
+        seeds=range(1),
+    ),
+    "pong_n_step_q": Series(
+        "How asynchronous n-step Q-learning learns Pong from pixels with two workers on two cores.",
+        {"n-step Q": by_value("n-step-q", 3_000_000)},
+        seeds=range(1),
+    ),
+    "pong_one_step_q": Series(
+        "How asynchronous one-step Q-learning learns Pong from pixels with two workers on two cores.",
+        {"one-step Q": by_value("q", 6_000_000)},
         seeds=range(1),
     ),
     "pong_sticky": Series(
