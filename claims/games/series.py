@@ -138,7 +138,7 @@ SERIES = {
     ),
     "pong_one_step_q": Series(
         "How asynchronous one-step Q-learning learns Pong from pixels with two workers on two cores.",
-        {"one-step Q": by_value("q", 5_400_000)},
+        {"one-step Q": by_value("q", 4_500_000)},
         seeds=range(1),
     ),
     "pong_sticky": Series(
