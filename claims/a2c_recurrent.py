@@ -5,7 +5,6 @@ turn, A2C with an LSTM turns the right way nearly always, and A2C without memory
 mean return of 100 episodes with sampled actions: 1 for the right way, −1 for the other.
 """
 
-from collections import deque
 from types import SimpleNamespace
 
 import gymnasium as gym
@@ -14,6 +13,7 @@ from a3c_lib import a2c
 from a3c_lib.evaluation import evaluate
 from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
+from claims.curves import training_curve
 
 SETTINGS = [{"network": network} for network in ("LSTM", "no memory")]
 SEEDS = range(5)
@@ -46,13 +46,7 @@ def config(seed: int, network: str) -> SimpleNamespace:
 
 def run(seed: int, network: str) -> list[dict[str, float]]:
     its = config(seed, network)
-    latest: deque[float] = deque(maxlen=100)
-    rows: list[dict[str, float]] = []
     with a2c.train(its.model, its.world, its.training) as training:
-        for update in training:
-            latest.extend(episode.episode_return for episode in update.episodes)
-            if update.steps // EVERY > len(rows):
-                mean = sum(latest) / len(latest)
-                rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
+        rows = training_curve(training, EVERY)
     played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed)
     return [{**row, "evaluated": played.mean} for row in rows]

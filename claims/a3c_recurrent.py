@@ -7,12 +7,12 @@ can be repeated: a gradient is one update old. `evaluated` is the mean return of
 sampled actions: 1 for the right way, −1 for the other.
 """
 
-from collections import deque
 from types import SimpleNamespace
 
 from a3c_lib import a3c
 from a3c_lib.evaluation import evaluate
 from claims import a2c_recurrent
+from claims.curves import training_curve
 
 SETTINGS = a2c_recurrent.SETTINGS
 SEEDS = range(5)
@@ -38,13 +38,7 @@ def config(seed: int, network: str) -> SimpleNamespace:
 
 def run(seed: int, network: str) -> list[dict[str, float]]:
     its = config(seed, network)
-    latest: deque[float] = deque(maxlen=100)
-    rows: list[dict[str, float]] = []
     with a3c.train(its.model, its.world, its.training) as training:
-        for update in training:
-            latest.extend(episode.episode_return for episode in update.episodes)
-            if update.steps // EVERY > len(rows):
-                mean = sum(latest) / len(latest)
-                rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
+        rows = training_curve(training, EVERY)
     played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed)
     return [{**row, "evaluated": played.mean} for row in rows]

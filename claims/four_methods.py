@@ -7,7 +7,6 @@ can be repeated. `episode_return` is the mean of the latest 100 episodes of trai
 workers' exploration in it; `evaluated` is the mean of 50 episodes of greedy actions after it.
 """
 
-from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +16,8 @@ from a3c_lib import a3c, q_learning
 from a3c_lib.evaluation import evaluate
 from a3c_lib.networks import ActorCritic
 from a3c_lib.q_networks import QNetwork
-from claims.q_catch import ALL, EVERY, METHODS
+from claims.curves import training_curve
+from claims.q_catch import ALL, EVERY, METHODS, trained
 
 SETTINGS = [
     {"method": method, "learning_rate": learning_rate}
@@ -48,19 +48,7 @@ def config(seed: int, method: str, learning_rate: float) -> SimpleNamespace:
 
 def run(seed: int, method: str, learning_rate: float) -> list[dict[str, float]]:
     its = config(seed, method, learning_rate)
-    latest: deque[float] = deque(maxlen=100)
-    rows: list[dict[str, float]] = []
-    with _train(method, its) as training:
-        for update in training:
-            latest.extend(episode.episode_return for episode in update.episodes)
-            if update.steps // EVERY > len(rows):
-                mean = sum(latest) / max(len(latest), 1)
-                rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
+    with trained(method, its) as training:
+        rows = training_curve(training, EVERY)
     played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
     return [{**row, "evaluated": played.mean} for row in rows]
-
-
-def _train(method: str, its: SimpleNamespace) -> Any:
-    if METHODS[method] is None:
-        return a3c.train(its.model, its.world, its.training)
-    return q_learning.train(its.model, its.world, its.training, method=METHODS[method])

@@ -7,7 +7,6 @@ the same grid of learning rates and value weights; at 16 steps each has one sett
 earlier trials. Rollouts of 16 and 32 steps were tried before those of 64.
 """
 
-from collections import deque
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +17,7 @@ from a3c_lib.actor_critic import Config, actor_critic_loss, one_step_targets, tr
 from a3c_lib.evaluation import evaluate
 from a3c_lib.networks import ActorCritic
 from a3c_lib.returns import n_step_returns
+from claims.curves import training_curve
 
 TARGETS = {"one step": one_step_targets, "n steps": n_step_returns}
 GRID = [
@@ -55,13 +55,7 @@ def config(
 
 def run(seed: int, **setting: Any) -> list[dict[str, float]]:
     its = config(seed, **setting)
-    latest: deque[float] = deque(maxlen=30)
-    rows: list[dict[str, float]] = []
     with train(its.model, its.world, its.training, targets=its.targets, loss=its.loss) as training:
-        for update in training:
-            latest.extend(episode.episode_return for episode in update.episodes)
-            if update.steps // EVERY > len(rows):
-                mean = sum(latest) / len(latest)
-                rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
+        rows = training_curve(training, EVERY, latest=30)
     played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
     return [{**row, "evaluated": played.mean} for row in rows]

@@ -6,7 +6,6 @@ Four workers act in turn, so that a run can be repeated. `episode_return` is the
 episodes of greedy actions after it.
 """
 
-from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +14,7 @@ from a3c_lib.evaluation import evaluate
 from a3c_lib.networks import ActorCritic
 from a3c_lib.q_learning import NStepQ, OneStepQ, Sarsa
 from a3c_lib.q_networks import QNetwork
+from claims.curves import training_curve
 from claims.n_step_catch import flat_catch
 
 METHODS = {"one-step Q": OneStepQ, "one-step Sarsa": Sarsa, "n-step Q": NStepQ, "A3C": None}
@@ -48,19 +48,14 @@ def config(seed: int, method: str, learning_rate: float) -> SimpleNamespace:
 
 def run(seed: int, method: str, learning_rate: float) -> list[dict[str, float]]:
     its = config(seed, method, learning_rate)
-    latest: deque[float] = deque(maxlen=100)
-    rows: list[dict[str, float]] = []
-    with _train(method, its) as training:
-        for update in training:
-            latest.extend(episode.episode_return for episode in update.episodes)
-            if update.steps // EVERY > len(rows):
-                mean = sum(latest) / len(latest)
-                rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
+    with trained(method, its) as training:
+        rows = training_curve(training, EVERY)
     played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
     return [{**row, "evaluated": played.mean} for row in rows]
 
 
-def _train(method: str, its: SimpleNamespace) -> Any:
+def trained(method: str, its: SimpleNamespace) -> Any:
+    """The training of one of the paper's four methods."""
     if METHODS[method] is None:
         return a3c.train(its.model, its.world, its.training)
     return q_learning.train(its.model, its.world, its.training, method=METHODS[method])

@@ -7,12 +7,12 @@ turn. `episode_return` is the mean of the latest 100 episodes of training, with 
 exploration in it; `evaluated` is the mean of 200 episodes of greedy actions after it.
 """
 
-from collections import deque
 from types import SimpleNamespace
 
 from a3c_lib.evaluation import evaluate
 from a3c_lib.q_learning import Config, NStepQ, train
 from a3c_lib.q_networks import QNetwork
+from claims.curves import training_curve
 from claims.n_step_catch import flat_catch
 
 FINAL = {
@@ -53,13 +53,7 @@ def config(seed: int, final: str) -> SimpleNamespace:
 
 def run(seed: int, final: str) -> list[dict[str, float]]:
     its = config(seed, final)
-    latest: deque[float] = deque(maxlen=100)
-    rows: list[dict[str, float]] = []
     with train(its.model, its.world, its.training, method=its.method) as training:
-        for update in training:
-            latest.extend(episode.episode_return for episode in update.episodes)
-            if update.steps // EVERY > len(rows):
-                mean = sum(latest) / len(latest)
-                rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
+        rows = training_curve(training, EVERY)
     played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
     return [{**row, "evaluated": played.mean} for row in rows]

@@ -7,7 +7,6 @@ is the mean of the latest 100 episodes of training; `evaluated` is the mean of 2
 actions after it.
 """
 
-from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +17,7 @@ from gymnasium.wrappers import DtypeObservation, FlattenObservation, RescaleObse
 from a3c_lib.evaluation import evaluate
 from a3c_lib.q_learning import Config, OneStepQ, train
 from a3c_lib.q_networks import QNetwork
+from claims.curves import training_curve
 
 SETTINGS = [
     {"workers": workers, "learning_rate": learning_rate}
@@ -59,13 +59,7 @@ def config(seed: int, workers: int, learning_rate: float) -> SimpleNamespace:
 
 def run(seed: int, workers: int, learning_rate: float) -> list[dict[str, float]]:
     its = config(seed, workers, learning_rate)
-    latest: deque[float] = deque(maxlen=100)
-    rows: list[dict[str, float]] = []
     with train(its.model, its.world, its.training, method=its.method) as training:
-        for update in training:
-            latest.extend(episode.episode_return for episode in update.episodes)
-            if update.steps // EVERY > len(rows):
-                mean = sum(latest) / len(latest)
-                rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
+        rows = training_curve(training, EVERY)
     played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
     return [{**row, "evaluated": played.mean} for row in rows]

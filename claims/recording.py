@@ -21,7 +21,7 @@ from claims.fingerprints import Tree
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "claims" / "records"
 UNFINISHED = RECORDS / "unfinished"  # git-ignored
-MACHINERY = {"fingerprints", "recording", "__main__", "__init__"}
+MACHINERY = {"curves", "fingerprints", "recording", "__main__", "__init__"}
 OF_A_CLAIM = "SETTINGS", "SEEDS", "run"  # what is used of its module
 
 Row = dict[str, Any]

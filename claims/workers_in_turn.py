@@ -6,7 +6,6 @@ The workers act in turn, so that a run can be repeated: a gradient is as many up
 other workers. `episode_return` is the mean of the latest 50 episodes.
 """
 
-from collections import deque
 from types import SimpleNamespace
 
 import gymnasium as gym
@@ -14,6 +13,7 @@ import gymnasium as gym
 from a3c_lib import a3c
 from a3c_lib.evaluation import evaluate
 from a3c_lib.networks import ActorCritic
+from claims.curves import training_curve
 
 SETTINGS = [{"workers": workers} for workers in (1, 8)]
 SEEDS = range(10)
@@ -43,13 +43,7 @@ def config(seed: int, workers: int) -> SimpleNamespace:
 
 def run(seed: int, workers: int) -> list[dict[str, float]]:
     its = config(seed, workers)
-    latest: deque[float] = deque(maxlen=50)
-    rows: list[dict[str, float]] = []
     with a3c.train(its.model, its.world, its.training) as training:
-        for update in training:
-            latest.extend(episode.episode_return for episode in update.episodes)
-            if update.steps // EVERY > len(rows):
-                mean = sum(latest) / max(len(latest), 1)
-                rows.append({"steps": EVERY * (len(rows) + 1), "episode_return": mean})
+        rows = training_curve(training, EVERY, latest=50)
     played = evaluate(its.model, its.world, **its.evaluation, seed=1000 + seed, num_envs=50)
     return [{**row, "evaluated": played.mean} for row in rows]

@@ -350,18 +350,20 @@ CLAIMS = {claim for claim in recording.names() if not recording.is_dated(claim)}
 TRAP = {"decorrelation", "signals", "trap_entropy"}
 CATCH = {"a2c_equal_seconds", "a2c_equal_steps", "decorrelation", "n_step_catch"}
 CATCH |= {"q_catch", "q_epsilons", "q_workers", "a2c_looks", "replay_catch", "replay_family"}
-CATCH |= {"stale_batches"}
+CATCH |= {"stale_batches", "replay_worlds", "q_workers_cartpole"}
 TMAZE = {"a2c_recurrent", "a3c_recurrent", "tmaze_memory", "tmaze_wrong_memory"}
 BLIND = {"cartpole_memory", "cartpole_two_observations"}
 A2C = {"a2c_equal_seconds", "a2c_equal_steps", "a2c_recurrent", "bounce_pictures"}
 A2C |= {"decorrelation", "lambda_point_mass", "pendulum_v1", "replay_catch"}
 A2C |= {"inverted_pendulum", "lambda_cartpole", "normalised_rewards", "paper_pendulum"}
+A2C |= {"replay_worlds"}
 A3C = {"a2c_equal_seconds", "a2c_equal_steps", "a3c_cartpole", "a3c_recurrent", "lost_updates"}
 A3C |= {"workers_in_turn", "workers_speed", "four_methods", "q_catch", "q_epsilons", "q_workers"}
-A3C |= {"replay_catch"}
+A3C |= {"replay_catch", "replay_worlds", "bounce_discount", "bounce_methods", "q_workers_cartpole"}
 NO_A2C_LOSS = {"adding_ones", "cartpole_one_step", "critic_alone", "n_step_cartpole"}
 NO_A2C_LOSS |= {"n_step_catch", "noisy_corridor", "policy_gradient", "q_epsilons", "q_workers"}
 NO_A2C_LOSS |= {"dqn_cartpole", "dqn_shares", "replay_family", "replay_pictures"}
+NO_A2C_LOSS |= {"q_workers_cartpole"}
 
 
 def fingerprints(root: Path) -> dict[str, str]:
