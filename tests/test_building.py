@@ -118,17 +118,17 @@ def rows(T, N, seed=0):
 
 def test_gae_is_its_definition(ppo):
     rewards, values, next_values, terminated, truncated = rows(T=9, N=4)
-    ended, gamma, trace = terminated | truncated, 0.9, 0.7
+    ended, gamma, lambda_ = terminated | truncated, 0.9, 0.7
     assert terminated.any()
     assert truncated.any()
-    advantages = ppo["gae"](rewards, values, next_values, terminated, ended, gamma, trace)
+    advantages = ppo["gae"](rewards, values, next_values, terminated, ended, gamma, lambda_)
     for n in range(4):
         for t in range(9):
             expected, weight = 0.0, 1.0
             for k in range(t, 9):
                 after = 0.0 if terminated[k, n] else next_values[k, n]
                 expected += weight * (rewards[k, n] + gamma * after - values[k, n])
-                weight *= gamma * trace
+                weight *= gamma * lambda_
                 if ended[k, n]:
                     break
             assert advantages[t, n] == pytest.approx(float(expected))
@@ -140,9 +140,9 @@ def test_gae_lies_between_two_targets_of_the_package(ppo):
     rewards, values, next_values, terminated, truncated = rows(T=9, N=4, seed=1)
     ended = terminated | truncated
     next_values[:-1] = torch.where(ended[:-1], next_values[:-1], values[1:])
-    for trace, targets in (0.0, one_step_targets), (1.0, n_step_returns):
+    for lambda_, targets in (0.0, one_step_targets), (1.0, n_step_returns):
         returns = targets(rewards, next_values, terminated, truncated, 0.9)
-        advantages = ppo["gae"](rewards, values, next_values, terminated, ended, 0.9, trace)
+        advantages = ppo["gae"](rewards, values, next_values, terminated, ended, 0.9, lambda_)
         torch.testing.assert_close(advantages, returns - values)
 
 
@@ -189,7 +189,7 @@ def test_ppo_learns_the_steps_that_count_once_a_pass(ppo, monkeypatch):
 def test_ppo_learns_cartpole(ppo):
     """By a wide margin: a policy that learned nothing gets some 20."""
     model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=0)
-    config = ppo["Config"](total_steps=20_000, learning_rate=3e-3, gamma=0.98, trace=0.8, seed=0)
+    config = ppo["Config"](total_steps=20_000, learning_rate=3e-3, gamma=0.98, lambda_=0.8, seed=0)
     with ppo["PPO"](model, "CartPole-v1", config) as training:
         list(training)
     assert evaluate(model, "CartPole-v1", episodes=20).mean > 150

@@ -114,7 +114,7 @@ def test_a_term_has_two_sentences_a_chapter_and_what_others_call_it(entry) -> No
     assert (chapter[1] in written) if chapter[1] else (chapter[2] not in written), (
         "link the chapter"
     )
-    assert re.fullmatch(r"(| Others call it: .+\.)", where[chapter.end() :])
+    assert re.fullmatch(r"(| (?:Others call it|Note): .+\.)", where[chapter.end() :])
 
 
 def test_terms_stand_in_alphabetical_order_each_once() -> None:

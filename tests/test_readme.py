@@ -84,6 +84,18 @@ def test_every_chapter_is_in_the_table():
     assert listed == {path.stem for path in (ROOT / "solutions").glob("*.py")}
 
 
+def test_the_number_of_exercises_is_the_chapters():
+    sources = (ROOT / "solutions").glob("*.py")
+    number = sum(path.read_text("utf-8").count('\n@exercise("') for path in sources)
+    assert f" {number} exercises" in TEXT
+
+
+def test_teaching_knows_every_chapter():
+    teaching = (ROOT / "docs" / "teaching.md").read_text("utf-8")
+    titles = re.findall(r"^\| (\d\d) \| \[(.+?)\]", TEXT, re.MULTILINE)
+    assert re.findall(r"^\| (\d\d) (.+?) \|", teaching, re.MULTILINE) == titles
+
+
 def test_the_times_of_a_chapter_are_what_its_head_says():
     assert tree.with_times(TEXT) == TEXT, "run: python tools/tree.py"
 

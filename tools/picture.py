@@ -1,21 +1,47 @@
-"""Draw images/learned.png, the README's picture, from the records. `python tools/picture.py`"""
+"""Draw the README's pictures from the records: `python tools/picture.py`
 
+images/pong.gif is the kept agent of chapter 07 at play, images/learned.png what two chapters show.
+"""
+
+import io
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from PIL import Image
 
 from a3c_lib.app import records
+from a3c_lib.app.runs import Run
 from a3c_lib.figures import plots
+from a3c_lib.figures.animation import animate
+from a3c_lib.figures.watching import beside, watch
 
-IMAGE = Path(__file__).resolve().parent.parent / "images" / "learned.png"
+IMAGES = Path(__file__).resolve().parent.parent / "images"
 
 
 def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    film(IMAGES / "pong.gif")
+    curves(IMAGES / "learned.png")
+
+
+def film(path: Path) -> None:
+    """Ten seconds of Pong, with the agent's value and its actions' probabilities beside them."""
+    run = Run.open(records.path("games/pong"))
+    watched = watch(run.model(), run.plan.world(), seed=4, max_steps=150)
+    film = animate(beside(watched), fps=15)
+    Image.open(io.BytesIO(film.png)).save(path, save_all=True, loop=0, optimize=True)
+
+
+def curves(path: Path) -> None:
     left, right = plots.axes(width=11, height=3.6, columns=2)
-    runs = records.load("cartpole_entropy").select(entropy_weight=0.01)
     plots.learning_curves(
-        {"chapter 03's agent": runs.curves("steps", "episode_return")},
-        title="CartPole-v1, learned by five of five seeds",
+        {
+            name: records.load(f"games/{series}").curves("minutes", "score")
+            for name, series in (("A2C", "pong"), ("A3C", "pong_a3c"))
+        },
+        title="Pong from pixels, on two cores",
+        x_label="minutes",
+        y_label="score, latest 100 games",
         ax=left,
     )
     trap = records.load("trap_entropy")
@@ -30,8 +56,7 @@ def main() -> None:
         x_label="probability of reaching the large reward",
         ax=right,
     )
-    IMAGE.parent.mkdir(exist_ok=True)
-    plt.savefig(IMAGE, dpi=90, bbox_inches="tight")
+    plt.savefig(path, dpi=90, bbox_inches="tight")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ DOCUMENTS = (
     "NOTATION.md",
     "docs/glossary.md",
     "docs/bibliography.md",
+    "docs/teaching.md",
     "BUILDING.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -344,11 +345,11 @@ def index(readme: str, chapters: tuple[str, ...]) -> str:
         "Beside the chapters": [
             "exercises",
             "figures",
-            *(document.removesuffix(".md") for document in DOCUMENTS[:3]),
+            *(document.removesuffix(".md") for document in DOCUMENTS[:4]),
             "genindex",
         ],
         "The package": ["BUILDING", "api/index"],
-        "The project": [document.removesuffix(".md") for document in DOCUMENTS[4:]],
+        "The project": [document.removesuffix(".md") for document in DOCUMENTS[5:]],
     }
     return readme + "".join(toctree(pages, caption) for caption, pages in parts.items())
 
