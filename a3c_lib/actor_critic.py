@@ -191,7 +191,7 @@ def values_after(model: ActorCritic, rollout: Rollout, values: Tensor) -> Tensor
 
 
 def look_back(
-    model: nn.Module, rollout: Rollout, state: State = None, dummies: Tensor | None = None
+    model: nn.Module, rollout: Rollout, state: State = None
 ) -> tuple[PolicyOutput, Tensor, Tensor]:
     """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of a rollout, as `model` sees it now.
 
@@ -199,7 +199,7 @@ def look_back(
     04) goes through the rollout itself.
     """
     if isinstance(model, HasUnroll):
-        return model.unroll(rollout, state, dummies)
+        return model.unroll(rollout, state)
     logits, values = model(rollout.observations)
     return logits, values, values_after(cast(ActorCritic, model), rollout, values)
 
@@ -218,13 +218,13 @@ def lesson_of(
     finite, and TypeError if it is not a named tuple with a `total`.
     """
     rollout = played.rollout.map(lambda tensor: tensor.to(device_of(model)))
-    logits, values, next_values = look_back(model, rollout, played.state, played.dummies)
+    logits, values, next_values = look_back(model, rollout, played.state)
     context = Context(model, rollout, steps, values.detach(), next_values)
     targets, loss = _told(targets, context), _told(loss, context)
     returns = targets(rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma)
     actions = rollout.actions
-    if played.dummies.any():
-        real = ~played.dummies.to(values.device)
+    if played.rollout.dummies.any():
+        real = ~rollout.dummies
         logits, values, actions, returns = logits[real], values[real], actions[real], returns[real]
     losses = loss(logits, values, actions, returns)
     if not hasattr(losses, "total"):

@@ -24,7 +24,7 @@ class HasUnroll(Protocol):
 
         initial_state(N)             → state
         logits(observations, state)  → logits (N, A), state after them
-        unroll(rollout, state, dummies)
+        unroll(rollout, state)
             → logits (T, N, A), values (T, N), values of what came next (T, N), constants
 
     Where actions are a Box, policy distributions stand in the logits' place (chapter 10).
@@ -32,19 +32,17 @@ class HasUnroll(Protocol):
     environment has its own row, so that one can begin anew while others go on. The model is handed
     its state and hands it back; it keeps none itself. Where an episode begins, that row is as
     `initial_state` says, whoever acts; `unroll` must do likewise within a rollout: before every
-    step t where step t − 1 ended an episode or is a dummy. No gradient flows into the state with
-    which a rollout began, since it is a constant of an earlier one; into a first state that is
-    learned it may. `RecurrentActorCritic` is an example.
+    step t where step t − 1 ended an episode or is one of `rollout.dummies`. No gradient flows into
+    the state with which a rollout began, since it is a constant of an earlier one; into a first
+    state that is learned it may. `RecurrentActorCritic` is an example.
     """
 
     def initial_state(self, num_envs: int) -> State:
         """What its policy carries along when N episodes begin: (N, …) each."""
 
-    def unroll(
-        self, rollout: Rollout, state: Any, dummies: Tensor | None
-    ) -> tuple[PolicyOutput, Tensor, Tensor]:
+    def unroll(self, rollout: Rollout, state: Any) -> tuple[PolicyOutput, Tensor, Tensor]:
         """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of a rollout that began with
-        `state`; `dummies` (T, N) are its steps that only reset an environment."""
+        `state`."""
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
@@ -138,8 +136,8 @@ def _check_memory(model: Any, seen: Tensor, state: State, N: int, actions: Space
                 "model.logits(observations, state)[1] is a state like initial_state's, "
                 f"{_shapes(state)}; got {_shapes(after)}"
             )
-    answer = _answer(model.unroll, _standing_still(seen, T), state, None)
-    asked = "unroll(rollout, state, dummies)"
+    answer = _answer(model.unroll, _standing_still(seen, T), state)
+    asked = "unroll(rollout, state)"
     logits, values, next_values = _parts(asked, answer, ("logits", "values", "next values"))
     _check_policy(f"{asked}[0]", logits, (T, N), actions)
     _check(f"{asked}[1]", values, (T, N))

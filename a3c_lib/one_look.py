@@ -157,14 +157,16 @@ class Pile:
         """All of them."""
         return self._memory[: self._height]
 
-    def room(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    def room(self, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
         """Memory for more rows, (B, …), to be written to. Of pictures the channels come last."""
         before, self._height = self._height, self._height + shape[0]
-        if self._height > len(self._memory):
+        if self._height > len(self._memory) or self._memory.device != device:
             rows = self._memory[:before]
             order = torch.channels_last if len(shape) == 4 else torch.contiguous_format
             enough = 2 * self._height if before else self._height
-            self._memory = torch.empty((enough, *shape[1:]), dtype=dtype, memory_format=order)
+            self._memory = torch.empty(
+                (enough, *shape[1:]), dtype=dtype, device=device, memory_format=order
+            )
             if before:
                 self._memory[:before] = rows
         return self._memory[before : self._height]
@@ -242,19 +244,20 @@ class RememberingTorso(nn.Module):
     def _look(self, pictures: Tensor, weights: Weights, seen: Seen) -> Tensor:
         """(B, n, H, W) → (B, width). What each layer makes of them is added to `seen`."""
         cut = patches(pictures)
-        signal = seen.patches.room(cut.shape, self.dtype).copy_(cut)
+        kind = self.dtype, cut.device
+        signal = seen.patches.room(cut.shape, *kind).copy_(cut)
         if weights.mean is not None:
             signal -= weights.mean  # exact also in bfloat16: both are whole numbers up to 255
         computed = conv2d(signal, *weights.first)
-        first = seen.first.room(computed.shape, self.dtype)
+        first = seen.first.room(computed.shape, *kind)
         torch.clamp_min(computed, 0, out=first)  # its ReLU
         computed = conv2d(first, *weights.second, STRIDE)
-        features = seen.features.room((len(cut), computed[0].numel()), self.dtype)
+        features = seen.features.room((len(cut), computed[0].numel()), *kind)
         torch.clamp_min(computed, 0, out=features.view_as(computed))
         for layer, own, pile in zip(self.behind, weights.behind, seen.behind, strict=True):
             if isinstance(layer, nn.Linear):
                 units = linear(features, *own)
-                features = pile.room(units.shape, self.dtype).copy_(units)
+                features = pile.room(units.shape, *kind).copy_(units)
             else:
                 features = layer(features)
         return features
@@ -347,12 +350,10 @@ class OneLook(nn.Module):
             return self._model.logits(observations, state)
         return self._model.logits(observations), state
 
-    def unroll(
-        self, rollout: Rollout, state: State, dummies: Tensor | None = None
-    ) -> tuple[PolicyOutput, Tensor, Tensor]:
+    def unroll(self, rollout: Rollout, state: State) -> tuple[PolicyOutput, Tensor, Tensor]:
         """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of the rollout just acted."""
         self._torso.recognise(rollout.observations)
         try:
-            return look_back(self._model, rollout, state, dummies)
+            return look_back(self._model, rollout, state)
         finally:
             self._torso.forget()

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import torch
 from numpy.random import SeedSequence
-from torch import Tensor
 
 from a3c_lib.making import Envs, closed_on_error
 from a3c_lib.restoring import restore, set_statistics, statistics_of, world_state
@@ -29,11 +28,6 @@ class Played(NamedTuple):
 
     rollout: Rollout
     state: State = None  # what the policy carried along when the rollout began
-
-    @property
-    def dummies(self) -> Tensor:
-        """The rollout's: steps that only reset an environment.   (T, N)"""
-        return self.rollout.dummies
 
 
 class Player:

@@ -114,9 +114,7 @@ class RecurrentActorCritic(nn.Module):
         h, c = (torch.stack(part) for part in zip(*memories, strict=True))
         return self.policy_head(h), self.value_head(h).squeeze(-1), (h, c)
 
-    def unroll(
-        self, rollout: Rollout, state: Memory, dummies: Tensor | None = None
-    ) -> tuple[PolicyOutput, Tensor, Tensor]:
+    def unroll(self, rollout: Rollout, state: Memory) -> tuple[PolicyOutput, Tensor, Tensor]:
         """logits (T, N, A), values (T, N) and V(o_{t+1}) (T, N) of a rollout that began with
         `state`.
 
@@ -126,7 +124,7 @@ class RecurrentActorCritic(nn.Module):
         state = tuple(part.detach() for part in state)  # type: ignore[assignment]
         ended, unseen = rollout.ended, rollout.unseen
         begins = torch.zeros_like(ended)
-        begins[1:] = ended[:-1] if dummies is None else (ended | dummies)[:-1]
+        begins[1:] = (ended | rollout.dummies)[:-1]
         logits, values, (h, c) = self(rollout.observations, state, begins)
 
         after = values.detach().roll(-1, dims=0)

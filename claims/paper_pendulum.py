@@ -57,11 +57,9 @@ class Apart(nn.Module):
         _, critics_memory = self.critic.logits(observations, state[1])
         return policy, (its_memory, critics_memory)
 
-    def unroll(
-        self, rollout: Rollout, state: Memories, dummies: Tensor | None = None
-    ) -> tuple[PolicyOutput, Tensor, Tensor]:
-        policy, _, _ = self.actor.unroll(rollout, state[0], dummies)
-        _, values, next_values = self.critic.unroll(rollout, state[1], dummies)
+    def unroll(self, rollout: Rollout, state: Memories) -> tuple[PolicyOutput, Tensor, Tensor]:
+        policy, _, _ = self.actor.unroll(rollout, state[0])
+        _, values, next_values = self.critic.unroll(rollout, state[1])
         return policy, values, next_values
 
 

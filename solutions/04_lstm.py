@@ -349,7 +349,7 @@ def through_time(
 # %% [markdown]
 # Now an agent made of your parts. It is the package's network, but it learns with your `through_time`, and that takes its steps with your `lstm_step`. Only for acting it still uses torch's `LSTMCell`, which is quicker.
 #
-# Read `unroll` line by line: it is what the trainer calls, and all four rules meet in it. From the flags of the rollout it finds out where episodes begin, the step *after* each end. It asks the critic for what came next, with the memory *after* each step. For most steps that was computed already: it is the value of the next row. It has to ask only where the next row holds something else, behind an end and behind the last row. `rollout.unseen` marks those steps, and `rollout.shown_unseen` has what was seen there. (`dummies` belongs to chapter 06, and is None here.)
+# Read `unroll` line by line: it is what the trainer calls, and all four rules meet in it. From the flags of the rollout it finds out where episodes begin, the step *after* each end. It asks the critic for what came next, with the memory *after* each step. For most steps that was computed already: it is the value of the next row. It has to ask only where the next row holds something else, behind an end and behind the last row. `rollout.unseen` marks those steps, and `rollout.shown_unseen` has what was seen there.
 
 
 # %%
@@ -365,7 +365,7 @@ class Agent(RecurrentActorCritic):
         h, c = through_time(self.step, self.torso(observations), state, begins)
         return self.policy_head(h), self.value_head(h).squeeze(-1), (h, c)
 
-    def unroll(self, rollout, state, dummies=None):
+    def unroll(self, rollout, state):
         """logits, values and V(o_{t+1}) of a rollout that began with `state`.   (T, N, …) each"""
         begins = torch.zeros_like(rollout.ended)
         begins[1:] = rollout.ended[:-1]  # rule 2: behind an end, and there alone

@@ -139,3 +139,22 @@ def test_the_network_may_live_elsewhere_than_the_environments():
     with pytest.raises((RuntimeError, NotImplementedError)):  # the loss has no number
         lesson_of(model, played, n_step_returns, a2c_loss, 0.9)
     assert seen == ["meta"]
+
+
+def test_so_may_one_with_memory():
+    seen = []
+
+    class Spy(RecurrentActorCritic):
+        def forward(self, observations, state, begins):
+            seen.append({part.device.type for part in (observations, *state, begins)})
+            return super().forward(observations, state, begins)
+
+    options = {"hidden": (4,), "cells": 3}
+    model = Spy.for_env(Counting(), **options).to("meta")
+    actor = RecurrentActorCritic.for_env(Counting(), **options)
+    player = Player(vector_env([3], AutoresetMode.SAME_STEP), seeds(seed=0, steps=0), actor)
+    played = player.play(sampled(actor, player.generator), t_max=5)
+    played = played._replace(state=model.initial_state(1))
+    with pytest.raises((RuntimeError, NotImplementedError)):  # the loss has no number
+        lesson_of(model, played, n_step_returns, a2c_loss, 0.9)
+    assert seen == [{"meta"}]

@@ -129,7 +129,7 @@ def two_names(model, envs, policy, position, t_max, gamma):
 def a_copy_of_the_memory(model, envs, policy, position, t_max, gamma):
     began = tuple(part.clone() for part in position.policy_state)
     rollout, position = collect(envs, policy, position, t_max)
-    logits, values, after = model.unroll(rollout, began, None)
+    logits, values, after = model.unroll(rollout, began)
     targets = n_step_returns(rollout.rewards, after, rollout.terminated, rollout.truncated, gamma)
     return a2c_loss(logits, values, rollout.actions, targets.detach()), position
 

@@ -310,13 +310,12 @@ class Remembering(nn.Module):
         state = self.gru(observations, state)
         return self.head(state)[..., :2], state
 
-    def unroll(self, rollout, state, dummies):
+    def unroll(self, rollout, state):
         T, N = rollout.actions.shape
         state, outputs, after = state.detach(), [], []
         for t in range(T):
             if t > 0:
-                begins = rollout.ended[t - 1]
-                begins = begins if dummies is None else begins | dummies[t - 1]
+                begins = (rollout.ended | rollout.dummies)[t - 1]
                 state = torch.where(begins[:, None], self.initial_state(N), state)
             state = self.gru(rollout.observations[t], state)
             outputs.append(self.head(state))
@@ -363,13 +362,13 @@ class NoState(Remembering):
 
 
 class ShortUnroll(Remembering):
-    def unroll(self, rollout, state, dummies):
-        return super().unroll(rollout, state, dummies)[:2]
+    def unroll(self, rollout, state):
+        return super().unroll(rollout, state)[:2]
 
 
 class FlatUnroll(Remembering):
-    def unroll(self, rollout, state, dummies):
-        return tuple(part.flatten(0, 1) for part in super().unroll(rollout, state, dummies))
+    def unroll(self, rollout, state):
+        return tuple(part.flatten(0, 1) for part in super().unroll(rollout, state))
 
 
 @every_trainer

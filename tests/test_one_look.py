@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from scripted import Pictured
 from torch import nn
 from torch.nn.functional import conv2d, linear
+from torch.utils._pytree import tree_map
 
 from a3c_lib import a2c, a3c, parallel_a2c
 from a3c_lib.actor_critic import look_back
@@ -29,6 +30,7 @@ from a3c_lib.one_look import (
     KnownUnits,
     OneLook,
     Pile,
+    Seen,
     of_patches,
     patches,
 )
@@ -122,11 +124,34 @@ def test_rows_of_a_pile_lie_one_under_another(shape):
     for _ in range(2):  # the second time in the same memory
         given = [torch.randn(n, *shape[1:]) for n in (3, 3, 1, 9, 3)]
         for rows in given:
-            pile.room(rows.shape, torch.float32).copy_(rows)
+            pile.room(rows.shape, torch.float32, rows.device).copy_(rows)
         assert torch.equal(pile.rows, torch.cat(given))
         assert len(pile) == 19
         pile.clear()
     assert len(pile) == len(deepcopy(pile)._memory) == 0
+
+
+@pytest.mark.parametrize("hidden", [(), (4,)])
+def test_what_is_kept_lies_where_the_network_computes(hidden):
+    """torch's device "meta" computes nothing; that memory is taken there can still be seen."""
+    torso = OneLook(network(hidden=hidden))._torso
+    weights = tree_map(lambda part: part if part is None else part.to("meta"), torso._prepared())
+    pictures = torch.zeros(3, 2, 22, 23, dtype=torch.uint8, device="meta")
+    seen = Seen(len(torso.behind))
+    for _ in range(2):
+        torso._look(pictures, weights, seen)
+    piles = seen.patches, seen.first, seen.features, *seen.behind
+    filled = [pile for pile in piles if len(pile)]
+    assert len(filled) == 3 + len(hidden)
+    assert {pile.rows.device.type for pile in filled} == {"meta"}
+    assert {len(pile) for pile in filled} == {6}
+
+
+def test_a_pile_goes_with_its_network_to_another_device():
+    pile = Pile()
+    pile.room((5, 2), torch.float32, torch.device("cpu"))
+    pile.clear()
+    assert pile.room((3, 2), torch.float32, torch.device("meta")).device.type == "meta"
 
 
 # One look
@@ -141,11 +166,10 @@ def seen_twice(model, envs, t_max, rollouts=2):
     for _ in range(rollouts):
         began, state = position, position.policy_state
         rollout, position = collect(envs, policy, began, t_max)
-        dummies = rollout.dummies
-        one = look_back(once, rollout, state, dummies)
-        two = look_back(model, rollout, state or None, dummies)
+        one = look_back(once, rollout, state)
+        two = look_back(model, rollout, state or None)
         yield tuple(
-            (*seen, *taught(part, seen, rollout, real=~dummies))
+            (*seen, *taught(part, seen, rollout, real=~rollout.dummies))
             for part, seen in ((once, one), (model, two))
         )
 

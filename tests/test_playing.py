@@ -96,7 +96,7 @@ def test_a_step_that_only_resets_is_marked_also_where_the_rollout_before_ended()
         [lambda n=n: Counting(n) for n in lengths], autoreset_mode=AutoresetMode.NEXT_STEP
     )
     player = Player(envs, seeds(0, steps=0), Coin())
-    first, second, third = (playing(player, 2).dummies.tolist() for _ in range(3))
+    first, second, third = (playing(player, 2).rollout.dummies.tolist() for _ in range(3))
     # Environment 0 resets in steps 2 and 5, environment 1 in step 3.
     assert first == [[False, False], [False, False]]
     assert second == [[True, False], [False, True]]
@@ -122,7 +122,7 @@ def test_one_environment_that_resets_late_teaches_at_every_step():
 
 
 def test_no_step_is_a_dummy_where_an_end_and_a_reset_are_one_step():
-    assert not playing(player_in(lambda: Counting(2)), 5).dummies.any()
+    assert not playing(player_in(lambda: Counting(2)), 5).rollout.dummies.any()
 
 
 # ---- state ----

@@ -403,7 +403,7 @@ def test_ends_are_kept_apart_and_dummy_steps_teach_nothing(method, mode):
     row, ends, dummies = 0, 0, 0
     for played, lesson in kept[:-1]:
         rollout, after = played.rollout, iter(lesson.returns.tolist())
-        shown, real = rollout.next_observations[..., 0], ~played.dummies
+        shown, real = rollout.next_observations[..., 0], ~rollout.dummies
         expected = {}
         for n in range(2):
             R = None
@@ -447,7 +447,7 @@ def test_what_sarsa_has_chosen_is_carried_to_the_next_rollout_and_not_past_an_en
             model.weight[:] = torch.tensor([2.0, 1.0])  # now it would be 0
         worker.begin()
         for n in range(2):
-            if not worker.under_way.played.dummies[0, n]:
+            if not worker.under_way.played.rollout.dummies[0, n]:
                 action = worker.under_way.played.rollout.actions[0, n].item()
                 assert action == (0 if ended[n] else 1)
                 went_on, began = went_on + int(~ended[n]), began + int(ended[n])

@@ -279,20 +279,26 @@ FAULTS = [
     Fault(
         "dummies learned from",
         "actor_critic",
-        "real = ~played.dummies",
-        "real = played.dummies == played.dummies",
+        "real = ~rollout.dummies",
+        "real = rollout.dummies == rollout.dummies",
     ),
     Fault(
         "memory not handed to the unrolled pass",
         "actor_critic",
-        "unroll(rollout, state, dummies)",
-        "unroll(rollout, model.initial_state(state[0].shape[0]), dummies)",
+        "unroll(rollout, state)",
+        "unroll(rollout, model.initial_state(state[0].shape[0]))",
     ),
     Fault(
         "memory reset one step late",
         "recurrent",
+        "begins[1:] = (ended | rollout.dummies)[:-1]",
+        "begins[2:] = (ended | rollout.dummies)[:-2]",
+    ),
+    Fault(
+        "memory goes on behind a dummy",
+        "recurrent",
+        "begins[1:] = (ended | rollout.dummies)[:-1]",
         "begins[1:] = ended[:-1]",
-        "begins[2:] = ended[:-2]",
     ),
     Fault(
         "memory not reset in the unrolled pass",
