@@ -30,7 +30,7 @@ from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
 from a3c_lib.models import check_module, trainable
 from a3c_lib.networks import ActorCritic, MakeEncoder, encoder_for, torso
 from a3c_lib.optim import Kind
-from a3c_lib.q_learning import Loss, epsilon_greedy, of_actions
+from a3c_lib.q_learning import Loss, epsilon_greedy, linearly, of_actions
 from a3c_lib.q_networks import PLAYING_EPSILON, QNetwork
 from a3c_lib.replay import Drawn, PrioritizedReplayMemory, ReplayMemory
 from a3c_lib.returns import n_step_returns
@@ -141,8 +141,7 @@ class Config(optim.Config, RolloutConfig):
         >>> [config.epsilon(steps) for steps in (0, 50, 100, 200)]
         [1.0, 0.75, 0.5, 0.5]
         """
-        gone = min(1.0, steps / self.epsilon_steps)
-        return self.first_epsilon + gone * (self.final_epsilon - self.first_epsilon)
+        return linearly(self.first_epsilon, self.final_epsilon, steps, self.epsilon_steps)
 
     def importance_exponent(self, steps: int) -> float:
         """κ after `steps` steps.
@@ -151,8 +150,7 @@ class Config(optim.Config, RolloutConfig):
         >>> [config.importance_exponent(steps) for steps in (0, 50, 100)]
         [0.5, 0.75, 1.0]
         """
-        gone = min(1.0, steps / self.total_steps)
-        return self.first_importance_exponent + gone * (1 - self.first_importance_exponent)
+        return linearly(self.first_importance_exponent, 1.0, steps, self.total_steps)
 
 
 # A network with two streams

@@ -200,8 +200,9 @@ class Worker:
 
     @cached_property
     def shared_model(self) -> nn.Module:
-        """The network with θ itself, for a method that acts without a copy."""
-        return seeing(self.model, [*self.shared.parameters, *self.shared.buffers])
+        """The network with θ itself, for a method that acts without a copy. What else it keeps,
+        such as running means, is this worker's own, which `finish` hands back."""
+        return seeing(self.model, [*self.shared.parameters, *self.model.buffers()])
 
     @cached_property
     def target(self) -> nn.Module:

@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_structure, tree_unflatten
 
 from a3c_lib import hogwild
 from a3c_lib.actor_critic import Targets, one_step_targets
@@ -47,7 +47,7 @@ from a3c_lib.rollout import (
     seed_sequence,
 )
 from a3c_lib.settings import Count, Fraction
-from a3c_lib.training import as_row, gradients_of
+from a3c_lib.training import as_row, copy_tensors, gradients_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +92,17 @@ class Config(hogwild.Config):
         """
         values, chances = tuple(self.final_epsilons), tuple(self.epsilon_chances)
         final = _drawn(self.seed, rank, values, chances)
-        gone = min(1.0, steps / self.epsilon_steps)
-        return self.first_epsilon + gone * (final - self.first_epsilon)
+        return linearly(self.first_epsilon, final, steps, self.epsilon_steps)
+
+
+def linearly(first: float, final: float, steps: int, duration: int) -> float:
+    """What goes from `first` to `final` in `duration` steps, and stays there, after `steps` steps.
+
+    >>> [linearly(0.0, 4.0, steps, duration=100) for steps in (0, 50, 100, 200)]
+    [0.0, 2.0, 4.0, 4.0]
+    """
+    gone = min(1.0, steps / duration)
+    return first + gone * (final - first)
 
 
 @cache
@@ -115,13 +124,24 @@ def epsilon_greedy(model: nn.Module, epsilon: float, generator: torch.Generator)
     >>> policy(torch.eye(2), None)
     (tensor([1, 2]), None)
     """
+    return EpsilonGreedy(model, epsilon, generator)
+
+
+class EpsilonGreedy:
+    """Acts so. Where an episode begins, its memory is the model's `initial_state`."""
+
+    def __init__(self, model: nn.Module, epsilon: float, generator: torch.Generator) -> None:
+        self.model, self.epsilon, self.generator = model, epsilon, generator
 
     @torch.no_grad()
-    def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
-        q, state = _look(model, observation, state)
-        return explored(q, epsilon, generator), state
+    def __call__(self, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """(N, *O), state → actions (N), state after them."""
+        q, state = _look(self.model, observation, state)
+        return explored(q, self.epsilon, self.generator), state
 
-    return policy
+    def initial_state(self, num_envs: int) -> State:
+        """What is carried along when episodes begin."""
+        return initial_state(self.model, num_envs)
 
 
 def explored(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
@@ -283,12 +303,9 @@ class OneStepQ:
             copy_target(shared)
 
 
-@torch.no_grad()
 def copy_target(shared: Shared) -> None:
     """θ⁻ ← θ, and likewise what else the networks keep."""
-    own = chain(shared.parameters, shared.buffers)
-    for theta, target in zip(own, shared.target, strict=True):
-        target.copy_(theta)
+    copy_tensors([*shared.parameters, *shared.buffers], shared.target)
 
 
 @dataclass(frozen=True)
@@ -313,16 +330,7 @@ class Sarsa(OneStepQ):
 
     def policy(self, worker: Worker) -> Policy:
         """ε-greedy, but what has been chosen already is executed."""
-        choose = super().policy(worker)
-
-        def policy(observation: Tensor, carried: Any) -> tuple[Tensor, Any]:
-            memory, chosen = _parted(worker.model, carried)
-            action, memory = choose(observation, memory)
-            if chosen is not None:
-                action = torch.where(chosen > 0, chosen - 1, action)
-            return action, memory
-
-        return policy
+        return AsChosen(self.network(worker), self.epsilon(worker), worker.player.generator)
 
     def lesson(self, worker: Worker, played: Played) -> Lesson:
         """As one-step Q-learning's, with other values of what comes next."""
@@ -348,17 +356,35 @@ class Sarsa(OneStepQ):
         actions = explored(q, epsilon, player.generator)
         memory, _ = _parted(worker.model, player.position.policy_state)
         chosen = (actions + 1).masked_fill(rollout.ended[-1].cpu(), 0)
-        player.position = player.position._replace(policy_state=(*(memory or ()), chosen))
+        player.position = player.position._replace(policy_state=(*_tensors(memory), chosen))
         return actions
+
+
+class AsChosen(EpsilonGreedy):
+    """ε-greedy, but actions that are carried along beside the memory are executed, for one step."""
+
+    def __call__(self, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """(N, *O), what is carried along → actions (N), memory after them."""
+        memory, chosen = _parted(self.model, state)
+        action, memory = super().__call__(observation, memory)
+        if chosen is not None:
+            action = torch.where(chosen > 0, chosen - 1, action)
+        return action, memory
 
 
 def _parted(model: nn.Module, carried: State) -> tuple[State, Tensor | None]:
     """What a worker carries along: the network's memory, and the actions chosen already, if they
     are."""
-    parts = carried or ()
-    size = len(initial_state(model, 1) or ())
-    memory, chosen = parts[:size], parts[size:]
-    return memory or None, chosen[0] if chosen else None
+    first, parts = initial_state(model, 1), _tensors(carried)
+    of_memory = len(_tensors(first))
+    memory, chosen = parts[:of_memory], parts[of_memory:]
+    in_its_form = tree_unflatten(memory, tree_structure(first)) if memory else None
+    return in_its_form, chosen[0] if chosen else None
+
+
+def _tensors(memory: State) -> list[Tensor]:
+    """Of which a memory is made: none, if there is no memory."""
+    return [] if memory is None else tree_leaves(memory)
 
 
 def train(

@@ -391,7 +391,9 @@ def test_rewards_are_normalised_as_the_plan_says(algorithm):
     assert model.reward_statistics.variance > 1  # a step there pays −16 to 0
 
 
-@pytest.mark.parametrize(("algorithm", "share"), [("a3c", 1), ("n-step-q", 1 / 2)])
+@pytest.mark.parametrize(
+    ("algorithm", "share"), [("a3c", 1), ("q", 1 / 2), ("sarsa", 1 / 2), ("n-step-q", 1 / 2)]
+)
 def test_workers_of_a3c_measure_together_what_they_see(algorithm, share):
     network = Network(hidden=(8,), normalise_observations=True)
     options = {"total_steps": 400, "t_max": 5, "schedule": "round-robin"}
@@ -411,6 +413,7 @@ def test_where_rewards_are_not_normalised_it_is_said(algorithm):
 
 def test_rewards_of_a_game_are_normalised_if_they_are_not_clipped():
     network = Network(hidden=(8,), normalise_rewards=True)
+    """Of two others each goes on from what it measured itself."""
     planned = plan(env="atari:pong", network=network)
     for clip in None, True:
         with pytest.raises(RunError, match="clipped, unless clip_rewards is False; normalise_re"):

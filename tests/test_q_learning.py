@@ -19,7 +19,8 @@ from torch import nn
 
 from a3c_lib import q_learning
 from a3c_lib.hogwild import Shared, Worker
-from a3c_lib.networks import ActorCritic
+from a3c_lib.networks import ActorCritic, torso
+from a3c_lib.normalising import Normalised
 from a3c_lib.playing import Player
 from a3c_lib.q_learning import (
     Config,
@@ -511,6 +512,65 @@ def test_a_target_network_with_memory_knows_what_was_seen_in_earlier_rollouts():
 
 
 # ---- the network with which targets are computed ----
+
+class Remembering(nn.Module):
+    """Somebody's Q(o_0 … o_t, a): its memory is one tensor, and begins with what is no zero."""
+
+    def __init__(self, env, cells=4):
+        super().__init__()
+        self.first = nn.Parameter(torch.linspace(-1, 1, cells))
+        self.torso, width = torso(env.observation_space, hidden=(8,))
+        self.gru, self.head = nn.GRUCell(width, cells), nn.Linear(cells, int(env.action_space.n))
+
+    def initial_state(self, num_envs):
+        return self.first.expand(num_envs, -1)
+
+    def q(self, observations, state):
+        memory = self.gru(self.torso(observations), state)
+        return self.head(memory), memory
+
+    def unroll(self, rollout, state):
+        state, now, following = state.detach(), [], []
+        for t, anew in enumerate(rollout.ended | rollout.dummies):
+            q, state = self.q(rollout.observations[t], state)
+            now.append(q)
+            following.append(self.q(rollout.next_observations[t], state)[0].detach())
+            state = torch.where(anew[:, None], self.initial_state(len(anew)), state)
+        return torch.stack(now), torch.stack(following)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_memory_begins_every_episode_as_the_network_says(method):
+    env = "a3c_lib/TMaze-v0"
+    model = Remembering(gym.make(env))
+    config = in_turn(num_workers=1, num_envs=2, t_max=3, learning_rate=1e-30)
+    kept = []
+    worker = Worker(
+        0, shared_by(1, model), deepcopy(model), env, config, Recorded(method(config), kept)
+    )
+    for _ in range(12):
+        worker.begin()
+        worker.finish()
+    state = model.initial_state(2)
+    for played, lesson in kept:
+        rollout, rows = played.rollout, []
+        for t in range(3):
+            q, state = model.q(rollout.observations[t], state)
+            rows.append(of_actions(q, rollout.actions[t]))
+            state = torch.where(rollout.ended[t][:, None], model.initial_state(2), state)
+        torch.testing.assert_close(lesson.values, torch.cat(rows).detach())
+    assert sum(len(played.rollout.episodes) for played, _ in kept) > 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_network_measures_of_what_it_sees_is_handed_back(method):
+    model = network(make_encoder=Normalised)
+    config = in_turn(num_workers=1, num_envs=2)
+    with train(model, "CartPole-v1", config, method=method) as training:
+        for update in training:
+            assert model.torso[0].count == update.steps
+    assert 0 < model.torso[0].variance.min() < 0.9  # at first it is 1
+
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -732,6 +732,12 @@ FAULTS = [
     Fault("no gradient for known biases", "one_look", "d_units.sum(dim=0)", "0 * d_units[0]"),
     Fault("a pile that grows forgets", "one_look", "self._memory[:before] = rows", "pass"),
     Fault(
+        "what one-step methods measure is written over",
+        "hogwild",
+        "[*self.shared.parameters, *self.model.buffers()]",
+        "[*self.shared.parameters, *self.shared.buffers]",
+    ),
+    Fault(
         "a look after the rollout is piled up with it",
         "one_look",
         "self._seen if self._known is None else Seen(len(self.behind))",
@@ -947,7 +953,7 @@ FAULTS = [
     Fault(
         "what Sarsa has chosen in the place of the memory",
         "q_learning",
-        "policy_state=(*(memory or ()), chosen)",
+        "policy_state=(*_tensors(memory), chosen)",
         "policy_state=(chosen,)",
     ),
     Fault(
@@ -977,8 +983,8 @@ FAULTS = [
     Fault(
         "target copied the other way",
         "q_learning",
-        "target.copy_(theta)",
-        "theta.copy_(target)",
+        "copy_tensors([*shared.parameters, *shared.buffers], shared.target)",
+        "copy_tensors(shared.target, [*shared.parameters, *shared.buffers])",
     ),
     Fault(
         "the target forgets what was seen before the rollout",
@@ -1008,8 +1014,8 @@ FAULTS = [
     Fault(
         "buffers of the target left behind",
         "q_learning",
-        "strict=True):\n        target.copy_(theta)",
-        "strict=False):\n        if theta.requires_grad:\n            target.copy_(theta)",
+        "copy_tensors([*shared.parameters, *shared.buffers], shared.target)",
+        "copy_tensors(shared.parameters, shared.target[: len(shared.parameters)])",
     ),
     Fault(
         "one-step Q acts with a copy",
@@ -1050,8 +1056,8 @@ FAULTS = [
     Fault(
         "epsilon goes on past its final value",
         "q_learning",
-        "min(1.0, steps / self.epsilon_steps)",
-        "steps / self.epsilon_steps",
+        "min(1.0, steps / duration)",
+        "steps / duration",
     ),
     Fault(
         "dummies in action values' lessons",
@@ -1302,8 +1308,8 @@ FAULTS = [
     Fault(
         "DQN's epsilon goes on past its final value",
         "dqn",
-        "min(1.0, steps / self.epsilon_steps)",
-        "steps / self.epsilon_steps",
+        "linearly(self.first_epsilon, self.final_epsilon, steps, self.epsilon_steps)",
+        "linearly(self.first_epsilon, 0.0, steps, 2 * self.epsilon_steps)",
     ),
     Fault(
         "importance exponent stays as it begins",
