@@ -84,8 +84,8 @@ def train(
     `targets` they are n-step returns, or λ-returns, as the config says; without `loss`, it is
     `a2c_loss` with the config's weights. The model is what `actor_critic.train` takes, and yours;
     it is moved to `config.device`, and holds what was learned after every update.
-    Raises FloatingPointError, with the model left as it was, if an observation, a loss or a
-    gradient is not finite.
+    Raises FloatingPointError, with the parameters as the last good step left them, if an
+    observation, a loss or a gradient is not finite.
 
     >>> from a3c_lib.networks import ActorCritic
     >>> model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=0)

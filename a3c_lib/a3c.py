@@ -92,8 +92,10 @@ def train(
     have taken `total_steps` steps; those under way then finish, so it may be a few rollouts more.
 
     Raises WorkerError when a worker fails or is killed, with its number and its traceback, and
-    FloatingPointError when a loss or a gradient is not finite; no worker is left then, and the
-    model holds what the last good update made of it.
+    FloatingPointError when a loss or a gradient is not finite, or a step spoils a parameter; no
+    worker is left then, and the parameters are as the last good step left them. (Processes without
+    a lock cannot undo a single step: those are then what its worker had read before it acted, and
+    steps of others since then are lost too.)
 
     >>> import gymnasium as gym
     >>> from a3c_lib.networks import ActorCritic

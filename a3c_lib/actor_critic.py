@@ -212,7 +212,7 @@ def lesson_of(
     gamma: float,
     steps: int = 0,
 ) -> Lesson:
-    """What a rollout teaches `model`, which is left as it is, after `steps` steps.
+    """What a rollout teaches `model`, whose parameters are left as they are, after `steps` steps.
 
     Steps that belong to no episode are left out. Raises FloatingPointError if the loss is not
     finite, and TypeError if it is not a named tuple with a `total`.
@@ -336,8 +336,9 @@ def train(
     `logits(observations)` and `values(observations)`, for (N, *O), will do as a model, and so will
     one with memory (chapter 04). It is yours, and holds what was learned after every update.
     `make_env` may be a vector environment of your own; it is closed with the training. Raises
-    FloatingPointError, with the model left as it was, if an observation, a loss or a gradient is
-    not finite.
+    FloatingPointError, with the parameters as the last good step left them, if an observation, a
+    loss or a gradient is not finite. (What else the model keeps, such as running means, may have
+    changed since.)
 
     >>> import gymnasium as gym
     >>> model = ActorCritic.for_env(gym.make("CartPole-v1"), seed=0)

@@ -468,9 +468,10 @@ def train(
     is a `DuelingQNetwork`. It is yours, and holds what was learned after every update;
     `training.target` has θ⁻, and `training.memory` is the replay memory. `make_env` may be a vector
     environment of your own; it is closed with the training. Raises FloatingPointError, with the
-    model left as it was, if an observation, a loss or a gradient is not finite; TypeError for an
-    actor-critic, and for a network with memory, as a batch begins in the middle of episodes; and
-    ValueError for actions that are not Discrete.
+    parameters as the last good step left them, if an observation, a loss or a gradient is not
+    finite; TypeError for an actor-critic, for a network with memory, as a batch begins in the
+    middle of episodes, and for targets `WithContext`, as there is none here; and ValueError for
+    actions that are not Discrete.
 
     >>> import gymnasium as gym
     >>> model = QNetwork.for_env(gym.make("CartPole-v1"), seed=0)

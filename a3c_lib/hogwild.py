@@ -35,6 +35,7 @@ from a3c_lib.rollout import Policy, device_of
 from a3c_lib.settings import NotNegativeCount, NumWorkers
 from a3c_lib.sharing import in_shared_memory, semaphore
 from a3c_lib.training import (
+    AS_LEFT,
     RolloutConfig,
     Training,
     clip_gradients,
@@ -141,14 +142,16 @@ class Worker:
         self.theta = dict(zip(names, shared.parameters, strict=True))
         own = seeds(config.seed, shared.step_count, rank)
         self.player = Player(make_envs(make_env, config.num_envs), own, model)
-        warn_of_own_statistics(self.player.envs)
+        with closed_on_error(self.player.close):  # a warning may be one
+            warn_of_own_statistics(self.player.envs)
         self.recent = Recent(config.t_max * config.num_envs)
         self.under_way: UnderWay | None = None  # between `begin` and `finish`
 
     def begin(self) -> None:
         """Copy θ, and act."""
-        steps, updates_seen = self.shared.step_count, int(self.shared.updates.sum())
+        steps = self.shared.step_count
         with self.shared.lock:
+            updates_seen = int(self.shared.updates.sum())
             copy_tensors(self.shared.parameters, self.model.parameters())  # θ′ ← θ
             copy_tensors(self.shared.buffers, self.model.buffers())
         # Another worker may have spent the budget since this one looked whether there is any left.
@@ -165,15 +168,15 @@ class Worker:
             lesson = self.method.lesson(self, played)
             gradients, norm = clip_gradients(lesson.gradients, self.config.max_grad_norm)
         learning_rate = self.config.annealed(shared.step_count)
-        with self._saying_where(), shared.lock:
-            # θ ← θ − η dθ / √(g + ε); to θ′ if that is not finite
-            good = self.model.parameters()
+        good = None if self._steps_alone else list(self.model.parameters())
+        with self._saying_where(good), shared.lock:
+            # θ ← θ − η dθ / √(g + ε); if that is not finite, θ is again what it was, or θ′
             take_step(self.theta, self.optimizer, gradients, learning_rate, good)
             copy_tensors(self.model.buffers(), shared.buffers)
-        policy_lag = int(shared.updates.sum()) - updates_seen
+            policy_lag = int(shared.updates.sum()) - updates_seen
+            shared.updates[self.rank] += 1
         before = shared.step_count
         shared.steps[self.rank] += lesson.steps  # T ← T + (t − t_start)
-        shared.updates[self.rank] += 1
         self.method.counted(shared, before, shared.step_count)
         self.under_way = None
         return report(
@@ -188,14 +191,20 @@ class Worker:
             policy_lag=policy_lag,
         )
 
+    @property
+    def _steps_alone(self) -> bool:
+        """Whether nobody else changes θ during this worker's step. Else another one may have
+        spoilt θ just before; what is known to be good then is θ′, with which was acted."""
+        return self.config.lock or self.config.schedule == "round-robin"
+
     @contextmanager
-    def _saying_where(self) -> Iterator[None]:
+    def _saying_where(self, good: Sequence[Tensor] | None = None) -> Iterator[None]:
+        left = AS_LEFT if good is None else "the parameters are as it had read them before it acted"
         try:
             yield
         except FloatingPointError as error:
             raise FloatingPointError(
-                f"worker {self.rank}, after {self.shared.step_count} steps: {error}; "
-                "the model is as the last good update left it"
+                f"worker {self.rank}, after {self.shared.step_count} steps: {error}; {left}"
             ) from None
 
     @cached_property
@@ -215,25 +224,30 @@ class Worker:
         state: dict[str, Any] = {
             "model": self.model.state_dict(),
             "recent": self.recent.state_dict(),
-            "statistics": None,
+            "optimizer": None,  # the one of all is not this worker's
             "under_way": None,
             **self.player.state_dict(),
         }
         if not self.config.shared_statistics:
-            state["statistics"] = self.optimizer.state_dict()
+            state["optimizer"] = self.optimizer.state_dict()
         if self.under_way is not None:
             state["under_way"] = _under_way_state(self.under_way)
         return None if state["world"] is None else deepcopy(state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> bool:
         """Go on from there, if the environments can.   → whether they can."""
+        state = _with_an_optimizer(state)
         if not self.player.load_state_dict(state):
             return False
         device = device_of(self.model)
         self.model.load_state_dict(state["model"])
         self.recent.load_state_dict(state["recent"], device)
         if not self.config.shared_statistics:
-            self.optimizer.load_state_dict(state["statistics"])
+            own = state["optimizer"]
+            # If it had none, as all shared one, it goes on with what that one remembered.
+            self.optimizer.load_state_dict(
+                self.shared.optimizer.state_dict() if own is None else own
+            )
         if state["under_way"] is not None:
             self.under_way = _under_way_from(state["under_way"], device)
         return True
@@ -252,6 +266,17 @@ def seeing(model: nn.Module, tensors: Sequence[Tensor]) -> nn.Module:
     for own, tensor in zip(chain(other.parameters(), other.buffers()), tensors, strict=True):
         own.data = tensor.data
     return other
+
+
+def _with_an_optimizer(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A worker's state. What its own optimiser remembered stood once where the statistics of
+    wrappers stand that normalise."""
+    if "optimizer" in state:
+        return state
+    statistics = state.get("statistics")
+    if isinstance(statistics, Mapping):
+        return {**state, "optimizer": statistics, "statistics": ()}
+    return {**state, "optimizer": None}
 
 
 def _under_way_state(under_way: UnderWay) -> dict[str, Any]:
@@ -407,7 +432,13 @@ class HogwildTraining(Training[nn.Module, Any]):
         self._make_update = method.make_update
         self.total_steps = config.total_steps
         self._closed = False
-        self.shared = _share(model, target, config)
+        self._schedule: InTurn | InProcesses | None = None
+        with closed_on_error(self._leave_shared_memory):
+            self.shared = _share(model, target, config)
+            self._begin(make_env, method, resume)
+
+    def _begin(self, make_env: MakeEnv, method: Method, resume: Mapping[str, Any] | None) -> None:
+        model, target, config = self.model, self.target, self.config
         if resume is not None:
             steps, updates = go_on(
                 resume, model, self.shared.optimizer, *(["target"] if target else [])
@@ -423,7 +454,6 @@ class HogwildTraining(Training[nn.Module, Any]):
             config=config,
             method=method,
         )
-        self._schedule: InTurn | InProcesses | None = None
         if self.steps < self.total_steps:
             self._schedule = SCHEDULES[config.schedule](make_worker, self.shared, config)
             with closed_on_error(self._schedule.close):
@@ -459,11 +489,16 @@ class HogwildTraining(Training[nn.Module, Any]):
         if self._closed:
             return
         self._closed = True
-        if self._schedule is not None:
-            self._schedule.close()
+        try:
+            if self._schedule is not None:
+                self._schedule.close()
+        finally:  # an impatient interrupt comes here too
+            self._leave_shared_memory()
+            self._count()
+
+    def _leave_shared_memory(self) -> None:
         for network in filter(None, (self.model, self.target)):
             leave_shared_memory(network)
-        self._count()
 
     def _count(self) -> None:
         self.steps, self.updates = self.shared.step_count, int(self.shared.updates.sum())

@@ -30,6 +30,7 @@ from a3c_lib.rollout import Episode, sampled
 from a3c_lib.settings import NumWorkers
 from a3c_lib.sharing import in_shared_memory, semaphore
 from a3c_lib.training import (
+    AS_LEFT,
     Training,
     clip_gradients,
     copy_tensors,
@@ -114,8 +115,9 @@ class Worker:
         num_envs = config.num_envs // config.num_workers
         envs = a2c.make_vector_env(make_env, num_envs, config.fast_envs)
         self.player = Player(envs, seeds(config.seed, self.steps, link.rank), self.model)
-        warn_of_own_statistics(envs)
-        check_outputs(self.model, self.player)
+        with closed_on_error(self.player.close):
+            warn_of_own_statistics(envs)
+            check_outputs(self.model, self.player)
 
     def update(self, lesson: Lesson) -> Part | None:
         """Meet, and take the step that all take.   → None if stopped"""
@@ -177,8 +179,7 @@ class Worker:
             yield
         except FloatingPointError as error:
             raise FloatingPointError(
-                f"worker {self.link.rank}, after {self.steps} steps: {error}; "
-                "the model is as the last good update left it"
+                f"worker {self.link.rank}, after {self.steps} steps: {error}; {AS_LEFT}"
             ) from None
 
     def _meet(self) -> bool:
@@ -241,7 +242,8 @@ class ParallelTraining(Training[nn.Module, Update]):
                 targets=targets,
                 loss=loss,
             )
-            self._team = Team(body, self._share(), config.num_workers)
+            with closed_on_error(partial(leave_shared_memory, model)):
+                self._team = Team(body, self._share(), config.num_workers)
 
     @in_shared_memory()
     def _share(self) -> Shared:
@@ -326,9 +328,11 @@ class ParallelTraining(Training[nn.Module, Update]):
         self._closed = True
         if self._team is None:
             return
-        self._team.close()
-        leave_shared_memory(self.model)
-        self.steps, self.updates = int(self._counts[STEPS]), int(self._counts[MADE])
+        try:
+            self._team.close()
+        finally:  # an impatient interrupt comes here too
+            leave_shared_memory(self.model)
+            self.steps, self.updates = int(self._counts[STEPS]), int(self._counts[MADE])
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, optimiser statistics and counters, all of the same update.

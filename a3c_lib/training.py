@@ -34,6 +34,8 @@ from a3c_lib.settings import (
     check_settings,
 )
 
+AS_LEFT = "the parameters are as the last good step left them"  # what errors end with
+
 M = TypeVar("M", bound=nn.Module)
 U = TypeVar("U")
 
@@ -234,7 +236,7 @@ class SingleThreadTraining(Training[M, U]):
             return self.update()
         except FloatingPointError as error:
             where = f"update {self.updates + 1}, after {self.steps} steps"
-            raise FloatingPointError(f"{where}: {error}; the model was left as it was") from None
+            raise FloatingPointError(f"{where}: {error}; {AS_LEFT}") from None
 
     def stop(self) -> None:
         """Make no further update."""

@@ -23,7 +23,7 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.restoring import rollout_from
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import Episode
+from a3c_lib.rollout import Episode, make_envs
 from a3c_lib.training import gradients_of
 from a3c_lib.workers import WorkerError
 from a3c_lib.worlds.exact import action_values, optimal_values
@@ -209,6 +209,30 @@ def test_workers_act_in_worlds_of_their_own():
     assert not torch.equal(first[1], first[2])
     draws = [torch.rand(1, generator=worker_of(shared, rank).player.generator) for rank in range(3)]
     assert len({draw.item() for draw in draws}) == 3
+
+
+class Contended:
+    """A lock for which another worker waits too: it makes an update before each of ours, and one
+    as soon as we let go."""
+
+    def __init__(self, shared):
+        self.shared = shared
+
+    def __enter__(self):
+        somebody_changes(self.shared)
+        self.shared.updates[1] += 1
+
+    def __exit__(self, *_):
+        self.__enter__()
+
+
+def test_with_a_lock_the_lag_is_of_what_changed_between_reading_and_changing():
+    """One update as soon as θ has been read, one just before it is changed, and no other."""
+    shared = shared_by(2)
+    worker = worker_of(shared._replace(lock=Contended(shared)))
+    worker.begin()
+    assert worker.finish().policy_lag == 2
+    assert shared.updates.tolist() == [1, 4]
 
 
 # ---- another method: one-step Q-learning, with a table and a target network ----
@@ -588,6 +612,98 @@ def test_what_is_not_finite_is_never_applied(reward):
             next(training)
         assert list(training) == []
     assert all(map(torch.equal, before, model.parameters()))
+
+
+def spoilt(model, step):
+    """A step of the optimizer, after which a parameter is no number."""
+
+    def spoiling(gradients, learning_rate):
+        step(gradients, learning_rate)
+        model.policy_head.bias.data[1] = math.inf
+
+    return spoiling
+
+
+def test_in_turn_a_step_that_spoils_a_parameter_is_undone_and_no_other_is(monkeypatch):
+    """Its gradient is two updates old; those two are counted, and stay."""
+    model = network()
+    with a3c.train(model, "CartPole-v1", in_turn(num_workers=3)) as training:
+        list(islice(training, 4))
+        before = [parameter.clone() for parameter in model.parameters()]
+        optimizer = training.shared.optimizer
+        monkeypatch.setattr(optimizer, "step", spoilt(model, optimizer.step))
+        said = r"not finite: policy_head.bias; the parameters are as the last good step left them"
+        with pytest.raises(FloatingPointError, match=said):
+            next(training)
+    assert (training.steps, training.updates) == (20, 4)
+    assert all(map(torch.equal, before, model.parameters()))
+
+
+@pytest.mark.parametrize("lock", [False, True])
+def test_so_it_is_in_processes_with_a_lock_and_without_one_all_is_as_it_was_read(lock, monkeypatch):
+    """Without one it cannot be known which numbers another worker has spoilt meanwhile."""
+    config, model = a3c.Config(total_steps=200, t_max=5, lock=lock), network()
+    shared = shared_by(1, model, config)
+    worker = worker_of(shared, config=config)
+    read = [parameter.clone() for parameter in model.parameters()]
+    worker.begin()
+    somebody_changes(shared)
+    monkeypatch.setattr(shared.optimizer, "step", spoilt(model, shared.optimizer.step))
+    said = "as the last good step left them" if lock else "as it had read them before it acted"
+    with pytest.raises(FloatingPointError, match=f"the parameters are {said}"):
+        worker.finish()
+    expected = [parameter + 1 for parameter in read] if lock else read
+    assert all(map(torch.equal, expected, model.parameters()))
+
+
+# ---- the model is its owner's again, whatever happens ----
+
+
+def is_shared(model):
+    return any(tensor.is_shared() for tensor in model.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("make_env", "resume", "error"),
+    [
+        ("CartPole-v1", {"model": {}}, ValueError),
+        (make_envs("CartPole-v1"), None, TypeError),
+        ("NoSuchWorld-v0", None, gym.error.NameNotFound),
+    ],
+)
+def test_a_training_that_cannot_begin_leaves_the_model_where_it_was(make_env, resume, error):
+    model = network()
+    with pytest.raises(error):
+        a3c.train(model, make_env, a3c.Config(), resume=resume)
+    assert not is_shared(model)
+
+
+def test_so_does_one_whose_workers_cannot_begin(monkeypatch):
+    def fails(make_worker, shared, config):
+        assert is_shared(model)
+        raise OSError("no process can be started")
+
+    monkeypatch.setitem(hogwild.SCHEDULES, "processes", fails)
+    model = network()
+    with pytest.raises(OSError, match="no process"):
+        a3c.train(model, "CartPole-v1", a3c.Config())
+    assert not is_shared(model)
+
+
+def test_and_one_that_is_interrupted_while_it_ends(monkeypatch):
+    class Impatient(hogwild.InTurn):
+        def close(self):
+            super().close()
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(hogwild.SCHEDULES, "processes", Impatient)
+    model = network()
+    training = a3c.train(model, "CartPole-v1", a3c.Config())
+    assert is_shared(model)
+    with pytest.raises(KeyboardInterrupt):
+        training.close()
+    assert not is_shared(model)
+    training.close()
 
 
 @pytest.mark.parametrize(

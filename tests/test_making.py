@@ -420,7 +420,7 @@ def test_an_observation_that_is_not_a_number_ends_a_training_with_its_place(trai
         learn_all(training, model, before)
     assert "what environment 0 shows" in str(caught.value)
     assert f"update {training.updates + 1}, after {training.steps} steps" in str(caught.value)
-    assert "the model was left as it was" in str(caught.value)
+    assert "the parameters are as the last good step left them" in str(caught.value)
     assert all(map(np.array_equal, weights(model), before))
 
 

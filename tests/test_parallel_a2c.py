@@ -2,6 +2,7 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import gymnasium as gym
 import pytest
@@ -220,6 +221,59 @@ def test_closed_in_the_middle_no_process_is_left_and_the_model_is_ones_own():
     assert list(training) == []
     assert_finite(model)
     assert not any(theta.is_shared() for theta in model.parameters())
+
+
+def fails(*_):
+    raise OSError("no process can be started")
+
+
+class Impatient:
+    """No processes, and an interrupt where they are to be ended."""
+
+    def __init__(self, *_):
+        pass
+
+    def close(self):
+        raise KeyboardInterrupt
+
+
+def test_the_model_is_ones_own_again_whatever_happens(monkeypatch):
+    monkeypatch.setattr(parallel_a2c, "Team", fails)
+    model = network()
+    with pytest.raises(OSError, match="no process"):
+        parallel_a2c.train(model, "CartPole-v1", config())
+    assert not any(theta.is_shared() for theta in model.parameters())
+    monkeypatch.setattr(parallel_a2c, "Team", Impatient)
+    training = parallel_a2c.train(model, "CartPole-v1", config())
+    assert all(theta.is_shared() for theta in model.parameters())
+    with pytest.raises(KeyboardInterrupt):
+        training.close()
+    assert not any(theta.is_shared() for theta in model.parameters())
+    training.close()
+
+
+def test_where_a_network_does_not_fit_no_environment_is_left_open():
+    made = []
+
+    def world():
+        made.append(Closing())
+        return made[-1]
+
+    model = ActorCritic(Counting().observation_space, gym.spaces.Discrete(3))
+    options = config(num_envs=2, num_workers=1)
+    optimizer = options.make_optimizer(model.parameters())
+    shared = parallel_a2c.Shared(model, optimizer, torch.zeros(3), None, None, [], [])
+    link = SimpleNamespace(rank=0)
+    with pytest.raises(ValueError, match=r"has the shape \(2, 2\) here; got \(2, 3\)"):
+        parallel_a2c.Worker(link, shared, world, options, n_step_returns, a2c_loss)
+    assert [env.closed for env in made] == [True, True]
+
+
+class Closing(Counting):
+    closed = False
+
+    def close(self):
+        self.closed = True
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,64 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(run, env, kind):
         assert all(map(torch.equal, model.parameters(), uninterrupted.parameters()))
 
 
+SHARED, OWN = RUNS["a3c"][1], RUNS["a3c, own statistics"][1]
+
+
+def begun(env, config, updates=3):
+    """The state of workers in turn after some updates."""
+    with a3c.train(network(env), env, config) as training:
+        list(islice(training, updates))
+        return training.state_dict()
+
+
+def test_workers_that_shared_an_optimizer_go_on_with_one_each():
+    env = WORLDS[1]
+    state = begun(env, SHARED)
+    config = dataclasses.replace(SHARED, shared_statistics=False)
+    with a3c.train(network(env), env, config, resume=state) as training:
+        assert training.restored
+        for worker in training._schedule.workers:
+            theirs = worker.optimizer.statistics["g"]
+            assert all(map(torch.equal, theirs, state["optimizer"]["g"]))
+        assert list(training)
+
+
+def test_workers_with_one_each_go_on_in_other_environments():
+    """Which cannot be put back: new episodes begin, with weights and dice of before."""
+    env = WORLDS[1]
+    state = begun(env, OWN)
+    config = dataclasses.replace(OWN, num_envs=2)
+    with a3c.train(network(env), env, config, resume=state) as training:
+        assert not training.restored
+        assert list(training)
+
+
+def test_the_optimizer_of_a_worker_of_before_is_found():
+    """It stood where what wrappers have measured stands now."""
+    env, whole, resumed = WORLDS[1], network(WORLDS[1]), network(WORLDS[1])
+    with a3c.train(whole, env, OWN) as training:
+        list(training)
+    state = begun(env, OWN)
+    for worker in state["workers"]:
+        worker["statistics"] = worker.pop("optimizer")
+    with a3c.train(resumed, env, OWN, resume=state) as training:
+        assert training.restored
+        list(training)
+    assert all(map(torch.equal, resumed.parameters(), whole.parameters()))
+    again = dataclasses.replace(OWN, num_envs=2)
+    with a3c.train(network(env), env, again, resume=state) as training:
+        assert list(training)
+
+
+@pytest.mark.filterwarnings("ignore:each worker normalises")
+def test_a_worker_keeps_what_its_optimizer_and_what_its_wrappers_remember():
+    state = begun(restorable, OWN)
+    for worker in state["workers"]:
+        kinds = [one["of"] for same in worker["statistics"] for one in same]
+        assert kinds == ["rewards", "observations"]
+        assert any(g.any() for g in worker["optimizer"]["g"])
+
+
 def test_reinforce_goes_on_as_well():
     def model():
         return reinforce.TabularPolicy(9, 2)

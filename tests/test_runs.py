@@ -313,8 +313,8 @@ def test_weights_of_workers_in_turn_count_too_and_what_they_saw_does_not(tmp_pat
     worker = state["workers"][1]
     worker["world"] = torch.tensor([torch.inf])
     run.save(state, 1.0)
-    worker["statistics"]["g"][0][0] = torch.nan
-    with pytest.raises(FloatingPointError, match=r"workers\.1\.statistics\.g\.0 is not finite"):
+    worker["optimizer"]["g"][0][0] = torch.nan
+    with pytest.raises(FloatingPointError, match=r"workers\.1\.optimizer\.g\.0 is not finite"):
         run.save(state, 1.0)
 
 

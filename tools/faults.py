@@ -413,6 +413,30 @@ FAULTS = [
         "shared.steps[self.rank] += 1",
     ),
     Fault(
+    Fault(
+        "a step that spoils θ undoes the steps of others too",
+        "hogwild",
+        "good = None if self._steps_alone else list(self.model.parameters())",
+        "good = list(self.model.parameters())",
+    ),
+    Fault(
+        "updates counted as lag that were made before θ was read",
+        "hogwild",
+        "        with self.shared.lock:\n            updates_seen = int(self.shared.updates.sum())\n",
+        "        updates_seen = int(self.shared.updates.sum())\n        with self.shared.lock:\n",
+    ),
+    Fault(
+        "a model left in shared memory where a training cannot begin",
+        "hogwild",
+        "with closed_on_error(self._leave_shared_memory):",
+        "with closed_on_error(int):",
+    ),
+    Fault(
+        "environments of parallel A2C left open where the network does not fit",
+        "parallel_a2c",
+        "with closed_on_error(self.player.close):",
+        "with closed_on_error(int):",
+    ),
         "annealed on a worker's own steps",
         "hogwild",
         "config.annealed(shared.step_count)",
@@ -453,8 +477,14 @@ FAULTS = [
     Fault(
         "own statistics not restored",
         "hogwild",
-        'self.optimizer.load_state_dict(state["statistics"])',
-        "pass",
+        "self.shared.optimizer.state_dict() if own is None else own",
+        "self.shared.optimizer.state_dict()",
+    ),
+    Fault(
+        "a worker's optimizer in the place of what wrappers measured",
+        "hogwild",
+        'state["optimizer"] = self.optimizer.state_dict()',
+        'state["statistics"] = state["optimizer"] = self.optimizer.state_dict()',
     ),
     Fault(
         "random state of the actions not restored",

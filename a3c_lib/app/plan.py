@@ -744,10 +744,10 @@ def spoilt(state: Mapping[str, Any]) -> str:
     'optimizer.g.0'
     """
     learned = {name: state.get(name) for name in ("model", "optimizer", "target", "statistics")}
-    # Workers in turn have weights of their own, and perhaps statistics. (What they have seen is no
-    # matter of finiteness: a world may have its own use for infinity.)
+    # Workers in turn have weights, and perhaps an optimiser, of their own. (What they have seen is
+    # no matter of finiteness: a world may have its own use for infinity.)
     workers = [
-        {name: worker.get(name) for name in ("model", "statistics")}
+        {name: worker.get(name) for name in ("model", "optimizer", "statistics")}
         for worker in state.get("workers") or ()
     ]
     return next(checkpoints.not_finite(learned | {"workers": workers}), "")
