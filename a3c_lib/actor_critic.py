@@ -92,9 +92,10 @@ class Context(NamedTuple):
 
 @dataclass(frozen=True)
 class WithContext:
-    """A loss, or targets, with one argument more, the `Context`. Every trainer takes it.
+    """A loss, or targets, with one argument more, the `Context`.
 
-    So a loss may have a weight that changes with the steps, or a term of its own, of what the
+    Every trainer of actors and critics hands it over; the others have none, and refuse it. So a
+    loss may have a weight that changes with the steps, or a term of its own, of what the
     model makes of the rollout. What its named tuple has besides the parts of `Loss` is reported in
     `update.extra`.
 
@@ -128,8 +129,29 @@ class WithContext:
     function: Callable[..., Any]
 
     def __call__(self, *arguments: Any, context: Context | None = None) -> Any:
-        """The function's answer."""
+        """The function's answer. Raises TypeError if there is no context."""
+        if context is None:
+            raise TypeError(NO_CONTEXT)
         return self.function(*arguments, context)
+
+
+NO_CONTEXT = (
+    "what is made WithContext is for trainers that hand over the Context, as a2c, a3c, "
+    "parallel_a2c and actor_critic do"
+)
+
+
+def in_context(function: F, context: Context | None) -> F:
+    """A loss or targets as any other is called: with the context, if that is asked for."""
+    if isinstance(function, WithContext):
+        return partial(function, context=context)  # type: ignore[return-value]
+    return function
+
+
+def refuse_context(targets: Targets) -> None:
+    """Raise TypeError for targets that ask for a context: before a trainer begins that has none."""
+    if isinstance(targets, WithContext):
+        raise TypeError(NO_CONTEXT)
 
 
 def one_step_targets(
@@ -220,7 +242,7 @@ def lesson_of(
     rollout = played.rollout.map(lambda tensor: tensor.to(device_of(model)))
     logits, values, next_values = look_back(model, rollout, played.state)
     context = Context(model, rollout, steps, values.detach(), next_values)
-    targets, loss = _told(targets, context), _told(loss, context)
+    targets, loss = in_context(targets, context), in_context(loss, context)
     returns = targets(rollout.rewards, next_values, rollout.terminated, rollout.truncated, gamma)
     actions = rollout.actions
     if played.rollout.dummies.any():
@@ -239,12 +261,6 @@ def lesson_of(
         values.detach().flatten(),
         rollout.episodes,
     )
-
-
-def _told(function: F, context: Context) -> F:
-    if isinstance(function, WithContext):
-        return partial(function, context=context)  # type: ignore[return-value]
-    return function
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from a3c_lib import optim
-from a3c_lib.actor_critic import Targets
+from a3c_lib.actor_critic import Targets, refuse_context
 from a3c_lib.lessons import Lesson, Recent, mean_return, report
 from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
 from a3c_lib.models import check_module, trainable
@@ -482,6 +482,7 @@ def train(
     """
     _check(model, config)
     envs = make_envs(make_env, config.num_envs)
+    refuse_context(targets)
     with closed_on_error(envs.close):
         if not isinstance(envs.single_action_space, spaces.Discrete):
             raise ValueError(

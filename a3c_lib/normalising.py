@@ -6,9 +6,9 @@ evaluated with them; A3C's workers measure together. Wrappers around environment
 but their own environment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 from zlib import crc32
 
 import torch
@@ -16,7 +16,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from a3c_lib import hogwild
-from a3c_lib.actor_critic import Context, Targets, WithContext, one_step_targets
+from a3c_lib.actor_critic import Context, Targets, WithContext, in_context, one_step_targets
 from a3c_lib.networks import Encoder, Vector, unsupported
 from a3c_lib.rollout import Rollout
 from a3c_lib.sharing import in_shared_memory
@@ -39,6 +39,17 @@ class Measuring(nn.Module):
         self.register_buffer("mean", torch.zeros(shape, dtype=torch.float64))
         self.register_buffer("variance", torch.ones(shape, dtype=torch.float64))
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """The statistics go where the network goes, and stay in float64 whatever numbers it gets,
+        as by `model.float()`."""
+        before = self.statistics
+        super()._apply(fn, recurse)
+        self.mean, self.variance, self.count = (
+            now if now.dtype is was.dtype else was.to(now.device)
+            for was, now in zip(before, self.statistics, strict=True)
+        )
+        return self
 
     @property
     def statistics(self) -> list[Tensor]:
@@ -79,9 +90,12 @@ class Normalised(Encoder, Measuring):
     """Vectors (*B, width) less the mean, and divided by the deviation, of all that it learned from.
 
     To act, and to evaluate, the statistics are used as they are. Where a gradient is to be taken in
-    training mode, what is seen is normalised as it was to act, and then taken in. (Of Hogwild's
-    workers each goes on from what it took in itself, and the network's statistics are those of who
-    learned last; with `measured_together` all have the same.)
+    training mode, what is seen is normalised as it was to act, and then taken in: at every pass. So
+    what a loss of one's own passes through the network once more counts once more, and is
+    normalised with what the first pass took in; and so is, in any case, what no action was chosen
+    on, of which V alone is asked, at ends and behind a rollout. (Of Hogwild's workers each goes on
+    from what it took in itself, and the network's statistics are those of who learned last; with
+    `measured_together` all have the same.)
 
     >>> encoder = Normalised(spaces.Box(-100, 100, (1,)))
     >>> encoder(torch.tensor([[10.0], [30.0]]))  # of which nothing is known yet
@@ -109,8 +123,15 @@ class Normalised(Encoder, Measuring):
         return features
 
     def take_in(self, observations: Tensor) -> None:
-        """Mean and variance are now those of these (*B, width), too."""
-        self._measure(observations.reshape(-1, self.width).to(self.mean.dtype))
+        """Mean and variance are now those of these (*B, width), too.
+
+        Raises FloatingPointError, with nothing changed, if one of them is not finite.
+        """
+        rows = observations.reshape(-1, self.width).to(self.mean.dtype)
+        finite = rows.isfinite().all(dim=-1)
+        if not finite.all():
+            raise FloatingPointError(f"an observation is not finite: {rows[~finite][0].tolist()}")
+        self._measure(rows)
 
 
 class RewardStatistics(Measuring):
@@ -264,7 +285,7 @@ def _everybodys(model: nn.Module, config: RolloutConfig) -> Everybodys:
 def _as_paid(*arguments: Any, targets: Targets, shared: Everybodys) -> Tensor:
     *others, context = arguments
     _meet(context, shared)
-    return _told(targets, context)(*others)
+    return in_context(targets, context)(*others)
 
 
 def _of_normalised(
@@ -273,36 +294,23 @@ def _of_normalised(
     terminated: Tensor,
     truncated: Tensor,
     gamma: float,
-    context: Context | None,
+    context: Context,
     *,
     targets: Targets,
     shared: Everybodys,
 ) -> Tensor:
-    statistics = _reward_statistics(_given(context).model)
+    statistics = _reward_statistics(context.model)
     if statistics.training:
-        statistics.take_in(_given(context).rollout, gamma)
+        statistics.take_in(context.rollout, gamma)
     _meet(context, shared)
     normal = statistics.normalised(rewards)
-    return _told(targets, context)(normal, next_values, terminated, truncated, gamma)
+    return in_context(targets, context)(normal, next_values, terminated, truncated, gamma)
 
 
-def _meet(context: Context | None, shared: Everybodys) -> None:
+def _meet(context: Context, shared: Everybodys) -> None:
     if shared:
-        for part, everybodys in zip(_measuring(_given(context).model), shared, strict=True):
+        for part, everybodys in zip(_measuring(context.model), shared, strict=True):
             part.meet(everybodys)
-
-
-def _given(context: Context | None) -> Context:
-    if context is None:
-        raise TypeError(
-            "these targets are for trainers that hand over the Context, as a2c, a3c, parallel_a2c "
-            "and actor_critic do"
-        )
-    return context
-
-
-def _told(targets: Targets, context: Context | None) -> Targets:
-    return partial(targets, context=context) if isinstance(targets, WithContext) else targets
 
 
 def _measuring(model: nn.Module) -> list[Measuring]:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_structure, tree_unflatten
 
 from a3c_lib import hogwild
-from a3c_lib.actor_critic import Targets, one_step_targets
+from a3c_lib.actor_critic import Targets, one_step_targets, refuse_context
 from a3c_lib.hogwild import HogwildTraining, Shared, Worker
 from a3c_lib.lessons import Lesson, mean_return
 from a3c_lib.models import trainable
@@ -403,7 +403,8 @@ def train(
     `RecurrentQNetwork` has. It is yours, and changes while the workers run: its parameters are the
     shared θ. `training.target` has θ⁻, a copy to begin with. Without `targets` they are the
     method's own. With `lock`, workers change θ one at a time; one-step methods act with it all the
-    same. What is raised, and when it ends, is as in `a3c.train`; an actor-critic is a TypeError.
+    same. What is raised, and when it ends, is as in `a3c.train`; an actor-critic is a TypeError,
+    and so are targets `WithContext`, as there is none here.
 
     >>> import gymnasium as gym
     >>> from a3c_lib.q_networks import QNetwork
@@ -416,4 +417,5 @@ def train(
     if isinstance(model, ActorCritic | RecurrentActorCritic):
         raise TypeError(f"a model gives Q (*B, A), as a QNetwork does; got {type(model).__name__}")
     its = method(config) if targets is None else method(config, targets)
+    refuse_context(its.targets)
     return HogwildTraining(model, make_env, config, its, resume, target=deepcopy(model))

@@ -10,8 +10,10 @@ import pytest
 import torch
 from ale_py import ALEInterface, LoggerMode, roms
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
+from scripted import Paying
 
 from a3c_lib import a2c, a3c
+from a3c_lib.actor_critic import WithContext
 from a3c_lib.encoders import (
     paper_lstm,
     paper_network,
@@ -214,6 +216,22 @@ def test_rewards_are_clipped_for_the_critic_and_not_in_what_is_reported():
     returns = clipped(n_step_returns)(rewards, after, no, no, 0.5)
     # from the end: 0.5 + 0.5·1 = 1, −1 + 0.5·1 = −0.5, 1 + 0.5·(−0.5) = 0.75
     assert returns.squeeze().tolist() == [0.75, -0.5, 1.0]
+
+
+def test_targets_that_see_the_context_see_it_where_rewards_are_clipped():
+    seen = []
+
+    @WithContext
+    def targets(rewards, *others):
+        *others, context = others
+        seen.append((set(rewards.flatten().tolist()), set(context.rollout.rewards[0].tolist())))
+        return n_step_returns(rewards, *others)
+
+    model = ActorCritic.for_env(Paying(5.0), hidden=(4,))
+    config = a2c.Config(total_steps=40, num_envs=2, t_max=5)
+    with a2c.train(model, lambda: Paying(5.0), config, targets=clipped(targets)) as training:
+        list(training)
+    assert seen == [({1.0}, {5.0})] * 4
 
 
 def test_what_is_reported_is_the_score():

@@ -15,6 +15,7 @@ from scripted import Scripted
 from torch import nn
 
 from a3c_lib import dqn, q_learning
+from a3c_lib.actor_critic import WithContext
 from a3c_lib.app import checkpoints
 from a3c_lib.dqn import (
     Config,
@@ -34,7 +35,7 @@ from a3c_lib.q_networks import QNetwork, RecurrentQNetwork
 from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.replay import Drawn, PrioritizedReplayMemory, ReplayMemory
 from a3c_lib.rollout import Rollout, collect, start
-from a3c_lib.worlds.atari import Game
+from a3c_lib.worlds.atari import Game, clipped
 
 small = partial(Config, total_steps=200, capacity=60, batch_size=8, warm_up=20, target_period=30)
 # Plain gradient descent, so that an update is a textbook's.

@@ -185,6 +185,27 @@ def test_a_copy_has_statistics_of_its_own():
     assert statistics(other)[2] == 0
 
 
+@pytest.mark.parametrize("numbers", [torch.float32, torch.float16, torch.bfloat16])
+def test_statistics_keep_their_precision_whatever_numbers_a_network_gets(numbers):
+    model = paid_network(make_encoder=Normalised)
+    model(1000 + torch.randn(5, 2))
+    before = statistics(model)
+    model.to(numbers)
+    assert model.value_head.weight.dtype is numbers
+    for part, was in zip(statistics(model), before, strict=True):
+        assert part.dtype is torch.float64
+        assert torch.equal(part, was)
+    assert {part.dtype for part in of_rewards(model)} == {torch.float64}
+
+
+def test_statistics_go_where_a_network_goes():
+    model = paid_network(make_encoder=Normalised).share_memory()
+    parts = [*model.torso[0].statistics, *model.reward_statistics.statistics]
+    assert all(part.is_shared() for part in parts)
+    model.to("meta", torch.bfloat16)
+    assert {part.device.type for part in (*statistics(model), *of_rewards(model))} == {"meta"}
+
+
 @pytest.mark.parametrize("space", [spaces.Discrete(3), spaces.Box(0, 255, (1, 8, 8), np.uint8)])
 def test_only_vectors_are_normalised(space):
     with pytest.raises(ValueError, match=r"normalised observations .* are not supported"):
@@ -473,6 +494,30 @@ def test_rewards_that_are_not_finite_spoil_nothing(module, options, reward):
     before = of_rewards(model)
     assert before[2] > 0
     assert all(part.isfinite() for part in before)
+    assert weights(model).isfinite().all()
+
+
+@pytest.mark.parametrize("place", [math.inf, -math.inf])
+@pytest.mark.parametrize(("module", "options"), PAID_TRAINERS)
+def test_observations_that_are_not_finite_spoil_nothing(module, options, place):
+    class Spoilt(Gambling):
+        def _shown(self):
+            shown = super()._shown()
+            if len(self.paid) == 18:
+                shown[1] = place
+            return shown
+
+    model = network()
+    config = module.Config(**({"total_steps": 120, "t_max": 5} | options))
+    with (
+        pytest.raises(FloatingPointError, match=rf"an observation is not finite: \[.*, {place}\]"),
+        module.train(model, Spoilt, config) as training,
+    ):
+        list(training)
+    mean, variance, count = statistics(model)
+    assert count > 0
+    assert mean.isfinite().all()
+    assert variance.isfinite().all()
     assert weights(model).isfinite().all()
 
 

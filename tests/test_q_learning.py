@@ -18,6 +18,7 @@ from scripted import Counting, Scripted
 from torch import nn
 
 from a3c_lib import q_learning
+from a3c_lib.actor_critic import WithContext
 from a3c_lib.hogwild import Shared, Worker
 from a3c_lib.networks import ActorCritic, torso
 from a3c_lib.normalising import Normalised
@@ -39,6 +40,7 @@ from a3c_lib.recurrent import RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import Rollout
 from a3c_lib.training import seeds
+from a3c_lib.worlds.atari import clipped
 
 METHODS = [OneStepQ, Sarsa, NStepQ]
 in_turn = partial(Config, schedule="round-robin", total_steps=200, num_workers=2)
@@ -811,6 +813,18 @@ def test_shapes_that_would_broadcast_are_refused():
 def test_bad_input_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         Config(**options)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_targets_that_ask_for_a_context_are_refused(method):
+    """Before any worker begins; and wherever somebody else would call them without one."""
+    targets = WithContext(lambda *_: None)
+    said = "trainers that hand over the Context, as a2c, a3c, parallel_a2c and actor_critic do"
+    for each in targets, clipped(targets):
+        with pytest.raises(TypeError, match=said):
+            train(network(), "CartPole-v1", Config(), method=method, targets=each)
+        with pytest.raises(TypeError, match=said):
+            each(*torch.zeros(5))
 
 
 @pytest.mark.parametrize("kind", [ActorCritic, RecurrentActorCritic])

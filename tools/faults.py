@@ -1727,6 +1727,18 @@ FAULTS = [
         "torch.normal(self.mean, self.deviation.square(), gen",
     ),
     Fault(
+        "observations that are not finite measured",
+        "normalising",
+        "        if not finite.all():",
+        "        if False:",
+    ),
+    Fault(
+        "statistics cast with the network",
+        "normalising",
+        "now if now.dtype is was.dtype else was.to(now.device)",
+        "now",
+    ),
+    Fault(
         "of some observations the mean alone",
         "distributions",
         "return Gaussian(self.mean[index], self.deviation[index])",

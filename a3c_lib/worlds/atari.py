@@ -17,7 +17,7 @@ from gymnasium.vector import AutoresetMode, VectorWrapper
 from numpy.typing import NDArray
 from torch import Tensor
 
-from a3c_lib.actor_critic import Targets
+from a3c_lib.actor_critic import Context, Targets, WithContext, in_context
 from a3c_lib.making import Envs, HasLives
 
 
@@ -193,6 +193,8 @@ def clipped(targets: Targets) -> Targets:
     """`targets` of rewards that are clipped to −1 … 1: one learning rate then suits all games.
     [DQN 2013, section 5]
 
+    Targets `WithContext` see the Context, and in its rollout the rewards as they were paid.
+
     >>> import torch
     >>> from a3c_lib.returns import n_step_returns
     >>> column = lambda *numbers: torch.tensor(numbers)[:, None]
@@ -200,6 +202,8 @@ def clipped(targets: Targets) -> Targets:
     >>> clipped(n_step_returns)(column(7.0, -3.0), column(0.0, 0.0), no, no, 1.0).squeeze()
     tensor([ 0., -1.])
     """
+    if isinstance(targets, WithContext):
+        return WithContext(partial(_clipped, targets))
     return partial(_clipped, targets)
 
 
@@ -210,5 +214,7 @@ def _clipped(
     terminated: Tensor,
     truncated: Tensor,
     gamma: float,
+    context: Context | None = None,
 ) -> Tensor:
-    return targets(rewards.clamp(-1, 1), next_values, terminated, truncated, gamma)
+    its = in_context(targets, context)
+    return its(rewards.clamp(-1, 1), next_values, terminated, truncated, gamma)
