@@ -262,9 +262,10 @@ def next_values(
 ) -> Tensor:
     """What o_{t+1} is worth, where a return may stop looking: at ends and in the last row; 0
     elsewhere.   → (T, N), constants"""
-    values = torch.zeros_like(rollout.rewards)
     with torch.no_grad():
-        values[rollout.unseen] = best(model, target, rollout.shown_unseen)
+        unseen = best(model, target, rollout.shown_unseen)
+    values = unseen.new_zeros(rollout.rewards.shape)
+    values[rollout.unseen] = unseen
     return values
 
 
@@ -481,8 +482,8 @@ def train(
     [(4, 1, 0), (8, 2, 1), (12, 3, 2)]
     """
     _check(model, config)
-    envs = make_envs(make_env, config.num_envs)
     refuse_context(targets)
+    envs = make_envs(make_env, config.num_envs)
     with closed_on_error(envs.close):
         if not isinstance(envs.single_action_space, spaces.Discrete):
             raise ValueError(

@@ -6,7 +6,7 @@ more of a method than its lessons.
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
@@ -25,7 +25,6 @@ class LossParts(Protocol):
         """(), what is descended."""
 
     def _asdict(self) -> dict[str, Tensor]: ...
-    def __iter__(self) -> Iterator[Tensor]: ...
 
 
 class Lesson(NamedTuple):

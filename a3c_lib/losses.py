@@ -14,13 +14,16 @@ from a3c_lib.settings import NotNegative
 def entropy(logits: Tensor) -> Tensor:
     """H(π) = −Σ_a π(a) log π(a), in nats: log A for a uniform policy, 0 for a certain one.
 
-    (*B, A) → (*B).
+    (*B, A) → (*B).  0 log 0 is 0: a logit of −∞ stands for an action that cannot be taken.
 
     >>> import torch
     >>> round(entropy(torch.tensor([0.9, 0.1]).log()).item(), 5)
     0.32508
+    >>> entropy(torch.tensor([1.0, 1.0, -torch.inf]))
+    tensor(0.6931)
     """
     log_pi = logits.log_softmax(dim=-1)
+    log_pi = log_pi.masked_fill(log_pi.isneginf(), 0.0)
     return -(log_pi.exp() * log_pi).sum(dim=-1)
 
 

@@ -221,14 +221,20 @@ class ReplayMemory:
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from there. Raises ValueError if it is of a memory that was made otherwise."""
-        if state["made"] != self._made:
-            raise ValueError(f"this memory has {self._made}; the state is of {state['made']}")
+        """Go on from there. Raises ValueError if it is of a memory that was made otherwise, or has
+        other stacks than this one is for."""
+        made, shown = _by_todays_names(state["made"]), state["shown"]
+        if made != self._made:
+            raise ValueError(f"this memory has {self._made}; the state is of {made}")
+        if shown is not None and self.stack not in (None, shown["stack"]):
+            raise ValueError(
+                f"stack is {self.stack} in this memory, and {shown['stack']} in the state"
+            )
         self.random.bit_generator.state = state["random"]
         self.added, self.shown, self.columns = state["added"], None, {}
-        if state["shown"] is None:
+        if shown is None:
             return
-        self.shown = Shown.of_state(state["shown"])
+        self.shown = Shown.of_state(shown)
         self.num_envs, self.num_slots = len(self.shown.like), self.shown.num_slots
         self.rows = self.capacity // self.num_envs
         for name, rows in state["columns"].items():
@@ -243,6 +249,11 @@ class ReplayMemory:
     @property
     def _kept(self) -> Tensor:
         return torch.arange(max(0, self.added - self.num_slots), self.added)
+
+
+def _by_todays_names(made: Mapping[str, Any]) -> dict[str, Any]:
+    """How a memory was made. (Before, the exponent had a name that it has nowhere else.)"""
+    return {"priority_exponent" if name == "exponent" else name: its for name, its in made.items()}
 
 
 class PrioritizedReplayMemory(ReplayMemory):
@@ -364,8 +375,11 @@ class PrioritizedReplayMemory(ReplayMemory):
 
     @property
     def _made(self) -> dict[str, Any]:
-        its = {"exponent": self.priority_exponent, "least_priority": self.least_priority}
-        return {**super()._made, **its}
+        return {
+            **super()._made,
+            "priority_exponent": self.priority_exponent,
+            "least_priority": self.least_priority,
+        }
 
 
 def importance_weights(probabilities: Tensor, importance_exponent: float) -> Tensor:

@@ -1,3 +1,5 @@
+import math
+
 import gymnasium as gym
 import pytest
 import torch
@@ -117,6 +119,32 @@ def test_it_goes_on_from_its_state():
         saved = state["optimizer"]["g"]
         assert all(map(torch.equal, training.optimizer.statistics["g"], saved))
         assert [update.steps for update in training] == [20, 30, 40, 50, 60]
+
+
+class Masked(ActorCritic):
+    """May not take the last action."""
+
+    def forward(self, observations):
+        logits, values = super().forward(observations)
+        return self._masked(logits), values
+
+    def logits(self, observations):
+        return self._masked(super().logits(observations))
+
+    def _masked(self, logits):
+        return logits.masked_fill(
+            torch.arange(logits.shape[-1]) == logits.shape[-1] - 1, -torch.inf
+        )
+
+
+def test_who_may_not_take_every_action_learns():
+    model = Masked.for_env(gym.make("a3c_lib/Catch-v0"), hidden=(4,), seed=0)
+    before = [parameter.clone() for parameter in model.parameters()]
+    with a2c.train(model, "a3c_lib/Catch-v0", a2c.Config(total_steps=400)) as training:
+        history = list(training)
+    assert all(0 < update.entropy <= math.log(2) + 1e-6 for update in history)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    assert not any(map(torch.equal, before, model.parameters()))
 
 
 def test_a_device_that_is_not_there_is_named():

@@ -161,6 +161,19 @@ def test_help_says_of_every_option_what_it_is(command, capsys, monkeypatch):
         assert len(words) >= 3, name
 
 
+def test_help_names_the_algorithms_that_learn_without_memory(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main(["train", "a2c", "--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    without = [
+        name
+        for name, its in ALGORITHMS.items()
+        if its.targets is None or its.networks(its.default)[1] is None
+    ]
+    assert f"{' and '.join(without)} cannot have one" in said
+
+
 def test_the_subcommands_have_help(capsys):
     for command in [], ["train"], ["evaluate"], ["check"]:
         with pytest.raises(SystemExit) as end:

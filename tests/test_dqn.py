@@ -700,6 +700,22 @@ def test_networks_that_do_not_fit_are_refused(kind, options, error, message):
         train(kind.for_env(gym.make("CartPole-v1")), "CartPole-v1", small(**options))
 
 
+@pytest.mark.parametrize("options", ALONE, ids=str)
+def test_a_network_in_double_precision_trains(options):
+    config = small(**options)
+    parameters, history = trained(config, model=network(config).double())
+    assert history[-1].batches > 0
+    assert {theta.dtype for theta in parameters} == {torch.float64}
+    assert all(theta.isfinite().all() for theta in parameters)
+
+
+def test_targets_that_ask_for_a_context_are_refused():
+    targets = WithContext(lambda *_: None)
+    for each in targets, clipped(targets):
+        with pytest.raises(TypeError, match="trainers that hand over the Context, as a2c, a3c, p"):
+            train(network(), "a3c_lib/Catch-v0", small(), targets=each)
+
+
 def test_actions_of_a_box_are_refused():
     with pytest.raises(ValueError, match=r"Q\(o, a\) is of actions that are Discrete; .* Box"):
         train(Pairs(1.0), "Pendulum-v1", small())

@@ -43,6 +43,16 @@ def test_a_certain_policy_has_none_and_nothing_becomes_nan():
     assert torch.autograd.grad(H, logits)[0].isfinite().all()
 
 
+def test_an_action_that_cannot_be_taken_adds_nothing_to_the_entropy_and_has_no_gradient():
+    masked = torch.tensor([[1.0, -math.inf, 0.0]], requires_grad=True)
+    without = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    torch.testing.assert_close(entropy(masked), entropy(without))
+    (gradient,) = torch.autograd.grad(1e6 * entropy(masked).sum(), masked)
+    (expected,) = torch.autograd.grad(1e6 * entropy(without).sum(), without)
+    torch.testing.assert_close(gradient[:, [0, 2]], expected)
+    assert gradient[0, 1] == 0
+
+
 def test_the_total_is_made_of_its_parts():
     loss = a2c_loss(*rollout(), value_weight=0.3, entropy_weight=0.2)
     expected = loss.policy + 0.3 * loss.value - 0.2 * loss.entropy

@@ -285,6 +285,11 @@ def none(env, seed):
 
 def broken(env, seed):
     return ActorCritic.for_env(env, hiden=(33,), seed=seed)
+
+def frozen(env, seed):
+    model = ActorCritic.for_env(env, hidden=(8,), seed=seed)
+    model.torso.requires_grad_(False)
+    return model
 """
 
 
@@ -322,6 +327,19 @@ def test_a_network_of_ones_own_is_made_and_written_down(own):
 def test_a_network_of_ones_own_that_cannot_be_made_is_a_line(own, name, message):
     with pytest.raises(RunError, match=message):
         own(name).make_model()
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "a3c", "actor-critic", "reinforce"])
+def test_a_network_of_ones_own_may_have_a_frozen_layer(own, algorithm):
+    config = replace(ALGORITHMS[algorithm].default, total_steps=40)
+    if algorithm == "a3c":
+        config = replace(config, schedule="round-robin")
+    planned = own("frozen")._replace(algorithm=algorithm, config=config)
+    model, first = planned.make_model(), planned.make_model()
+    with planned.train(model) as training:
+        assert list(training)
+    assert all(map(torch.equal, model.torso.parameters(), first.torso.parameters()))
+    assert not torch.equal(model.policy_head.weight, first.policy_head.weight)
 
 
 # ---- λ, and actions that are a Box ----
@@ -395,6 +413,7 @@ def test_rewards_are_normalised_as_the_plan_says(algorithm):
     ("algorithm", "share"), [("a3c", 1), ("q", 1 / 2), ("sarsa", 1 / 2), ("n-step-q", 1 / 2)]
 )
 def test_workers_of_a3c_measure_together_what_they_see(algorithm, share):
+    """Of two others each goes on from what it measured itself."""
     network = Network(hidden=(8,), normalise_observations=True)
     options = {"total_steps": 400, "t_max": 5, "schedule": "round-robin"}
     planned = plan(algorithm, env="CartPole-v1", network=network, **options)
@@ -413,7 +432,6 @@ def test_where_rewards_are_not_normalised_it_is_said(algorithm):
 
 def test_rewards_of_a_game_are_normalised_if_they_are_not_clipped():
     network = Network(hidden=(8,), normalise_rewards=True)
-    """Of two others each goes on from what it measured itself."""
     planned = plan(env="atari:pong", network=network)
     for clip in None, True:
         with pytest.raises(RunError, match="clipped, unless clip_rewards is False; normalise_re"):

@@ -513,8 +513,6 @@ def test_a_target_network_with_memory_knows_what_was_seen_in_earlier_rollouts():
     assert differs > 0.01
 
 
-# ---- the network with which targets are computed ----
-
 class Remembering(nn.Module):
     """Somebody's Q(o_0 … o_t, a): its memory is one tensor, and begins with what is no zero."""
 
@@ -573,6 +571,8 @@ def test_what_a_network_measures_of_what_it_sees_is_handed_back(method):
             assert model.torso[0].count == update.steps
     assert 0 < model.torso[0].variance.min() < 0.9  # at first it is 1
 
+
+# ---- the network with which targets are computed ----
 
 
 @pytest.mark.parametrize("method", METHODS)

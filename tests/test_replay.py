@@ -540,6 +540,30 @@ def test_a_state_of_another_memory_is_refused():
         ReplayMemory(9).load_state_dict(ReplayMemory(8).state_dict())
 
 
+def test_so_is_one_of_other_stacks():
+    memory = ReplayMemory(30, stack=3)
+    memory.add(next(played(stacked(), [4])))
+    state, drawn = memory.state_dict(), memory.draw(4)
+    with pytest.raises(ValueError, match="stack is 1 in this memory, and 3 in the state"):
+        ReplayMemory(30, stack=1).load_state_dict(state)
+    for stack in None, 3:
+        other = ReplayMemory(30, stack=stack)
+        other.load_state_dict(state)
+        same(other.draw(4), drawn)
+
+
+def test_a_state_in_which_the_exponent_had_another_name_is_read():
+    memory, other = (PrioritizedReplayMemory(8, priority_exponent=0.5) for _ in range(2))
+    memory.add(numbered(4))
+    state = memory.state_dict()
+    made = dict(state["made"])
+    state["made"] = {"exponent": made.pop("priority_exponent"), **made}
+    other.load_state_dict(state)
+    same(other.draw(3), memory.draw(3))
+    with pytest.raises(ValueError, match=r"'priority_exponent': 0.6.*'priority_exponent': 0.5"):
+        PrioritizedReplayMemory(8).load_state_dict(state)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

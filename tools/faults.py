@@ -360,6 +360,42 @@ FAULTS = [
         "self.config.rollout_length(steps)",
     ),
     Fault(
+        "an action that cannot be taken spoils the entropy",
+        "losses",
+        "log_pi = log_pi.masked_fill(log_pi.isneginf(), 0.0)",
+        "pass",
+    ),
+    Fault(
+        "clipped rewards without their context",
+        "worlds.atari",
+        "return WithContext(partial(_clipped, targets))",
+        "return partial(_clipped, targets)",
+    ),
+    Fault(
+        "other stacks gone on with",
+        "replay",
+        'self.stack not in (None, shown["stack"])',
+        "False",
+    ),
+    Fault(
+        "what one look keeps is not where the network computes",
+        "one_look",
+        "dtype=dtype, device=device, memory_format=order",
+        "dtype=dtype, memory_format=order",
+    ),
+    Fault(
+        "frozen parameters handed to REINFORCE's Adam",
+        "app.plan",
+        "torch.optim.Adam(trainable(model)",
+        "torch.optim.Adam(model.parameters()",
+    ),
+    Fault(
+        "targets that ask for a context handed to Q-learning",
+        "q_learning",
+        "refuse_context(its.targets)",
+        "pass",
+    ),
+    Fault(
         "statistics of each worker's own",
         "hogwild",
         "if not config.shared_statistics:",
@@ -376,6 +412,30 @@ FAULTS = [
         "hogwild",
         "take_step(self.theta, self.optimizer, gradients, learning_rate, good)",
         "[theta.data.copy_(own.data - learning_rate * d) for theta, own, d in zip(shared.parameters, self.model.parameters(), gradients)]",
+    ),
+    Fault(
+        "a step that spoils θ undoes the steps of others too",
+        "hogwild",
+        "good = None if self._steps_alone else list(self.model.parameters())",
+        "good = list(self.model.parameters())",
+    ),
+    Fault(
+        "updates counted as lag that were made before θ was read",
+        "hogwild",
+        "        with self.shared.lock:\n            updates_seen = int(self.shared.updates.sum())\n",
+        "        updates_seen = int(self.shared.updates.sum())\n        with self.shared.lock:\n",
+    ),
+    Fault(
+        "a model left in shared memory where a training cannot begin",
+        "hogwild",
+        "with closed_on_error(self._leave_shared_memory):",
+        "with closed_on_error(int):",
+    ),
+    Fault(
+        "environments of parallel A2C left open where the network does not fit",
+        "parallel_a2c",
+        "with closed_on_error(self.player.close):",
+        "with closed_on_error(int):",
     ),
     Fault(
         "frozen parameters handed to the optimizer",
@@ -413,30 +473,6 @@ FAULTS = [
         "shared.steps[self.rank] += 1",
     ),
     Fault(
-    Fault(
-        "a step that spoils θ undoes the steps of others too",
-        "hogwild",
-        "good = None if self._steps_alone else list(self.model.parameters())",
-        "good = list(self.model.parameters())",
-    ),
-    Fault(
-        "updates counted as lag that were made before θ was read",
-        "hogwild",
-        "        with self.shared.lock:\n            updates_seen = int(self.shared.updates.sum())\n",
-        "        updates_seen = int(self.shared.updates.sum())\n        with self.shared.lock:\n",
-    ),
-    Fault(
-        "a model left in shared memory where a training cannot begin",
-        "hogwild",
-        "with closed_on_error(self._leave_shared_memory):",
-        "with closed_on_error(int):",
-    ),
-    Fault(
-        "environments of parallel A2C left open where the network does not fit",
-        "parallel_a2c",
-        "with closed_on_error(self.player.close):",
-        "with closed_on_error(int):",
-    ),
         "annealed on a worker's own steps",
         "hogwild",
         "config.annealed(shared.step_count)",
@@ -696,6 +732,12 @@ FAULTS = [
         "pass",
     ),
     Fault(
+        "what one-step methods measure is written over",
+        "hogwild",
+        "[*self.shared.parameters, *self.model.buffers()]",
+        "[*self.shared.parameters, *self.shared.buffers]",
+    ),
+    Fault(
         "running means not taken along",
         "hogwild",
         "copy_tensors(self.shared.buffers, self.model.buffers())",
@@ -761,12 +803,6 @@ FAULTS = [
     ),
     Fault("no gradient for known biases", "one_look", "d_units.sum(dim=0)", "0 * d_units[0]"),
     Fault("a pile that grows forgets", "one_look", "self._memory[:before] = rows", "pass"),
-    Fault(
-        "what one-step methods measure is written over",
-        "hogwild",
-        "[*self.shared.parameters, *self.model.buffers()]",
-        "[*self.shared.parameters, *self.shared.buffers]",
-    ),
     Fault(
         "a look after the rollout is piled up with it",
         "one_look",
@@ -1691,6 +1727,18 @@ FAULTS = [
         "        if self.training and torch.is_grad_enabled():\n            self.take_in(observations)\n        normal = self._deviations(obs",
     ),
     Fault(
+        "observations that are not finite measured",
+        "normalising",
+        "        if not finite.all():",
+        "        if False:",
+    ),
+    Fault(
+        "statistics cast with the network",
+        "normalising",
+        "now if now.dtype is was.dtype else was.to(now.device)",
+        "now",
+    ),
+    Fault(
         "statistics taken in while acting",
         "normalising",
         "self.training and torch.is_grad_enabled()",
@@ -1725,18 +1773,6 @@ FAULTS = [
         "distributions",
         "torch.normal(self.mean, self.deviation, gen",
         "torch.normal(self.mean, self.deviation.square(), gen",
-    ),
-    Fault(
-        "observations that are not finite measured",
-        "normalising",
-        "        if not finite.all():",
-        "        if False:",
-    ),
-    Fault(
-        "statistics cast with the network",
-        "normalising",
-        "now if now.dtype is was.dtype else was.to(now.device)",
-        "now",
     ),
     Fault(
         "of some observations the mean alone",

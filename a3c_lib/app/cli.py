@@ -137,12 +137,13 @@ class Resume:
 
     It goes on as if it had never stopped, bit for bit, in environments that can be restored: the
     book's own Corridor, Trap, Catch and TMaze, and any that has state_dict() and load_state_dict().
-    In others, such as CartPole, and where a3c has processes, new episodes begin; it is said which.
+    In others, such as CartPole, and where workers are processes, new episodes begin; it is said
+    which.
     """
 
     run: Positional[Path]  # folder of the run
-    # a new budget, in environment steps, above those taken: from now on the learning rate comes
-    # down to 0 at its end; None: the run's own
+    # a new budget, in environment steps, above those taken; a learning rate that is annealed comes
+    # down to 0 at its end, from now on; None: the run's own
     total_steps: Count | None = None
     recording: Recording = field(default_factory=Recording)  # what is kept while it trains
 
@@ -277,7 +278,7 @@ def _read(kind: Any, words: Sequence[str], default: Any = tyro.MISSING_NONPROP) 
             return tyro.cli(
                 kind,
                 prog=PROGRAM,
-                description="Train actor-critic agents, and look at what they learned. "
+                description="Train agents, and look at what they learned. "
                 "`a3c-lib COMMAND --help` says more.",
                 # `lambda` is a word that Python has for itself
                 args=[re.sub(r"^--lambda(?=$|=)", "--lambda_", word) for word in words],

@@ -39,6 +39,7 @@ from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.telling import closing, in_a_line, told
+from a3c_lib.models import trainable
 from a3c_lib.networks import ActorCritic, GaussianHead, HasSpaces, Variance
 from a3c_lib.normalising import (
     Normalised,
@@ -173,7 +174,7 @@ def _reinforce(
         # Where only one episode in seventy is rewarded, as at first in FrozenLake-v1, the others
         # have no gradient; a mean square that forgets as fast as Adam's own takes one that has for
         # huge.
-        adam = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.9999))
+        adam = torch.optim.Adam(trainable(model), lr=config.learning_rate, betas=(0.9, 0.9999))
         rest["optimizer"] = TorchOptimizer(adam)
     train = _Annealed if config.anneal else reinforce.train
     return train(cast(Any, model), make_env, config, **rest)
@@ -335,7 +336,7 @@ class Network:
     # Atari 256; for reinforce none. Where observations are state numbers, the command begins with
     # none (a table), and with settings for that
     hidden: tuple[Width, ...] | None = None
-    # with memory: an LSTM between those layers and the two heads; reinforce cannot have one
+    # with memory: an LSTM behind those layers; reinforce and dqn cannot have one
     recurrent: bool = False
     cells: Width = 64  # of the LSTM, at least 1
     network_seed: Seed | None = None  # of the first weights, at least 0; None: the run's seed
