@@ -12,6 +12,7 @@ import book
 import dependencies
 import nbformat
 import pytest
+from jupyter_client.kernelspec import NoSuchKernel
 from nbformat import NotebookNode
 
 from a3c_lib.exercises.engine import registry
@@ -196,6 +197,55 @@ def test_a_cell_that_raises_is_named_and_nothing_is_stored(tmp_path: Path) -> No
     with pytest.raises(book.BookError, match="cell-01: ZeroDivisionError: division by zero"):
         small.build()
     assert not small.chapter.solved.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["02", "99"], "no source in solutions/ begins with 99"),
+        (["--jobs", "0"], "argument --jobs: is at least 1; got 0"),
+        (["--jobs", "two"], "argument --jobs: invalid jobs value: 'two'"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_before_anything_is(
+    arguments: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(book, "build_all", lambda *_: pytest.fail("it builds"))
+    with pytest.raises(SystemExit) as stopped:
+        book.main(arguments)
+    assert stopped.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (book.BookError("09_b.ipynb, cell-01: NameError"), "✗ 09_b.ipynb, cell-01: NameError"),
+        (OSError(28, "No space left on device"), "b.ipynb: OSError: [Errno 28] No space left"),
+        (RuntimeError("Kernel died before replying"), "b.ipynb: RuntimeError: Kernel died"),
+        (NoSuchKernel("python3"), "b.ipynb: NoSuchKernel: No such kernel named python3"),
+    ],
+)
+def test_a_notebook_that_cannot_be_built_is_named_and_the_others_are_built(
+    error: Exception,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def build(target: book.Target) -> str:
+        if target.path.stem == "b":
+            raise error
+        return f"{target.path.stem} is built"
+
+    monkeypatch.setattr(book, "build", build)
+    stale = [book.Target(Path(f"{stem}.ipynb"), NotebookNode()) for stem in "abc"]
+    assert book.build_all(stale, jobs=1) == 1
+    printed = capsys.readouterr()
+    assert told in printed.err
+    assert sorted(printed.out.splitlines()) == ["a is built", "c is built"]
 
 
 # What a notebook depends on beside its source

@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import errno
 import functools
+import json
 import linecache
 import os
 import random
 import re
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -253,6 +257,13 @@ def test_dots_left_standing_beside_an_answer_do_not_matter() -> None:
         return returns(rewards, gamma)
 
     assert check(RETURNS, answer).right
+
+
+def test_of_an_answer_that_gives_something_else_each_time_a_missing_seed_is_named() -> None:
+    def answer(rewards: Tensor, gamma: float) -> Tensor:
+        return returns(rewards, gamma) + np.random.default_rng().normal()
+
+    assert "draw from a generator without a seed" in said(check(RETURNS, answer))
 
 
 def test_an_answer_without_source_is_checked() -> None:
@@ -1475,6 +1486,64 @@ def test_what_stands_in_the_place_of_the_progress_file_does_no_harm(
     book.exercise("9.1")(recursive)
     assert table(capsys)[0] == "✓ 9.1  returns"
     assert [path.name for path in place.parent.iterdir()] == ["exercises.json"]
+
+
+@pytest.mark.parametrize("damage", ['{"9.1": "right",}', "[1]", '{"9.1": "Right"}'])
+def test_a_progress_file_that_is_not_understood_is_kept_beside_the_new_one(
+    folder: Path, damage: str
+) -> None:
+    (folder / "my").mkdir()
+    (folder / "my" / "exercises.json").write_text(damage)
+    book.exercise("9.2")(lambda prediction, target: 1)
+    assert (folder / "my" / "exercises.damaged").read_text() == damage
+    assert json.loads((folder / "my" / "exercises.json").read_text()) == {"9.2": "tried"}
+
+
+def test_a_progress_file_that_an_editor_has_saved_is_read(folder: Path) -> None:
+    (folder / "my").mkdir()
+    (folder / "my" / "exercises.json").write_text('{"9.1": "right"}', encoding="utf-8-sig")
+    book.exercise("9.2")(lambda prediction, target: 1)
+    assert memory.states() == {"9.1": "right", "9.2": "tried"}
+    assert [path.name for path in (folder / "my").iterdir()] == ["exercises.json"]
+
+
+def solved_in_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note 40 verdicts as kernels do that know nothing of each other: every thread stands for one,
+    with a number of its own."""
+    monkeypatch.setattr("os.getpid", threading.get_ident)
+    verdicts = [Verdict(f"9.{i}", Kind.RIGHT, "right") for i in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(memory.remember, verdicts))
+    restart(monkeypatch)
+
+
+@pytest.mark.usefixtures("folder")
+def test_kernels_that_write_at_the_same_moment_lose_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    solved_in_many_threads(monkeypatch)
+    assert len(memory.states()) == 40
+
+
+@pytest.mark.usefixtures("folder")
+def test_where_a_file_system_has_no_locks_progress_is_kept_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def without_locks(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr("fcntl.flock", without_locks)
+    book.exercise("9.1")(recursive)
+    restart(monkeypatch)
+    assert memory.states() == {"9.1": "right"}
+
+
+def test_outside_the_book_progress_is_kept_in_the_book_that_the_package_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("A3C_LIB_PROGRESS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert memory.file() == HERE.parent.parent / "my" / "exercises.json"
 
 
 def test_a_folder_that_cannot_be_written_does_no_harm(

@@ -2,11 +2,12 @@
 so on the page."""
 
 import json
+import linecache
 import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -20,6 +21,7 @@ from a3c_lib.exercises.engine.cases import Case, Exercise, Wrong, heeds, ignores
 from a3c_lib.exercises.engine.checking import Kind, check
 from a3c_lib.exercises.engine.mistakes import edited, in_turn, spelled
 from a3c_lib.exercises.engine.properties import bearing_out
+from a3c_lib.exercises.engine.wording import own_line
 
 
 def targets(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
@@ -484,7 +486,7 @@ def test_a_notebook_gets_colour_and_a_mark_and_the_same_text(
     (data,) = kernel
     assert data["text/plain"] == "✗ 9.5 f: a < b\n  and more: here"
     assert announcing.COLOURS["✗"] in data["text/html"]
-    assert "✗ 9.5 f</b>: a &lt; b\n  and more: here" in data["text/html"]
+    assert "✗</span> 9.5 f</b>: a &lt; b\n  and more: here" in data["text/html"]
     assert json.dumps(data)
 
 
@@ -503,6 +505,10 @@ def endless(rewards, values, ended, gamma):
 """
 
 
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def test_an_interrupted_check_says_so_in_two_lines_and_binds_the_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -512,12 +518,8 @@ def test_an_interrupted_check_says_so_in_two_lines_and_binds_the_name(
     monkeypatch.delenv("A3C_LIB_PROGRESS", raising=False)
     monkeypatch.setattr(memory, "LATEST", {})
 
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
     space = vars(sys.modules[__name__])
     monkeypatch.setitem(space, "exercise", book.exercise)
-    monkeypatch.setitem(space, "interrupt", interrupt)
     with registry.added(EXERCISE):
         book.exercise("9.5")(targets)
         with pytest.raises(KeyboardInterrupt) as caught:
@@ -527,4 +529,32 @@ def test_an_interrupted_check_says_so_in_two_lines_and_binds_the_name(
     lines = caught.value._render_traceback_()
     assert len("\n".join(lines).split("\n")) <= 3
     assert "9.5 endless: the check was interrupted" in words(lines[0])
+    assert "The name means the reference now; run the cell again" in words(lines[0])
     assert "rewards + after" not in lines[0]
+
+
+def test_a_name_within_a_function_or_a_class_stays_as_it_is_after_an_interrupt() -> None:
+    def method(rewards: Tensor, values: Tensor, ended: Tensor, gamma: float) -> Tensor:
+        raise KeyboardInterrupt
+
+    without_a_name = eval("lambda rewards, values, ended, gamma: method()", {"method": interrupt})
+    within_a_class = FunctionType(method.__code__, globals())
+    within_a_class.__qualname__ = "Mine.method"
+    for answer in method, within_a_class, without_a_name:
+        with registry.added(EXERCISE), pytest.raises(book.Interrupted) as caught:
+            book.exercise("9.5")(answer)
+        assert "The name means" not in words(str(caught.value))
+        assert "Run the cell again to go on with yours" in words(str(caught.value))
+        assert "method" not in vars(sys.modules[__name__])
+
+
+def test_a_file_whose_name_begins_as_a_librarys_is_the_learners(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = f"{Path(book.__file__).parents[1]}_mine.py"  # beside the package
+    monkeypatch.setitem(linecache.cache, path, (6, None, ["1 / 0\n"], path))
+    with pytest.raises(ZeroDivisionError) as caught:
+        exec(compile("1 / 0\n", path, "exec"), {})
+    assert "in <module>: 1 / 0" in own_line(caught.value, ())
+    assert "in <module>: 1 / 0" in own_line(caught.value, {path.removesuffix(".py")})
+    assert "in <module>: 1 / 0" not in own_line(caught.value, {path})

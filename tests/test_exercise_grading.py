@@ -74,7 +74,7 @@ def test_a_notebook_half_done_is_graded_to_its_end(
         "undefined + 1",
         """
 # @exercise("9.7") is only mentioned here
-@exercise("9.2")
+@exercise(exercise_id="9.2")
 def loss(prediction, target):
     error = prediction - target
     return error.nothing()
@@ -100,6 +100,27 @@ def loss(prediction, target):
     assert "line 5, in loss: return error.nothing()" in " ".join(message.split())
     assert "ipykernel" not in message
     assert "its cell raised SyntaxError" in results["9.3"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("source", "mentioned"),
+    [
+        ('@exercise("9.1")', ["9.1"]),
+        ("@exercise(exercise_id='9.1')", ["9.1"]),
+        ('f = book.exercise(\n    run_mine=True, exercise_id = "9.1"\n)(f)', ["9.1"]),
+        ('hint("9.2"); exercise("9.1", run_mine=True)(f)', ["9.1"]),
+        ('%time exercise("9.1")(it\'s)', ["9.1"]),
+        ("@exercise('9.1')\ndef f(:\n    ...", ["9.1"]),
+        ("'as in @exercise(\"9.7\")'", []),
+        ('"as in \\" @exercise(\'9.7\')"', []),
+        ('"""As in\n@exercise("9.7")\n"""\n@exercise("9.1")', ["9.1"]),
+        ("'''As in\n@exercise('9.7')\n'''", []),
+        ('text = "#"; exercise("9.1")(f)  # not exercise("9.7")', ["9.1"]),
+        ('my_exercise("9.7")', []),
+    ],
+)
+def test_an_exercise_counts_where_code_checks_it(source: str, mentioned: list[str]) -> None:
+    assert grading.mentions(source) == mentioned
 
 
 def test_what_is_right_in_a_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,7 +187,7 @@ def returns(rewards, gamma):
 
 def without_checking(path: Path, *cells: str) -> Path:
     """A notebook that begins quickly: it mentions an exercise, and imports nothing."""
-    cells_ = [new_code_cell(source) for source in ("'exercise(\"9.1\")'", *cells)]
+    cells_ = [new_code_cell(source) for source in ("False and exercise('9.1')", *cells)]
     nbformat.write(new_notebook(cells=cells_), path)
     return path
 

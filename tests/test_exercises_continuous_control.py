@@ -144,6 +144,19 @@ def said(exercise, answer):
     return " ".join(verdict.text.split())
 
 
+gae = returns.lambda_returns
+
+
+def under_another_name(t, deltas, ended, gamma, lambda_):
+    nothing, no = torch.zeros(len(deltas), 1), torch.zeros(len(deltas), 1, dtype=torch.bool)
+    return gae(deltas[:, None], nothing, ended[:, None], no, gamma * lambda_, 1.0)[t, 0]
+
+
+def test_the_sum_of_errors_is_not_asked_of_what_it_is_to_test():
+    told = said("10.6", under_another_name)
+    assert "`lambda_returns` computes them, here called `gae`." in told
+
+
 def test_one_mistake_that_shows_in_both_results_is_told_as_one():
     def taken_for_a_variance(mean, deviation, actions):
         return with_torchs(mean, deviation.sqrt(), actions)

@@ -1,11 +1,14 @@
 """Right answers to chapter 02's exercises in other forms, and what its cases tell apart."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from a3c_lib.exercises import n_step
 from a3c_lib.exercises.engine import registry
 from a3c_lib.exercises.engine.checking import Kind, check
+from a3c_lib.returns import lambda_returns as averaged
 
 # 2.1
 
@@ -131,6 +134,54 @@ def test_the_definition_is_not_asked_of_what_it_is_to_test():
     verdict = check(registry.find("2.3"), first_number_of_n_step_returns)
     assert verdict.kind is Kind.WRONG
     assert "`n_step_returns` computes them" in " ".join(verdict.text.split())
+
+
+nsr = n_step.n_step_returns
+
+
+def under_another_name(t, rewards, next_values, terminated, truncated, gamma):
+    return nsr(*(x[:, None] for x in (rewards, next_values, terminated, truncated)), gamma)[t, 0]
+
+
+def with_a_helper(t, rewards, next_values, terminated, truncated, gamma):
+    return under_another_name(t, rewards, next_values, terminated, truncated, gamma)
+
+
+def with_an_import(t, rewards, next_values, terminated, truncated, gamma):
+    columns = (each[:, None] for each in (rewards, next_values, terminated, truncated))
+    return averaged(*columns, gamma, lambda_=1.0)[t, 0]
+
+
+in_part = partial(averaged, lambda_=1.0)
+
+
+def with_a_part(t, rewards, next_values, terminated, truncated, gamma):
+    columns = (each[:, None] for each in (rewards, next_values, terminated, truncated))
+    return in_part(*columns, gamma)[t, 0]
+
+
+def made_within(returns):
+    def within(t, rewards, next_values, terminated, truncated, gamma):
+        columns = (each[:, None] for each in (rewards, next_values, terminated, truncated))
+        return returns(*columns, gamma)[t, 0]
+
+    return within
+
+
+@pytest.mark.parametrize(
+    ("answer", "computing"),
+    [
+        (under_another_name, "`n_step_returns` computes them, here called `nsr`."),
+        (with_a_helper, "`n_step_returns` computes them, here called `nsr`."),
+        (with_an_import, "`lambda_returns` computes them, here called `averaged`."),
+        (with_a_part, "`lambda_returns` computes them, here called `in_part`."),
+        (made_within(nsr), "`n_step_returns` computes them, here called `returns`."),
+    ],
+)
+def test_nor_is_it_asked_under_another_name(answer, computing):
+    verdict = check(registry.find("2.3"), answer)
+    assert verdict.kind is Kind.WRONG
+    assert computing in " ".join(verdict.text.split())
 
 
 # 2.4

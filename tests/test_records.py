@@ -25,7 +25,8 @@ def book(tmp_path, monkeypatch):
     folder = tmp_path / "claims" / "records"
     folder.mkdir(parents=True)
     (folder / "trap.csv").write_text(
-        "beta,seed,steps,value,note\n0.0,0,10,1.5,a\n0.0,0,20,2.5,\n0.0,1,10,3,\n0.1,0,10,nan,\n"
+        "beta,seed,steps,value,note,late\n"
+        "0.0,0,10,1.5,a,\n0.0,0,20,2.5,,\n0.0,1,10,3,,\n0.1,0,10,nan,,7\n"
     )
     config = {
         "all": {"T": 5, "rate": 0.001, "steps": 24_000, "hidden": [64, 64]},
@@ -47,6 +48,21 @@ def test_a_record_is_found_from_a_folder_of_the_book():
     assert record.levels("beta") == [0.0, 0.1]
     assert record.select(beta=0.0).column("value").tolist() == [1.5, 2.5, 3]
     assert np.isnan(record.select(beta=0.1).column("value")).all()
+
+
+@pytest.mark.usefixtures("book")
+def test_a_column_may_be_blank_in_any_row():
+    record = records.load("trap")
+    assert record.select(late=7).column("late").tolist() == [7]
+    assert record.levels("note") == ["a"]
+    assert record.select(note="a").rows == record.rows[:1]
+
+
+@pytest.mark.usefixtures("book")
+def test_a_row_that_a_setting_does_not_speak_of_is_none_of_its_rows():
+    record = records.load("trap")
+    record.about["config"]["by setting"] = [{"setting": {"late": 7}, "differs": {"T": 6}}]
+    assert one_line(record.settings()).startswith("Settings of the record: T 6; rate 0.001;")
 
 
 @pytest.mark.usefixtures("book")
@@ -77,6 +93,16 @@ def test_what_is_kept_beside_the_records_is_found():
         (lambda: records.load("trap").column("x"), ValueError, "got 'x'"),
         (lambda: records.load("trap").select(beta=7), ValueError, "no row .* {'beta': 7}"),
         (lambda: records.load("trap").select(gamma=7), ValueError, "got 'gamma'"),
+        (
+            lambda: records.load("trap").levels("x"),
+            ValueError,
+            r"columns \['beta', .*'note', 'late'",
+        ),
+        (
+            lambda: records.load("trap").column("note"),
+            ValueError,
+            "'note' is blank in 3 of 4 rows, the first of them {'beta': 0.0, .*'steps': 20",
+        ),
     ],
 )
 def test_what_is_not_there_is_named_with_what_is(call, error, message):

@@ -4,6 +4,7 @@ import runpy
 
 import pytest
 
+from a3c_lib.app import telling
 from a3c_lib.app.telling import closing, is_somebodys, told
 from a3c_lib.worlds.envs import Corridor
 
@@ -46,6 +47,20 @@ def test_the_place_is_that_in_somebodys_own_code(tmp_path):
     ours.__traceback__ = ours.__traceback__.tb_next  # without this test, which is somebody's
     assert told(ours).startswith("ValueError: length is a number of cells, at least 1; got -1")
     assert not is_somebodys(ours)
+
+
+def test_a_file_whose_name_begins_as_the_packages_folder_is_somebodys(tmp_path, monkeypatch):
+    monkeypatch.setattr(telling, "PACKAGE", tmp_path / "a3c_lib")
+    script = tmp_path / "a3c_lib_mine.py"
+    script.write_text("def f():\n    int('x')\n\nf()\n")
+    error = raised(runpy.run_path, str(script))
+    error.__traceback__ = error.__traceback__.tb_next  # without this test, which is somebody's
+    assert is_somebodys(error)
+    (tmp_path / "a3c_lib").mkdir()
+    inside = script.rename(tmp_path / "a3c_lib" / "mine.py")
+    error = raised(runpy.run_path, str(inside))
+    error.__traceback__ = error.__traceback__.tb_next
+    assert not is_somebodys(error)
 
 
 def test_what_says_nothing_has_its_kind():

@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 import jupytext
 import nbformat
 from environment import ENVIRONMENT
+from jupyter_client.kernelspec import NoSuchKernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
@@ -292,11 +293,7 @@ def faults(path: Path, expected: NotebookNode) -> list[str]:
         return ["missing"]
     try:
         stored = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-    except (
-        ValueError,
-        KeyError,
-        AttributeError,
-    ) as error:  # damaged JSON, or JSON of another thing
+    except DAMAGED as error:
         return [f"not a notebook: {error}"]
     return faults_of(stored, expected)
 
@@ -430,15 +427,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="how a chapter's file name begins, such as 02")
     parser.add_argument("--all", action="store_true", help="also what is up to date")
     parser.add_argument("--check", action="store_true", help="say what is stale, run nothing")
-    parser.add_argument("--jobs", type=int, default=2, help="notebooks at a time (default: 2)")
+    parser.add_argument("--jobs", type=jobs, default=2, help="notebooks at a time (default: 2)")
     options = parser.parse_args(arguments)
+    known = [chapter.source.name for chapter in chapters()]
+    for begin in options.names:
+        if not any(each.startswith(begin) for each in known):
+            parser.error(f"no source in solutions/ begins with {begin}")
     chosen = [
         chapter
         for chapter in chapters()
         if not options.names or chapter.source.name.startswith(tuple(options.names))
     ]
-    if options.names and not chosen:
-        parser.error(f"no source in solutions/ begins with {' or '.join(options.names)}")
     try:
         wanted = list(targets(chosen))
     except BookError as error:
@@ -453,6 +452,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return build_all(stale, options.jobs)
 
 
+def jobs(text: str) -> int:
+    """A number of notebooks at a time, at least 1."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"is at least 1; got {text}")
+    return int(text)
+
+
 def build_all(stale: Sequence[Target], jobs: int) -> int:
     """Build several at a time; → 0, or 1 if one of them failed."""
     failed = 0
@@ -462,9 +468,12 @@ def build_all(stale: Sequence[Target], jobs: int) -> int:
             for future in as_completed(running):
                 try:
                     print(future.result(), flush=True)
-                except BookError as error:
+                except (BookError, OSError, RuntimeError, NoSuchKernel) as error:
                     failed = 1
-                    print(f"\n✗ {error}\n", file=sys.stderr, flush=True)
+                    told = str(error)
+                    if not isinstance(error, BookError):  # a full disk, a kernel that did not start
+                        told = f"{name(running[future].path)}: {type(error).__name__}: {error}"
+                    print(f"\n✗ {told}\n", file=sys.stderr, flush=True)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             os._exit(130)  # the kernels see their parent gone and end

@@ -74,20 +74,27 @@ class Record(NamedTuple):
         """The rows in which every named column has the given value."""
         for column in values:
             self._check(column)
-        rows = [row for row in self.rows if all(row[c] == v for c, v in values.items())]
+        rows = [row for row in self.rows if all(row.get(c) == v for c, v in values.items())]
         if not rows:
             raise ValueError(f"no row of record {self.name!r} has {values}")
         return self._replace(rows=rows)
 
     def column(self, name: str) -> NDArray[Any]:
-        """The values of a column, row by row. Raises ValueError, with the columns there are."""
+        """The values of a column, row by row. Raises ValueError, with the columns there are; or
+        with the first row in which it is blank."""
         self._check(name)
+        blank = [row for row in self.rows if name not in row]
+        if blank:
+            raise ValueError(
+                f"record {self.name!r}: {name!r} is blank in {len(blank)} of {len(self.rows)} "
+                f"rows, the first of them {blank[0]}"
+            )
         return np.array([row[name] for row in self.rows])
 
     def levels(self, name: str) -> list[Any]:
-        """The different values of a column, in order of appearance."""
+        """The different values of a column, in order of appearance; blanks are none."""
         self._check(name)
-        return list(dict.fromkeys(row[name] for row in self.rows))
+        return list(dict.fromkeys(row[name] for row in self.rows if name in row))
 
     def curves(self, x: str, y: str) -> list[Curve]:
         """One (x, y) pair of arrays for each seed, as learning curves want them."""
@@ -97,10 +104,9 @@ class Record(NamedTuple):
         ]
 
     def _check(self, column: str) -> None:
-        if column not in self.rows[0]:
-            raise ValueError(
-                f"record {self.name!r} has columns {list(self.rows[0])}; got {column!r}"
-            )
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        if column not in columns:
+            raise ValueError(f"record {self.name!r} has columns {columns}; got {column!r}")
 
 
 def _wrapped(text: str) -> str:
@@ -207,7 +213,7 @@ def _configs(about: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[st
 
 
 def _belongs(row: Mapping[str, Any], setting: Mapping[str, Any]) -> bool:
-    return all(row[column] == value_of(str(value)) for column, value in setting.items())
+    return all(row.get(column) == value_of(str(value)) for column, value in setting.items())
 
 
 def _told(values: list[Any]) -> str:

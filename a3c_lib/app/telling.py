@@ -1,5 +1,6 @@
 """Beside the chapters: what went wrong in somebody else's code, told in a line."""
 
+import os
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -49,7 +50,8 @@ def is_somebodys(error: BaseException) -> bool:
 
 def _is_somebodys(frame: traceback.FrameSummary) -> bool:
     installed = *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")), str(PACKAGE)
-    return not frame.filename.startswith(("<", *installed))
+    folders = (folder + os.sep for folder in installed)  # /lib/mine.py is in /lib, /library is not
+    return not frame.filename.startswith(("<", *folders))
 
 
 @contextmanager

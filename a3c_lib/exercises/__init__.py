@@ -34,7 +34,7 @@ def exercise(exercise_id: str, *, run_mine: bool = False) -> Callable[[T], T]:
     The name then means yours if it is right, and the reference until it is, so that the notebook
     goes on either way. With `run_mine` it means yours also when it is wrong, to see what happens.
     Raises UnknownExercise, with the ids that there are; and KeyboardInterrupt, if the check is
-    interrupted: the name means the reference then, too.
+    interrupted: a name at the top of a cell means the reference then, too.
     """
     if not isinstance(exercise_id, str):
         raise TypeError('an exercise is named by its id: @exercise("2.1")')
@@ -66,14 +66,16 @@ def _what_next(kind: Kind, asked: Exercise, keep: bool) -> list[str]:
 
 def _in_two_lines(interrupt: KeyboardInterrupt, asked: Exercise, mine: Any) -> KeyboardInterrupt:
     """The interrupt of a check, without the checker's part of the traceback. The cell ends with it,
-    so the name is bound here."""
-    if "<locals>" not in getattr(mine, "__qualname__", "<locals>"):
+    so the name is bound here, unless it is one within a function or a class."""
+    next_ = "Run the cell again"
+    if getattr(mine, "__qualname__", "").isidentifier():
         vars(sys.modules[mine.__module__])[mine.__name__] = asked.reference
+        next_ = "The name means the reference now; run the cell again"
     line = own_line(interrupt, ()).strip()
     where = f", at {line}" if line else ""
     text = paragraph(
-        f"✗ {asked.id} {name_of(mine)}: the check was interrupted{where}. The name means the "
-        "reference now; run the cell again to go on with yours.",
+        f"✗ {asked.id} {name_of(mine)}: the check was interrupted{where}. "
+        f"{next_} to go on with yours.",
         "",
     )
     return Interrupted(text)

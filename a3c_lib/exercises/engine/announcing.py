@@ -3,7 +3,8 @@
 import html
 import sys
 
-# Told apart by their marks too, and legible on a light and on a dark page.
+# Told apart by their marks too, and seen on a light and on a dark page. (No colour has enough
+# contrast for words on both.)
 COLOURS = {"✓": "#1a9850", "✗": "#d55e00", "○": "#888888"}
 
 
@@ -26,15 +27,16 @@ def in_notebook() -> bool:
 
 
 def coloured(text: str) -> str:
-    """A verdict as HTML: a line in its mark's colour at the left, and its beginning in bold.
+    """A verdict as HTML: a line in its mark's colour at the left, and its beginning in bold, in the
+    page's own colour.
 
     >>> coloured("✓ 2.1 f: right.").count("#1a9850")
     2
     """
-    beginning, colon, rest = html.escape(text, quote=False).partition(":")
-    colour = COLOURS[text[0]]
+    mark, (beginning, colon, rest) = text[0], html.escape(text[1:], quote=False).partition(":")
+    colour = COLOURS[mark]
     return (
         f'<div style="border-left: 5px solid {colour}; padding-left: 10px">'
         '<pre style="white-space: pre-wrap; margin: 0">'
-        f'<b style="color: {colour}">{beginning}</b>{colon}{rest}</pre></div>'
+        f'<b><span style="color: {colour}">{mark}</span>{beginning}</b>{colon}{rest}</pre></div>'
     )

@@ -28,13 +28,13 @@ from a3c_lib.exercises.engine.wording import (
     side_block,
     wrapped,
 )
-from a3c_lib.exercises.engine.written import known_by_its_name, name_of, names_in
+from a3c_lib.exercises.engine.written import known_by_its_name, name_of, own_names
 
 MOST_PLACES = 3  # of a result that a sentence lists as right
 NOT_REPEATED = (
     "Called a second time with the same arguments, it gives something else. What does it keep from "
-    "the first call: a list in a default argument, a name outside of it? Or does it read what was "
-    "never written, as after torch.empty?"
+    "the first call: a list in a default argument, a name outside of it? Or does it draw from a "
+    "generator without a seed, or read what was never written, as after torch.empty?"
 )
 WRITTEN_OVER = (
     "not right yet. What it returns is right at first, and a later call writes over it: whoever "
@@ -184,12 +184,16 @@ def kept(exercise: Exercise, answer: Answer, tried: Sequence[Trial]) -> Judgemen
 
 def borrowed(exercise: Exercise, answer: Answer) -> Judgement | None:
     """What is said of an answer that calls what its exercise forbids; None if it does not."""
+    if not exercise.without:
+        return None
+    called = own_names(answer)
     for name in exercise.without:
-        if name in names_in(answer):
+        if name in called:
+            here = f", here called `{called[name]}`" if called[name] != name else ""
             return Judgement(
                 Kind.WRONG,
-                f"not right yet. The numbers agree, and `{name}` computes them. This function is "
-                f"to test that one, so it has to come without it.",
+                f"not right yet. The numbers agree, and `{name}` computes them{here}. This "
+                "function is to test that way of computing them, so it has to come without it.",
             )
     return None
 

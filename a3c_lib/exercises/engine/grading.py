@@ -23,7 +23,14 @@ from a3c_lib.exercises.engine import registry
 from a3c_lib.exercises.engine.memory import VERDICTS
 
 PATIENCE = 10.0  # seconds that a cell has to end when it is interrupted; then its kernel is killed
-MENTION = re.compile(r"^[^#\n]*\bexercise\(\s*[\"'](\d+\.\d+)[\"']", re.MULTILINE)
+MENTION = re.compile(  # in a cell that may be no Python; texts and comments are passed over
+    r"""
+    \"{3}.*?\"{3} | '{3}.*?'{3} | \#[^\n]*
+    | \bexercise\(\s* (?:[^()"'#]*\bexercise_id\s*=\s*)? ["'](\d+\.\d+)["']
+    | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*'
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 Report = dict[str, Any]
 
@@ -81,10 +88,19 @@ def ids(notebook: Any, only: Collection[str]) -> list[str]:
     """The exercises to be graded, in order."""
     if only:
         return [registry.find(each).id for each in dict.fromkeys(only)]
-    mentioned = {each for cell in code_cells(notebook) for each in MENTION.findall(cell.source)}
+    mentioned = {each for cell in code_cells(notebook) for each in mentions(cell.source)}
     chapters = {int(each.split(".")[0]) for each in mentioned}
     registered = {each.id for chapter in chapters for each in registry.of_chapter(chapter)}
     return sorted(mentioned | registered, key=lambda each: [int(n) for n in each.split(".")])
+
+
+def mentions(source: str) -> list[str]:
+    """The exercises that a cell's code checks.
+
+    >>> mentions('@exercise(exercise_id="1.2")  # not exercise("1.3")')
+    ['1.2']
+    """
+    return [each for each in MENTION.findall(source) if each]
 
 
 def run(notebook: Any, path: Path, timeout: float, scratch: Path) -> str:
@@ -200,7 +216,7 @@ def _verdict(line: bytes) -> tuple[str, dict[str, str]]:
 def why(notebook: Any, exercise_id: str, died: str) -> str:
     """Why there is no verdict on an exercise."""
     for cell in code_cells(notebook):
-        if exercise_id in MENTION.findall(cell.source):
+        if exercise_id in mentions(cell.source):
             for error in errors(cell):
                 if error.ename in ("KeyboardInterrupt", "Interrupted"):
                     return "its cell ran out of time and was interrupted"

@@ -6,7 +6,9 @@ environment, as the build and the tests have it, keeps it from being written.
 
 import json
 import os
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ def file() -> Path | None:
     if os.environ.get("A3C_LIB_PROGRESS") == "off":
         return None
     here = Path.cwd()
-    for folder in here, *here.parents, Path(__file__).resolve().parents[2]:
+    for folder in here, *here.parents, Path(__file__).resolve().parents[3]:
         if (folder / "chapters").is_dir() and (folder / "pyproject.toml").is_file():
             return folder / "my" / "exercises.json"
     return None
@@ -53,30 +55,65 @@ def _line(verdict: Verdict) -> dict[str, str]:
 
 
 def _read() -> dict[str, str]:
-    """What the file says; nothing if it is missing or damaged."""
+    """What can be understood of the file; nothing if it is missing or damaged."""
+    stored = _stored()
+    if not isinstance(stored, dict):
+        return {}
+    return {key: state for key, state in stored.items() if state in ("right", "tried")}
+
+
+def _stored() -> Any:
+    """What the file holds, whatever that is; {} if there is none, None if it cannot be read."""
     path = file()
+    if path is None or not path.is_file():  # a pipe would be waited for, for ever
+        return {}
     try:
-        # A pipe in its place would be waited for, for ever.
-        kept: Any = json.loads(path.read_text(encoding="utf-8")) if path and path.is_file() else {}
+        return json.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin with a BOM
     except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(kept, dict):
-        return {}
-    return {key: state for key, state in kept.items() if state in ("right", "tried")}
+        return None
 
 
 def _write(news: dict[str, str]) -> None:
-    path, before = file(), _read()
-    after = _merged(before, news)
-    if path is None or after == before:
+    path = file()
+    if path is None:
         return
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
     with suppress(OSError):  # a folder that cannot be written: progress lasts as long as the kernel
         path.parent.mkdir(exist_ok=True)
-        scratch.write_text(json.dumps(after, indent=1, sort_keys=True), encoding="utf-8")
+        with _alone_in(path.parent):
+            before = _read()
+            after = _merged(before, news)
+            if after != before:
+                _put(path, after)
+
+
+def _put(path: Path, states: dict[str, str]) -> None:
+    """Write the file anew. One that is not understood in full is kept beside it, as .damaged."""
+    if _stored() != _read():
+        path.replace(path.with_suffix(".damaged"))
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        scratch.write_text(json.dumps(states, indent=1, sort_keys=True), encoding="utf-8")
         scratch.replace(path)
-    with suppress(OSError):  # it could not take the file's place, a folder's for example
+    finally:  # it could not take the file's place, a folder's for example
         scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let other kernels wait meanwhile that write there, too. Some file systems know no locks, and
+    Windows none of folders; there nobody waits."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def _merged(before: dict[str, str], news: dict[str, str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Chapter 00: the lines of a verdict: the case, the learner's line that raised, what it printed."""
 
 import inspect
+import os
 import re
 import sysconfig
 import textwrap
@@ -17,14 +18,12 @@ from a3c_lib.exercises.engine.written import functions_of, unwrapped
 WIDTH = 96  # columns
 MOST_LINES = 10  # of what an answer printed
 
-# Where code lies that is not the learner's.
-LIBRARIES = tuple(
-    {
-        str(Path(__file__).parents[2]),
-        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-        "<frozen",
-    }
-)
+# Where code lies that is not the learner's; a file beside a folder may begin with the same letters.
+_FOLDERS = {
+    str(Path(__file__).parents[2]),
+    *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+}
+LIBRARIES = (*(folder + os.sep for folder in _FOLDERS), "<frozen")
 
 
 def wrapped(text: str) -> str:
@@ -64,7 +63,8 @@ def raised_block(error: BaseException | None, answer: Answer, case: Case) -> str
 def own_line(error: BaseException | None, others: Collection[str]) -> str:
     """The learner's line from which an error came; `others` are files that are not theirs."""
     for frame in reversed(traceback.extract_tb(error.__traceback__ if error else None)):
-        if frame.line and not frame.filename.startswith((*others, *LIBRARIES)):
+        own = frame.filename not in others and not frame.filename.startswith(LIBRARIES)
+        if frame.line and own:
             return f"line {frame.lineno}, in {frame.name}: {frame.line}"
     return ""
 

@@ -5,7 +5,7 @@ import functools
 import inspect
 import linecache
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
@@ -62,6 +62,44 @@ def names_in(answer: Any) -> set[str]:
         names.update(code.co_names)
         codes.extend(const for const in code.co_consts if isinstance(const, CodeType))
     return names
+
+
+def own_names(answer: Any) -> dict[str, str]:
+    """The names that its code mentions, by that under which each was defined: another one after
+    `import … as` or an assignment. What functions beside it mention counts, where it calls them.
+
+    >>> listed = names_in
+    >>> own_names(lambda x: listed(x))["names_in"]
+    'listed'
+    """
+    found: dict[str, str] = {}
+    waiting = list(functions_of(unwrapped(answer)))
+    seen = set(waiting)
+    while waiting:
+        function = waiting.pop()
+        found |= {name: name for name in names_in(function)}
+        for name, meant in _meant(function).items():
+            found.setdefault(name_of(meant), name)
+            if meant.__globals__ is function.__globals__ and meant not in seen:
+                seen.add(meant)
+                waiting.append(meant)
+    return found
+
+
+def _meant(function: FunctionType) -> dict[str, FunctionType]:
+    """The functions that names in its code mean: among its globals, or in a function around it."""
+    space = dict(function.__globals__)
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # empty
+            space[name] = cell.cell_contents
+    names = names_in(function).union(function.__code__.co_freevars) & space.keys()
+    known = {name: space[name] for name in sorted(names)}
+    return {
+        name: unwrapped(thing)
+        for name, thing in known.items()
+        if isinstance(thing, FunctionType | functools.partial)
+        and isinstance(unwrapped(thing), FunctionType)
+    }
 
 
 def definition(answer: Any) -> Definition | None:
