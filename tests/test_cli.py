@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 
 import gymnasium as gym
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -28,6 +29,7 @@ from a3c_lib.app.metrics import Table
 from a3c_lib.app.plan import ALGORITHMS, Network, Screen
 from a3c_lib.app.runs import Run
 from a3c_lib.figures.plots import SIGNALS
+from a3c_lib.rollout import seed_sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 MAZE = "a3c_lib/TMaze-v0"
@@ -552,7 +554,8 @@ def test_of_a_long_run_the_columns_are_read_that_are_drawn(run, monkeypatch):
         Table, "read", lambda path, wanted: (columns.append(set(wanted)), read(path, wanted))[1]
     )
     assert main(["plot", str(run)]) == 0
-    assert main(["plot", str(run), str(run), "--signal", "entropy"]) == 0
+    shutil.copytree(run, "copy")
+    assert main(["plot", str(run), "copy", "--signal", "entropy"]) == 0
     assert set(rows) <= {0, -1}
     assert columns == [set(SIGNALS), {"entropy"}, {"entropy"}]
 
@@ -588,6 +591,101 @@ def test_several_runs_are_compared_and_seeds_share_a_curve(run, monkeypatch):
     assert main(["train", "a2c", MAZE, *SMALL, "--gamma", "0.5", "--run", "deeper/run"]) == 0
     assert main(["plot", str(run), "deeper/run", "--out", "all.png"]) == 0
     assert list(drawn[2]) == ["run", "deeper/run"]  # not one curve of two seeds
+    for folder, gamma in ("r-1", "0.9"), ("r-2", "0.9"), ("r", "0.5"):
+        seed = folder[2:] or "1"
+        options = ["--gamma", gamma, "--seed", seed, "--run", folder]
+        assert main(["train", "a2c", MAZE, *SMALL, *options]) == 0
+    assert main(["plot", "r-1", "r-2", "r", "--out", "all.png"]) == 0
+    assert {label: len(seeds) for label, seeds in drawn[3].items()} == {
+        "r": 2,
+        str(Path("r").resolve()): 1,  # "r" is the name of the other two
+    }
+    assert main(["plot", "r-1", "r-2", "./r-1", "--out", "all.png"]) == 0
+    assert {label: len(seeds) for label, seeds in drawn[4].items()} == {"r": 2}
+
+
+def test_a_column_that_a_run_lacks_is_said_with_the_run(run, capsys):
+    assert main(["train", "reinforce", MAZE, "--total-steps", "40", "--run", "other"]) == 0
+    capsys.readouterr()
+    assert main(["plot", str(run), "other", "--signal", "policy_loss"]) == 2
+    said = complaint(capsys)
+    assert said.startswith("other: signal is one of steps, ")
+    assert said.endswith("; got 'policy_loss'")
+
+
+def test_of_one_update_there_is_no_curve(run, capsys):
+    assert main(["train", "a2c", MAZE, *SMALL[:2], "--total-steps", "5", "--run", "one"]) == 0
+    capsys.readouterr()
+    assert main(["plot", str(run), "one", "--signal", "entropy"]) == 2
+    assert complaint(capsys) == "curves['one']: of one update there is no curve"
+
+
+def test_a_budget_that_is_taken_already_is_refused(run, capsys):
+    taken = "run has taken 400 steps"
+    assert main(["resume", "run"]) == 2
+    assert (
+        complaint(capsys)
+        == f"{taken}, and its budget is 400; --total-steps is to be more than that"
+    )
+    assert main(["resume", "run", "--total-steps", "10"]) == 2
+    assert complaint(capsys) == f"{taken}; --total-steps is to be more than that"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("a2c --epsilon 0.1", "--epsilon is called --rmsprop-epsilon now"),
+        ("actor-critic --epsilon 0.1", "Unrecognized options: --epsilon, 0.1"),
+        (
+            "q --epsilon=0.1",
+            "--epsilon is called --rmsprop-epsilon now; how often actions are random is "
+            "--first-epsilon and --final-epsilons",
+        ),
+        (
+            "dqn --epsilon 0.1",
+            "--epsilon is called --rmsprop-epsilon now; how often actions are random is "
+            "--first-epsilon and --final-epsilon",
+        ),
+        ("a2c --no-standardised", "--no-standardised is called --no-normalise-pixels now"),
+        ("a2c --cells 8", "--cells goes with --recurrent; got --cells 8 alone"),
+        ("dqn --cells 8", "--cells goes with --recurrent; got --cells 8 alone"),
+        ("mine:PPO", "got 'mine:PPO'; one of your own is trained from Python"),
+    ],
+)
+def test_options_that_an_algorithm_has_not_are_refused_with_those_that_it_has(words, said, capsys):
+    algorithm, *options = words.split()
+    assert main(["train", algorithm, MAZE, *options]) == 2
+    assert said in complaint(capsys)
+    assert files() == []
+
+
+def test_what_goes_wrong_while_an_agent_is_filmed_is_no_fault_of_the_options(
+    run, monkeypatch, capsys
+):
+    from a3c_lib.figures import watching
+
+    def fails(*_, **__):
+        raise RuntimeError("no display")
+
+    monkeypatch.setattr(watching, "play", fails)
+    assert main(["evaluate", str(run), "--episodes", "2", "--film", "a.png"]) == 1
+    assert "no display" in complaint(capsys)
+
+
+def test_an_agent_is_evaluated_in_other_episodes_than_it_began_to_learn_from():
+    begin = cli.parsed(["train", "a2c", MAZE]).begin
+    its = seed_sequence(begin.config.seed, 0).spawn(2)
+    of_evaluation = seed_sequence(cli.parsed(["evaluate", "run"]).seed).spawn(2)
+    for ours, theirs in zip(of_evaluation, its, strict=True):
+        assert not np.array_equal(ours.generate_state(4), theirs.generate_state(4))
+
+
+def test_an_agent_is_evaluated_from_one_reading_of_its_checkpoint(run, monkeypatch):
+    """A run that trains meanwhile may have put another one there in between."""
+    readings, load = [], Run.load
+    monkeypatch.setattr(Run, "load", lambda its: (readings.append(its), load(its))[1])
+    assert main(["evaluate", str(run), "--episodes", "2"]) == 0
+    assert len(readings) == 1
 
 
 def test_a_disk_that_cannot_be_written_is_said(run, monkeypatch, capsys):

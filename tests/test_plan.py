@@ -3,27 +3,31 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import gymnasium as gym
 import pytest
 import torch
 from torch import nn
 
-from a3c_lib import ActorCritic, a2c, a3c, q_learning
+from a3c_lib import ActorCritic, a2c, a3c, q_learning, training
 from a3c_lib.actor_critic import one_step_targets
+from a3c_lib.app import checkpoints
 from a3c_lib.app.cli import parsed
 from a3c_lib.app.plan import (
     ALGORITHMS,
     RENAMED,
     ActorCriticConfig,
+    Algorithm,
     Network,
     Plan,
     RunError,
     Screen,
     find_env,
 )
+from a3c_lib.app.runs import Run
 from a3c_lib.dqn import DuelingQNetwork
 from a3c_lib.encoders import PaperEncoder, SmallEncoder, paper_network
 from a3c_lib.normalising import Normalised
@@ -251,7 +255,7 @@ def test_an_atari_id_leads_to_the_name_that_games_have_here(env, monkeypatch):
 def test_an_id_without_its_version_is_completed():
     with pytest.raises(RunError, match=r"env with id: CartPole; did you mean CartPole-v1\?"):
         find_env("CartPole")
-    with pytest.raises(RunError, match=r"did you mean a3c_lib/TMaze-v0\?"):
+    with pytest.raises(RunError, match=r"did you mean .*:a3c_lib/TMaze-v0\?"):
         find_env("a3c_lib.worlds.envs:a3c_lib/TMaze")
 
 
@@ -567,6 +571,51 @@ def test_what_is_asked_for_is_kept_beside_the_settings_of_a_table():
     asked_for = {"learning_rate": 0.5, "t_max": 3, "lambda_": 0.7}
     assert begin.config == replace(of_a_table, **asked_for)
     assert (begin.run, begin.network) == (Path("here"), Network(hidden=(), network_seed=4))
+
+
+def test_who_asks_for_the_usual_layers_gets_the_usual_settings():
+    for name, algorithm in ALGORITHMS.items():
+        begin = parsed(["train", name, "FrozenLake-v1", "--hidden", "None"]).begin
+        table = algorithm.targets is None  # whose usual network has no layers
+        its = algorithm.default_of_a_table if table else algorithm.default
+        assert (begin.network.hidden, begin.config) == (None, its), name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clipping(a2c.Config):
+    epsilon: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exploring(training.Config):
+    epsilon: float = 0.2
+
+
+@pytest.mark.parametrize("kind", [Clipping, Exploring])
+def test_an_algorithm_of_ones_own_may_have_an_option_that_was_renamed_here(kind, monkeypatch):
+    own = SimpleNamespace(OWN=Algorithm("Mine.", kind, a2c.train))
+    monkeypatch.setitem(sys.modules, "mine_as_well", own)
+    planned = Plan("mine_as_well:OWN", "CartPole-v1", kind(epsilon=0.5), SMALL)
+    assert Plan.from_json(planned.as_json()) == planned
+
+
+def test_an_id_of_another_package_is_hinted_at_with_the_package():
+    with pytest.raises(RunError, match=r"did you mean a3c_lib\.worlds\.envs:a3c_lib/Catch-v0\?"):
+        find_env("a3c_lib.worlds.envs:a3c_lib/Catch")
+
+
+def test_a_run_without_a_screen_is_read_and_so_is_its_checkpoint(tmp_path):
+    planned = plan("a2c", total_steps=40)
+    with planned.train(planned.make_model()) as its:
+        run = Run.create(tmp_path / "run", planned, its.state_dict())
+    path = run.folder / "run.json"
+    about = json.loads(path.read_text())
+    del about["screen"]
+    path.write_text(json.dumps(about))
+    state = run.load()
+    del state["plan"]["screen"]
+    checkpoints.save(run.checkpoint, state)
+    assert Run.open(run.folder).load()["training"]["steps"] == 0
 
 
 @pytest.mark.parametrize(

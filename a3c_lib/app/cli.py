@@ -14,7 +14,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, cast
 
@@ -155,7 +155,9 @@ class Evaluate:
     run: Positional[Path]  # folder of the run
     episodes: Annotated[Count, Range(least=2)] = 100  # how many, at least 2, for an interval
     actions: Literal["sampled", "greedy"] = "sampled"  # drawn from the policy, or its likeliest
-    seed: Seed = 0  # of these episodes, at least 0
+    # of these episodes, at least 0; with a training's own they would begin with the draws that it
+    # began with
+    seed: Seed = 10_000
     # how many environments play at once, at least 1; 1 for a simulator of which only one can run
     num_envs: NumEnvs = 10
     # a file for a film of the agent playing: .png (animated) or .gif, or .mp4 where ffmpeg is
@@ -236,9 +238,7 @@ def _run(argv: Sequence[str]) -> int:
                 from a3c_lib.app import check
 
                 return int(not check.installation())
-    except BadInput as error:
-        return _complain(error, BAD_INPUT)
-    except (RunError, CheckpointError) as error:
+    except (BadInput, RunError, CheckpointError) as error:
         return _complain(error, BAD_INPUT)
     except Failed as error:
         return _complain(error, FAILED)
@@ -264,10 +264,22 @@ def parsed(argv: Sequence[str]) -> Any:
     _refuse_renamed(argv)
     command = _read(Command, argv)
     if isinstance(command, Train) and command.begin.plan.may_be_a_table():
-        of_a_table = ALGORITHMS[command.begin.algorithm].default_of_a_table
-        begin = Begin(env=tyro.MISSING, network=Network(hidden=()), config=of_a_table)
-        return Train(begin=_read(cast(Any, Begin)[type(of_a_table)], argv[2:], begin))
+        algorithm = ALGORITHMS[command.begin.algorithm]
+        of_a_table = algorithm.default_of_a_table
+        default = Begin(env=tyro.MISSING, network=Network(hidden=()), config=of_a_table)
+        begin = _read(cast(Any, Begin)[type(of_a_table)], argv[2:], default)
+        # --hidden None asks for the usual layers; without a critic there are none.
+        if begin.network.hidden is not None or algorithm.targets is None:
+            command = Train(begin=begin)
+    if isinstance(command, Train) and command.begin.network.cells != Network.cells:
+        _refuse_without_memory(command.begin.network)
     return command
+
+
+def _refuse_without_memory(network: Network) -> None:
+    """(Runs of older versions have such a number in run.json, and are read.)"""
+    if not network.recurrent:
+        raise BadInput(f"--cells goes with --recurrent; got --cells {network.cells} alone")
 
 
 def _read(kind: Any, words: Sequence[str], default: Any = tyro.MISSING_NONPROP) -> Any:
@@ -295,18 +307,30 @@ def _known(word: Sequence[str], kind: str, names: Iterable[str]) -> None:
     if not word:
         raise BadInput(f"which {kind}? There are {', '.join(names)}; --help says more")
     if not word[0].startswith("-") and word[0] not in names:
-        raise BadInput(f"{kind} is one of {', '.join(names)}; got {word[0]!r}")
+        hint = "; one of your own is trained from Python" if ":" in word[0] else ""
+        raise BadInput(f"{kind} is one of {', '.join(names)}; got {word[0]!r}{hint}")
 
 
 def _refuse_renamed(argv: Sequence[str]) -> None:
-    """Refuse an option by the name that it had in version 0.1, with the one that it has now."""
+    """Refuse an option by the name that it had in version 0.1, with the one that it has now, and
+    with those that may be meant as well."""
+    algorithm = ALGORITHMS.get(argv[1]) if len(argv) > 1 and argv[0] == "train" else None
+    if algorithm is None:
+        return
+    options = {option.name for kind in (algorithm.config, Network) for option in fields(kind)}
     renamed = {old: new for names in RENAMED.values() for old, new in names.items()}
     for word in argv:
         flag = re.fullmatch(r"--(no-)?([\w-]+?)(=.*)?", word)
-        old = flag[2].replace("-", "_") if flag else None
-        if flag and old in renamed:
-            new = renamed[old].replace("_", "-")
-            raise BadInput(f"--{flag[1] or ''}{flag[2]} is called --{flag[1] or ''}{new} now")
+        old = flag[2].replace("-", "_") if flag else ""
+        if flag and renamed.get(old) in options:
+            new = f"--{flag[1] or ''}{renamed[old]}".replace("_", "-")
+            raise BadInput(f"--{flag[1] or ''}{flag[2]} is called {new} now{_exploring(options)}")
+
+
+def _exploring(options: set[str]) -> str:
+    named = ("first_epsilon", "final_epsilon", "final_epsilons")
+    its = [f"--{name}".replace("_", "-") for name in named if name in options]
+    return f"; how often actions are random is {' and '.join(its)}" if its else ""
 
 
 def in_one_line(box: str) -> str:
@@ -369,14 +393,17 @@ def resume(command: Resume) -> int:
                 config = dataclasses.replace(run.plan.config, total_steps=command.total_steps)
             run = dataclasses.replace(run, plan=run.plan._replace(config=config))
         if steps >= run.plan.config.total_steps:
+            of_its_own = command.total_steps is None
             raise BadInput(
-                f"{run.folder} has taken {steps:,} steps, and its budget is "
-                f"{run.plan.config.total_steps:,}; --total-steps gives it a larger one"
+                f"{run.folder} has taken {steps:,} steps"
+                + (f", and its budget is {run.plan.config.total_steps:,}" if of_its_own else "")
+                + "; --total-steps is to be more than that"
             )
         if command.recording.tensorboard:
             tensorboard_writer()
         with _refusing():
-            training = run.plan.train(run.plan.make_model(), state["training"])
+            model = run.plan.make_model(to_be_loaded=True)
+            training = run.plan.train(model, state["training"])
         with closing(training, "the environment", Failed):
             if command.total_steps is not None:
                 run.describe()
@@ -412,7 +439,7 @@ def _learn(
 ) -> int:
     from a3c_lib.figures.progress import track  # brings matplotlib
 
-    again = f"To go on: {PROGRAM} resume {shlex.quote(str(run.folder))}"
+    again = f"{PROGRAM} resume {shlex.quote(str(run.folder))}"
     updates = record(
         run,
         training,
@@ -426,16 +453,15 @@ def _learn(
             for _ in updates:
                 pass
     except KeyboardInterrupt as error:  # the second one
-        again = again.replace("go on", "go on from the last checkpoint")
-        print(f"\nStopped at once. {again}", file=sys.stderr)
+        print(f"\nStopped at once. To go on from the last checkpoint: {again}", file=sys.stderr)
         return exit_code(error)
     except Exception as error:  # noqa: BLE001  whatever an environment raises
         _complain_of_training(error, run, training.steps)
-        print(f"The last checkpoint is as it was. {again}", file=sys.stderr)
+        print(f"The last checkpoint is as it was. To go on: {again}", file=sys.stderr)
         return FAILED
     folder = shlex.quote(str(run.folder))
     if interrupts.signal and training.steps < training.total_steps:
-        print(f"Stopped after {training.steps:,} steps, and kept. {again}")
+        print(f"Stopped after {training.steps:,} steps, and kept. To go on: {again}")
         return 128 + interrupts.signal
     print(f"Done: {training.steps:,} steps. To see what it learned: {PROGRAM} evaluate {folder}")
     return 0
@@ -461,7 +487,8 @@ def play_episodes(command: Evaluate) -> int:
     run = Run.open(command.run)
     if command.film is not None:
         _refuse_film(command.film)
-    model, state = run.model(), run.load()["training"]
+    state = run.load()["training"]
+    model = run.model(state=state)
     world, steps = cast(MakeEnv, run.plan.world()), state["steps"]
     statistics = state.get("statistics")  # with which environments normalise
     with _failing(run.plan.env):
@@ -479,8 +506,10 @@ def play_episodes(command: Evaluate) -> int:
         print(said)
     print(f"mean return {result}; 95 % interval {result.low:.2f} to {result.high:.2f}")
     if command.film is not None:
+        with _failing(run.plan.env):
+            frames = list(_frames(model, with_statistics(world, statistics or ()), command))
         with _refusing():
-            _film(model, with_statistics(world, statistics or ()), command)
+            _film(frames, command)
         print(f"film: {command.film}")
     return 0
 
@@ -494,11 +523,11 @@ def _refuse_film(path: Path) -> None:
         raise BadInput(f"{path}: there is no folder {path.parent}")
 
 
-def _film(model: nn.Module, world: MakeEnv, command: Evaluate) -> None:
+def _film(frames: Sequence[Any], command: Evaluate) -> None:
     from a3c_lib.figures.animation import animate
 
     assert command.film is not None
-    kind, frames = command.film.suffix.lower(), _frames(model, world, command)
+    kind = command.film.suffix.lower()
     if kind == ".mp4":
         _video(frames, command.fps, command.film)
         return
@@ -550,12 +579,13 @@ def plot(command: Plot) -> int:
 
     from a3c_lib.figures.plots import SIGNALS, learning_curves, signals
 
-    runs = [Run.open(folder) for folder in command.runs]
+    runs = [Run.open(folder) for folder in _each_once(command.runs)]
     chosen = command.signal or (SIGNALS[0] if len(runs) > 1 else None)
     histories = [run.metrics(*([chosen] if chosen else SIGNALS)) for run in runs]
-    for history in histories:
+    for run, history in zip(runs, histories, strict=True):
         if chosen and chosen not in history.names:
-            raise BadInput(f"signal is one of {', '.join(history.names)}; got {chosen!r}")
+            columns = ", ".join(history.names)
+            raise BadInput(f"{run.folder}: signal is one of {columns}; got {chosen!r}")
     longest = max(history[-1].steps for history in histories)
     window = longest / 20 if command.window is None else command.window
     with _refusing():
@@ -582,6 +612,10 @@ def plot(command: Plot) -> int:
     return 0
 
 
+def _each_once(folders: Iterable[Path]) -> list[Path]:
+    return list({folder.resolve(): folder for folder in folders}.values())
+
+
 def _labels(runs: Sequence[Run]) -> list[str]:
     """A name for each run; the same for those that differ in the seed alone, and only for them."""
     groups: dict[str, list[Path]] = {}
@@ -591,8 +625,8 @@ def _labels(runs: Sequence[Run]) -> list[str]:
     for key, folders in groups.items():
         name = folders[0].resolve().name
         without_seed = re.sub(r"[-_ ]?\d+$", "", name) if len(folders) > 1 else ""
-        label = without_seed or name
-        labels[key] = label if label not in labels.values() else str(folders[0])
+        names = (without_seed or name, str(folders[0]), str(folders[0].resolve()))
+        labels[key] = next(name for name in names if name not in labels.values())
     return [labels[_but_for_seeds(run.plan)] for run in runs]
 
 

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from torch import nn
@@ -146,16 +147,19 @@ class Run:
             return path
         return None
 
-    def model(self, model: nn.Module | None = None) -> nn.Module:
+    def model(
+        self, model: nn.Module | None = None, state: Mapping[str, Any] | None = None
+    ) -> nn.Module:
         """The network as the latest checkpoint has it; `model` itself, with these weights, if it is
-        handed over, as one must be that is defined in a script or a notebook.
+        handed over, as one must be that is defined in a script or a notebook. A training's `state`
+        that has been loaded already is taken instead of the latest.
 
         Raises CheckpointError if the weights are not such a network's.
         """
-        state = self.load()
+        state = self.load()["training"] if state is None else state
         model = self.plan.make_model(to_be_loaded=True) if model is None else model
         try:
-            model.load_state_dict(state["training"]["model"])
+            model.load_state_dict(state["model"])
         except (RuntimeError, KeyError, AttributeError, TypeError) as error:
             raise CheckpointError(f"{self.checkpoint} is of another network: {error}") from None
         return model
@@ -265,7 +269,11 @@ def refuse_existing(folder: Path) -> None:
         goes_on = (folder / RUN).exists()
         raise RunError(
             f"{folder} exists already; "
-            + (f"resume it, with a3c-lib resume {folder}, or give" if goes_on else "give")
+            + (
+                f"resume it, with a3c-lib resume {quote(str(folder))}, or give"
+                if goes_on
+                else "give"
+            )
             + " another folder with --run"
         )
 
