@@ -82,7 +82,7 @@ class Categorical:
     @property
     def mode(self) -> Tensor:
         """argmax_a π(a | o)"""
-        if self.logits.isnan().any():
+        if self.wrong():
             raise NoActionError
         return self.logits.argmax(dim=-1)
 
@@ -172,8 +172,9 @@ class Gaussian:
         return H
 
     def wrong(self) -> str | None:
-        """Mean and deviation, if they are no numbers, or σ is not above 0."""
-        if self.mean.isfinite().all() and (self.deviation > 0).all():
+        """Mean and deviation, if they are not finite, or σ is not above 0."""
+        deviation = self.deviation
+        if (self.mean.isfinite() & deviation.isfinite() & (deviation > 0)).all():
             return None
         return f"mean and deviation are {self.mean.tolist()} and {self.deviation.tolist()}"
 

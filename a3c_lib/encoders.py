@@ -5,6 +5,7 @@ statistics of random play, and first weights drawn orthogonally.
 """
 
 import math
+from contextlib import closing
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -35,12 +36,14 @@ def pixel_statistics(
     (torch.Size([84, 84]), True)
     """
     envs, dice = game.make_envs(num_envs), np.random.default_rng(seed)
-    envs.reset(seed=seed)
-    actions = dice.integers(0, len(game.actions), (steps, num_envs))
-    pictures = np.stack([envs.step(action)[0][:, -1] for action in actions])
-    envs.close()
+    with closing(envs):
+        envs.reset(seed=seed)
+        actions = dice.integers(0, len(game.actions), (steps, num_envs))
+        pictures = np.stack([envs.step(action)[0][:, -1].copy() for action in actions])
     mean = np.rint(pictures.mean((0, 1)))
-    deviation = float(np.sqrt(np.square(pictures - mean).mean()))
+    # Step by step, in whole numbers, which add up without rounding.
+    squares = sum(float(np.square(shown - mean).sum()) for shown in pictures)
+    deviation = math.sqrt(squares / pictures.size)
     if deviation == 0:
         raise ValueError(f"nothing moves in {steps} steps of {game.name!r}: take more of them")
     return PixelStatistics(torch.from_numpy(mean).float(), deviation)
@@ -62,6 +65,7 @@ class PaperEncoder(nn.Module):
 
     def __init__(self, space: spaces.Box, statistics: PixelStatistics | None = None) -> None:
         super().__init__()
+        check_channels(space)
         stack, *size = space.shape
         if min(size) < SMALLEST:
             raise ValueError(f"pictures are at least {SMALLEST} × {SMALLEST}; got {tuple(size)}")
@@ -74,7 +78,7 @@ class PaperEncoder(nn.Module):
             raise ValueError("statistics.mean is in whole bytes, 0 … 255; got other numbers")
         if not statistics.deviation > 0:
             raise ValueError(f"statistics.deviation is above 0; got {statistics.deviation}")
-        self.register_buffer("mean", statistics.mean)
+        self.register_buffer("mean", statistics.mean.clone())  # its own, whatever is loaded
         self.register_buffer("deviation", torch.tensor(statistics.deviation))
         self.layers = nn.Sequential(
             nn.Conv2d(stack, 16, kernel_size=8, stride=4),
@@ -180,6 +184,6 @@ def orthogonal_init(model: Model, seed: int = 0) -> Model:
         for layer in model.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.orthogonal_(layer.weight, gains.get(layer, math.sqrt(2)))
-                assert layer.bias is not None
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
     return model

@@ -4,11 +4,11 @@ import math
 import warnings
 from typing import Any, Literal, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
-from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
 from a3c_lib.making import (
@@ -33,6 +33,7 @@ from a3c_lib.rollout import (
     sampled,
     seed_sequence,
 )
+from a3c_lib.settings import Count, check_setting
 
 Actions = Literal["sampled", "greedy"]
 
@@ -87,29 +88,34 @@ def evaluate(
     short ones. Meanwhile the model is in evaluation mode (`model.eval()`). `make_env` may be a
     vector environment of your own; it is closed then, and `num_envs` is its number.
 
-    An episode that lasts `max_steps` steps is cut there, with a warning; where a vector environment
-    goes on longer, RuntimeError is raised. Environments that normalise observations or rewards do
-    it with the `statistics` that training has gathered, `training.state_dict()["statistics"]`, and
-    without them with their own, from nothing, with a warning.
+    With the `seed` of a training it begins with what that training began with: the same seeds of
+    environments, and the same dice. So use another one.
+
+    An episode that would go on after `max_steps` steps is cut there, with a warning; where a vector
+    environment goes on longer, RuntimeError is raised. Environments that normalise observations or
+    rewards do it with the `statistics` that training has gathered,
+    `training.state_dict()["statistics"]`, and without them with their own, from nothing, with a
+    warning.
 
     >>> from a3c_lib.reinforce import TabularPolicy
     >>> evaluate(TabularPolicy(4, 2), "a3c_lib/Corridor-v0", episodes=20, seed=1).mean
     1.0
     """
+    for name, number in ("episodes", episodes), ("num_envs", num_envs), ("max_steps", max_steps):
+        check_setting(name, number, Count)
     if episodes < 2:
         raise ValueError(f"episodes is at least 2, for an interval; got {episodes}")
-    if max_steps < 1:
-        raise ValueError(f"max_steps is at least 1; got {max_steps}")
-    _check_actions(actions)
+    check_choice(actions)
     own = make_env if isinstance(make_env, VectorEnv) else None
     num_envs = min(num_envs, episodes) if own is None else own.num_envs
     for_envs, for_actions = seed_sequence(seed).spawn(2)
-    envs = make_envs(_cut(make_env, max_steps), num_envs)
+    cuts: list[_Cut] = []
+    envs = make_envs(_cut(make_env, max_steps, cuts), num_envs)
     with closed_on_error(envs.close), evaluating(model):
         _normalise(envs, statistics)
         player = Player(envs, (for_envs, for_actions), model)
         policy = _policy(model, actions, player.generator)
-        played = _play(player, policy, math.ceil(episodes / num_envs), max_steps)
+        played = _play(player, policy, math.ceil(episodes / num_envs), max_steps, cuts)
     player.close()
     kept = played[:episodes]
     return Evaluation(
@@ -123,16 +129,44 @@ def _policy(model: HasLogits, actions: Actions, generator: torch.Generator) -> P
     return sampled(model, generator) if actions == "sampled" else greedy(model)
 
 
-def _check_actions(actions: Actions) -> None:
+def check_choice(actions: Actions) -> None:
+    """Raise ValueError for what is no way to choose actions."""
     if actions not in ("sampled", "greedy"):
         raise ValueError(f"actions is 'sampled' or 'greedy'; got {actions!r}")
 
 
-def _cut(source: MakeEnv | Envs, max_steps: int) -> MakeEnv | Envs:
-    """What makes the same environments with a time limit, where they are made one by one."""
+class _Cut(gym.Wrapper[Any, Any, Any, Any]):
+    """Cuts what would go on after `max_steps` steps, and knows of it."""
+
+    def __init__(self, env: gym.Env[Any, Any], max_steps: int) -> None:
+        super().__init__(env)
+        self.max_steps, self.steps, self.has_cut = max_steps, 0, False
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        """Another episode."""
+        self.steps = 0
+        return self.env.reset(**options)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """One step of it."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self.steps += 1
+        if self.steps == self.max_steps and not (terminated or truncated):
+            truncated = self.has_cut = True
+        return observation, reward, terminated, truncated, info
+
+
+def _cut(source: MakeEnv | Envs, max_steps: int, cuts: list[_Cut]) -> MakeEnv | Envs:
+    """What makes the same environments with a time limit, which are added to `cuts`, where they
+    are made one by one."""
     if isinstance(source, VectorEnv | MakesEnvs):
         return source
-    return lambda: TimeLimit(make_env(source), max_steps)
+
+    def limited() -> gym.Env[Any, Any]:
+        cuts.append(_Cut(make_env(source), max_steps))
+        return cuts[-1]
+
+    return limited
 
 
 def _normalise(envs: Envs, statistics: Statistics | None) -> None:
@@ -146,20 +180,22 @@ def _normalise(envs: Envs, statistics: Statistics | None) -> None:
         )
 
 
-def _play(player: Player, policy: Policy, each: int, max_steps: int) -> list[Episode]:
+def _play(
+    player: Player, policy: Policy, each: int, max_steps: int, cuts: list[_Cut]
+) -> list[Episode]:
     """The first `each` episodes of every environment: all first ones, then all second ones, …"""
     played: list[list[Episode]] = [[] for _ in range(player.envs.num_envs)]
-    cut = False
+    warned = False
     while min(map(len, played)) < each:
         for episode in player.play(policy, t_max=16).rollout.episodes:
             played[episode.env].append(episode)
-            if episode.length >= max_steps and not cut:
-                cut = True
-                warnings.warn(
-                    f"an episode was cut after {max_steps:,} steps, and its return is of these: "
-                    "does this world have an end, or a time limit (max_episode_steps)?",
-                    stacklevel=3,
-                )
+        if not warned and any(limit.has_cut for limit in cuts):
+            warned = True
+            warnings.warn(
+                f"an episode was cut after {max_steps:,} steps, and its return is of these: "
+                "does this world have an end, or a time limit (max_episode_steps)?",
+                stacklevel=3,
+            )
         if player.position.steps_so_far.max() > max_steps:
             raise RuntimeError(
                 f"an episode goes on after {max_steps:,} steps: give these environments a time "
@@ -196,7 +232,7 @@ class Agent:
         actions: Actions = "greedy",
         seed: int = 0,
     ) -> None:
-        _check_actions(actions)
+        check_choice(actions)
         check_actions(action_space)
         self.model, self._action_space = model, action_space
         self._policy = _policy(model, actions, torch.Generator().manual_seed(seed))

@@ -155,10 +155,11 @@ def torso(
 
 
 def small(head: nn.Linear) -> nn.Linear:
-    """A policy's head with weights so small that at first it says about the same of everything."""
+    """A head with weights so small that at first it says about the same of everything."""
     with torch.no_grad():
         head.weight *= 0.01
-        head.bias.zero_()
+        if head.bias is not None:
+            head.bias.zero_()
     return head
 
 
@@ -196,6 +197,8 @@ class GaussianHead(nn.Module):
         if squashed and not bounded.all():
             raise ValueError(f"a squashed policy is for a bounded Box; got {space}")
         low, high = np.where(bounded, [space.low, space.high], [[-1.0], [1.0]])
+        if not (low < high).all():
+            raise ValueError(f"actions need room on each axis of their Box; got {space}")
         self.register_buffer("centre", torch.as_tensor((low + high) / 2).float(), persistent=False)
         self.register_buffer("reach", torch.as_tensor((high - low) / 2).float(), persistent=False)
         self.squashed, (D,) = squashed, space.shape

@@ -44,7 +44,7 @@ class Measuring(nn.Module):
         """The statistics go where the network goes, and stay in float64 whatever numbers it gets,
         as by `model.float()`."""
         before = self.statistics
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.mean, self.variance, self.count = (
             now if now.dtype is was.dtype else was.to(now.device)
             for was, now in zip(before, self.statistics, strict=True)

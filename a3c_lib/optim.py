@@ -162,6 +162,8 @@ class Adam(Optimizer):
         super().__init__(parameters)
         check_setting("decays", decays, tuple[ProperFraction, ...])
         check_setting("epsilon", epsilon, Positive)
+        if len(decays) != 2:
+            raise ValueError(f"decays are two, β₁ and β₂; got {decays}")
         self.decays, self.epsilon = decays, epsilon
         b1, b2 = decays
         if b1**2 >= b2:

@@ -137,6 +137,11 @@ class EpsilonGreedy:
     def __call__(self, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
         """(N, *O), state → actions (N), state after them."""
         q, state = _look(self.model, observation, state)
+        if (no_number := q.isnan().any(dim=-1)).any():
+            env = int(no_number.nonzero()[0])
+            raise FloatingPointError(
+                f"what environment {env} shows has no policy: Q is {q[env].tolist()}"
+            )
         return explored(q, self.epsilon, self.generator), state
 
     def initial_state(self, num_envs: int) -> State:

@@ -1,6 +1,7 @@
 """Chapter 08: networks of action values, Q(o, a), for every kind of observation, with memory or
 without."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +15,7 @@ from a3c_lib.networks import (
     MakeEncoder,
     check_sizes,
     encoder_for,
+    small,
     torso,
 )
 from a3c_lib.recurrent import FORGET_BIAS, Memory
@@ -85,7 +87,7 @@ class QNetwork(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.torso, width = torso(observation_space, hidden, make_encoder, activation)
-            self.head = _small(nn.Linear(width, num_actions, bias=not table))
+            self.head = small(nn.Linear(width, num_actions, bias=not table))
 
     @classmethod
     def for_env(cls, env: HasSpaces, **options: Any) -> "QNetwork":
@@ -108,7 +110,7 @@ class QNetwork(nn.Module):
 
     def logits(self, observations: Tensor) -> Tensor:
         """log π(a | o) of the ε-greedy policy: (*B, *O) → (*B, A)."""
-        return epsilon_greedy_probabilities(self(observations), self.epsilon).log()
+        return _log_policy(self(observations), self.epsilon)
 
 
 class RecurrentQNetwork(nn.Module):
@@ -140,7 +142,7 @@ class RecurrentQNetwork(nn.Module):
             torch.manual_seed(seed)
             self.torso, width = torso(observation_space, hidden, make_encoder, activation)
             self.lstm = nn.LSTMCell(width, cells)
-            self.head = _small(nn.Linear(cells, num_actions))
+            self.head = small(nn.Linear(cells, num_actions))
         with torch.no_grad():  # the gates' order is: input, forget, cell, output
             self.lstm.bias_ih[cells : 2 * cells] = FORGET_BIAS
             self.lstm.bias_hh[cells : 2 * cells] = 0.0
@@ -172,7 +174,7 @@ class RecurrentQNetwork(nn.Module):
     def logits(self, observations: Tensor, state: Memory) -> tuple[Tensor, Memory]:
         """log π(a | o_0 … o_t) of the ε-greedy policy, and the memory after."""
         q, state = self.q(observations, state)
-        return epsilon_greedy_probabilities(q, self.epsilon).log(), state
+        return _log_policy(q, self.epsilon), state
 
     def forward(self, observations: Tensor, state: Memory, begins: Tensor) -> tuple[Tensor, Memory]:
         """T steps in a row: (T, N, *O) → Q (T, N, A), memories after each step.
@@ -214,9 +216,8 @@ def _checked(action_space: spaces.Space[Any], epsilon: float) -> tuple[int, floa
     return int(action_space.n), epsilon
 
 
-def _small(head: nn.Linear) -> nn.Linear:
-    with torch.no_grad():
-        head.weight *= 0.01
-        if head.bias is not None:
-            head.bias.zero_()
-    return head
+def _log_policy(q: Tensor, epsilon: float) -> Tensor:
+    """log π(a | o) of the ε-greedy policy, (*B, A) → (*B, A). Where Q is no number, neither is
+    this: no action is worth most."""
+    log_pi = epsilon_greedy_probabilities(q, epsilon).log()
+    return log_pi.masked_fill(q.isnan().any(dim=-1, keepdim=True), math.nan)

@@ -1,4 +1,4 @@
-"""Chapter 00: REINFORCE, the policy gradient from whole episodes."""
+"""Chapter 00: REINFORCE, learning from the returns of whole episodes."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from a3c_lib import training
 from a3c_lib.distributions import distribution
 from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
 from a3c_lib.models import check_methods, check_outputs, trainable
-from a3c_lib.rollout import Episode, check_shapes, sampled
+from a3c_lib.rollout import Episode, Rollout, check_shapes, sampled
 from a3c_lib.settings import Count, Fraction, Positive
 from a3c_lib.training import (
     Optimizer,
@@ -67,8 +67,11 @@ def discounted_returns(rewards: Tensor, gamma: float) -> Tensor:
 
 
 def reinforce_loss(log_probabilities: Tensor, returns: Tensor) -> Tensor:
-    """−Σ_t G_t log π(a_t | s_t): its negative gradient is an estimate of the policy gradient.
-    (T,), (T,) → ().
+    """−Σ_t G_t log π(a_t | s_t).   (T,), (T,) → ().
+
+    Its negative gradient is an estimate of the policy gradient ∇J if `returns` are γᵗ G_t. Without
+    γᵗ, as `train` has it, it is one only with γ = 1, and else of the direction that
+    `exact.policy_direction` computes.
 
     A sum over the episode, since J is a sum over it: a mean would let short episodes count more.
     Returns are constants: no gradient flows into them.                    [Williams 1992]
@@ -79,7 +82,7 @@ def reinforce_loss(log_probabilities: Tensor, returns: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Config(training.Config):
-    """How REINFORCE trains. One update per episode, plain gradient ascent."""
+    """How REINFORCE trains. One update per episode, a plain step against the loss's gradient."""
 
     total_steps: Count = 20_000  # environment steps, at least 1; the last episode is finished
     gamma: Fraction = 0.9  # discount per step, in [0, 1]
@@ -129,7 +132,7 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
         """Play one episode, and learn from it."""
         rollout = self.player.play_episode(sampled(self.model, self.player.generator))
         pi = distribution(self.model.logits(rollout.observations[:, 0]))
-        returns = discounted_returns(rollout.rewards[:, 0], self.config.gamma)
+        returns = self._returns(rollout)
         loss = reinforce_loss(pi.log_prob(rollout.actions[:, 0]), returns)
         gradients, norm = clip_gradients(gradients_of(loss, trainable(self.model)))
         take_step(self.theta, self.optimizer, gradients, self.config.learning_rate)
@@ -137,6 +140,12 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
         self.updates += 1
         entropy = pi.entropy().mean().item()
         return Update(self.steps, self.updates, rollout.episodes, entropy, norm)
+
+    def _returns(self, rollout: Rollout) -> Tensor:
+        """G_t, to the next end of what is learned from.   (T, 1) → (T,)"""
+        ends = rollout.ended[:-1, 0].nonzero().squeeze(-1)  # of lives; the last is the episode's
+        lives = rollout.rewards[:, 0].tensor_split(ends + 1)
+        return torch.cat([discounted_returns(rewards, self.config.gamma) for rewards in lives])
 
 
 def train(
@@ -149,7 +158,9 @@ def train(
     """Learn from whole episodes, one update each.
 
     Any module with `logits(observations)` will do as a model. Without an `optimizer` of the model's
-    parameters it is plain gradient ascent.
+    parameters each update is `learning_rate` times the negative gradient of `reinforce_loss`.
+
+    A lost life that ends what is learned from (chapter 07) ends the returns, not the episode.
 
     >>> from itertools import islice
     >>> with train(TabularPolicy(4, 2), "a3c_lib/Corridor-v0", Config(seed=1)) as training:

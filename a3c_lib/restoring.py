@@ -65,6 +65,7 @@ def world_state(envs: Envs, position: Position) -> StateDict | None:
     if not all(_can_be_restored(layer) for env in layers for layer in env):
         return None
     return {
+        "kinds": _kinds(envs),
         "envs": [[_state(layer) for layer in env] for env in layers],
         "position": position_state(position),
     }
@@ -74,7 +75,8 @@ def restore(envs: Envs, world: Mapping[str, Any] | None, begun: Position) -> Pos
     """Put environments that have just `begun` back to where they stood.   → the position there.
 
     None, with nothing changed, if `world` is None or these are other environments in number or
-    kind than it is of. Raises ValueError if an environment cannot make sense of its state.
+    kind than it is of, or in other wrappers. Raises ValueError if an environment cannot make sense
+    of its state, as one of another size cannot; earlier ones are changed then.
 
     >>> from a3c_lib.rollout import make_envs, start
     >>> envs = make_envs("a3c_lib/TMaze-v0")
@@ -89,7 +91,9 @@ def restore(envs: Envs, world: Mapping[str, Any] | None, begun: Position) -> Pos
     """
     if world is None or world_state(envs, begun) is None:
         return None
-    if len(world["envs"]) != envs.num_envs:
+    kinds = _kinds(envs)
+    # (Version 0.1 did not keep the kinds.)
+    if len(world["envs"]) != envs.num_envs or world.get("kinds", kinds) != kinds:
         return None
     for env, states in zip(envs.envs, world["envs"], strict=True):  # type: ignore[attr-defined]
         try:
@@ -153,6 +157,10 @@ def _layers(env: gym.Env[Any, Any]) -> Iterator[gym.Env[Any, Any]]:
     yield env
 
 
+def _kinds(envs: Any) -> list[list[str]]:
+    return [[type(layer).__qualname__ for layer in _layers(env)] for env in envs.envs]
+
+
 REMEMBER_NOTHING = OrderEnforcing, PassiveEnvChecker, FlattenObservation, ChannelsFirst
 OF_ALL = vector.NormalizeObservation, vector.NormalizeReward  # around a vector environment
 NORMALISE = NormalizeObservation, NormalizeReward, *OF_ALL
@@ -166,27 +174,27 @@ def _can_be_restored(layer: gym.Env[Any, Any]) -> bool:
 
 
 def _state(layer: Any) -> StateDict:
-    if isinstance(layer, TimeLimit):
+    if type(layer) is TimeLimit:
         return {"steps": layer._elapsed_steps}
-    if isinstance(layer, NormalizeObservation):
+    if type(layer) is NormalizeObservation:
         return _measured(layer)
-    if isinstance(layer, NormalizeReward):
+    if type(layer) is NormalizeReward:
         return {**_measured(layer), "return_so_far": layer.discounted_reward}
-    if isinstance(layer, REMEMBER_NOTHING):
+    if type(layer) in REMEMBER_NOTHING:
         return {}
     state: StateDict = layer.state_dict()
     return state
 
 
 def _load(layer: Any, state: StateDict) -> None:
-    if isinstance(layer, TimeLimit):
+    if type(layer) is TimeLimit:
         layer._elapsed_steps = state["steps"]
-    elif isinstance(layer, NormalizeObservation):
+    elif type(layer) is NormalizeObservation:
         _set(layer, state)
-    elif isinstance(layer, NormalizeReward):
+    elif type(layer) is NormalizeReward:
         _set(layer, state)
         layer.discounted_reward = np.array(state["return_so_far"])
-    elif not isinstance(layer, REMEMBER_NOTHING):
+    elif type(layer) not in REMEMBER_NOTHING:
         layer.load_state_dict(state)
 
 

@@ -32,6 +32,7 @@ from a3c_lib.making import (
     make_env as make_env,
     make_envs as make_envs,
 )
+from a3c_lib.settings import Count, check_setting
 
 # Of a model with memory: a tensor (N, …), or any tuples, lists and dicts of such. None: no memory.
 State = Any
@@ -197,7 +198,8 @@ def check_shapes(**tensors: Tensor) -> None:
 
 
 def seed_sequence(seed: int | np.random.SeedSequence, *path: int) -> np.random.SeedSequence:
-    """What seeds are drawn from. Another `path` gives other seeds for the same `seed`."""
+    """What seeds are drawn from. Another `path` gives other seeds for the same `seed`; but a path
+    that ends in zeros gives those of the path without them, as numpy fills up with zeros."""
     if isinstance(seed, np.random.SeedSequence):
         return seed
     if seed < 0:
@@ -297,8 +299,7 @@ def collect(
     otherwise used, but what Gymnasium itself puts there. Raises FloatingPointError, with the
     environment and the step, if an observation or the policy's logits are not numbers.
     """
-    if t_max < 1:
-        raise ValueError(f"t_max is a number of steps, at least 1; got {t_max}")
+    check_setting("t_max", t_max, Count)
     return _collect(envs, policy, position, lambda steps: len(steps) == t_max, infos)
 
 

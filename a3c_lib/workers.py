@@ -35,6 +35,7 @@ import torch
 from torch import Tensor
 
 import __main__
+from a3c_lib.settings import NotNegativeCount, NumWorkers, check_setting
 from a3c_lib.sharing import Parcel, in_shared_memory
 
 if sys.platform != "win32":
@@ -207,6 +208,8 @@ class Team(Iterator[tuple[int, Any]]):
     ) -> None:
         if Team.refused:
             raise RuntimeError(Team.refused)
+        check_setting("num_workers", num_workers, NumWorkers)
+        check_setting("max_restarts", max_restarts, NotNegativeCount)
         _refuse_script_without_file()
         self._parcels = Parcel(body), Parcel(shared, share=True)
         self._restarts_left = max_restarts

@@ -178,6 +178,8 @@ def test_an_environment_whose_pictures_are_none_is_refused_and_closed():
 def test_there_is_at_least_one_step_and_one_episode(name):
     with pytest.raises(ValueError, match=f"{name} is at least 1; got 0"):
         play(always(RIGHT), CORRIDOR, **{name: 0})
+    with pytest.raises(ValueError, match=f"{name} is a whole number; got 1.5"):
+        play(always(RIGHT), CORRIDOR, **{name: 1.5})
 
 
 def test_a_model_is_not_a_policy():
@@ -204,6 +206,21 @@ def test_equal_frames_are_stored_once_and_shown_as_long_as_all_of_them():
     pictures, durations = decoded(animate([black, black, black, white], fps=10, hold=0))
     assert len(pictures) == 2
     assert durations == [300, 100]
+
+
+def test_a_still_is_the_frame_that_is_asked_for_whatever_stands_before_it():
+    black, white = (np.full((40, 60, 3), grey, np.uint8) for grey in (0, 255))
+    film = [black, black, white, white, white, black]
+    animation = animate(film)
+    assert animation.frames == 6
+    for k in range(-6, 6):
+        with Image.open(BytesIO(animation.still(k).still(0).png)) as image:
+            assert np.array_equal(image.convert("RGB"), film[k])
+
+
+def test_a_width_is_a_number_of_pixels():
+    with pytest.raises(ValueError, match="width is at least 1; got 0"):
+        animate(noise(1), width=0)
 
 
 def test_all_frames_share_one_palette_which_takes_a_byte_a_pixel():

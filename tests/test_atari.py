@@ -192,7 +192,7 @@ def test_a_short_game_is_over_also_where_the_next_one_begins_later():
 
 def test_any_seed_will_do():
     envs = Game("pong").make_envs(2)
-    for seed in 0, 2**31 - 1, 2**32 - 1, 2**40:
+    for seed in 0, 2**31 - 1, 2**32 - 1, 2**40, np.int64(2**31 + 5):
         envs.reset(seed=seed)
 
 
@@ -280,6 +280,9 @@ def test_the_lstm_plays_too():
         ({"noop_max": -1}, "noop_max is at least 0; got -1"),
         ({"sticky": 1.0}, "got 1.0"),
         ({"max_frames": 0}, "max_frames is at least 1; got 0"),
+        ({"size": 84.5}, "size is a whole number; got 84.5"),
+        ({"stack": True}, "stack is a whole number; got True"),
+        ({"life_ends": 1}, "life_ends is True or False; got 1"),
         ({"num_threads": -2}, "num_threads is at least 0; got -2"),
     ],
 )

@@ -139,7 +139,8 @@ def test_actions_that_would_broadcast_are_refused(actions):
 
 
 @pytest.mark.parametrize(
-    ("mean", "deviation"), [(NAN, 1.0), (math.inf, 1.0), (0.0, NAN), (0.0, 0.0), (0.0, -1.0)]
+    ("mean", "deviation"),
+    [(NAN, 1.0), (math.inf, 1.0), (0.0, NAN), (0.0, math.inf), (0.0, 0.0), (0.0, -1.0)],
 )
 def test_what_is_no_density_chooses_no_action(mean, deviation):
     pi = Gaussian(torch.tensor([0.0, mean]), torch.tensor([1.0, deviation]))
@@ -214,3 +215,11 @@ def test_the_determinant_changes_no_gradient_of_log_pi():
 def test_a_squashed_mode_is_the_squashed_mean():
     pi = squashed(doubles(2.0, -0.5), doubles(0.1, 0.3), low=-1.0, high=3.0)
     assert pi.mode.tolist() == pytest.approx([1 + 2 * math.tanh(2.0), 1 + 2 * math.tanh(-0.5)])
+
+
+def test_a_categorical_has_a_mode_where_it_has_samples():
+    none_possible = Categorical(torch.tensor([[0.0, 1.0], [-math.inf, -math.inf]]))
+    with pytest.raises(NoActionError):
+        none_possible.mode
+    one_impossible = Categorical(torch.tensor([[0.0, -math.inf]]))
+    assert one_impossible.mode.tolist() == [0]

@@ -1,5 +1,7 @@
 """The paper's networks are as they are printed, and pixels are normalised as is said."""
 
+import tracemalloc
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from a3c_lib.encoders import (
     pixel_statistics,
 )
 from a3c_lib.networks import ActorCritic
-from a3c_lib.worlds.atari import Game
+from a3c_lib.worlds.atari import AtariEnvs, Game
 
 
 def test_the_papers_network_is_the_one_of_the_paper():
@@ -75,6 +77,46 @@ def test_normalised_pixels_are_what_differs_from_the_mean_picture(brightest):
     again = paper_network(game, seed=1, statistics=PixelStatistics(torch.ones(84, 84), 1.0))
     again.load_state_dict(model.state_dict())  # its statistics come along
     torch.testing.assert_close(again.torso[0](pictures), model.torso[0](pictures))
+
+
+def test_pictures_whose_channels_come_last_are_told():
+    for encoder in PaperEncoder, SmallEncoder:
+        with pytest.raises(ValueError, match="seem to come last"):
+            encoder(gym.spaces.Box(0, 255, (84, 84, 4), np.uint8))
+
+
+def test_statistics_take_little_more_than_the_pictures():
+    tracemalloc.start()
+    pixel_statistics(Game("pong"), steps=300, num_envs=4)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 3 * 300 * 4 * 84 * 84
+
+
+def test_environments_are_closed_where_statistics_fail(monkeypatch):
+    closed = []
+    monkeypatch.setattr(AtariEnvs, "close", lambda self: closed.append(self))
+    monkeypatch.setattr(AtariEnvs, "step", lambda self, actions: {}["nothing"])
+    with pytest.raises(KeyError):
+        pixel_statistics(Game("pong"), steps=3)
+    assert len(closed) == 1
+
+
+def test_layers_without_a_bias_are_initialised_too():
+    model = paper_network(Game("pong"))
+    model.torso[1] = torch.nn.Linear(2592, 256, bias=False)
+    rows = orthogonal_init(model).torso[1].weight.detach()
+    torch.testing.assert_close(rows @ rows.T, 2 * torch.eye(256), atol=1e-4, rtol=0)
+
+
+def test_networks_of_the_same_statistics_share_nothing():
+    statistics = PixelStatistics(torch.full((84, 84), 7.0), 5.0)
+    one, other = (paper_network(Game("pong"), statistics=statistics) for _ in range(2))
+    brighter = PixelStatistics(torch.full((84, 84), 50.0), 9.0)
+    one.load_state_dict(paper_network(Game("pong"), statistics=brighter).state_dict())
+    assert (one.torso[0].mean == 50).all()
+    assert (other.torso[0].mean == 7).all()
+    assert (statistics.mean == 7).all()
 
 
 def test_a_game_in_which_nothing_moves_has_no_statistics():

@@ -71,6 +71,7 @@ def test_the_same_seed_gives_the_same_evaluation_and_touches_nothing():
     ("arguments", "message"),
     [
         ({"episodes": 1}, "at least 2, for an interval; got 1"),
+        ({"episodes": 4.5}, "episodes is a whole number; got 4.5"),
         ({"actions": "best"}, "'sampled' or 'greedy'; got 'best'"),
         ({"num_envs": 0}, "at least 1; got 0"),
         ({"max_steps": 0}, "max_steps is at least 1; got 0"),
@@ -137,6 +138,12 @@ def test_an_episode_without_an_end_is_cut_with_a_word():
 
 def test_episodes_that_end_in_time_are_not_cut():
     assert evaluate(Ones(), Counting, episodes=4, max_steps=4).lengths.tolist() == [3] * 4
+
+
+@pytest.mark.parametrize("ends", ["terminated", "truncated"])
+def test_an_episode_whose_own_end_is_the_last_step_is_not_cut(ends):
+    result = evaluate(Ones(), lambda: Counting(4, ends), episodes=4, max_steps=4)
+    assert result.lengths.tolist() == [4] * 4
 
 
 def test_a_vector_environment_that_does_not_end_is_an_error():

@@ -124,3 +124,34 @@ def test_playing_gives_what_the_table_promises():
 def test_bad_input_is_named(shape, gamma, message):
     with pytest.raises(ValueError, match=message):
         state_values(corridor(3), torch.full(shape, 0.5), gamma)
+
+
+@pytest.mark.parametrize(("length", "gamma"), [(240, 0.9), (40, 0.5), (60, 0.6)])
+def test_the_best_way_is_right_however_little_the_goal_is_worth_from_afar(length, gamma):
+    chosen = optimal_policy(corridor(length), gamma).argmax(-1)
+    assert (chosen[:length] == RIGHT).all()
+    values = optimal_values(corridor(length), gamma)
+    assert values[0].item() == pytest.approx(gamma ** (length - 1))
+
+
+def test_of_two_equally_good_actions_one_is_chosen():
+    assert optimal_values(trap(2, 2, small=1.0, large=1.0), 0.5).tolist() == [
+        0.0,
+        1.0,
+        0.5,
+        1.0,
+        0.0,
+    ]
+
+
+def test_without_a_discount_episodes_must_end():
+    left = torch.tensor([[1.0, 0.0]]).repeat(4, 1)
+    for solve in (
+        lambda: state_values(corridor(3), left, 1.0),
+        lambda: policy_direction(corridor(3), left.log(), 0.9),
+    ):
+        with pytest.raises(ValueError, match="episodes must end under the policy"):
+            solve()
+    for solve in optimal_policy, optimal_values:
+        with pytest.raises(ValueError, match="gamma is below 1 where the best policy"):
+            solve(corridor(3), 1.0)

@@ -190,3 +190,10 @@ def test_spaces_of_the_old_package_are_told_apart(kind):
 def test_what_is_not_supported_is_said_with_the_way_out():
     with pytest.raises(ValueError, match=r"observations Dict\(.*FlattenObservation makes vectors"):
         ActorCritic(spaces.Dict({"a": spaces.Discrete(2)}), spaces.Discrete(2))
+
+
+@pytest.mark.parametrize("variance", ["per-state", "state-independent"])
+def test_actions_without_room_are_refused(variance):
+    box = spaces.Box(np.array([-1.0, 2.0], np.float32), np.array([1.0, 2.0], np.float32))
+    with pytest.raises(ValueError, match="actions need room on each axis of their Box"):
+        GaussianHead(4, box, variance)

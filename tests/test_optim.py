@@ -154,6 +154,7 @@ def test_it_goes_on_from_its_state(kind):
             lambda: Adam([torch.zeros(1)], decays=(0.9, 2.0)),
             "decays are numbers, each below 1; got .0.9, 2.0",
         ),
+        (lambda: Adam([torch.zeros(1)], decays=(0.9,)), r"decays are two, β₁ and β₂; got \(0.9,\)"),
         (lambda: Adam([torch.zeros(1)], decays=(0.9, 0.8)), r"β₁² is below β₂.*got \(0.9, 0.8\)"),
         (lambda: Momentum([torch.zeros(1)]).load_state_dict({"g": []}), r"\['m'\]; got \['g'\]"),
         (

@@ -144,3 +144,27 @@ def test_the_same_seed_begins_the_same_pendulums():
     first, again, other = (Pendulums(3).reset(seed=seed)[0] for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_where_pendulums_are_cut_is_said_as_gymnasium_says_it():
+    pendulums = Pendulums(2, staggered=True)
+    pendulums.reset(seed=0)
+    for _ in range(100):
+        *_, cut, info = pendulums.step(np.zeros((2, 1)))
+    assert info["_final_obs"].tolist() == cut.tolist() == [False, True]
+
+
+def test_pendulums_begin_with_a_reset_and_are_some():
+    with pytest.raises(gym.error.ResetNeeded):
+        Pendulums(1).step(np.zeros((1, 1)))
+    with pytest.raises(ValueError, match="num_envs is at least 1; got 0"):
+        Pendulums(0)
+
+
+def test_a_pendulum_that_cannot_be_drawn_is_closed(monkeypatch):
+    env = Leaning()
+    env.close = lambda: setattr(env, "closed", True)
+    monkeypatch.setattr(gym, "make", lambda *_: env)
+    with pytest.raises(ValueError, match="got 'human'"):
+        inverted_pendulum("human")
+    assert env.closed

@@ -105,6 +105,17 @@ def test_updates_in_which_no_episode_ended_are_left_out():
     assert ax.lines[0].get_ydata().tolist() == [1, 3]
 
 
+def test_what_is_infinite_spoils_no_mean():
+    curve = [0, 5, 10, 15], [1.0, math.inf, 3.0, 5.0]
+    ax = plots.learning_curves({"one": [curve]}, window=10)
+    assert ax.lines[0].get_ydata().tolist() == [1, 3, 4]
+
+
+def test_more_actions_than_colours_are_refused():
+    with pytest.raises(ValueError, match="at most 7 actions have a colour each; got 8"):
+        plots.policy_bars(np.full((2, 8), 1 / 8), list("abcdefgh"))
+
+
 def test_a_window_averages_over_the_steps_before_and_the_figure_says_so():
     steps, values = list(range(0, 5000, 1000)), [0.0, 2.0, 4.0, 6.0, 8.0]
     ax = plots.learning_curves({"one": [(steps, values)]}, window=2000)

@@ -167,3 +167,23 @@ def test_values_are_of_any_batch():
     states = np.random.default_rng(0).standard_normal((3, 4, 2))
     assert V(states).shape == (3, 4)
     assert V(states)[1, 2] == pytest.approx(float(V(states[1, 2])))
+
+
+@pytest.mark.parametrize("gamma", [1.0, -0.1])
+def test_values_have_a_discount_below_one(gamma):
+    for call in (lambda: value(np.zeros(2), 0.1, gamma), lambda: best_deviation(0.1, gamma)):
+        with pytest.raises(ValueError, match=f"gamma is .*; got {gamma}"):
+            call()
+
+
+def test_past_its_end_an_episode_stays_cut():
+    env = PointMass(axes=1, steps=2)
+    env.reset(seed=0)
+    assert [env.step(np.zeros(1))[3] for _ in range(4)] == [False, True, True, True]
+
+
+def test_no_push_is_infinite():
+    env = PointMass(axes=1)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="and finite; got"):
+        env.step(np.array([np.inf]))

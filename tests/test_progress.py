@@ -247,6 +247,39 @@ def test_outside_a_notebook_nothing_is_drawn(shown, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.fixture
+def pictures(shown, monkeypatch):
+    """What a notebook would be shown, as the names that are drawn."""
+    pictures = []
+    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    monkeypatch.setattr(progress._Place, "show", lambda self, data: None)
+    monkeypatch.setattr(
+        progress, "signals", lambda history, *, names, **rest: pictures.append(list(names))
+    )
+    return pictures
+
+
+def test_drawn_is_what_a_trainer_reports(pictures):
+    with_entropy = updates(1, 2)
+    of_values = [SimpleNamespace(steps=s, episode_return=1.0, q=2.0) for s in (1, 2)]
+    for run, names in (
+        (with_entropy, ["episode_return", "entropy"]),
+        (of_values, ["episode_return", "q"]),
+    ):
+        assert list(live_plot(run, 2)) == run
+        assert pictures.pop() == names
+    list(live_plot(of_values, 2, names=["q"]))
+    assert pictures == [["q"]]
+
+
+def test_a_signal_that_no_update_has_is_refused_at_the_first(pictures):
+    run = iter(updates(1, 2))
+    with pytest.raises(ValueError, match=r"these have none of \['loss'\]"):
+        list(live_plot(run, 2, names=["entropy", "loss"]))
+    assert len(list(run)) == 1
+    assert pictures == []
+
+
 def test_a_plain_script_does_not_even_import_ipython():
     program = """
 import sys

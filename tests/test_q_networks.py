@@ -10,13 +10,14 @@ from scripted import Pictured
 from a3c_lib.encoders import PaperEncoder
 from a3c_lib.evaluation import evaluate
 from a3c_lib.figures.watching import watch
+from a3c_lib.q_learning import epsilon_greedy
 from a3c_lib.q_networks import (
     HasUnroll,
     QNetwork,
     RecurrentQNetwork,
     epsilon_greedy_probabilities,
 )
-from a3c_lib.rollout import Rollout, greedy, sampled
+from a3c_lib.rollout import Rollout, collect, greedy, initial_state, make_envs, sampled, start
 from a3c_lib.worlds.atari import Game
 
 VECTOR = spaces.Box(-1, 1, (4,), np.float64)
@@ -203,3 +204,19 @@ def test_a_memory_of_nothing_is_refused():
 def test_the_small_pictures_of_the_package_are_supported():
     model = QNetwork.for_env(Pictured(), hidden=(8,))
     assert model(torch.zeros(3, 2, 22, 23, dtype=torch.uint8)).shape == (3, 2)
+
+
+@pytest.mark.parametrize("kind", [QNetwork, RecurrentQNetwork])
+def test_where_q_is_no_number_there_is_no_policy(kind):
+    env = gym.make("a3c_lib/Corridor-v0")
+    model = kind.for_env(env)
+    with torch.no_grad():
+        model.head.weight.fill_(math.nan)
+    for actions in "greedy", "sampled":
+        with pytest.raises(FloatingPointError, match="environment 0 shows has no policy"):
+            evaluate(model, "a3c_lib/Corridor-v0", 2, actions=actions)
+    envs = make_envs("a3c_lib/Corridor-v0")
+    begun = start(envs, seed=0, policy_state=initial_state(model, 1))
+    policy = epsilon_greedy(model, 0.5, torch.Generator())
+    with pytest.raises(FloatingPointError, match=r"shows has no policy: Q is \[nan, nan\]"):
+        collect(envs, policy, begun, t_max=1)

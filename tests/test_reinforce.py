@@ -1,8 +1,11 @@
 import gymnasium as gym
 import pytest
 import torch
+from gymnasium.vector import VectorWrapper
 from hypothesis import given, strategies as st
 
+from a3c_lib import reinforce
+from a3c_lib.making import HasLives, make_envs
 from a3c_lib.reinforce import Config, TabularPolicy, discounted_returns, reinforce_loss, train
 from a3c_lib.worlds.envs import corridor
 from a3c_lib.worlds.exact import policy_gradient
@@ -95,3 +98,35 @@ def test_an_untrained_table_is_fair():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+class Lives(VectorWrapper, HasLives):
+    """A game has two lives, of which each is an episode of the world within."""
+
+    def reset(self, **options):
+        self.lost = 0
+        return super().reset(**options)
+
+    def step(self, actions):
+        *seen, info = super().step(actions)
+        self.lost += int(seen[2][0] or seen[3][0])
+        self.game_over = (seen[2] | seen[3]) & (self.lost % 2 == 0)
+        return *seen, info
+
+
+def test_returns_do_not_flow_through_a_lost_life(monkeypatch):
+    judged = []
+
+    def noted(log_probabilities, returns):
+        judged.append(returns)
+        return reinforce_loss(log_probabilities, returns)
+
+    monkeypatch.setattr(reinforce, "reinforce_loss", noted)
+    corridor = make_envs(lambda: gym.make("a3c_lib/Corridor-v0", length=1))
+    config = Config(total_steps=1, gamma=0.5, seed=3)
+    with train(TabularPolicy(2, 2), Lives(corridor), config) as training:
+        (update,) = training
+    (returns,) = judged
+    assert update.episode_return == 2  # each life is paid 1 at its end
+    assert (returns == 1).sum() == 2
+    assert returns.max() == 1

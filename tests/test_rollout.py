@@ -530,6 +530,7 @@ def test_an_environment_comes_from_an_id_a_spec_or_a_function():
         (lambda: make_envs(Counting, 0), "at least 1; got 0"),
         (lambda: start(make_envs(Counting), -1), "at least 0; got -1"),
         (lambda: play(Counting, t_max=0), "at least 1; got 0"),
+        (lambda: play(Counting, t_max=2.5), "t_max is a whole number; got 2.5"),
         (lambda: collect_episode(make_envs(Counting, 2), first_action, None), "got 2"),
         (
             lambda: collect_episode(SyncVectorEnv([Counting]), first_action, None),

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.wrappers import FrameStackObservation
+from torch import nn
 
 from a3c_lib.encoders import paper_lstm, paper_network
 from a3c_lib.figures.drawing import BLUE, RED
-from a3c_lib.figures.watching import PANEL, Watched, beside, watch
+from a3c_lib.figures.watching import PANEL, Watched, beside, play, scenes, watch
 from a3c_lib.networks import ActorCritic
+from a3c_lib.rollout import greedy
 from a3c_lib.worlds.atari import Game
 from a3c_lib.worlds.bounce import Bounce
 
@@ -189,3 +191,58 @@ def test_greedy_actions_are_the_likeliest():
     assert (drawn.actions != drawn.probabilities.argmax(axis=1)).any()
     with pytest.raises(ValueError, match="actions is 'sampled' or 'greedy'; got 'best'"):
         watch(model, stacked, actions="best")
+
+
+class Starting(nn.Module):
+    """Begins with 1 in its memory, and writes down what it remembers, and in which mode it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def initial_state(self, num_envs):
+        return torch.ones(num_envs)
+
+    def logits(self, observations, state):
+        self.seen.append((None if state is None else state.item(), self.training))
+        return torch.tensor([[0.0, 9.0]]), state + 1
+
+
+def test_every_episode_of_a_film_begins_with_the_models_memory_in_evaluation_mode():
+    model = Starting()
+    play(greedy(model), "a3c_lib/Corridor-v0", episodes=2)
+    assert model.seen == [(1, False), (2, False), (3, False)] * 2
+    assert model.training
+
+
+def test_where_a_game_ends_its_last_screen_is_shown_not_the_next_games():
+    game = Game("pong", max_frames=200, noop_max=0)
+    envs, screens = game.make_envs(1), game.make_screens(1)
+    envs.reset(seed=1)
+    screens.reset(seed=1)
+    stay = np.array([0])
+    stands = lambda observation, state: (torch.tensor([0]), state)  # noqa: E731
+    shown = list(scenes(stands, game, seed=1, max_steps=100, episodes=2))
+    for scene in shown:
+        _, _, _, truncated, seen = envs.step(stay)
+        screen, *_, of_screen = screens.step(stay)
+        assert scene.truncated == truncated[0]
+        if truncated[0]:
+            np.testing.assert_array_equal(scene.after, seen["final_obs"])
+            np.testing.assert_array_equal(scene.last_frame, of_screen["final_obs"][0, -1])
+            begun = screen[0, -1]
+            assert not np.array_equal(scene.last_frame, begun)
+    first_of_the_second = [scene.truncated for scene in shown].index(True) + 1
+    assert sum(scene.truncated for scene in shown) == 2
+    assert not np.array_equal(
+        shown[first_of_the_second].frame, shown[first_of_the_second - 1].last_frame
+    )
+
+
+def test_logits_that_are_no_numbers_are_told():
+    model = ActorCritic.for_env(gym.make("a3c_lib/Corridor-v0"))
+    with torch.no_grad():
+        model.policy_head.weight.fill_(torch.nan)
+    for actions in "sampled", "greedy":
+        with pytest.raises(FloatingPointError, match="step 0: what is seen has no policy: the log"):
+            watch(model, "a3c_lib/Corridor-v0", actions=actions)

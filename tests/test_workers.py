@@ -850,3 +850,10 @@ def page_faults(link, shared):
 def test_workers_keep_the_memory_that_they_free():
     ((_, (count, page)),) = Team(page_faults, None, 1)
     assert count < 5 * 12_000_000 * 4 / page / 10
+
+
+def test_a_team_has_workers_and_may_be_tired():
+    with pytest.raises(ValueError, match="num_workers is at least 1; got 0"):
+        Team(print, None, 0)
+    with pytest.raises(ValueError, match="max_restarts is at least 0; got -1"):
+        Team(print, None, 1, max_restarts=-1)

@@ -812,9 +812,11 @@ FAULTS = [
     Fault("the mean picture forgotten", "encoders", "(pictures - self.mean)", "pictures"),
     Fault("the mean picture added", "encoders", "(pictures - self.mean)", "(pictures + self.mean)"),
     Fault("the deviation forgotten", "encoders", "* (255 / self.deviation)", "* 1"),
-    Fault("the whole stack for the statistics", "encoders", "[0][:, -1] for", "[0][:, 0] for"),
     Fault(
-        "the deviation from zero", "encoders", "np.square(pictures - mean)", "np.square(pictures)"
+        "the whole stack for the statistics", "encoders", "[0][:, -1].copy()", "[0][:, 0].copy()"
+    ),
+    Fault(
+        "the deviation from zero", "encoders", "np.square(shown - mean)", "np.square(1.0 * shown)"
     ),
     Fault(
         "no gain for a ReLU", "encoders", "gains.get(layer, math.sqrt(2))", "gains.get(layer, 1.0)"
@@ -903,7 +905,14 @@ FAULTS = [
     Fault("a wrapper's reward for the score", "rollout", "return float(returns[env])", "pass"),
     Fault("NaN in an observation unseen", "rollout", "    _check_numbers(rollout)\n", ""),
     Fault(
-        "NaN in logits chosen from", "distributions", "if self.logits.isnan().any():", "if False:"
+        "NaN in logits chosen from",
+        "distributions",
+        """if self.wrong():
+            raise NoActionError
+        return self.logits""",
+        """if False:
+            raise NoActionError
+        return self.logits""",
     ),
     Fault("one environment in two places", "making", "if id(env) in seen:", "if False:"),
     Fault("an id's module not imported", "making", "importlib.import_module(module)", "pass"),
@@ -1701,7 +1710,7 @@ FAULTS = [
     Fault(
         "a squashed action at the bound", "distributions", ".clamp(-most, most).atanh()", ".atanh()"
     ),
-    Fault("NaN in a mean drawn from", "distributions", "self.mean.isfinite().all() and ", ""),
+    Fault("NaN in a mean drawn from", "distributions", "self.mean.isfinite() & ", ""),
     Fault(
         "actions not clipped",
         "making",
@@ -1999,8 +2008,8 @@ FAULTS = [
     Fault(
         "the clock ends the world",
         "worlds.point_mass",
-        "-float(cost), False, self._step == self.steps",
-        "-float(cost), self._step == self.steps, False",
+        "-float(cost), False, self._step >= self.steps",
+        "-float(cost), self._step >= self.steps, False",
     ),
     Fault(
         "paid after the move",

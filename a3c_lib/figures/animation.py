@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from a3c_lib.figures.pictures import as_html
+from a3c_lib.settings import Count, check_setting
 
 Frame = NDArray[np.uint8]  # (H, W, 3)
 
@@ -28,14 +29,20 @@ SHOWN = 640  # pixels: a notebook shows a film up to so wide, small ones twice a
 class Animation:
     """An animated PNG that a notebook shows, `still` stops, and `save` writes.
 
-    `alt` says what is seen, for those who do not see it.
+    `alt` says what is seen, for those who do not see it. `places` says of each frame which picture
+    of the PNG it is: equal frames in a row are one there.
     """
 
     def __init__(
-        self, png: bytes, size: tuple[int, int], frames: int, seconds: float, alt: str = ""
+        self,
+        png: bytes,
+        size: tuple[int, int],
+        places: Sequence[int],
+        seconds: float,
+        alt: str = "",
     ) -> None:
-        self.png, self.size, self.frames, self.seconds = png, size, frames, seconds
-        self.alt = alt
+        self.png, self.size, self.places, self.seconds = png, size, places, seconds
+        self.frames, self.alt = len(places), alt
 
     def still(self, frame: int) -> "Animation":
         """One frame of it, counted from 0; from the end, if negative.
@@ -47,10 +54,10 @@ class Animation:
         if not -self.frames <= frame < self.frames:
             raise IndexError(f"frame is from 0 to {self.frames - 1}; got {frame}")
         image = Image.open(BytesIO(self.png))
-        image.seek(frame % self.frames)
+        image.seek(self.places[frame])
         which = f"Frame {frame % self.frames} of 0 to {self.frames - 1}."
         png = _encoded([image.convert("RGB")], [0])
-        return Animation(png, self.size, 1, 0.0, f"{self.alt} {which}".strip())
+        return Animation(png, self.size, [0], 0.0, f"{self.alt} {which}".strip())
 
     def save(self, path: str | Path) -> None:
         """Write the PNG to a file."""
@@ -98,6 +105,7 @@ def animate(
         raise ValueError(f"fps, frames a second, is positive; got {fps}")
     if not hold >= 0:
         raise ValueError(f"hold is a number of seconds, at least 0; got {hold}")
+    check_setting("width", width, Count)
     check_frames(frames)
     images = _with_one_palette([narrowed(frame, width) for frame in frames])
     every = 1
@@ -106,7 +114,7 @@ def animate(
         durations = _milliseconds(len(images), every, fps, hold)
         png = _encoded(kept, durations)
         if len(png) <= max_bytes:
-            return Animation(png, images[0].size, len(kept), sum(durations) / 1000, alt)
+            return Animation(png, images[0].size, _places(kept), sum(durations) / 1000, alt)
         every += 1
         if fps / every < SLOWEST or every > len(images):
             raise ValueError(
@@ -158,6 +166,13 @@ def _milliseconds(frames: int, every: int, fps: float, hold: float) -> list[int]
     durations = [after - before for before, after in itertools.pairwise(edges)]
     durations[-1] += round(1000 * hold)
     return durations
+
+
+def _places(images: Sequence[Image.Image]) -> list[int]:
+    """Of each image, which of those that are stored it is."""
+    pixels = [image.convert("RGB").tobytes() for image in images]
+    differs = (before != after for before, after in itertools.pairwise(pixels))
+    return list(itertools.accumulate(differs, initial=0))
 
 
 def _encoded(images: Sequence[Image.Image], durations: list[int]) -> bytes:

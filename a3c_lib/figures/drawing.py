@@ -280,5 +280,7 @@ def block(
 
 def action_colours(actions: int) -> Sequence[str]:
     """Of two or three actions the first is orange and the last blue: left, (stay,) right."""
+    if actions > len(PALETTE):
+        raise ValueError(f"at most {len(PALETTE)} actions have a colour each; got {actions}")
     few = {2: (ORANGE, BLUE), 3: (ORANGE, LIGHT_GREY, BLUE)}
     return few.get(actions, PALETTE[:actions])

@@ -116,12 +116,12 @@ def learning_curves(
 ) -> Axes:
     """Draw, for each label, the centre of several seeds' curves with a band over the seeds.
 
-    `curves[label]` holds one (steps, values) pair a seed. Lengths may differ, and NaN values are
-    left out (no episode ended there); drawn are the steps that all seeds of the label cover. With
-    centre="median" the band goes from the lowest to the highest seed, with "mean" it is ± 2
-    standard errors; each_seed=True draws every seed as a thin line instead. A `window` above 0
-    first replaces each value by the mean over the last `window` steps. `lines` are levels to
-    compare with, such as {"V*": 0.43}. Raises ValueError for curves that are empty or ragged.
+    `curves[label]` holds one (steps, values) pair a seed. Lengths may differ, and values that are
+    not finite are left out (NaN: no episode ended there); drawn are the steps that all seeds of the
+    label cover. With centre="median" the band goes from the lowest to the highest seed, with "mean"
+    it is ± 2 standard errors; each_seed=True draws every seed as a thin line instead. A `window`
+    above 0 first replaces each value by the mean over the last `window` steps. `lines` are levels
+    to compare with, such as {"V*": 0.43}. Raises ValueError for curves that are empty or ragged.
 
     >>> seeds = [([0, 10, 20], [0.0, 0.5, 0.8]), ([0, 10, 20], [0.2, 0.5, 1.0])]
     >>> ax = learning_curves({"one step": seeds}, title="It learns")
@@ -577,6 +577,8 @@ def _on_a_grid(name: str, seeds: Sequence[Curve], window: float) -> tuple[Floats
         raise ValueError(f"{name} is empty; it holds one (steps, values) pair a seed")
     pairs = [_curve(name, seed, window) for seed in seeds]
     first, last = max(s[0] for s, _ in pairs), min(s[-1] for s, _ in pairs)
+    if first == last and len(pairs) == 1:
+        raise ValueError(f"{name}: of one update there is no curve")
     if first >= last:
         raise ValueError(f"{name}: the seeds have no range of steps in common")
     grid = np.unique(np.concatenate([s for s, _ in pairs]))
@@ -595,7 +597,7 @@ def _curve(name: str, seed: Curve, window: float) -> tuple[Floats, Floats]:
     steps, values = np.asarray(seed[0], float), np.asarray(seed[1], float)
     if (np.diff(steps) < 0).any():
         raise ValueError(f"{name}: steps must not decrease; got {steps.tolist()}")
-    there = ~np.isnan(values)
+    there = np.isfinite(values)
     if not there.any():
         raise ValueError(f"{name}: a seed has no values")
     return steps[there], moving_mean(steps[there], values[there], window)

@@ -26,6 +26,7 @@ from a3c_lib.figures.drawing import STYLE
 from a3c_lib.figures.pictures import Picture, bundle, describe
 from a3c_lib.figures.plots import signals
 
+WATCHED = ("episode_return", "entropy", "q")  # by those who do not say what
 EVERY = 30.0  # seconds from one line to the next, where lines stay: in a file
 
 
@@ -63,7 +64,7 @@ def live_plot(
     updates: Iterable[U],
     total_steps: int | None = None,
     *,
-    names: Sequence[str] = ("episode_return", "entropy"),
+    names: Sequence[str] | None = None,
     every: float = 2.0,
     title: str = "",
 ) -> Iterator[U]:
@@ -71,6 +72,8 @@ def live_plot(
 
     It is one figure, drawn over, and the last state of it stays. Outside a notebook nothing is
     drawn: plots.signals(list(training)) draws a run that has ended. `total_steps` as in `track`.
+    `names` are attributes of the updates; if None, those of episode_return, entropy and q that the
+    first update has. Raises ValueError there if one is none of its attributes.
     """
     if not every > 0:
         raise ValueError(f"every is a number of seconds, above 0; got {every}")
@@ -119,26 +122,36 @@ def _interruptible() -> Iterator[None]:
 
 
 def _plotted(
-    updates: Iterable[U], total: int, names: Sequence[str], every: float, title: str
+    updates: Iterable[U], total: int, names: Sequence[str] | None, every: float, title: str
 ) -> Iterator[U]:
     if not _in_notebook():
         for update in updates:  # `yield from` would close the trainer when the loop is left
             yield update
         return
     history: list[U] = []
+    drawn: list[str] = []
     place = _Place()
     due = math.inf if _is_off() else time.monotonic() + every
     with _interruptible():
         try:
             for update in updates:
+                drawn = drawn or _names(names, update)
                 history.append(update)
                 if time.monotonic() > due:
-                    place.show(_picture(history, total, names, title))
+                    place.show(_picture(history, total, drawn, title))
                     due = time.monotonic() + every
                 yield update
         finally:
             if history:
-                place.show(_picture(history, total, names, title))
+                place.show(_picture(history, total, drawn, title))
+
+
+def _names(names: Sequence[str] | None, update: Reports) -> list[str]:
+    """Which signals are drawn, looked at before anything is learned in vain."""
+    chosen = list(names or [name for name in WATCHED if hasattr(update, name)])
+    if missing := [name for name in chosen if not hasattr(update, name)]:
+        raise ValueError(f"names are attributes of the updates; these have none of {missing}")
+    return chosen
 
 
 def _picture(history: Sequence[U], total: int, names: Sequence[str], title: str) -> dict[str, str]:

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from a3c_lib.evaluation import Actions
+from a3c_lib.distributions import Categorical
+from a3c_lib.evaluation import Actions, check_choice
 from a3c_lib.figures.animation import WIDTH, Frame, check_frames, narrowed
 from a3c_lib.figures.drawing import BLUE, GREY, LIGHT_GREY, RED
 from a3c_lib.making import Envs, MakeEnv, MakesEnvs, executed_one, lives_of, make_env
 from a3c_lib.models import evaluating
 from a3c_lib.rollout import Policy, begin_anew, device_of, initial_state
+from a3c_lib.settings import Count, check_setting
 
 NARROWEST = 180  # pixels; under narrower pictures the caption would not fit
 PAUSE = 3  # more frames of an episode's end, before the next episode begins
@@ -58,10 +60,12 @@ def scenes(
 
     `source` is an id, an EnvSpec, a function that makes an environment with
     `render_mode="rgb_array"`, or an Atari game, whose screens are shown in colours (chapter 07).
+    Without a `policy_state` the policy begins with its model's `initial_state`, if that has one.
     """
     for name, number in (("max_steps", max_steps), ("episodes", episodes)):
-        if number < 1:
-            raise ValueError(f"{name} is at least 1; got {number}")
+        check_setting(name, number, Count)
+    if policy_state is None:  # as later episodes begin, too
+        policy_state = initial_state(getattr(policy, "model", None), 1)
     with closing(_visible(source)) as env:
         observation = env.reset(seed=seed)[0]
         for step in range(1, max_steps + 1):
@@ -112,7 +116,7 @@ def play(
     and `source` what `scenes` takes. Under each picture stand the step, its reward and, where
     `values` (observations (1, *O) → (1,)) is given, the value of what is seen; at an episode's end,
     which end it was. An end is seen three frames longer if another episode follows. Pictures wider
-    than `width`, in pixels, are made smaller.
+    than `width`, in pixels, are made smaller. Meanwhile the policy's model is in evaluation mode.
 
     >>> from a3c_lib.reinforce import TabularPolicy
     >>> from a3c_lib.rollout import sampled
@@ -139,25 +143,27 @@ def play(
 
     frames: list[Frame] = []
     step, said = 0, "step 0"
-    for scene in scenes(
-        policy,
-        source,
-        seed=seed,
-        max_steps=max_steps,
-        episodes=episodes,
-        policy_state=policy_state,
-    ):
-        if frames and step == 0:  # an episode has ended before
-            frames += frames[-1:] * PAUSE
-        frames.append(shown(scene.frame, valued(said, scene.observation)))
-        step, said = step + 1, f"step {step + 1}   reward {scene.reward:.3g}"
-        if scene.terminated or scene.truncated:
-            said += "   terminated" if scene.terminated else "   truncated"
-        elif scene.last_frame is not None:
-            said = valued(said, scene.after)
-        if scene.last_frame is not None:
-            frames.append(shown(scene.last_frame, said))
-            step, said = 0, "step 0"
+    with evaluating(getattr(policy, "model", None)):
+        played = scenes(
+            policy,
+            source,
+            seed=seed,
+            max_steps=max_steps,
+            episodes=episodes,
+            policy_state=policy_state,
+        )
+        for scene in played:
+            if frames and step == 0:  # an episode has ended before
+                frames += frames[-1:] * PAUSE
+            frames.append(shown(scene.frame, valued(said, scene.observation)))
+            step, said = step + 1, f"step {step + 1}   reward {scene.reward:.3g}"
+            if scene.terminated or scene.truncated:
+                said += "   terminated" if scene.terminated else "   truncated"
+            elif scene.last_frame is not None:
+                said = valued(said, scene.after)
+            if scene.last_frame is not None:
+                frames.append(shown(scene.last_frame, said))
+                step, said = 0, "step 0"
     return frames
 
 
@@ -184,7 +190,7 @@ def watch(
     """Let a model play one episode, or its first `max_steps` steps, with sampled or greedy actions.
 
     `source` is what `scenes` takes. `names` are the actions'; if None the game's own, or their
-    numbers.
+    numbers. Raises FloatingPointError, with the step, for logits that are no numbers.
 
     >>> from a3c_lib.networks import ActorCritic
     >>> model = ActorCritic.for_env(gym.make("a3c_lib/Corridor-v0"), seed=0)
@@ -192,16 +198,17 @@ def watch(
     >>> watched.probabilities.shape, watched.names
     ((4, 2), ('0', '1'))
     """
-    if actions not in ("sampled", "greedy"):
-        raise ValueError(f"actions is 'sampled' or 'greedy'; got {actions!r}")
+    check_choice(actions)
     generator = torch.Generator().manual_seed(seed)
-    values, probabilities = [], []
+    values, probabilities = list[float](), list[list[float]]()
 
     @torch.no_grad()
     def policy(observation: Tensor, state: Any) -> tuple[Tensor, Any]:
         value, logits, state = _judged(model, observation, state)
         if not isinstance(logits, Tensor):
             raise ValueError("watch draws a bar for each action, so they are Discrete; see play")
+        if said := Categorical(logits).wrong():
+            raise FloatingPointError(f"step {len(values)}: what is seen has no policy: {said}")
         pi = logits.softmax(dim=-1)
         values.append(float(value))
         probabilities.append(pi.tolist())
@@ -330,14 +337,18 @@ class _Game:
     def reset(self, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
         """A new game; without a seed the one that has begun by itself."""
         if seed is not None:
-            self.observation, _ = self.envs.reset(seed=seed)
-            self.screen, _ = self.screens.reset(seed=seed)
+            self.begun = self.envs.reset(seed=seed)[0], self.screens.reset(seed=seed)[0]
+        self.observation, self.screen = self.begun
         return self.observation[0], {}
 
     def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         taken = np.array([action])
-        self.screen, *_ = self.screens.step(taken)
+        self.screen, *_, of_screen = self.screens.step(taken)
         self.observation, reward, terminated, truncated, info = self.envs.step(taken)
+        if (terminated | truncated)[0] and self.over:  # what is seen now is another game
+            self.begun = self.observation, self.screen
+            self.observation = info.get("final_obs", self.observation)
+            self.screen = of_screen.get("final_obs", self.screen)
         return self.observation[0], reward[0], terminated[0], truncated[0], info
 
     @property

@@ -7,6 +7,7 @@ picture at a time, to look at and to test against.
 
 from dataclasses import KW_ONLY, dataclass
 from functools import cache, partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from a3c_lib.actor_critic import Context, Targets, WithContext, in_context
 from a3c_lib.making import Envs, HasLives
+from a3c_lib.settings import Count, NotNegativeCount, ProperFraction, check_settings
 
 
 @dataclass(frozen=True)
@@ -38,29 +40,24 @@ class Game:
 
     name: str  # ale-py's: "pong", "space_invaders", …
     _: KW_ONLY
-    size: int = 84  # height and width of the pictures that the agent sees
-    stack: int = 4  # the latest pictures that it sees at once
-    frame_skip: int = 4  # frames for which an action is held: one step
-    sticky: float = 0.0  # how likely the console repeats the last action in a frame, instead
-    noop_max: int = 30  # an episode begins after fewer frames than this without an action
+    size: Count = 84  # height and width of the pictures that the agent sees
+    stack: Count = 4  # the latest pictures that it sees at once
+    frame_skip: Count = 4  # frames for which an action is held: one step
+    # how likely the console repeats the last action in a frame, instead
+    sticky: ProperFraction = 0.0
+    # an episode begins after fewer frames than this without an action
+    noop_max: NotNegativeCount = 30
     fire_at_start: bool = True  # then press fire, where the game has that button
     life_ends: bool = False  # a lost life ends what the agent learns from, not the game
-    max_frames: int = 108_000  # then a game is truncated: half an hour, at 60 frames a second
-    num_threads: int = 1  # of ale-py's; 0 stands for one for every core
+    max_frames: Count = 108_000  # then a game is truncated: half an hour, at 60 frames a second
+    num_threads: NotNegativeCount = 1  # of ale-py's; 0 stands for one for every core
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if self.name not in get_all_rom_ids():
             raise ValueError(
                 f"a game of ale-py's, such as 'pong' or 'space_invaders'; got {self.name!r}"
             )
-        for option in "size", "stack", "frame_skip", "max_frames":
-            if getattr(self, option) < 1:
-                raise ValueError(f"{option} is at least 1; got {getattr(self, option)}")
-        for option in "noop_max", "num_threads":
-            if getattr(self, option) < 0:
-                raise ValueError(f"{option} is at least 0; got {getattr(self, option)}")
-        if not 0 <= self.sticky < 1:
-            raise ValueError(f"sticky is a probability in [0, 1); got {self.sticky}")
 
     def make_envs(self, num_envs: int) -> Envs:
         """`num_envs` of it, as one vector environment that resets in the step that ends."""
@@ -130,8 +127,8 @@ class AtariEnvs(VectorWrapper[Any, Any, Any, Any], HasLives):
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         """Begin games; any seed will do."""
-        if isinstance(seed, int):
-            seed %= 2**31 - self.num_envs  # ale-py counts on from it, in 32 bits
+        if isinstance(seed, Integral):  # numpy's, too
+            seed = int(seed) % (2**31 - self.num_envs)  # ale-py counts on from it, in 32 bits
         observation, info = self.env.reset(seed=seed, options=options)
         self._began = self._beginning(info)
         return observation, info

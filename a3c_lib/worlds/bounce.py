@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from a3c_lib.worlds.envs import AGENT, GROUND, SMALL
+from a3c_lib.worlds.envs import AGENT, GROUND, SMALL, check_render_mode
 
 
 class Bounce(gym.Env[NDArray[np.uint8], np.int64]):
@@ -34,8 +34,7 @@ class Bounce(gym.Env[NDArray[np.uint8], np.int64]):
             raise ValueError(f"size is at least 2; got {size}")
         if steps < 1:
             raise ValueError(f"steps is at least 1; got {steps}")
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode is None or 'rgb_array'; got {render_mode!r}")
+        check_render_mode(render_mode, self.metadata)
         self.size, self.steps, self.render_mode = size, steps, render_mode
         self.observation_space = spaces.Box(0, 255, (size, size), np.uint8)
         self.action_space = spaces.Discrete(size)

@@ -123,7 +123,7 @@ class TabularEnv(gym.Env[np.int64, np.int64]):
         exits: dict[int, tuple[int, int, int]] | None = None,
         render_mode: str | None = None,
     ) -> None:
-        _check_render_mode(render_mode, self.metadata)
+        check_render_mode(render_mode, self.metadata)
         self.mdp = mdp
         self.exits = exits or {}
         self.render_mode = render_mode
@@ -226,7 +226,7 @@ class Catch(gym.Env[NDArray[np.uint8], np.int64]):
     def __init__(self, rows: int = 10, columns: int = 5, render_mode: str | None = None) -> None:
         if rows < 2 or columns < 2:
             raise ValueError(f"rows and columns are at least 2; got {rows} and {columns}")
-        _check_render_mode(render_mode, self.metadata)
+        check_render_mode(render_mode, self.metadata)
         self.rows, self.columns = rows, columns
         self.render_mode = render_mode
         self.observation_space = spaces.Box(0, 255, (1, rows, columns), np.uint8)
@@ -279,6 +279,8 @@ class Catch(gym.Env[NDArray[np.uint8], np.int64]):
         row, column = state["ball"]
         if not (0 <= row < self.rows and 0 <= column < self.columns):
             raise ValueError(f"the ball is in {self.rows} × {self.columns}; got {row}, {column}")
+        if not 0 <= state["paddle"] < self.columns:
+            raise ValueError(f"the paddle is in 0 … {self.columns - 1}; got {state['paddle']}")
         self._ball, self._paddle = (row, column), state["paddle"]
         self.np_random.bit_generator.state = state["random"]
 
@@ -306,7 +308,7 @@ class TMaze(gym.Env[np.int64, np.int64]):
     def __init__(self, length: int = 5, render_mode: str | None = None) -> None:
         if length < 0:
             raise ValueError(f"length is a number of cells, at least 0; got {length}")
-        _check_render_mode(render_mode, self.metadata)
+        check_render_mode(render_mode, self.metadata)
         self.length, self.render_mode = length, render_mode
         self.observation_space = spaces.Discrete(4)
         self.action_space = spaces.Discrete(2)
@@ -333,7 +335,8 @@ class TMaze(gym.Env[np.int64, np.int64]):
         return self._seen(), 1.0 if action == self._way else -1.0, True, False, {}
 
     def render(self) -> NDArray[np.uint8] | None:
-        """Corridor, sign and goals, (H, W, 3); None without a `render_mode`."""
+        """Corridor and goals, (H, W, 3); None without a `render_mode`. The goal that the sign shows
+        is green."""
         if self.render_mode is None:
             return None
         cells = np.full((3, self.length + 2, 3), 255, dtype=np.uint8)
@@ -356,6 +359,8 @@ class TMaze(gym.Env[np.int64, np.int64]):
         """Go on from there."""
         if not 0 <= state["cell"] <= self.length + 1:
             raise ValueError(f"cells are 0 … {self.length + 1}; got {state['cell']}")
+        if state["way"] not in (UP, DOWN):
+            raise ValueError(f"way is {UP} (up) or {DOWN} (down); got {state['way']}")
         self._way, self._cell = state["way"], state["cell"]
         self.np_random.bit_generator.state = state["random"]
 
@@ -398,7 +403,8 @@ def cartpole_without_velocities(**options: Any) -> gym.Env[Any, Any]:
     return TransformObservation(env, lambda observation: observation[::2], seen)
 
 
-def _check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> None:
+def check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> None:
+    """Raise ValueError unless it is None, or one of the metadata's "render_modes"."""
     if render_mode is not None and render_mode not in metadata["render_modes"]:
         raise ValueError(f"render_mode is None or 'rgb_array'; got {render_mode!r}")
 

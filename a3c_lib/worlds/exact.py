@@ -13,7 +13,8 @@ from a3c_lib.worlds.envs import MDP
 def state_values(mdp: MDP, policy: Tensor, gamma: float) -> Tensor:
     """Solve V = r_π + γ P_π V, the Bellman equation of a fixed policy.
 
-    policy (S, A), π(a | s) → (S,).  A terminal state is worth 0.
+    policy (S, A), π(a | s) → (S,).  A terminal state is worth 0. With γ = 1, under the policy
+    episodes must end some time; ValueError if they do not.
 
     >>> from a3c_lib.worlds.envs import corridor
     >>> always_right = torch.tensor([[0.0, 1.0]]).repeat(4, 1)
@@ -25,8 +26,7 @@ def state_values(mdp: MDP, policy: Tensor, gamma: float) -> Tensor:
     P_pi = torch.einsum("sa,sat->st", policy.double(), transitions)
     r_pi = torch.einsum("sa,sa->s", policy.double(), rewards)
     identity = torch.eye(mdp.num_states, dtype=torch.float64)
-    values: Tensor = torch.linalg.solve(identity - gamma * P_pi, r_pi)
-    return values
+    return _solved(identity - gamma * P_pi, r_pi)
 
 
 def action_values(mdp: MDP, values: Tensor, gamma: float) -> Tensor:
@@ -36,22 +36,28 @@ def action_values(mdp: MDP, values: Tensor, gamma: float) -> Tensor:
 
 
 def optimal_policy(mdp: MDP, gamma: float) -> Tensor:
-    """Improve a policy until it is greedy for its own values (policy iteration).   → (S, A), rows
-    of one 1.
+    """Improve a policy until no other action is better anywhere (policy iteration).   → (S, A),
+    rows of one 1.
+
+    An action is better if that is more than rounding can make of it, 10⁻¹⁴ of the largest value.
+    ValueError for γ = 1, with which a policy under which episodes never end has no values.
 
     >>> from a3c_lib.worlds.envs import trap
     >>> optimal_policy(trap(near=1, far=3), gamma=0.9)[1:4].argmax(dim=-1)
     tensor([1, 1, 1])
     """
-    policy = torch.full((mdp.num_states, mdp.num_actions), 1 / mdp.num_actions).double()
+    if gamma == 1:
+        raise ValueError("gamma is below 1 where the best policy is looked for; got 1")
+    chosen = torch.zeros(mdp.num_states, dtype=torch.long)
     while True:
+        policy = torch.nn.functional.one_hot(chosen, mdp.num_actions).double()
         Q = action_values(mdp, state_values(mdp, policy, gamma), gamma)
-        # Rounding keeps two equally good actions from swapping places for ever.
-        best = Q.round(decimals=10).argmax(dim=-1)
-        greedy = torch.nn.functional.one_hot(best, mdp.num_actions).double()
-        if torch.equal(greedy, policy):
+        best, action = Q.max(dim=-1)
+        # What is as good is kept: two equally good actions would swap places for ever.
+        better = best > Q.gather(-1, chosen[:, None])[:, 0] + 1e-14 * Q.abs().max()
+        if not better.any():
             return policy
-        policy = greedy
+        chosen = torch.where(better, action, chosen)
 
 
 def optimal_values(mdp: MDP, gamma: float) -> Tensor:
@@ -83,7 +89,8 @@ def policy_direction(mdp: MDP, logits: Tensor, gamma: float) -> Tensor:
 
     For the logit of a in s that is d(s) π(a | s) A^π(s, a), where d(s) is how often an episode
     visits s, on average. `policy_gradient` would count a visit at step t only γ^t times; with
-    γ = 1 the two are the same. Under the policy episodes must end some time.
+    γ = 1 the two are the same. Under the policy episodes must end some time; ValueError if they do
+    not.
 
     >>> from a3c_lib.worlds.envs import corridor
     >>> policy_direction(corridor(length=1), torch.zeros(2, 2), gamma=0.5)[0]
@@ -100,8 +107,19 @@ def _visits(mdp: MDP, policy: Tensor) -> Tensor:
     (S, A) → (S,)"""
     P = torch.einsum("sa,sat->st", policy, _tables(mdp)[0])
     identity = torch.eye(mdp.num_states, dtype=torch.float64)
-    visits: Tensor = torch.linalg.solve(identity - P.T, torch.as_tensor(mdp.start))
-    return visits
+    return _solved(identity - P.T, torch.as_tensor(mdp.start))
+
+
+def _solved(equations: Tensor, right: Tensor) -> Tensor:
+    """x of equations @ x = right, (S, S) and (S,) → (S,)"""
+    try:
+        solution: Tensor = torch.linalg.solve(equations, right)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        raise ValueError(
+            "without a discount, with gamma = 1, episodes must end under the policy; there are "
+            "states from which they never do"
+        ) from None
+    return solution
 
 
 def _tables(mdp: MDP) -> tuple[Tensor, Tensor]:

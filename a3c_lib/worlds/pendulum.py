@@ -9,6 +9,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from a3c_lib.making import closed_on_error
+from a3c_lib.settings import NumEnvs, check_setting
+
 HEIGHT, WIDTH = 280, 640  # pixels, as many as a notebook shows of a film
 RAIL = 220  # pixels from the top
 METRE = 240.0  # pixels
@@ -24,7 +27,8 @@ def inverted_pendulum(render_mode: str | None = None, **options: Any) -> gym.Env
     gymnasium.error.DependencyNotInstalled where there is no MuJoCo: `pip install mujoco`.
     """
     env = gym.make("InvertedPendulum-v5", **options)
-    return env if render_mode is None else DrawnPendulum(env, render_mode)
+    with closed_on_error(env.close):
+        return env if render_mode is None else DrawnPendulum(env, render_mode)
 
 
 class DrawnPendulum(gym.Wrapper[Any, Any, Any, Any]):
@@ -104,6 +108,7 @@ class Pendulums(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[np.bool_]])
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
 
     def __init__(self, num_envs: int, staggered: bool = False) -> None:
+        check_setting("num_envs", num_envs, NumEnvs)
         one = gym.make("Pendulum-v1")
         self.num_envs, self.staggered = num_envs, staggered
         self.single_observation_space = one.observation_space
@@ -112,12 +117,14 @@ class Pendulums(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[np.bool_]])
         self.action_space = batch_space(one.action_space, num_envs)
         self.state = np.zeros((2, num_envs))  # θ and θ̇
         self.steps = np.zeros(num_envs, dtype=int)  # of the episode
+        self._begun = False
 
     def reset(
         self, *, seed: Any = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Other episodes, of all."""
         super().reset(seed=seed)
+        self._begun = True
         self._begin(np.full(self.num_envs, True))
         if self.staggered:
             self.steps = np.arange(self.num_envs) * CUT_AFTER // self.num_envs
@@ -127,6 +134,8 @@ class Pendulums(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[np.bool_]])
         self, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float32], Any, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """One step of each. Where an episode is cut, the next one begins."""
+        if not self._begun:
+            raise gym.error.ResetNeeded("call reset() before step()")
         theta, speed = self.state
         u = np.clip(actions[:, 0], -2, 2)
         angle = (theta + np.pi) % (2 * np.pi) - np.pi
@@ -136,7 +145,7 @@ class Pendulums(VectorEnv[NDArray[np.float32], NDArray[Any], NDArray[np.bool_]])
         self.steps += 1
         seen, cut, info = self._seen(), self.steps == CUT_AFTER, dict[str, Any]()
         if cut.any():
-            info["final_obs"] = seen
+            info["final_obs"], info["_final_obs"] = seen, cut  # and where, as Gymnasium says it
             self._begin(cut)
             seen = self._seen()
         return seen, rewards, np.zeros_like(cut), cut, info

@@ -11,6 +11,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from a3c_lib.settings import ProperFraction, check_setting
+
 Floats = NDArray[np.float64]
 
 STEP = 0.5  # how much of the velocity the place takes, and how much of the push the velocity
@@ -59,13 +61,14 @@ class PointMass(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         if self._state is None:
             raise gym.error.ResetNeeded("call reset() before step()")
         push = np.asarray(action, np.float64)
-        if push.shape != (self.axes,) or not (np.abs(push) <= self._limit).all():
-            raise ValueError(f"action is in {self.action_space}; got {action!r}")
+        inside = np.isfinite(push) & (np.abs(push) <= self._limit)
+        if push.shape != (self.axes,) or not inside.all():
+            raise ValueError(f"action is in {self.action_space}, and finite; got {action!r}")
         cost = (STATE_COST @ self._state**2).sum() + ACTION_COST * (push**2).sum()
         self._state = A @ self._state + np.outer(B, push)
         self._state[1] += NOISE * self.np_random.standard_normal(self.axes)
         self._step += 1
-        return self._seen(), -float(cost), False, self._step == self.steps, {}
+        return self._seen(), -float(cost), False, self._step >= self.steps, {}
 
     def _seen(self) -> NDArray[np.float32]:
         assert self._state is not None
@@ -92,13 +95,14 @@ def value(gain: Floats, deviation: float, gamma: float) -> Quadratic:
     """V^π of the policy N(−gain · (x, v), deviation²) on one axis, if there is no limit.
 
     P = C + ACTION_COST K Kᵀ + γ (A − BKᵀ)ᵀ P (A − BKᵀ), with K the gain and C the cost of states;
-    c is what chance costs, in each of 1 / (1 − γ) steps. Raises ValueError where the policy lets
-    the mass fly away.
+    c is what chance costs, in each of 1 / (1 − γ) steps: so γ is below 1. Raises ValueError where
+    it is not, and where the policy lets the mass fly away.
 
     >>> V = value(np.zeros(2), deviation=0.0, gamma=0.5)  # nobody pushes
     >>> V.P.round(4).tolist(), round(V.c, 4)
     ([[2.0, 0.6667], [0.6667, 0.5905]], 0.0059)
     """
+    check_setting("gamma", gamma, ProperFraction)
     closed = A - np.outer(B, gain)
     if not (np.sqrt(gamma) * np.abs(np.linalg.eigvals(closed)) < 1).all():
         raise ValueError(f"with the gain {np.asarray(gain).tolist()} the mass flies away")
