@@ -1056,7 +1056,7 @@ class Yours(PaperNetwork):
 
     def __init__(self, game: Game, statistics) -> None:
         super().__init__(game.stack, len(game.actions))
-        self.register_buffer("mean", statistics.mean)
+        self.register_buffer("mean", statistics.mean.clone())
         self.deviation = statistics.deviation
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
