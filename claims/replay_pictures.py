@@ -24,6 +24,7 @@ KINDS = {"uniform": ReplayMemory, "prioritised": PrioritizedReplayMemory}
 SETTINGS = [{"kind": kind} for kind in KINDS]
 SEEDS = range(1)
 ALONE = True  # no run of the same claim at the same time
+CLOCKED = "grown", "adding", "drawing"  # by a clock, or the system
 
 PICTURES = 600  # different ones
 DRAWS = 500  # batches that are timed
