@@ -111,7 +111,7 @@ for name, shares in ends.items():
     assert shares.min() < 0.24
 
 # %% [markdown]
-# ($\eta$ is the learning rate, one mark is one seed.) None of the three sizes will do. After 12,000 steps half of the agents get less than two thirds of what can be had, whatever $\eta$ is, and for each $\eta$ at least one does worse than the coin it began as. The gradient points the right way *on average*; you checked that in
+# ($\eta$ is the learning rate, one mark is one seed.) None of the three sizes will do. After 12,000 steps more than half of the agents get less than two thirds of what can be had, whatever $\eta$ is, and for each $\eta$ at least one does worse than the coin it began as. The gradient points the right way *on average*; you checked that in
 # chapter 00. But each single step is far from the average.
 
 # %% [markdown]
@@ -742,7 +742,7 @@ for name, reached, most in results:
     assert (reached > 0.9) == (most < 1.5) == (name == "detached")
 
 # %% [markdown]
-# No cell can be worth more than 1: the goal pays 1, once. (A critic that is right but for noise may say 1.1, as one of the detached ones does.) The bribed critic says several times that, with every seed, and its actor is worth nothing. Each update pushed $V$ up by a bit, for the reason that you saw in the prediction after exercise 1.3. And once $V$ is far too high everywhere, all news is bad news. With $V = 4$ in every cell, a step that does not reach the goal has $\delta = 0.95 \cdot 4 - 4 = -0.2$ on average, and the step to the goal $\delta = 1 - 4 = -3$. So the judge tells steps apart the wrong way round, and the actor learns
+# No cell can be worth more than 1: the goal pays 1, once. (A critic that is right but for noise may say 1.1, as one of the detached ones does.) The largest values of the bribed critic are 2.9 to 5.2, by seed, and its actor is worth nothing. Each update pushed $V$ up by a bit, for the reason that you saw in the prediction after exercise 1.3. And once $V$ is far too high everywhere, all news is bad news. With $V = 4$ in every cell, a step that does not reach the goal has $\delta = 0.95 \cdot 4 - 4 = -0.2$ on average, and the step to the goal $\delta = 1 - 4 = -3$. So the judge tells steps apart the wrong way round, and the actor learns
 # to keep away from the goal: a share of 0.00, less than the coin's 0.24.
 
 # %% [markdown]

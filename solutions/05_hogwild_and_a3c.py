@@ -856,7 +856,7 @@ def in_processes(workers, model, **settings):
 
 
 # %% [markdown]
-# Two processes on CartPole, with rollouts of 32 steps. (The paper has 16 workers with rollouts of 5: when each has made one update, 80 steps have been played. With two such workers it would be 10; with rollouts of 32 it is 64, and each update rests on 32 steps.) It takes up to a minute; and as now and then a run learns nothing, there are up to three.
+# Two processes on CartPole, with rollouts of 32 steps. (The paper has 16 workers with rollouts of 5: when each has made one update, 80 steps have been played. With two such workers it would be 10; with rollouts of 32 it is 64, and each update rests on 32 steps.) It takes half a minute; and as now and then a run learns nothing, there are up to three.
 
 # %%
 print(f"Training with {whose(Worker, rmsprop_step)}.")
@@ -911,7 +911,7 @@ plots.learning_curves(
     {"A3C, 2 processes": cartpole.curves("steps", "episode_return")},
     each_seed=True,
     lines={"most possible": 500},
-    title="Three of five seeds hold the pole to the end; one learns nothing",
+    title="All five seeds hold the pole in the end; each falls on its way",
     y_label="mean of the latest 50 episodes",
 )
 plt.show()
@@ -920,19 +920,16 @@ last = cartpole.select(steps=cartpole.levels("steps")[-1])
 print("seed   seconds   sampled actions   greedy actions")
 for row in last.rows:
     print(f"{row['seed']:4} {row['seconds']:9.1f} {row['sampled']:17.1f} {row['greedy']:16.1f}")
-stuck, *learned = sorted(last.rows, key=lambda row: row["sampled"])
-assert stuck["sampled"] == stuck["greedy"] < 12
-assert [row["sampled"] for row in learned[1:]] == [500, 500, 500]
-assert 350 < learned[0]["sampled"] < 400
-assert (last.column("seconds") < 21).all()
+assert [row["sampled"] for row in last.rows] == [row["greedy"] for row in last.rows] == [500] * 5
+assert 22 < last.column("seconds").min() <= last.column("seconds").max() < 26
 
-courses = [cartpole.select(seed=row["seed"]).column("episode_return") for row in learned]
+courses = [cartpole.select(seed=row["seed"]).column("episode_return") for row in last.rows]
 falls = [(np.maximum.accumulate(course) - course).max() for course in courses]
-print("the deepest fall on the way of those who learn:", *(f"{fall:.0f}" for fall in falls))
-assert 70 < min(falls) <= max(falls) < 450
+print("the deepest fall on the way:", *(f"{fall:.0f}" for fall in falls))
+assert 150 < min(falls) <= max(falls) < 360
 
 # %% [markdown]
-# Three of the five seeds hold the pole for the whole 500 steps, after 150,000 steps and some 20 seconds. A fourth ends at 373. On the way each of these four falls, by 70 to 450, and gets up again. The fifth learns nothing: from its first thousands of steps on an episode lasts 9 steps, which is about the least that is possible. Sampled actions and greedy ones have the very same return there. So the policy is sure of its action in every state, and never sees what the other one would bring. (A seed does not settle how a run goes: another five will not be these five. If your own run stays at 9, run the cell again.)
+# All five seeds hold the pole for the whole 500 steps, after 150,000 steps and 23 to 25 seconds. On the way each of them falls, by 150 to 360, and gets up again. A seed does not settle how a run goes, and another five will not be these five. (Not on record any more: twice before, with the same settings, one run of five learned nothing. From its first thousands of steps on an episode lasted 9 steps, which is about the least that is possible. Sampled actions and greedy ones had the very same return there. So the policy was sure of its action in every state, and never saw what the other one would bring. If your own run stays at 9, run the cell again.)
 #
 # Two settings of the loss differ from the paper's. `value_weight` is 0.05, since policy and critic share their torso, as in chapter 03. And β is 0.001, a tenth of the paper's.
 
@@ -1089,7 +1086,7 @@ assert several.column("counter").max() > ones.select(workers=2).column("counter"
 assert ones.column("slots").max() == ones.column("locked").max() == 0
 
 # %% [markdown]
-# Of the additions to weights, fewer than 30 in 10,000: even with nothing else to do, processes spend most of their time between two additions and not in one. The counter shows how much depends on the moment: with two workers it lost fewer than two in 10,000; with four, which have to share two cores, nothing in one run, and a tenth and a sixth of all in the other two.
+# Of the additions to weights, fewer than 30 in 10,000: even with nothing else to do, processes spend most of their time between two additions and not in one. The counter shows how much depends on the moment: with two workers it lost nothing in one run, and 7 and 289 of 10,000 in the other two; with four, which have to share two cores, 4, 10 and 16 percent of all.
 # The worst moment is the schedule in which A *sleeps* between reading and writing:
 # the operating system takes the core from A, and when A wakes up it writes an old number over all that the others have counted in the meantime.
 #
@@ -1114,13 +1111,12 @@ for workers in lost.levels("workers"):
 assert max(max(shares[key]) for key in shares if 1 in key or "True" in key) == 0
 assert 0 < min(shares[2, "False"]) <= max(shares[2, "False"]) < 0.01
 assert max(shares[4, "False"]) < 0.01
-assert max(shares[2, "False"]) > 2 * min(shares[2, "False"])
-assert max(shares[4, "False"]) < max(shares[2, "False"])
+assert all(max(shares[n, "False"]) > 4 * min(shares[n, "False"]) for n in (2, 4))
 assert max(map(max, counters.values())) == 0
 
 # %% [markdown]
-# Between 1 and 5 of 10,000 changes in the six runs without a lock. With two workers the share differs from run to run more than twofold, so that three runs do not say whether two workers lose more or four. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost nothing in these runs.
-# That is what makes races so unpleasant. The same line has lost hundreds of counts above, and none here, and nobody can say what it will lose tomorrow.
+# Between 0.6 and 15 of 10,000 changes in the six runs without a lock. With two workers as with four the share differs from run to run more than fourfold, so that three runs do not say which of them lose more. (On two cores, four processes are not four *at the same time*.) And the common counter, which nothing protects, has lost nothing in these runs.
+# That is what makes races so unpleasant. The same line has lost up to a sixth of all counts above, and none here, and nobody can say what it will lose tomorrow.
 #
 # So nearly nothing is lost, not because anything protects it, but because the addition is such a small part of a worker's day.
 #
@@ -1143,7 +1139,7 @@ for ax, workers in zip(panels, lost.levels("workers"), strict=True):
     ax.set(xticks=range(0, most + 1, 3))
     ax.set_title(f"{workers} worker{'s' * (workers > 1)}: mean {typical[workers]:.2f}", loc="left")
 panels[0].set(ylabel="share of updates")
-title = "With W workers most gradients are about W − 1 updates old"
+title = "With W workers a gradient is about W − 1 updates old on average"
 panels[0].figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
 plt.show()
 locked = lost.select(workers=4, lock="True")
@@ -1160,7 +1156,7 @@ assert 2 < typical[4] < 4
 
 # %% [markdown]
 # With two workers, one update of the other comes in between more often than not. With four the mean is 2.6. So $W - 1$ is not far off, and the simulation in turn gives a fair picture. What it does not have is the tail: now and then a worker that has just read θ is put
-# to sleep by the operating system, because there are more workers than cores, and wakes up when many others have passed. With a lock (the record has that, too) the lags are nearly the same. A lock keeps changes from being lost; it does not make gradients fresher.
+# to sleep by the operating system, above all where there are more workers than cores, and wakes up when many others have passed. With a lock (the record has that, too) the mean is 2.3, so not much less. A lock keeps changes from being lost; it hardly makes gradients fresher.
 
 # %% [markdown]
 # ## What Hogwild! promises, and to whom

@@ -436,7 +436,7 @@ def loss_of_the_batch(model, rollout, dummies, gamma=GAMMA) -> Loss:
 # %% [markdown]
 # The loop around it you will write yourself, in exercise 6.5. Until then the book lends you one: `train_together(model, envs, loss, mask, total_steps, seed)` plays rollouts of 16 steps, asks your mask which of them are dummies, descends the loss with RMSProp and η = 0.01, brought down to 0 in a straight line, and returns the steps so far, the loss and the finished episodes of each update. It is for environments that reset late. (In those of `make_envs` there are no dummies, and the mask would leave out real steps. The package's trainers know which kind they were given.)
 #
-# Three numbers stand here without a reason: η = 0.01, and the weights 0.1 and 0.01 of the critic and the entropy. They are settings that a search further down found to be good for CartPole.
+# Three numbers stand here without a reason: η = 0.01, and the weights 0.1 and 0.01 of the critic and the entropy. The first two did well on CartPole in a search further down; the third was not searched for.
 
 # %%
 from a3c_lib.exercises.a2c import train_together
@@ -531,7 +531,7 @@ assert max(learned["left out", seed][0] for seed in range(3)) < 0.05
 assert all(0.2 < learned["learned from", seed][0] < 0.6 for seed in range(3))
 
 # %% [markdown]
-# With the mask the critic knows that a meadow is worth 2, and nobody jumps. The pit should be worth 0, and the critic says some 0.6. At first the agent is in the pit most of the time, later hardly ever, while $V(\text{meadow})$ climbs to 2 in the same network. That the one value pulls the other along, and nothing corrects it any more, is the likely reason; it was not tested.
+# With the mask the critic knows that a meadow is worth 2, and nobody jumps. The pit should be worth 0, and the critic says 0.5 to 0.6. At first the agent is in the pit most of the time, later hardly ever, while $V(\text{meadow})$ climbs to 2 in the same network. That the one value pulls the other along, and nothing corrects it any more, is the likely reason; it was not tested.
 #
 # Without the mask the agent is left in two minds: it jumps at about four steps in ten. Why not always? Because the returns of this chapter look further than one step. A jump with $k$ steps left before the limit, the jump among them, has the return $1 + \gamma^k V(\text{pit})$ (if no rollout ends in between). Late in an episode that is better than grazing. Early in it, it is worse, since one may still graze, and jump later. But the agent sees only "meadow", and not how much time is left: it has one probability for all five steps, and that settles where the early jumps lose as much as the late ones win.
 #
@@ -967,7 +967,7 @@ plt.show()
 # Steps are what a simulator costs. Seconds are what you wait. Here each algorithm does what suits it on a machine with two cores. A2C runs eight environments in one process, on one core; in CartPole they are Gymnasium's, as one array. A3C runs two workers in two processes, in two ways: with one environment each, as chapter 05 did, and with eight each, "2 × 8".
 # Those differ in the batch, and in the settings that were tuned for it (below). So that the fast poles can be told from the rest, A2C runs with ordinary ones as well ("one by one").
 #
-# All have the best settings from above, and A3C with 2 × 8 those of A2C, whose batch it has. In CartPole A3C with 2 × 1 has a second try, with a larger rate and weight, since two workers make fewer old gradients than eight; to be fair, A2C and 2 × 8 have one too. Each run has as many steps as it takes in about the same time, and there are five seeds. Seconds count from the first update on. "Enough" is a mean return of 400 in CartPole and of 0.8 in Catch over the last 50 *training* episodes; a dash says that a seed did not get there. That mean lags behind: a run that has learned late may have a dash and be perfect afterwards. So the returns of 100 episodes after the training stand below it.
+# All have the best settings from above, and A3C with 2 × 8 those of A2C, whose batch it has. In CartPole A3C with 2 × 1 has a second try, with a larger rate and weight, since two workers make fewer old gradients than eight; to be fair, A2C and 2 × 8 have one too. A run lasts 5 to 10 seconds in CartPole and about 5 in Catch, and there are five seeds. Seconds count from the first update on. "Enough" is a mean return of 400 in CartPole and of 0.8 in Catch over the last 50 *training* episodes; a dash says that a seed did not get there. That mean lags behind: a run that has learned late may have a dash and be perfect afterwards. So the returns of 100 episodes after the training stand below it.
 #
 # **Write down a guess:** who takes most steps a second, and who is first?
 
@@ -1069,7 +1069,7 @@ part = seconds_per_step(a2c.make_vector_env(CARTPOLE, 8, fast=False)) * whole
 print(f"live: of a step of A2C with 8 ordinary CartPoles, the environment takes {part:.0%}")
 
 # %% [markdown]
-# With eight environments a worker A3C takes about six times the steps a second that it takes with one. It then takes 1.7 to 2 times those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are no faster than eight ordinary ones here: the environment is a small part of a step, says the last line, so a faster one gains little.) In CartPole it is first to enough, after 1.9 seconds (the median) against 2.7, but its processes take more than a second to start. In Catch both have enough within a second in the median. Two of A3C's five seeds and one of A2C's end at 0.5 or 0.6 there, though.
+# With eight environments a worker A3C takes about six times the steps a second that it takes with one. It then takes 1.7 to 2 times those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are hardly faster than eight ordinary ones here: the environment is a small part of a step, says the last line, so a faster one gains little.) In CartPole it is first to enough, after 1.9 seconds (the median) against 2.7, but its processes take more than a second to start. In Catch both have enough within a second in the median. Two of A3C's five seeds and one of A2C's end at 0.5 or 0.6 there, though.
 #
 # With one environment a worker A3C is later: in CartPole none of its seeds has enough in the nine seconds that its runs last, and in Catch the median is 1.4. Two such workers are as asynchronous as two with eight environments each. What differs is the size of their batches, in asking and in learning (an update per 16 steps instead of per 128).
 #
@@ -1086,7 +1086,7 @@ print(f"live: of a step of A2C with 8 ordinary CartPoles, the environment takes 
 # | if | take | because |
 # |---|---|---|
 # | you want to look into a run, or repeat it | A2C, in one process | it is the same bit for bit |
-# | environments come as one array (Gymnasium's CartPole, simulators on a graphics card) | A2C | one question and one step for all of them; it pays where there are many (eight CartPoles gained nothing) |
+# | environments come as one array (Gymnasium's CartPole, simulators on a graphics card) | A2C | one question and one step for all of them; it pays where there are many (eight CartPoles gained little) |
 # | you have several cores, and steps take about equally long | A3C with several environments a worker, or `parallel_a2c` | both use all cores; A3C saves the waiting, `parallel_a2c` has no old gradients |
 # | some steps take much longer than others | A3C | nobody waits for the longest |
 # | your environments are few and slow | either, with a process for each | a step of the environment costs more than all the rest |
@@ -1234,7 +1234,7 @@ print(f"{len(updates)} updates; {evaluate(model, CARTPOLE, seed=1000).mean:.0f}"
 # - Flatten everything in the same order, give both factors of a product the same shape, and do not learn from a step that only resets.
 # - At equal steps neither wins: A2C is ahead in CartPole, A3C by a little in Catch. The best learning rate goes with the number of updates and the batch of each; what is best for one is worse for the other, in CartPole much worse.
 # - With batches of 128 steps and returns that look equally far, steps of 32 environments taught no more than as many steps of one, as far as ten seeds in three small worlds can tell.
-# - At equal seconds the size of the batch counts, in asking and in learning. A3C with one environment a worker took a third of A2C's steps a second in Catch, and a quarter in CartPole; with eight it takes nearly twice as many as A2C in one process.
+# - At equal seconds the size of the batch counts, in asking and in learning. A3C with one environment a worker took a third of A2C's steps a second in Catch, and a little more than a quarter in CartPole; with eight it takes 1.7 to 2 times as many as A2C in one process.
 # - With memory, both work as they do without.
 # - You have written A2C.
 
