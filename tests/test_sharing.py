@@ -20,12 +20,12 @@ from a3c_lib.sharing import NoRoomError
 from a3c_lib.workers import Team
 
 model = ActorCritic.for_env(gym.make("CartPole-v1"), hidden=(200, 200))
-resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, resource.RLIM_INFINITY))
-for train, config in (
-    (a3c.train, a3c.Config()),
-    (parallel_a2c.train, parallel_a2c.Config(num_envs=2)),
-    (lambda *_: Team(print, None, 10_000), None),
+for train, config, room in (
+    (a3c.train, a3c.Config(), 65_536),
+    (parallel_a2c.train, parallel_a2c.Config(num_envs=2), 65_536),
+    (lambda *_: Team(print, None, 1_000), None, 4_096),
 ):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
     try:
         train(model, "CartPole-v1", config)
     except NoRoomError as error:
