@@ -967,7 +967,7 @@ plt.show()
 # Steps are what a simulator costs. Seconds are what you wait. Here each algorithm does what suits it on a machine with two cores. A2C runs eight environments in one process, on one core; in CartPole they are Gymnasium's, as one array. A3C runs two workers in two processes, in two ways: with one environment each, as chapter 05 did, and with eight each, "2 × 8".
 # Those differ in the batch, and in the settings that were tuned for it (below). So that the fast poles can be told from the rest, A2C runs with ordinary ones as well ("one by one").
 #
-# All have the best settings from above, and A3C with 2 × 8 those of A2C, whose batch it has. In CartPole A3C with 2 × 1 has a second try, with a larger rate and weight, since two workers make fewer old gradients than eight; to be fair, A2C and 2 × 8 have one too. A run lasts 5 to 10 seconds in CartPole and about 5 in Catch, and there are five seeds. Seconds count from the first update on. "Enough" is a mean return of 400 in CartPole and of 0.8 in Catch over the last 50 *training* episodes; a dash says that a seed did not get there. That mean lags behind: a run that has learned late may have a dash and be perfect afterwards. So the returns of 100 episodes after the training stand below it.
+# All have the best settings from above, and A3C with 2 × 8 those of A2C, whose batch it has. In CartPole A3C with 2 × 1 has a second try, with a larger rate and weight, since two workers make fewer old gradients than eight; to be fair, A2C and 2 × 8 have one too. A run lasts 5 to 12 seconds in CartPole and 5 to 6 in Catch, and there are five seeds. Seconds count from the first update on. "Enough" is a mean return of 400 in CartPole and of 0.8 in Catch over the last 50 *training* episodes; a dash says that a seed did not get there. That mean lags behind: a run that has learned late may have a dash and be perfect afterwards. So the returns of 100 episodes after the training stand below it.
 #
 # **Write down a guess:** who takes most steps a second, and who is first?
 
@@ -1069,9 +1069,9 @@ part = seconds_per_step(a2c.make_vector_env(CARTPOLE, 8, fast=False)) * whole
 print(f"live: of a step of A2C with 8 ordinary CartPoles, the environment takes {part:.0%}")
 
 # %% [markdown]
-# With eight environments a worker A3C takes about six times the steps a second that it takes with one. It then takes 1.7 to 2 times those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are hardly faster than eight ordinary ones here: the environment is a small part of a step, says the last line, so a faster one gains little.) In CartPole it is first to enough, after 1.9 seconds (the median) against 2.7, but its processes take more than a second to start. In Catch both have enough within a second in the median. Two of A3C's five seeds and one of A2C's end at 0.5 or 0.6 there, though.
+# With eight environments a worker A3C takes about six times the steps a second that it takes with one. It then takes 1.8 to 2.2 times those of A2C in one process: it has two cores, and batches as large. (Eight poles as one array are hardly faster than eight ordinary ones here: the environment is a small part of a step, says the last line, so a faster one gains little.) In CartPole it is first to enough, after 2.2 seconds (the median) against 3.0, but its processes take more than a second to start. In Catch both have enough within a second in the median. One of A2C's five seeds ends at 0.6 there, though.
 #
-# With one environment a worker A3C is later: in CartPole none of its seeds has enough in the nine seconds that its runs last, and in Catch the median is 1.4. Two such workers are as asynchronous as two with eight environments each. What differs is the size of their batches, in asking and in learning (an update per 16 steps instead of per 128).
+# With one environment a worker A3C is later. In CartPole five of its ten runs have enough, after 7 to 10 seconds, and the other five have not in the 10 to 12 seconds that they last. In Catch two of five have enough, after 1.2 and 2.8 seconds. Two such workers are as asynchronous as two with eight environments each. What differs is the size of their batches, in asking and in learning (an update per 16 steps instead of per 128).
 #
 # Keep in mind:
 #
@@ -1234,7 +1234,7 @@ print(f"{len(updates)} updates; {evaluate(model, CARTPOLE, seed=1000).mean:.0f}"
 # - Flatten everything in the same order, give both factors of a product the same shape, and do not learn from a step that only resets.
 # - At equal steps neither wins: A2C is ahead in CartPole, A3C by a little in Catch. The best learning rate goes with the number of updates and the batch of each; what is best for one is worse for the other, in CartPole much worse.
 # - With batches of 128 steps and returns that look equally far, steps of 32 environments taught no more than as many steps of one, as far as ten seeds in three small worlds can tell.
-# - At equal seconds the size of the batch counts, in asking and in learning. A3C with one environment a worker took a third of A2C's steps a second in Catch, and a little more than a quarter in CartPole; with eight it takes 1.7 to 2 times as many as A2C in one process.
+# - At equal seconds the size of the batch counts, in asking and in learning. A3C with one environment a worker took a third of A2C's steps a second in Catch, and a little more than a quarter in CartPole; with eight it takes 1.8 to 2.2 times as many as A2C in one process.
 # - With memory, both work as they do without.
 # - You have written A2C.
 
