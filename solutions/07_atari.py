@@ -1256,7 +1256,7 @@ assert shares[3] > 0.3
 # ## What it cost
 #
 # - **Memory.** An observation has $4 \cdot 84 \cdot 84 = 28{,}224$ bytes instead of CartPole's 16. Bytes stay bytes until the network sees them, and then become four times as many.
-# - **Time.** With one thread A2C took 450 to 1,000 steps a second on this page, more where nothing else ran, and half as many again or more with one look in bfloat16; each of A3C's two workers took 1,100 to 1,200 in the recorded runs. For comparison, `make bench` measured 12,000 to 146,000 for CartPole with 8 to 64 environments (`bench/results/`). Learning Pong took 8 to 21 minutes on two cores, and the runs of both searches add up to 140 minutes; most ran two at a time.
+# - **Time.** With one thread A2C took 450 to 1,200 steps a second on this page, more where nothing else ran, and 1.4 to 1.6 times as many with one look in bfloat16; each of A3C's two workers took 1,100 to 1,200 in the recorded runs. For comparison, `make bench` measured 12,000 to 146,000 for CartPole with 8 to 64 environments (`bench/results/`). Learning Pong took 8 to 21 minutes on two cores, and the runs of both searches add up to 140 minutes; most ran two at a time.
 # - **Knowledge.** The agent is told nothing of the game. But the preparation knows a lot: that colours do not matter, that four pictures suffice, that games flicker, that fire must be pressed. And life loss and clipping change what is learned.
 # - **Comparability.** A handful of choices, each of which may change a score. Write them down with it. `Game(...)` printed says those of the screen; add clipping and how pictures were scaled.
 
