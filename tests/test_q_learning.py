@@ -462,11 +462,9 @@ def test_what_sarsa_has_chosen_is_carried_to_the_next_rollout_and_not_past_an_en
     assert (began > 5) == (mode is AutoresetMode.SAME_STEP)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_network_with_memory_looks_back_as_it_acted(method):
-    """Q(o_t, a_t) of the lesson is what the policy saw; the memory goes on from rollout to rollout."""
-    env = "a3c_lib/TMaze-v0"
-    model = network(env, RecurrentQNetwork, cells=4)
+def twelve_lessons(model, env, method):
+    """What a worker plays in two environments, three steps at a time, and what it learns, while
+    the network stays as it is."""
     config = in_turn(num_workers=1, num_envs=2, t_max=3, learning_rate=1e-30)
     kept = []
     worker = Worker(
@@ -475,6 +473,15 @@ def test_a_network_with_memory_looks_back_as_it_acted(method):
     for _ in range(12):
         worker.begin()
         worker.finish()
+    return kept
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_with_memory_looks_back_as_it_acted(method):
+    """Q(o_t, a_t) of the lesson is what the policy saw; the memory goes on from rollout to rollout."""
+    env = "a3c_lib/TMaze-v0"
+    model = network(env, RecurrentQNetwork, cells=4)
+    kept = twelve_lessons(model, env, method)
     state = model.initial_state(2)
     for played, lesson in kept:
         rollout, rows = played.rollout, []
@@ -543,14 +550,7 @@ class Remembering(nn.Module):
 def test_a_memory_begins_every_episode_as_the_network_says(method):
     env = "a3c_lib/TMaze-v0"
     model = Remembering(gym.make(env))
-    config = in_turn(num_workers=1, num_envs=2, t_max=3, learning_rate=1e-30)
-    kept = []
-    worker = Worker(
-        0, shared_by(1, model), deepcopy(model), env, config, Recorded(method(config), kept)
-    )
-    for _ in range(12):
-        worker.begin()
-        worker.finish()
+    kept = twelve_lessons(model, env, method)
     state = model.initial_state(2)
     for played, lesson in kept:
         rollout, rows = played.rollout, []
