@@ -16,6 +16,7 @@ import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from scripted import Counting, Scripted
 from torch import nn
+from torch.utils._pytree import tree_map
 
 from a3c_lib import q_learning
 from a3c_lib.actor_critic import WithContext
@@ -462,9 +463,9 @@ def test_what_sarsa_has_chosen_is_carried_to_the_next_rollout_and_not_past_an_en
     assert (began > 5) == (mode is AutoresetMode.SAME_STEP)
 
 
-def twelve_lessons(model, env, method):
-    """What a worker plays in two environments, three steps at a time, and what it learns, while
-    the network stays as it is."""
+def check_values_as_acted(model, env, method):
+    """A lesson's Q(o_t, a_t) is what the policy saw: its memory goes on from rollout to rollout, and
+    is `initial_state` again behind an end."""
     config = in_turn(num_workers=1, num_envs=2, t_max=3, learning_rate=1e-30)
     kept = []
     worker = Worker(
@@ -473,24 +474,22 @@ def twelve_lessons(model, env, method):
     for _ in range(12):
         worker.begin()
         worker.finish()
-    return kept
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_network_with_memory_looks_back_as_it_acted(method):
-    """Q(o_t, a_t) of the lesson is what the policy saw; the memory goes on from rollout to rollout."""
-    env = "a3c_lib/TMaze-v0"
-    model = network(env, RecurrentQNetwork, cells=4)
-    kept = twelve_lessons(model, env, method)
-    state = model.initial_state(2)
+    state = first = model.initial_state(2)
     for played, lesson in kept:
         rollout, rows = played.rollout, []
         for t in range(3):
             q, state = model.q(rollout.observations[t], state)
             rows.append(of_actions(q, rollout.actions[t]))
-            state = tuple(part.masked_fill(rollout.ended[t][:, None], 0) for part in state)
+            state = tree_map(partial(torch.where, rollout.ended[t][:, None]), first, state)
         torch.testing.assert_close(lesson.values, torch.cat(rows).detach())
     assert sum(len(played.rollout.episodes) for played, _ in kept) > 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_with_memory_looks_back_as_it_acted(method):
+    env = "a3c_lib/TMaze-v0"
+    model = network(env, RecurrentQNetwork, cells=4)
+    check_values_as_acted(model, env, method)
 
 
 def test_a_target_network_with_memory_knows_what_was_seen_in_earlier_rollouts():
@@ -550,16 +549,7 @@ class Remembering(nn.Module):
 def test_a_memory_begins_every_episode_as_the_network_says(method):
     env = "a3c_lib/TMaze-v0"
     model = Remembering(gym.make(env))
-    kept = twelve_lessons(model, env, method)
-    state = model.initial_state(2)
-    for played, lesson in kept:
-        rollout, rows = played.rollout, []
-        for t in range(3):
-            q, state = model.q(rollout.observations[t], state)
-            rows.append(of_actions(q, rollout.actions[t]))
-            state = torch.where(rollout.ended[t][:, None], model.initial_state(2), state)
-        torch.testing.assert_close(lesson.values, torch.cat(rows).detach())
-    assert sum(len(played.rollout.episodes) for played, _ in kept) > 2
+    check_values_as_acted(model, env, method)
 
 
 @pytest.mark.parametrize("method", METHODS)

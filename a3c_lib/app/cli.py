@@ -271,14 +271,15 @@ def parsed(argv: Sequence[str]) -> Any:
         # --hidden None asks for the usual layers; without a critic there are none.
         if begin.network.hidden is not None or algorithm.targets is None:
             command = Train(begin=begin)
-    if isinstance(command, Train) and command.begin.network.cells != Network.cells:
-        _refuse_without_memory(command.begin.network)
+    if isinstance(command, Train):
+        _refuse_cells_alone(command.begin.network)
     return command
 
 
-def _refuse_without_memory(network: Network) -> None:
-    """(Runs of older versions have such a number in run.json, and are read.)"""
-    if not network.recurrent:
+def _refuse_cells_alone(network: Network) -> None:
+    """Refuse a size of an LSTM where none is asked for. (A `Network` itself allows it: older runs
+    have such a number in run.json, and are read.)"""
+    if network.cells != Network.cells and not network.recurrent:
         raise BadInput(f"--cells goes with --recurrent; got --cells {network.cells} alone")
 
 

@@ -227,8 +227,8 @@ SMALL_WORLDS_BY_VALUE = BUDGET | {
     "epsilon_chances": (1.0,),
     "epsilon_steps": 50_000,
 }
-# On slippery ice one random action in ten halves what the best policy reaches. With one in a
-# hundred, and that later, Sarsa kept to a poor one.
+# On slippery ice one random action in ten halves what the best policy reaches. These were found
+# together; with an ε of 0.01 after 50,000 steps, annealed, Sarsa learned with one seed of five.
 ON_A_TABLE_BY_VALUE = {
     "learning_rate": 0.01,
     "gamma": 0.99,
