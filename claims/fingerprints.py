@@ -33,7 +33,7 @@ refused.
 import ast
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -74,10 +74,13 @@ class Place(NamedTuple):
 
 
 class Tree:
-    """The sources of ours below a folder. `script` is a program that is not a file: __main__."""
+    """The sources of ours below a folder. `script` is a program that is not a file: __main__. Of
+    other `packages` than all of ours, the rest counts as somebody else's."""
 
-    def __init__(self, root: Path, script: str | None = None) -> None:
-        self.root = root
+    def __init__(
+        self, root: Path, script: str | None = None, packages: Collection[str] = OURS
+    ) -> None:
+        self.root, self.packages = root, packages
         main = None if script is None else module_of(script, is_main=True)
         self._modules: dict[str, Module | None] = {"__main__": main}
         self._worlds: dict[str, str] | None = None
@@ -90,7 +93,7 @@ class Tree:
         return self._modules[name]
 
     def _source(self, name: str) -> str | None:
-        if name.partition(".")[0] not in OURS:
+        if name.partition(".")[0] not in self.packages:
             return None
         path = self.root.joinpath(*name.split("."))
         for file in path.with_suffix(".py"), path / "__init__.py":
@@ -126,7 +129,7 @@ class Tree:
     def _all(self) -> Iterator[tuple[str, Module]]:
         """All modules, with their names."""
         names = ["__main__"]
-        for package in OURS:
+        for package in self.packages:
             for path in sorted((self.root / package).rglob("*.py")):
                 parts = path.relative_to(self.root).with_suffix("").parts
                 names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
@@ -141,7 +144,7 @@ class Tree:
     def _known(self, path: str) -> Place:
         place = self.find(path)
         if not place.module:
-            raise LookupError(f"there is no {path} in {', '.join(OURS)}")
+            raise LookupError(f"there is no {path} in {', '.join(self.packages)}")
         return place
 
 

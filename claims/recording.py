@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from a3c_lib.app.records import fields
-from claims.fingerprints import Tree
+from claims.fingerprints import OURS, Tree
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "claims" / "records"
@@ -57,8 +57,9 @@ def is_alone(claim: str) -> bool:
 
 
 def is_dated(claim: str) -> bool:
-    """Whether its record says of which commit it is, instead of a fingerprint: `BY_COMMIT = True` in
-    a claim that reaches nearly the whole package, whose record every line would put out of date."""
+    """Whether its record says of which commit it is: `BY_COMMIT = True` in a claim that reaches nearly
+    the whole package, so that every line of it would put the record out of date. Its fingerprint is
+    of the claim alone."""
     return bool(getattr(importlib.import_module(f"claims.{claim}"), "BY_COMMIT", False))
 
 
@@ -69,7 +70,9 @@ def clocked(claim: str) -> tuple[str, ...]:
 
 def of_code(claim: str) -> Row:
     """What a record says of the code that gave it."""
-    return {"commit": commit()} if is_dated(claim) else {"code": fingerprint(claim)}
+    if is_dated(claim):
+        return {"commit": commit(), "code": fingerprint(claim, ["claims"])}
+    return {"code": fingerprint(claim)}
 
 
 def commit() -> str:
@@ -78,20 +81,21 @@ def commit() -> str:
     return subprocess.check_output(command, cwd=ROOT, text=True).strip()
 
 
-def fingerprint(claim: str) -> str:
-    """Of all definitions of ours that a claim reaches, the worlds that it names included."""
-    return Tree(ROOT).reach(f"claims.{claim}.{name}" for name in OF_A_CLAIM).fingerprint
+def fingerprint(claim: str, packages: Collection[str] = OURS) -> str:
+    """Of all definitions in some packages that a claim reaches, the worlds that it names included."""
+    tree = Tree(ROOT, packages=packages)
+    return tree.reach(f"claims.{claim}.{name}" for name in OF_A_CLAIM).fingerprint
 
 
 def is_current(claim: str) -> bool:
     """Whether the stored record is what the claim, as it stands, would give; of one that is dated,
-    whether it was run with the settings that the claim has now."""
+    whether the claim and its settings are those that it was run with."""
     path = RECORDS / f"{claim}.json"
     if not path.exists() or not path.with_suffix(".csv").exists():
         return False
     about = json.loads(path.read_text())
     return bool(
-        (is_dated(claim) or about.get("code") == fingerprint(claim))
+        about.get("code") == of_code(claim)["code"]
         and about["runs"] == [job.key for job in jobs(claim)]
         and about.get("config") == config(claim)
     )
@@ -127,7 +131,7 @@ def record(claim: str, workers: int) -> None:
 
     Raises ValueError for one that is dated by its commit, if the code is none that was committed.
     """
-    (stamp,) = of_code(claim).values()
+    stamp, *_ = of_code(claim).values()
     if is_dated(claim) and "dirty" in stamp:
         raise ValueError(f"{claim} is dated by its commit; commit what was changed since {stamp}")
     UNFINISHED.mkdir(parents=True, exist_ok=True)

@@ -205,7 +205,7 @@ for sigma in 1.0, 0.1, 0.01:
 #
 # `said` is (*B, 2D): the first half of the last axis is about the means, the second about the variances. Return $\mu$ and $\sigma$ in the world's unit, (*B, D) each.
 #
-# *On paper:* one axis, actions from 0 to 20, so `centre` is 10 and `reach` is 10. The layer says 0.5 and 0.5413. The softplus of 0.5413 is 1, and its root is 1. So $\mu = 10 + 10 \cdot 0.5 = 15$ and $\sigma = 10 \cdot 1 = 10$.
+# *On paper:* one axis, actions from 0 to 20, so `centre` is 10 and `reach` is 10. The layer says 0.5 and −1.2587. The softplus of −1.2587 is 0.25, and its root is 0.5. So $\mu = 10 + 10 \cdot 0.5 = 15$ and $\sigma = 10 \cdot 0.5 = 5$.
 
 
 # %% tags=["nbval-check-output"]

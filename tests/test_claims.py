@@ -209,7 +209,6 @@ def dated(recorded, monkeypatch):
 def test_a_claim_that_reaches_the_whole_package_is_dated_by_its_commit(dated):
     about = json.loads((dated / "claims" / "records" / "small.json").read_text())
     assert about["commit"] == "0123456789ab"
-    assert "code" not in about
 
 
 def test_a_dated_record_stays_when_a_line_has_changed_and_not_when_a_setting_has(dated):
@@ -217,6 +216,11 @@ def test_a_dated_record_stays_when_a_line_has_changed_and_not_when_a_setting_has
     assert recording.is_current("small")
     claim = recording.importlib.import_module("claims.small")
     claim.config = lambda seed: SimpleNamespace(seed=seed, rate=0.2)
+    assert not recording.is_current("small")
+
+
+def test_a_dated_record_does_not_stay_when_the_claim_itself_has_changed(dated):
+    write(dated, "claims/small.py", CLAIM.replace("f(seed)", "2 * f(seed)"))
     assert not recording.is_current("small")
 
 

@@ -170,6 +170,10 @@ class Hanging(TMaze):
 for how in "asleep", "in C":
     gymnasium.register(f"Hanging/{how.replace(' ', '-')}-v0", Hanging, kwargs={"how": how})
 
+if "TALKS" in os.environ:  # with every update, as otherwise after half a minute
+    from a3c_lib.figures import progress
+    progress.EVERY = 0
+
 record = cli.record
 
 def recorded(run, training, updates, **options):
@@ -260,6 +264,56 @@ def test_a_signal_to_the_whole_group_keeps_the_run_to_its_last_step(
     assert len(rows) >= 20
     assert len(workers) == 2
     assert not any(map(alive, workers))
+
+
+@pytest.mark.parametrize("arguments", [("a2c", MAZE), ("a3c", MAZE)], ids=lambda value: value[0])
+def test_where_nobody_reads_any_more_the_run_ends_and_is_kept_to_its_last_step(
+    arguments, begun, here
+):
+    command = begun(*arguments, *LONG, env={"TALKS": "1", "A3C_LIB_PROGRESS": "on"})
+    line_with("twenty", command.stdout)
+    command.stdout.close()  # as `head` does when it has its lines
+    with command.stderr as err:
+        assert err.read() == ""
+    assert command.wait() == 128 + interrupts.SIGPIPE
+    rows, kept = steps_of(here / "run")
+    assert rows[-1] == kept
+    assert len(rows) >= 20
+
+
+def test_a_command_that_nobody_reads_ends_without_a_word(python, here):
+    assert main(["train", "a2c", MAZE, *SMALL, "--run", "run"]) == 0
+    unread, out = os.pipe()
+    os.close(unread)
+    command = python("-m", "a3c_lib", "evaluate", "run", stdout=out, env=PATHS)
+    os.close(out)
+    with command.stderr as err:
+        assert err.read() == ""
+    assert command.wait() == 128 + interrupts.SIGPIPE
+
+
+def test_a_pipe_that_breaks_elsewhere_is_an_error(python, here):
+    """One of an environment's, while what is printed is read."""
+    Path("broken.py").write_text(BROKEN)
+    command = python("broken.py", "train", "a2c", "Broken-v0", *SMALL, "--run", "run", env=PATHS)
+    _, err = command.communicate()
+    assert command.returncode == cli.FAILED
+    assert "BrokenPipeError" in err
+
+
+BROKEN = """
+import sys
+import gymnasium
+from a3c_lib.app import cli
+from a3c_lib.worlds.envs import TMaze
+
+class Broken(TMaze):
+    def step(self, action):
+        raise BrokenPipeError("the simulator has gone")
+
+gymnasium.register("Broken-v0", Broken)
+sys.exit(cli.main(sys.argv[1:]))
+"""
 
 
 def test_an_interrupt_has_effect_while_workers_import(begun, here):

@@ -32,7 +32,7 @@ from tyro.conf import (
 
 import a3c_lib
 from a3c_lib.app.checkpoints import CheckpointError
-from a3c_lib.app.interrupts import Interrupts, exit_code
+from a3c_lib.app.interrupts import SIGPIPE, Interrupts, exit_code, is_unread
 from a3c_lib.app.metrics import tensorboard_writer
 from a3c_lib.app.plan import (
     ALGORITHMS,
@@ -242,8 +242,10 @@ def _run(argv: Sequence[str]) -> int:
         return _complain(error, BAD_INPUT)
     except Failed as error:
         return _complain(error, FAILED)
-    except OSError as error:  # a full disk, a folder that may not be written
-        return _complain(error, FAILED)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and is_unread():
+            return 128 + SIGPIPE
+        return _complain(error, FAILED)  # a full disk, a folder that may not be written
     except KeyboardInterrupt as error:
         return _complain("interrupted", exit_code(error))
 
@@ -438,13 +440,11 @@ def _how(training: Training[nn.Module, Any]) -> str:
 def _learn(
     run: Run, training: Training[nn.Module, Any], recording: Recording, interrupts: Interrupts
 ) -> int:
-    from a3c_lib.figures.progress import track  # brings matplotlib
-
     again = f"{PROGRAM} resume {shlex.quote(str(run.folder))}"
     updates = record(
         run,
         training,
-        track(training),
+        _told_of(training, interrupts),
         every=recording.checkpoint_every,
         tensorboard=recording.tensorboard,
     )
@@ -466,6 +466,33 @@ def _learn(
         return 128 + interrupts.signal
     print(f"Done: {training.steps:,} steps. To see what it learned: {PROGRAM} evaluate {folder}")
     return 0
+
+
+def _told_of(training: Training[nn.Module, Any], interrupts: Interrupts) -> Iterator[Any]:
+    """Its updates, with a line that says how it goes. Where nobody reads that any more, it ends."""
+    from a3c_lib.figures.progress import track  # brings matplotlib
+
+    updates = _Handed(training)
+    try:
+        for update in track(updates):
+            updates.in_hand.clear()
+            yield update
+    except BrokenPipeError:
+        if not interrupts.is_unread():
+            raise
+        yield from [*updates.in_hand, *training.finish()]
+
+
+class _Handed(Iterator[Any]):
+    """A training's updates. What was handed out and has not arrived is `in_hand`."""
+
+    def __init__(self, training: Training[nn.Module, Any]) -> None:
+        self.training, self.in_hand = training, list[Any]()
+        self.steps, self.total_steps = training.steps, training.total_steps
+
+    def __next__(self) -> Any:
+        self.in_hand.append(next(self.training))
+        return self.in_hand[-1]
 
 
 def _complain_of_training(error: Exception, run: Run, steps: int) -> None:

@@ -1,14 +1,15 @@
 """Beside the chapters: Ctrl-C, and what else asks the command line to end.
 
 `timeout` and `docker stop` send SIGTERM, a terminal that is closed sends SIGHUP. They are answered
-as Ctrl-C is: what was learned is kept.
+as Ctrl-C is: what was learned is kept. So it is where a pipe ends that nobody reads any more.
 """
 
 import os
+import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,7 @@ from typing import Any
 ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+SIGPIPE = 13  # (nor this one there)
 ECHO = 1.0  # seconds within which SIGTERM may come twice: `timeout` sends it to process and group
 
 
@@ -68,11 +70,35 @@ class Interrupts:
 
     def _let_go_of_closed_terminals(self) -> None:
         """Write nowhere from now on: each line would be an error, and nothing be kept."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for number in self._terminals:
-            if not os.isatty(number):
-                os.dup2(nowhere, number)
-        os.close(nowhere)
+        _write_nowhere([number for number in self._terminals if not os.isatty(number)])
+
+    def is_unread(self) -> bool:
+        """Whether whoever read what is printed has gone. Then that counts as SIGPIPE, and what is
+        printed from now on goes nowhere."""
+        if not is_unread():
+            return False
+        self.signal = self.signal or SIGPIPE
+        return True
+
+
+def is_unread() -> bool:
+    """Whether stdout is a pipe whose reader has gone, as `head` goes after ten lines. If so, what
+    is printed from now on goes nowhere: each line would be an error again."""
+    if not hasattr(select, "poll"):  # on Windows
+        return False
+    poll = select.poll()
+    poll.register(1, 0)  # errors are told of, whatever is asked for
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
+        return False
+    _write_nowhere([1])
+    return True
+
+
+def _write_nowhere(files: Iterable[int]) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in files:
+        os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def exit_code(error: KeyboardInterrupt) -> int:
