@@ -10,6 +10,6 @@ another process or another thread plays at the same time, each wait takes as lon
 times the layer itself, and the rate collapses: one with two threads was seen at 1,376 steps a second
 and, a minute later on a busier machine, at 297, while with one thread it stayed at 905 and more. So
 cores are used by processes, each with its own share of the environments, and never by more threads
-than there are cores. A trainer in one process is measured with one thread and with more, ours and
-stable-baselines3's alike, and the best counts.
+than there are cores. stable-baselines3's trainers are measured with one thread and with more, and so
+is ours of Pong in one process; the best counts. Our small networks have one thread.
 """

@@ -137,19 +137,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--show", action="store_true", help="print and draw the results that are there"
     )
-    parser.add_argument("--folder", type=Path, default=RESULTS, help="where results are put")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where results are put; default: where the records are, of a short run a folder in it",
+    )
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(BENCHES):
         parser.error(f"{', '.join(sorted(unknown))} is not measured; there are {list(BENCHES)}")
     if not (options.show or baselines.installed()):
         print("stable-baselines3 is not installed, so its lines are left out: make bench has it.")
     effort = QUICK if options.quick else FULL
-    options.folder.mkdir(parents=True, exist_ok=True)
+    folder = options.folder or (RESULTS / "quick" if options.quick else RESULTS)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in options.names or DEFAULT:
         if not options.show:
             how = about(name, effort)
-            write(options.folder / f"{name}.csv", how, BENCHES[name].measure(effort))
-        show(name, options.folder)
+            write(folder / f"{name}.csv", how, BENCHES[name].measure(effort))
+        show(name, folder)
     return 0
 
 

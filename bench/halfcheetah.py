@@ -50,7 +50,6 @@ BUDGET = 1_000_000  # steps, as in the zoo
 EVERY, EPISODES = 50_000, 10
 # Theirs take seven times as long as A2C's, some fifteen minutes each.
 SEEDS, A3C_SEEDS, THEIR_SEEDS = range(5), range(3), range(1)
-WORKERS = CORES
 
 # Found in a search with seeds that are not measured here: 58 settings with seeds 100 to 150, each for
 # 120,000 to 400,000 steps of one seed to four, five of them to a million. Nearly all of it was played
@@ -63,6 +62,8 @@ LOG_DEVIATION = -1.5  # log σ at first, the same for every axis
 REWARD = 0.03  # what the environment's reward is multiplied by
 VALUE_WEIGHT = 0.25
 ENVS = 8  # of A2C, and of each of A3C's workers
+WORKERS = CORES  # of A3C
+SHARES = max(n for n in range(1, CORES + 1) if ENVS % n == 0)  # among whom A2C's are split evenly
 SETTINGS: dict[str, Any] = {
     "t_max": 16,
     "optimizer": "adam",
@@ -142,7 +143,7 @@ def our_a2c(seed: int, total_steps: int, **settings: Any) -> tuple[ActorCritic, 
 def our_parallel_a2c(seed: int, total_steps: int) -> tuple[ActorCritic, Training]:
     """The environments of A2C, split among workers."""
     config = parallel_a2c.Config(
-        total_steps=total_steps, seed=seed, num_envs=ENVS, num_workers=WORKERS, **SETTINGS
+        total_steps=total_steps, seed=seed, num_envs=ENVS, num_workers=SHARES, **SETTINGS
     )
     return _trained(parallel_a2c.train, seed, config)
 
@@ -189,7 +190,7 @@ def lines() -> list[Line]:
     of_ours: dict[str, Train] = {
         f"a2c, 1 × 5 steps, {AS_THE_ZOO}": as_the_zoo,
         f"a2c, {ENVS} × {SETTINGS['t_max']} steps": our_a2c,
-        f"parallel_a2c, {WORKERS} workers": our_parallel_a2c,
+        f"parallel_a2c, {SHARES} workers": our_parallel_a2c,
         f"a3c, {WORKERS} workers": our_a3c,
     }
     theirs = [

@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 GAME, GAME_ID = Game("pong"), "ALE/Pong-v5"
 ENVS, T_MAX = 16, 5
-WORKERS = max(n for n in range(1, CORES + 1) if ENVS % n == 0)
+
+
+def workers_on(cores: int) -> int:
+    """As many as there are cores, as far as the environments can be split evenly among them."""
+    return max(n for n in range(1, cores + 1) if ENVS % n == 0)
+
+
+WORKERS = workers_on(CORES)
 EACH = ENVS // WORKERS  # environments of a worker, where they share them
 TARGETS = clipped(n_step_returns)
 
@@ -128,22 +135,24 @@ def _threads(number: int) -> str:
     return f"{number} thread{'s' * (number > 1)}"
 
 
-# One worker, and as many as there are cores, which are compared.
-ONE, MANY = (f"a3c, {workers} × {ENVS}{BEST_LOOK}" for workers in (1, WORKERS))
+def so_many(workers: int) -> str:
+    """The line of A3C's workers that is compared: one with many, many with as many on their own."""
+    return f"a3c, {workers} × {ENVS}{BEST_LOOK}"
+
 
 # Processes that keep their memory, as workers do.
 PARTS = [
-    Line(name, "part", partial(part, ENVS), processes=CORES, keeps_memory=True)
-    for name, part in (
-        (ENVIRONMENT, environment),
-        ("forward", forward),
-        ("forward and backward", forward_and_backward),
-        (UNSHARED, unshared),
+    Line(name, "part", partial(part, ENVS), processes=processes, keeps_memory=True)
+    for name, part, processes in (
+        (ENVIRONMENT, environment, CORES),
+        ("forward", forward, CORES),
+        ("forward and backward", forward_and_backward, CORES),
+        (UNSHARED, unshared, WORKERS),
     )
 ]
 OURS = [
     *(Line(f"a2c, {_threads(n)}", "ours", our_a2c, threads=n) for n in THREADS),
-    Line(ONE, "ours", partial(our_a3c, LOOKS[BEST_LOOK], each=ENVS, workers=1)),
+    Line(so_many(1), "ours", partial(our_a3c, LOOKS[BEST_LOOK], each=ENVS, workers=1)),
     *(
         # workers × environments of each
         Line(f"{name}, {WORKERS} × {each}{looks}", "ours", partial(train, made_of))
@@ -160,7 +169,16 @@ THEIRS = [
         Line(f"{SB3}, {_threads(n)}", "theirs", partial(their_a2c, False), threads=n)
         for n in THREADS
     ),
-    Line(f"{SB3}, 1 thread, {KEPT}", "theirs", partial(their_a2c, False), keeps_memory=True),
+    *(
+        Line(
+            f"{SB3}, {_threads(n)}, {KEPT}",
+            "theirs",
+            partial(their_a2c, False),
+            threads=n,
+            keeps_memory=True,
+        )
+        for n in THREADS
+    ),
     Line(f"{SB3}, 1 thread, 16 processes", "theirs", partial(their_a2c, True)),
 ]
 

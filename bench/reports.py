@@ -125,19 +125,19 @@ def times(ours: Measured, theirs: Measured, aim: float) -> str:
     )
 
 
-def hogwild_sentences(speeds: Speeds, many: str, one: str, cores: int) -> list[str]:
-    """What workers lose because they share θ, and the machine: `many` workers against `one`, and
-    against as many that share nothing."""
+def hogwild_sentences(speeds: Speeds, many: str, one: str, workers: int) -> list[str]:
+    """What workers lose because they share θ, and the machine: so many against `one`, and against as
+    many that share nothing."""
     rates = {line.name: line.rates for line in speeds.lines}
     if not {many, one, UNSHARED} <= rates.keys():
         return []
     of_one = spread(ratios(rates[many], rates[one]), ".2f")
-    unshared = tuple(cores * rate for rate in rates[UNSHARED])
+    unshared = tuple(workers * rate for rate in rates[UNSHARED])
     machine = spread(ratios(unshared, rates[one]), ".2f")
     share = ratios(rates[many], unshared)
     middle, ends = spread(share, ".0%")
     return [
-        f"{many}: {of_one[0]} times one worker ({of_one[1]}); {cores} workers that share nothing: "
+        f"{many}: {of_one[0]} times one worker ({of_one[1]}); {workers} workers that share nothing: "
         f"{machine[0]} times ({machine[1]}); that is {middle} of them ({ends}); "
         f"aim: at least {HOGWILD_AIM:.0%}, {reached(median(share) >= HOGWILD_AIM)}"
     ]
@@ -200,7 +200,8 @@ def learning_sentences(rows: Sequence[Row]) -> list[str]:
 def pong_text(rows: Sequence[Row], cores: int) -> str:
     measured = speeds(rows, cores)
     said = speed_sentences(measured, SPEED_AIM["pong"]) + share_sentence(measured)
-    said += hogwild_sentences(measured, pong.MANY, pong.ONE, cores)
+    workers = pong.workers_on(cores)
+    said += hogwild_sentences(measured, pong.so_many(workers), pong.so_many(1), workers)
     return "\n".join([speed_table(measured, cores), "", *said])
 
 

@@ -46,7 +46,7 @@ def score_table(rows: Sequence[Row]) -> str:
 
 
 def score_sentences(rows: Sequence[Row]) -> list[str]:
-    """How far ours is from the zoo's score, and whether A2C here is beyond A2C there in this run."""
+    """How far ours is from the zoo's score."""
     ways = courses(rows)
     middle = {line: median(finals(each)) for line, each in ways.items()}
     return [

@@ -3,7 +3,7 @@ or of 8 each, on a machine with 2 cores: how far each is after the same number o
 way it comes out.
 
 A3C with one environment a worker has the steps of `a2c_equal_steps`, 60,000 in CartPole-v1 and 30,000
-in Catch; the others have as many as they take in about the same time. All have the settings that were
+in Catch; the others have numbers of steps that take from half of that time to all of it. All have the settings that were
 best there. Those of A3C were found with eight workers; with two there are fewer stale gradients, so
 on CartPole it has a second setting, with a larger learning rate, and A2C, to be fair, a second one as
 well. A3C with 8 environments a worker has batches as large as A2C's, and A2C's settings.

@@ -17,6 +17,7 @@ from a3c_lib.workers import Link, Team
 
 SETTINGS = [{"workers": workers} for workers in (1, 2, 4)]
 SEEDS = range(3)  # repetitions
+ALONE = True  # with another run beside it, processes would wait for cores
 
 
 def config(seed: int, workers: int) -> SimpleNamespace:

@@ -6,8 +6,9 @@ FrozenLake-v1, whose observations are state numbers, a table.
 (with `--actions greedy` where actions come from their values), with the ends of its 95 % interval.
 After every 5,000 steps, too, 100 episodes are played with the parameters as they were then; `learned`
 is after how many steps their mean, for the first time, was what counts as learned; nan: it never was.
-The settings were looked for with other seeds. a3c, parallel-a2c, q, sarsa and n-step-q run in
-processes of their own, and what those learn does not repeat.
+The settings were looked for with other seeds. a3c, q, sarsa and n-step-q run in processes of their
+own, and what those learn does not repeat; of what runs in processes, parallel-a2c too, the parameters
+are those as they are when an update is read, which may be some updates further.
 """
 
 import math

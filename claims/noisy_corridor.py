@@ -1,8 +1,9 @@
 """In the noisy corridor chapter 00's agent crawls with small steps and goes astray with large ones;
 the same table with a critic beside it comes near the best value with every seed.
 
-`share` is the exact value of the learned policy at the start as a share of V*, the best. Agents with
-tables differ in the critic alone, once they have the same optimiser. With a network, which tells
+`share` is the exact value of the learned policy at the start as a share of V*, the best. With the
+same optimiser, agents with tables differ in the critic, and in that the one without learns once an
+episode, and the other every 8 steps, with its gradient clipped. With a network, which tells
 cells apart less sharply, both do better. All have the same number of steps in the corridor.
 """
 

@@ -132,8 +132,7 @@ def record(claim: str, workers: int) -> None:
     Raises ValueError for one that is dated by its commit, if the code is none that was committed.
     """
     stamp, *_ = of_code(claim).values()
-    if is_dated(claim) and "dirty" in stamp:
-        raise ValueError(f"{claim} is dated by its commit; commit what was changed since {stamp}")
+    _refuse_uncommitted(claim)
     UNFINISHED.mkdir(parents=True, exist_ok=True)
     # The stamp is in the name: runs of other code are not mixed in.
     log = UNFINISHED / f"{claim}-{stamp}.jsonl"
@@ -152,6 +151,11 @@ def record(claim: str, workers: int) -> None:
     log.unlink()
 
 
+def _refuse_uncommitted(claim: str) -> None:
+    if is_dated(claim) and "dirty" in (stamp := commit()):
+        raise ValueError(f"{claim} is dated by its commit; commit what was changed since {stamp}")
+
+
 def confirm(claim: str, workers: int) -> bool:
     """Whether the code as it stands gives, again, what is in a record of older code.
 
@@ -159,6 +163,7 @@ def confirm(claim: str, workers: int) -> bool:
     what a clock gave, the change of code changed no result: the record is kept, and says which runs
     were repeated.
     """
+    _refuse_uncommitted(claim)
     path = RECORDS / f"{claim}.json"
     about = json.loads(path.read_text())
     wanted = jobs(claim)

@@ -192,15 +192,17 @@ def test_hogwild_is_compared_with_one_worker_and_with_workers_that_share_nothing
         }
     )
     measured = reports.speeds(rows, cores=2)
-    assert reports.hogwild_sentences(measured, "two", "one", cores=2) == [
+    assert reports.hogwild_sentences(measured, "two", "one", workers=2) == [
         "two: 1.76 times one worker (1.71 – 1.86); 2 workers that share nothing: 1.80 times "
         "(1.80 – 1.90); that is 98% of them (95% – 98%); aim: at least 97%, reached"
     ]
-    assert reports.hogwild_sentences(measured, "three", "one", cores=2) == []
+    assert reports.hogwild_sentences(measured, "three", "one", workers=2) == []
 
 
 def test_hogwild_is_measured_with_the_lines_that_are_compared():
-    assert {pong.ONE, pong.MANY, UNSHARED, ENVIRONMENT} <= {line.name for line in pong.lines()}
+    assert {*map(pong.so_many, (1, pong.WORKERS)), UNSHARED, ENVIRONMENT} <= {
+        line.name for line in pong.lines()
+    }
 
 
 def learned(kind, name, *seeds):
@@ -315,7 +317,7 @@ def test_ours_have_the_batch_of_theirs(line, monkeypatch):
 
 
 def test_its_lines_are_left_out_where_it_is_missing(monkeypatch):
-    assert [line.kind for line in pong.lines()].count("theirs") == len(THREADS) + 2
+    assert [line.kind for line in pong.lines()].count("theirs") == 2 * len(THREADS) + 1
     assert [line.kind for line in cartpole.lines()].count("theirs") == len(THREADS)
     monkeypatch.setattr(baselines, "installed", lambda: False)
     assert {line.kind for line in pong.lines()} == {"part", "ours"}

@@ -182,6 +182,7 @@ def test_every_claim_that_has_a_clock_is_alone():
     }
     timed.remove("replay_worlds")  # of two runs each had a core, as it says
     assert {claim for claim in CLAIMS if recording.is_alone(claim)} == timed | {
+        "adding_ones",
         "defaults",
         "lost_updates",
         "replay_family",
@@ -227,8 +228,9 @@ def test_a_dated_record_does_not_stay_when_the_claim_itself_has_changed(dated):
 def test_a_dated_claim_is_run_of_committed_code_alone(dated, monkeypatch):
     monkeypatch.setattr(recording, "commit", lambda: "0123456789ab-dirty")
     monkeypatch.setattr(recording, "_results", None)  # it would fail if anything were run
-    with pytest.raises(ValueError, match="small is dated by its commit; commit what was changed"):
-        recording.record("small", workers=1)
+    for what in recording.record, recording.confirm:
+        with pytest.raises(ValueError, match="small is dated by its commit; commit what was cha"):
+            what("small", workers=1)
 
 
 def test_runs_of_another_commit_are_not_mixed_in(dated, monkeypatch):
