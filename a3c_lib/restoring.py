@@ -7,8 +7,9 @@ An environment can be restored if its class has
 
 and so has every wrapper around it that remembers something. (`TimeLimit` needs neither: its count
 of steps is kept here.) What the dict holds is plain, so that a checkpoint can keep it: numbers,
-strings, None, arrays, tensors, and lists, tuples and dicts of them. The book's worlds can be
-restored. CartPole, as Gymnasium has it, cannot: a run that goes on begins new episodes there.
+strings, None, arrays, tensors, and lists, tuples and dicts of them. Corridor,
+NoisyCorridor, Trap, Catch and TMaze can be restored. Bounce, PointMass and CartPole cannot: a run
+that goes on begins new episodes there.
 
 What Gymnasium's NormalizeObservation and NormalizeReward have measured belongs to what was learned,
 and goes on also where new episodes begin. `statistics_of` reads it, `set_statistics` and

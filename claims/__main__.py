@@ -25,18 +25,27 @@ def main() -> int:
     unknown = set(options.names) - set(names())
     if unknown:
         parser.error(f"no claim is called {', '.join(sorted(unknown))}; there are {names()}")
-    differ = 0
+    failed = 0
     for name in options.names or names():
         current = is_current(name)
         if options.list:
             print(f"{'current' if current else 'missing':8} {name}")
         elif current and not options.again:
             print(f"{name}: the record is current")
-        elif options.confirm:
-            differ += not confirm(name, options.workers)
         else:
-            record(name, options.workers)
-    return int(differ > 0)
+            failed += not _is_done(name, options.confirm, options.workers)
+    return int(failed > 0)
+
+
+def _is_done(name: str, to_confirm: bool, workers: int) -> bool:
+    try:
+        if to_confirm:
+            return confirm(name, workers)
+        record(name, workers)
+    except ValueError as error:  # of code that was not committed; others need not be
+        print(error)
+        return False
+    return True
 
 
 if __name__ == "__main__":

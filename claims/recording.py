@@ -70,15 +70,24 @@ def clocked(claim: str) -> tuple[str, ...]:
 
 def of_code(claim: str) -> Row:
     """What a record says of the code that gave it."""
-    if is_dated(claim):
-        return {"commit": commit(), "code": fingerprint(claim, ["claims"])}
-    return {"code": fingerprint(claim)}
+    commit_of = {"commit": commit()} if is_dated(claim) else {}
+    return {**commit_of, "code": fingerprint(claim, _packages(claim))}
+
+
+def _packages(claim: str) -> Collection[str]:
+    """Those whose definitions put its record out of date."""
+    return ["claims"] if is_dated(claim) else OURS
 
 
 def commit() -> str:
-    """Which code this is; says so if it was changed since."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    return subprocess.check_output(command, cwd=ROOT, text=True).strip()
+    """Which code this is; says so if it was changed since. Records are not code."""
+    name = _git("describe", "--always", "--abbrev=12", "--exclude=*")
+    tracked = "--untracked-files=no", "--", ".", ":(exclude)claims/records"
+    return f"{name}-dirty" if _git("status", "--porcelain", *tracked) else name
+
+
+def _git(*words: str) -> str:
+    return subprocess.check_output(["git", *words], cwd=ROOT, text=True).strip()
 
 
 def fingerprint(claim: str, packages: Collection[str] = OURS) -> str:
@@ -95,7 +104,7 @@ def is_current(claim: str) -> bool:
         return False
     about = json.loads(path.read_text())
     return bool(
-        about.get("code") == of_code(claim)["code"]
+        about.get("code") == fingerprint(claim, _packages(claim))
         and about["runs"] == [job.key for job in jobs(claim)]
         and about.get("config") == config(claim)
     )
@@ -131,8 +140,9 @@ def record(claim: str, workers: int) -> None:
 
     Raises ValueError for one that is dated by its commit, if the code is none that was committed.
     """
-    stamp, *_ = of_code(claim).values()
-    _refuse_uncommitted(claim)
+    code = of_code(claim)  # what runs now, whatever is changed meanwhile
+    _refuse_uncommitted(claim, code)
+    stamp = next(iter(code.values()))
     UNFINISHED.mkdir(parents=True, exist_ok=True)
     # The stamp is in the name: runs of other code are not mixed in.
     log = UNFINISHED / f"{claim}-{stamp}.jsonl"
@@ -147,12 +157,12 @@ def record(claim: str, workers: int) -> None:
             finished[job.key] = result
             f.write(json.dumps({"key": job.key, **result}) + "\n")
             f.flush()
-    _store(claim, wanted, finished)
+    _store(claim, code, wanted, finished)
     log.unlink()
 
 
-def _refuse_uncommitted(claim: str) -> None:
-    if is_dated(claim) and "dirty" in (stamp := commit()):
+def _refuse_uncommitted(claim: str, code: Row) -> None:
+    if "dirty" in (stamp := code.get("commit", "")):
         raise ValueError(f"{claim} is dated by its commit; commit what was changed since {stamp}")
 
 
@@ -163,7 +173,8 @@ def confirm(claim: str, workers: int) -> bool:
     what a clock gave, the change of code changed no result: the record is kept, and says which runs
     were repeated.
     """
-    _refuse_uncommitted(claim)
+    code = of_code(claim)
+    _refuse_uncommitted(claim, code)
     path = RECORDS / f"{claim}.json"
     about = json.loads(path.read_text())
     wanted = jobs(claim)
@@ -177,7 +188,7 @@ def confirm(claim: str, workers: int) -> bool:
     if again[0] != recorded[0] or not set(again) <= set(recorded):
         print(f"{claim}: other results than recorded")
         return False
-    about |= {**of_code(claim), "config": config(claim)}
+    about |= {**code, "config": config(claim)}
     about["repeated"] = {"date": time.strftime("%Y-%m-%d"), "runs": [job.key for job in sample]}
     path.write_text(_json(about))
     return True
@@ -210,7 +221,7 @@ def _read(log: Path) -> dict[str, Row]:
     return {line["key"]: line for line in map(json.loads, log.read_text().splitlines())}
 
 
-def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
+def _store(claim: str, code: Row, wanted: list[Job], finished: dict[str, Row]) -> None:
     module = importlib.import_module(f"claims.{claim}")
     about = {
         "claim": (module.__doc__ or "").strip(),
@@ -220,7 +231,7 @@ def _store(claim: str, wanted: list[Job], finished: dict[str, Row]) -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": versions("torch", "numpy", "gymnasium"),
-        **of_code(claim),
+        **code,
         "config": config(claim),
         "runs": [job.key for job in wanted],
     }

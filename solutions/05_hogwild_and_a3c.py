@@ -1086,7 +1086,7 @@ assert several.column("counter").max() > ones.select(workers=2).column("counter"
 assert ones.column("slots").max() == ones.column("locked").max() == 0
 
 # %% [markdown]
-# Of the additions to weights, fewer than 30 in 10,000: even with nothing else to do, processes spend most of their time between two additions and not in one. The counter shows how much depends on the moment: with two workers it lost nothing in one run, and 7 and 289 of 10,000 in the other two; with four, which have to share two cores, 4, 10 and 16 percent of all.
+# Of the additions to weights, fewer than 30 in 10,000: even with nothing else to do, processes spend most of their time between two additions and not in one. The counter shows how much depends on the moment: with two workers it lost 6 of 10,000 in one run, and fewer than 1 in the other two; with four, which have to share two cores, 4 and 3 percent of all in two runs, and nothing in the third.
 # The worst moment is the schedule in which A *sleeps* between reading and writing:
 # the operating system takes the core from A, and when A wakes up it writes an old number over all that the others have counted in the meantime.
 #

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -231,6 +232,34 @@ def test_a_dated_claim_is_run_of_committed_code_alone(dated, monkeypatch):
     for what in recording.record, recording.confirm:
         with pytest.raises(ValueError, match="small is dated by its commit; commit what was cha"):
             what("small", workers=1)
+
+
+def test_a_commit_says_if_code_was_changed_since_but_records_are_none(project):
+    def git(*words):
+        who = "-c", "user.name=a", "-c", "user.email=a@b.c"
+        subprocess.run(["git", *who, *words], cwd=project, check=True, capture_output=True)
+
+    write(project, "claims/records/small.csv", "x\n1\n")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    clean = recording.commit()
+    assert re.fullmatch("[0-9a-f]{12}", clean)
+    write(project, "claims/records/small.csv", "x\n2\n")
+    assert recording.commit() == clean
+    write(project, "a3c_lib/used.py", "def f(x):\n    return x + 1\n")
+    assert recording.commit() == f"{clean}-dirty"
+
+
+def test_a_record_is_of_the_commit_with_which_its_runs_began(dated, monkeypatch):
+    def and_meanwhile(jobs, workers):
+        monkeypatch.setattr(recording, "commit", lambda: "fedcba987654-dirty")
+        return [(job, recording._run(job)) for job in jobs]
+
+    monkeypatch.setattr(recording, "_results", and_meanwhile)
+    recording.record("small", workers=1)
+    about = json.loads((dated / "claims" / "records" / "small.json").read_text())
+    assert about["commit"] == "0123456789ab"
 
 
 def test_runs_of_another_commit_are_not_mixed_in(dated, monkeypatch):

@@ -214,15 +214,24 @@ Command = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.   → the exit code: 0, 1 if it failed, 2 for bad options, 130 for Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
-    if list(argv) == ["--version"]:
-        print(f"a3c_lib {a3c_lib.__version__}")
-        return 0
     with warnings.catch_warnings():
         warnings.showwarning = _warn
-        return _run(argv)
+        try:
+            try:
+                return _run(argv)
+            finally:  # a reader that has gone is noticed here, and not as Python ends
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except BrokenPipeError:
+            if not is_unread():
+                raise
+            return 128 + SIGPIPE
 
 
 def _run(argv: Sequence[str]) -> int:
+    if list(argv) == ["--version"]:
+        print(f"a3c_lib {a3c_lib.__version__}")
+        return 0
     try:
         command = parsed(argv)
         match command:
@@ -477,22 +486,42 @@ def _told_of(training: Training[nn.Module, Any], interrupts: Interrupts) -> Iter
         for update in track(updates):
             updates.in_hand.clear()
             yield update
-    except BrokenPipeError:
-        if not interrupts.is_unread():
+    except BrokenPipeError as error:
+        unread = interrupts.is_unread()
+        # As it ends, whatever ends it, `track` prints once more.
+        if (wrong := updates.failed or _before(error)) is not None:
+            raise wrong from None
+        if not unread:
             raise
         yield from [*updates.in_hand, *training.finish()]
 
 
+def _before(error: BaseException | None) -> BaseException | None:
+    """What went wrong before a print did."""
+    while isinstance(error, BrokenPipeError):
+        error = error.__context__
+    return error
+
+
 class _Handed(Iterator[Any]):
-    """A training's updates. What was handed out and has not arrived is `in_hand`."""
+    """A training's updates. What was handed out and has not arrived is `in_hand`, what the training
+    raised is `failed`."""
 
     def __init__(self, training: Training[nn.Module, Any]) -> None:
         self.training, self.in_hand = training, list[Any]()
+        self.failed: BaseException | None = None
         self.steps, self.total_steps = training.steps, training.total_steps
 
     def __next__(self) -> Any:
-        self.in_hand.append(next(self.training))
-        return self.in_hand[-1]
+        try:
+            update = next(self.training)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self.failed = error
+            raise
+        self.in_hand.append(update)
+        return update
 
 
 def _complain_of_training(error: Exception, run: Run, steps: int) -> None:

@@ -87,7 +87,7 @@ def is_unread() -> bool:
     if not hasattr(select, "poll"):  # on Windows
         return False
     poll = select.poll()
-    poll.register(1, 0)  # errors are told of, whatever is asked for
+    poll.register(1, select.POLLOUT)
     if not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
         return False
     _write_nowhere([1])
