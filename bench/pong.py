@@ -136,7 +136,7 @@ def _threads(number: int) -> str:
 
 
 def so_many(workers: int) -> str:
-    """The line of A3C's workers that is compared: one with many, many with as many on their own."""
+    """The name of the line that measures so many of A3C's workers."""
     return f"a3c, {workers} × {ENVS}{BEST_LOOK}"
 
 
