@@ -252,10 +252,10 @@ class ActorCritic(nn.Module):
     """π(a | o) and V(o) from one torso, or, with shared=False, from two.
 
     `hidden` lists the widths of the torso's layers, each with an `activation` after it. With
-    hidden=() the heads see the observation itself; if that is Discrete, they are tables. Another
-    encoder than the space's own is made by `make_encoder(space)`, another head of the policy by
-    `make_head(width, space)`. Where actions are a Box, π is no softmax of logits but a Gaussian,
-    and stands wherever logits do (chapter 10).
+    hidden=() the heads see the observation itself; if that is Discrete, they are tables, each with
+    a bias that all states share. Another encoder than the space's own is made by
+    `make_encoder(space)`, another head of the policy by `make_head(width, space)`. Where actions
+    are a Box, π is no softmax of logits but a Gaussian, and stands wherever logits do (chapter 10).
 
     The policy head starts small, so at first every action is about equally likely. The same seed
     gives the same weights, and torch's random state is left alone. Raises ValueError for spaces

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from a3c_lib import training
-from a3c_lib.distributions import distribution
+from a3c_lib.distributions import PolicyDistribution, distribution
 from a3c_lib.making import Envs, MakeEnv, closed_on_error, make_envs
 from a3c_lib.models import check_methods, check_outputs, trainable
 from a3c_lib.rollout import Episode, Rollout, check_shapes, sampled
@@ -132,14 +132,16 @@ class ReinforceTraining(SingleThreadTraining[TabularPolicy, Update]):
         """Play one episode, and learn from it."""
         rollout = self.player.play_episode(sampled(self.model, self.player.generator))
         pi = distribution(self.model.logits(rollout.observations[:, 0]))
-        returns = self._returns(rollout)
-        loss = reinforce_loss(pi.log_prob(rollout.actions[:, 0]), returns)
+        loss = self._loss(pi, rollout.actions[:, 0], self._returns(rollout))
         gradients, norm = clip_gradients(gradients_of(loss, trainable(self.model)))
         take_step(self.theta, self.optimizer, gradients, self.config.learning_rate)
         self.steps += len(rollout.rewards)
         self.updates += 1
         entropy = pi.entropy().mean().item()
         return Update(self.steps, self.updates, rollout.episodes, entropy, norm)
+
+    def _loss(self, pi: PolicyDistribution, actions: Tensor, returns: Tensor) -> Tensor:
+        return reinforce_loss(pi.log_prob(actions), returns)
 
     def _returns(self, rollout: Rollout) -> Tensor:
         """G_t, to the next end of what is learned from.   (T, 1) → (T,)"""

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -691,6 +692,70 @@ def test_reinforce_anneals_if_it_is_asked_for_and_goes_on_where_it_was():
         list(training)
         (group,) = training.optimizer.state_dict()["param_groups"]
     assert group["lr"] == 0.01
+
+
+REINFORCED = {"learning_rate": 0.1, "gamma": 0.5, "total_steps": 60}
+BASELINE_AND_BONUS = {"entropy_weight": 0.3, "baseline_rate": 0.25}
+
+
+def test_reinforce_climbs_what_is_above_the_baseline_and_the_entropy():
+    """θ ← θ + η ∇ Σ_t [(G_t − b) log π(a_t | s_t) + β H(π(· | s_t))], and then b ← b + ρ (G_0 − b)."""
+    planned = plan("reinforce", "a3c_lib/Corridor-v0", **REINFORCED, **BASELINE_AND_BONUS)
+    model, baseline = planned.make_model(), 0.0
+    with planned.train(model) as training:
+        training.baseline = baseline = 2.0  # as if earlier episodes had been paid
+        play, episodes = training.player.play_episode, []
+        training.player.play_episode = lambda policy: episodes.append(play(policy)) or episodes[-1]
+        for _ in range(3):
+            before = deepcopy(model)
+            next(training)
+            rollout = episodes[-1]
+            rewards = rollout.rewards[:, 0].tolist()
+            pi = before.logits(rollout.observations[:, 0]).softmax(dim=-1)
+            objective = torch.zeros(())
+            for t, action in enumerate(rollout.actions[:, 0]):
+                G = sum(0.5**k * reward for k, reward in enumerate(rewards[t:]))
+                entropy = -(pi[t] * pi[t].log()).sum()
+                objective = objective + (G - baseline) * pi[t, action].log() + 0.3 * entropy
+            objective.backward()
+            for theta, after in zip(before.parameters(), model.parameters(), strict=True):
+                step = torch.zeros_like(theta) if theta.grad is None else 0.1 * theta.grad
+                assert torch.allclose(after, theta + step, atol=1e-5)
+            G = sum(0.5**k * reward for k, reward in enumerate(rewards))
+            baseline += 0.25 * (G - baseline)
+            assert training.baseline == pytest.approx(baseline)
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "a3c", "reinforce"])
+def test_what_is_learned_in_one_state_of_a_table_is_done_in_no_other(algorithm):
+    model = plan(algorithm, "FrozenLake-v1", Network(hidden=())).make_model()
+    states = torch.arange(16)
+    logits, values = model(states)
+    (logits[3, 1] + values[5]).backward()
+    torch.optim.SGD(model.parameters(), lr=1.0).step()
+    after_logits, after_values = model(states)
+    assert (after_logits != logits).nonzero().tolist() == [[3, 1]]
+    assert (after_values != values).nonzero().tolist() == [[5]]
+    no_table = plan(algorithm, "CartPole-v1", Network(hidden=())).make_model()
+    assert no_table.policy_head.bias is not None
+
+
+def test_reinforce_goes_on_with_the_baseline_it_had():
+    planned = plan("reinforce", "a3c_lib/Corridor-v0", **REINFORCED, **BASELINE_AND_BONUS)
+    with planned.train(whole := planned.make_model()) as training:
+        list(training)
+        baseline = training.baseline
+    assert baseline > 0
+    with planned.train(planned.make_model()) as training:
+        next(training)
+        state = training.state_dict()
+    with planned.train(model := planned.make_model(), state) as training:
+        list(training)
+        assert training.baseline == baseline
+    assert all(map(torch.equal, whole.parameters(), model.parameters()))
+    del state["baseline"]  # as older checkpoints
+    with planned.train(planned.make_model(), state) as training:
+        assert training.baseline == 0
 
 
 def test_dqn_begins_with_the_settings_of_its_record():

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
@@ -20,7 +20,7 @@ import gymnasium as gym
 import torch
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
-from torch import nn
+from torch import Tensor, nn
 
 from a3c_lib import (
     a2c,
@@ -39,6 +39,7 @@ from a3c_lib.actor_critic import Targets, one_step_targets
 from a3c_lib.app import checkpoints
 from a3c_lib.app.checkpoints import CheckpointError
 from a3c_lib.app.telling import closing, in_a_line, told
+from a3c_lib.distributions import PolicyDistribution
 from a3c_lib.models import trainable
 from a3c_lib.networks import ActorCritic, GaussianHead, HasSpaces, Variance
 from a3c_lib.normalising import (
@@ -53,6 +54,8 @@ from a3c_lib.returns import n_step_returns
 from a3c_lib.rollout import MakeEnv, MakesEnvs
 from a3c_lib.settings import (
     Count,
+    Fraction,
+    NotNegative,
     NotNegativeCount,
     ProperFraction,
     Range,
@@ -92,6 +95,24 @@ class RunError(ValueError):
 # Algorithms
 
 
+class _ActorCritic(ActorCritic):
+    """As `ActorCritic`, but a table has a row for each state and nothing that they share: no bias,
+    by which what is learned in one state would be done in every other."""
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        hidden: Sequence[int] = (64, 64),
+        **options: Any,
+    ) -> None:
+        super().__init__(observation_space, action_space, hidden, **options)
+        if not hidden and isinstance(observation_space, spaces.Discrete):
+            for head in self.policy_head, self.value_head:
+                if isinstance(head, nn.Linear):
+                    head.register_parameter("bias", None)
+
+
 Networks = tuple[type[nn.Module], type[nn.Module] | None]
 
 
@@ -107,7 +128,7 @@ class Algorithm(NamedTuple):
         config, "returns", n_step_returns
     )
     # config → what learns, without and with memory; None: it cannot learn with one
-    networks: Callable[[Any], Networks] = lambda config: (ActorCritic, RecurrentActorCritic)
+    networks: Callable[[Any], Networks] = lambda config: (_ActorCritic, RecurrentActorCritic)
     # what the command line begins with, where that differs from the config's own defaults
     defaults: Mapping[str, Any] = MappingProxyType({})
     # and what of it is different where the network is a table
@@ -152,19 +173,55 @@ class ReinforceConfig(reinforce.Config):
     # 500 alike
     optimizer: Literal["sgd", "adam"] = "sgd"
     anneal: bool = False  # bring the learning rate down to 0, linearly in steps
+    entropy_weight: NotNegative = 0.0  # β, per nat, at least 0, of each step of an episode
+    # subtract from an episode's returns a baseline: a number that comes, after each episode, this
+    # much of the way to the return from its first step, in [0, 1]. 0: subtract nothing
+    baseline_rate: Fraction = 0.0
 
 
-class _Annealed(reinforce.ReinforceTraining):
-    """REINFORCE whose learning rate comes down with the steps, to 0 where the budget ends."""
+class _Reinforce(reinforce.ReinforceTraining):
+    """REINFORCE with the options that chapter 00 has not: a learning rate that comes down to 0
+    where the budget ends, an entropy bonus, and a baseline, one for all states."""
+
+    config: ReinforceConfig
+
+    def __init__(
+        self,
+        model: nn.Module,
+        make_env: MakeEnv,
+        config: ReinforceConfig,
+        resume: Mapping[str, Any] | None = None,
+        optimizer: TorchOptimizer | None = None,
+    ) -> None:
+        # Checkpoints of before there was one have none.
+        self.baseline = 0.0 if resume is None else float(resume.get("baseline", 0.0))
+        super().__init__(cast(Any, model), make_env, config, resume, optimizer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """As every single-threaded trainer's, and the baseline."""
+        return {**super().state_dict(), "baseline": self.baseline}
 
     def update(self) -> reinforce.Update:
         """Play one episode, and learn from it at the rate that is left."""
-        planned, left = self.config, 1 - self.steps / self.total_steps
-        self.config = dataclasses.replace(planned, learning_rate=left * planned.learning_rate)
+        planned = self.config
+        if planned.anneal:
+            left = 1 - self.steps / self.total_steps
+            self.config = dataclasses.replace(planned, learning_rate=left * planned.learning_rate)
         try:
             return super().update()
         finally:
             self.config = planned
+
+    def _loss(self, pi: PolicyDistribution, actions: Tensor, returns: Tensor) -> Tensor:
+        loss = super()._loss(pi, actions, self._above_baseline(returns))
+        # A sum over the episode, as the rest of the loss is.
+        return loss - self.config.entropy_weight * pi.entropy().sum()
+
+    def _above_baseline(self, returns: Tensor) -> Tensor:
+        """G_t − b, where b is of earlier episodes; then b follows.   (T,) → (T,)"""
+        before = self.baseline
+        self.baseline += self.config.baseline_rate * (returns[0].item() - before)
+        return returns - before
 
 
 def _reinforce(
@@ -176,8 +233,7 @@ def _reinforce(
         # huge.
         adam = torch.optim.Adam(trainable(model), lr=config.learning_rate, betas=(0.9, 0.9999))
         rest["optimizer"] = TorchOptimizer(adam)
-    train = _Annealed if config.anneal else reinforce.train
-    return train(cast(Any, model), make_env, config, **rest)
+    return _Reinforce(model, make_env, config, **rest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +268,7 @@ SMALL_WORLDS = BUDGET | {
 }
 # Where observations are state numbers and the network is a table, there is nothing to share between
 # states, and steps may be larger; what was found for FrozenLake-v1.
-ON_A_TABLE = {"learning_rate": 0.07, "entropy_weight": 0.005}
+ON_A_TABLE = {"learning_rate": 0.04, "entropy_weight": 0.005}
 # Of each worker; there are two. One final ε for both: of the paper's three, a seed in eleven would
 # draw 0.5 for each of them.
 SMALL_WORLDS_BY_VALUE = BUDGET | {
@@ -277,7 +333,13 @@ ALGORITHMS = {
         targets=None,
         defaults=BUDGET
         | {"optimizer": "adam", "learning_rate": 0.025, "gamma": 1.0, "anneal": True},
-        table_defaults={"learning_rate": 0.015, "anneal": False},
+        table_defaults={
+            "optimizer": "sgd",
+            "learning_rate": 0.2,
+            "anneal": False,
+            "entropy_weight": 0.012,
+            "baseline_rate": 0.01,
+        },
     ),
     "q": Algorithm(
         "One-step Q-learning: workers that learn what actions are worth (chapter 08).",
@@ -397,7 +459,7 @@ class Network:
         env: HasSpaces,
         seed: int,
         to_be_loaded: bool = False,
-        kinds: tuple[Any, Any] = (ActorCritic, RecurrentActorCritic),
+        kinds: tuple[Any, Any] = (_ActorCritic, RecurrentActorCritic),
     ) -> nn.Module:
         """The network for an environment, of the first of `kinds`, with memory of the second; no
         random play is measured if it is `to_be_loaded`.
@@ -425,7 +487,7 @@ class Network:
         if self.normalise_observations:
             options["make_encoder"] = Normalised
         without_memory, with_memory = kinds
-        if (chosen := self._of_a_box(env)) and without_memory is ActorCritic:
+        if (chosen := self._of_a_box(env)) and issubclass(without_memory, ActorCritic):
             options["make_head"] = partial(GaussianHead, **chosen)
         model: Any
         if self.recurrent:
