@@ -1,6 +1,7 @@
 """Beside the chapters: `python -m a3c_lib`, which is the command `a3c-lib` too."""
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from a3c_lib.app.interrupts import interrupt_again
 
 def main() -> int:
     """Run the command line.   → the exit code."""
+    for name in "stdout", "stderr":  # closed before we began, as by `>&-`: nobody reads it
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     for stream in sys.stdout, sys.stderr:  # a terminal that has no θ shows a question mark
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

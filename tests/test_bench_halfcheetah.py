@@ -3,6 +3,7 @@ timed."""
 
 import os
 import pickle
+import runpy
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from a3c_lib.returns import n_step_returns
-from bench import __main__ as command, baselines, halfcheetah, scores
+from bench import __main__ as command, baselines, halfcheetah, measuring, scores
 from bench.measuring import THREADS, side_by_side
 from bench.tables import AS_THE_ZOO, ENVIRONMENT, RATE, RETURN, read, write
 
@@ -177,6 +178,16 @@ def test_a3c_has_the_machine_for_itself_and_a2c_does_not(monkeypatch, with_their
     of_a2c = [("a2c", seed) for seed in range(4)]
     assert told.together == [theirs + of_a2c, [("a3c", 0)], [("a3c", 1)], [("a3c", 2)]]
     assert rows[-1] == scored("a3c", "ours", [], [], [1.0])[0] | {"steps": 7, "seconds": 0.5}
+
+
+@pytest.mark.parametrize(("cores", "shares"), [(1, 1), (2, 2), (3, 2), (6, 4), (8, 8), (12, 8)])
+def test_a2cs_environments_are_split_evenly_on_any_machine(monkeypatch, cores, shares):
+    """Among as many processes as divide them: the most that there are cores for."""
+    monkeypatch.setattr(measuring, "CORES", cores)
+    again = runpy.run_path(halfcheetah.__file__, run_name="bench.halfcheetah")
+    assert again["SHARES"] == shares
+    with again["our_parallel_a2c"](0, 1)[1] as training:
+        assert training.config.num_workers == shares
 
 
 @pytest.mark.parametrize(

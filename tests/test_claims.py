@@ -14,7 +14,7 @@ import torch
 from a3c_lib.app import records
 from a3c_lib.app.plan import ALGORITHMS
 from a3c_lib.losses import a2c_loss
-from claims import a2c_looks, defaults, recording, stale_batches
+from claims import __main__ as command, a2c_looks, defaults, recording, stale_batches
 from claims.normalised_rewards import EachByItsOwn
 
 CLAIMS = recording.names()
@@ -232,6 +232,26 @@ def test_a_dated_claim_is_run_of_committed_code_alone(dated, monkeypatch):
     for what in recording.record, recording.confirm:
         with pytest.raises(ValueError, match="small is dated by its commit; commit what was cha"):
             what("small", workers=1)
+
+
+def test_a_claim_that_is_refused_does_not_keep_the_others_from_being_run(monkeypatch, capsys):
+    asked = []
+
+    def refused(name, workers):
+        asked.append(name)
+        if name == "first":
+            raise ValueError("first is dated by its commit; commit what was changed")
+
+    monkeypatch.setattr(command, "names", lambda: ["first", "second", "third"])
+    monkeypatch.setattr(command, "is_current", lambda name: name == "second")
+    monkeypatch.setattr(command, "record", refused)
+    monkeypatch.setattr(command.sys, "argv", ["claims"])
+    assert command.main() == 1
+    assert asked == ["first", "third"]
+    assert capsys.readouterr().out.splitlines() == [
+        "first is dated by its commit; commit what was changed",
+        "second: the record is current",
+    ]
 
 
 def test_a_commit_says_if_code_was_changed_since_but_records_are_none(project):

@@ -298,6 +298,17 @@ def test_a_command_that_nobody_reads_ends_without_a_word(words, python, here):
     assert command.wait() == 128 + interrupts.SIGPIPE
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell of Windows cannot close a stream")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("algorithm", ["a2c", "a3c"])
+def test_a_run_whose_streams_were_closed_before_it_began_runs_to_its_end(algorithm, closed, here):
+    words = ["-m", "a3c_lib", "train", algorithm, MAZE, *SMALL, "--run", "run"]
+    shell = "sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, *words
+    assert subprocess.run(shell, env=PATHS, capture_output=True, check=False).returncode == 0
+    rows, kept = steps_of(here / "run")
+    assert rows[-1] == kept >= 400
+
+
 @pytest.mark.parametrize("read", [True, False])
 def test_what_goes_wrong_is_told_also_where_nobody_reads_how_it_goes(read, python, here):
     """Also a pipe that breaks elsewhere: one of the environment's. The checkpoint stays as it was."""
