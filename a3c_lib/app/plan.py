@@ -96,8 +96,7 @@ class RunError(ValueError):
 
 
 class _ActorCritic(ActorCritic):
-    """As `ActorCritic`, but a table has a row for each state and nothing that they share: no bias,
-    by which what is learned in one state would be done in every other."""
+    """As `ActorCritic`, but the heads of a table have no bias, which all states would share."""
 
     def __init__(
         self,
@@ -193,7 +192,7 @@ class _Reinforce(reinforce.ReinforceTraining):
         resume: Mapping[str, Any] | None = None,
         optimizer: TorchOptimizer | None = None,
     ) -> None:
-        # Checkpoints of before there was one have none.
+        # Older checkpoints hold no baseline.
         self.baseline = 0.0 if resume is None else float(resume.get("baseline", 0.0))
         super().__init__(cast(Any, model), make_env, config, resume, optimizer)
 
