@@ -649,7 +649,7 @@ def test_value_based_methods_begin_with_one_set_of_settings_and_one_last_epsilon
     assert len(others) == 2
     assert all(vars(other) == vars(q) for other in others)
     last = [q.epsilon(rank, steps=100_000) for rank in range(8)]
-    assert last == pytest.approx([0.1] * 8)
+    assert last == pytest.approx([0.05] * 8)
 
 
 def test_reinforce_climbs_with_adam_if_it_is_asked_for(tmp_path):
