@@ -15,8 +15,9 @@ from a3c_lib.app.cli import parsed
 from a3c_lib.app.plan import Network, Plan, Screen
 from a3c_lib.app.runs import Run
 from a3c_lib.evaluation import evaluate
-from claims.games import playing, records
-from claims.games.series import SERIES, Series
+from claims.games import __main__ as command, playing, records
+from claims.games.playing import play
+from claims.games.series import SERIES, Series, with_seed
 from claims.recording import commit
 
 
@@ -82,6 +83,52 @@ def test_a_series_is_played_and_recorded(series, tmp_path):
         assert torch.equal(mine, theirs)
 
 
+def test_a_series_is_recorded_run_by_run_here_and_elsewhere(series, tmp_path):
+    """What one machine has recorded stays, word for word, when another one records the rest."""
+    here, elsewhere, kept = tmp_path / "here", tmp_path / "elsewhere", tmp_path / "records"
+    assert records.recorded("small", series, kept) == {}
+    (first, _), (_, second) = series.runs_in(here), series.runs_in(elsewhere)
+    playing.play(first.plan, first.folder)
+    records.store("small", series, here, kept)
+    lines = (kept / "small.csv").read_text().splitlines()
+    assert set(records.recorded("small", series, kept)) == {"a-few-3"}
+    assert not (kept / "small").exists()  # seed 4 is the one that is kept
+
+    playing.play(second.plan, second.folder)
+    records.store("small", series, elsewhere, kept)
+    assert (kept / "small.csv").read_text().splitlines()[: len(lines)] == lines
+    both = records.recorded("small", series, kept)
+    assert set(both) == {"a-few-3", "a-few-4"}
+    about = json.loads((kept / "small.json").read_text())
+    assert about["seconds"] == sum(note["seconds"] for note in both.values())
+    assert (kept / "small" / "checkpoint.pt").exists()
+
+    others = series._replace(plans={"A few": with_seed(first.plan, 0)._replace(env="atari:boxing")})
+    assert records.recorded("small", others, kept) == {}  # a record of another game
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_command_plays_what_a_record_lacks(series, tmp_path, monkeypatch, again):
+    monkeypatch.setattr(command, "SERIES", {"small": series})
+    monkeypatch.setattr(command, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(command, "GAMES", kept := tmp_path / "records")
+    first, _ = series.runs_in(tmp_path / "runs" / "small")
+    playing.play(first.plan, first.folder)
+    records.store("small", series, tmp_path / "runs" / "small", kept)
+    played = []
+    monkeypatch.setattr(
+        command, "play", lambda plan, folder: played.append(folder.name) or play(plan, folder)
+    )
+    monkeypatch.setattr("sys.argv", ["games", "small", *["--again"] * again])
+    assert command.main() == 0
+    assert played == (["a-few-3"] if again else []) + ["a-few-4"]
+    assert set(records.recorded("small", series, kept)) == {"a-few-3", "a-few-4"}
+    played.clear()
+    monkeypatch.setattr("sys.argv", ["games", "small"])
+    assert command.main() == 0
+    assert played == []
+
+
 def test_a_finished_run_is_left_alone_and_an_interrupted_one_goes_on(series, tmp_path, monkeypatch):
     (run, _), played = series.runs_in(tmp_path), []
 
@@ -128,12 +175,23 @@ RECORDED = sorted(
 )
 
 
+RECORDED_BIT_BY_BIT = {"six_games"}  # no page shows it before all are there
+
+
+def csv_rows(name):
+    with (records.GAMES / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_record_is_of_the_series_as_it_stands(name):
     about, series = json.loads((records.GAMES / f"{name}.json").read_text()), SERIES[name]
     assert about["claim"] == series.claim
     assert about["config"] == records.config(series)
-    assert set(about["runs"]) == {run.folder.name for run in series.runs_in(playing.RUNS)}
+    runs = {run.folder.name: run for run in series.runs_in(playing.RUNS)}
+    assert set(about["runs"]) == runs.keys() or name in RECORDED_BIT_BY_BIT
+    of_rows = {(row["setting"], row["seed"]) for row in csv_rows(name)}
+    assert of_rows == {(runs[key].setting, str(runs[key].seed)) for key in about["runs"]}
     assert not any("dirty" in note["commit"] for note in about["runs"].values())
 
 

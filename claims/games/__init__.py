@@ -4,8 +4,8 @@ A record among the other claims is out of date as soon as a line that it depends
 these that would be hours of computing for every such line, so they say instead of which commit they
 are, and no other command makes them again.
 
-`python -m claims.games NAME` plays what is missing of a series, one run after the other, each in a
-folder `runs/games/NAME/…`, where it is resumed when it was interrupted. From there it writes
+`python -m claims.games NAME` plays what the record of a series lacks, one run after the other, each in
+a folder `runs/games/NAME/…`, where it is resumed when it was interrupted. After each it writes
 `claims/records/games/NAME.csv`, the learning curves; `NAME.json`, how they came about; and, of a
 series that keeps one, `NAME/`, the folder of a run that `a3c-lib evaluate` reads.
 

@@ -1,5 +1,7 @@
 """What is kept of the runs: their learning curves, how they came about, and a network."""
 
+import csv
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,8 +10,8 @@ from typing import Any
 from a3c_lib.app import checkpoints
 from a3c_lib.app.records import fields
 from a3c_lib.app.runs import Run
-from claims.games.playing import notes
-from claims.games.series import Series
+from claims.games.playing import finished, notes
+from claims.games.series import GameRun, Series
 from claims.recording import RECORDS, Row, config_of, table_of, versions, write
 
 GAMES = RECORDS / "games"
@@ -19,30 +21,53 @@ LATEST = 100  # games whose mean score a row has
 SIGNALS = "entropy", "q", "epsilon", "explained_variance", "gradient_norm"
 
 
-def store(name: str, series: Series, folder: Path, records: Path = GAMES) -> None:
-    """Write the record of a series whose runs, in `folder`, are finished."""
-    runs = series.runs_in(folder)
-    played = {run.folder: Run.open(run.folder) for run in runs}
-    rows = [
-        {"setting": run.setting, "seed": run.seed, **row}
-        for run in runs
-        for row in curve(played[run.folder].metrics())
-    ]
-    of_runs = {run.folder.name: notes(run.folder) for run in runs}
+def store(name: str, series: Series, folder: Path, records: Path) -> None:
+    """Write the record of a series: of its runs that are finished in `folder`, and of those that
+    the record has from before, on this machine or another."""
+    runs, before = series.runs_in(folder), recorded(name, series, records)
+    played = {run.folder.name: Run.open(run.folder) for run in runs if finished(run.folder)}
+    rows: list[Row] = []
+    of_runs: Row = {}
+    for run in runs:
+        key, of = run.folder.name, {"setting": run.setting, "seed": run.seed}
+        if key in played:
+            rows += [{**of, **row} for row in curve(played[key].metrics())]
+            seconds = round(played[key].load()["seconds"])
+            of_runs[key] = {**notes(run.folder), "seconds": seconds}
+        elif key in before:
+            rows += _rows_of(records / name, run)
+            of_runs[key] = before[key]
     about = {
         "claim": series.claim,
         "command": f"python -m claims.games {name}",
         "seeds": len(series.seeds),
-        "seconds": round(sum(run.load()["seconds"] for run in played.values())),
-        **{key: max(note[key] for note in of_runs.values()) for key in ("date", "machine")},
+        "seconds": sum(note["seconds"] for note in of_runs.values()),
+        "date": max(note["date"] for note in of_runs.values()),
+        "machine": "; ".join(sorted({note["machine"] for note in of_runs.values()})),
         "versions": versions("torch", "numpy", "gymnasium", "ale-py"),
         "config": config(series),
         "runs": of_runs,
     }
     write(records / name, table_of(rows), about)
     for run in runs:
-        if (run.setting, run.seed) == series.keeps:
-            keep(played[run.folder], records / name)
+        if run.folder.name in played and (run.setting, run.seed) == series.keeps:
+            keep(played[run.folder.name], records / name)
+
+
+def recorded(name: str, series: Series, records: Path) -> Row:
+    """The runs that a record has, by their folders' names, if it is of the series as it stands."""
+    path = (records / name).with_suffix(".json")
+    if not path.exists():
+        return {}
+    about = json.loads(path.read_text())
+    of_runs: Row = about["runs"] if about["config"] == config(series) else {}
+    return of_runs
+
+
+def _rows_of(record: Path, run: GameRun) -> list[Row]:
+    with record.with_suffix(".csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [row for row in rows if (row["setting"], row["seed"]) == (run.setting, str(run.seed))]
 
 
 def config(series: Series) -> Row:
