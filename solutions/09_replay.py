@@ -1177,7 +1177,7 @@ for world in ENOUGH:
         lines={"475": 475} if world == "CartPole" else {},
         title={
             "CartPole": "On CartPole DQN with everything has the lowest median; ten seeds show no lead over A2C",
-            "Catch, pictures": "From Catch's pictures both DQNs need far fewer steps",
+            "Catch, pictures": "From pictures both DQNs need far fewer steps",
         }[world],
         y_label="mean return, greedy actions",
     )

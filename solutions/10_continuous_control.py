@@ -484,6 +484,7 @@ for (keeps, (_, updates)), form in zip(runs.items(), ("-", "--"), strict=True):
         label=f"log π of what was {keeps}",
     )
 ax.set(xlabel="environment steps", ylabel="entropy (nats)")
+ax.xaxis.set_major_formatter("{x:,.0f}")
 ax.set_title("Clipped before log π, the policy collapses")
 ax.legend()
 plt.show()
