@@ -157,8 +157,9 @@ def test_a_part_of_a_batch():
     actions = torch.randn(4, 3, 2)
     for pi in Gaussian(mean, deviation), squashed(mean, deviation):
         actions = pi.mode
-        assert torch.equal(pi[real].log_prob(actions[real]), pi.log_prob(actions)[real])
-        assert torch.equal(pi[real].mode, pi.mode[real])
+        # Processors compute the last few numbers of a tensor in another way than those before.
+        torch.testing.assert_close(pi[real].log_prob(actions[real]), pi.log_prob(actions)[real])
+        torch.testing.assert_close(pi[real].mode, pi.mode[real])
 
 
 # ---- squashed ----

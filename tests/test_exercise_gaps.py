@@ -1,5 +1,7 @@
 """Wrong answers of kinds that no case could tell from the right one, until it had one that can."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from a3c_lib.exercises.engine import registry
 from a3c_lib.exercises.engine.checking import Kind, check, kept, trials
 from a3c_lib.exercises.engine.mistakes import edited
 from a3c_lib.exercises.engine.observing import isolated
+from a3c_lib.exercises.replay import Memory, Window
 
 EDITS = {
     "0.1": {
@@ -604,8 +607,32 @@ EDITS = {
             "return torch.autograd.grad(loss, list(model.parameters()))": "loss.backward()\n        return [p.grad for p in model.parameters()]"
         },
         "own dice": {"self.player.generator": "torch.default_generator"},
+        "dice of its own, with a seed": {
+            "        def policy": "        self.dice = getattr(self, 'dice', torch.Generator().manual_seed(7))\n\n        def policy",
+            "self.player.generator": "self.dice",
+        },
+        "dice made anew for every rollout": {
+            "        def policy": "        dice = torch.Generator().manual_seed(0)\n\n        def policy",
+            "self.player.generator": "dice",
+        },
+        "the first parameter's gradient": {
+            "list(model.parameters()))": "list(model.parameters()))[0]"
+        },
+        "one long vector": {
+            "return torch.autograd.grad(loss, list(model.parameters()))": "return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])"
+        },
+        "the state dropped": {"self.player.generator), state": "self.player.generator), None"},
+        "one step more": {"(policy, self.t_max)": "(policy, self.t_max + 1)"},
     },
     "8.7": {
+        "by the old state's row": {"choose(Q[after])": "choose(Q[state])"},
+        "by the terminal state's row after an end": {
+            "            action = choose(Q[state])\n": "            action = choose(Q[after])\n"
+        },
+        "the greedy action promised and done": {"choose(Q[after])": "int(Q[after].argmax())"},
+        "as many steps, but one update fewer": {
+            "        Q[state, action] +=": "        if _ < steps - 1:\n            Q[state, action] +="
+        },
         "α = 0.5": {"alpha * (target": "0.5 * (target"},
         "γ = 0.9": {
             "gamma * Q[after, next_action]": "(0.9 if gamma > 0.6 else gamma) * Q[after, next_action]"
@@ -632,6 +659,96 @@ def test_an_answer_that_is_wrong_in_rare_cases_is_told_from_the_right_one(exerci
 
 
 # What is no edit
+
+
+class KeepsEverything:
+    """9.1, in lists from which nothing is ever dropped."""
+
+    def __init__(self, capacity, observation):
+        self.rows = capacity // len(observation)
+        self.added = 0
+        self.seen = [observation.clone()]
+        self.actions, self.rewards, self.terminated = [], [], []
+
+    def write(self, rollout):
+        for t in range(len(rollout.actions)):
+            self.actions.append(rollout.actions[t].clone())
+            self.rewards.append(rollout.rewards[t].clone())
+            self.terminated.append(rollout.terminated[t].clone())
+            self.seen.append(rollout.seen[t + 1].clone())
+            self.added += 1
+
+    def beginnings(self, n_steps):
+        oldest = max(0, self.added - self.rows)
+        return range(oldest, max(oldest, self.added - n_steps + 1))
+
+    def windows(self, steps, envs, n_steps):
+        columns = self.seen, self.actions, self.rewards, self.terminated
+        seen, actions, rewards, terminated = map(torch.stack, columns)
+        places = steps + torch.arange(n_steps)[:, None]
+        paid, ended = rewards[places, envs], terminated[places, envs]
+        after = seen[steps + n_steps, envs]
+        return Window(seen[steps, envs], actions[steps, envs], paid, ended, after)
+
+
+class HoldsEachTwice(KeepsEverything):
+    """9.1, with o and o′ of each of the latest steps."""
+
+    def __init__(self, capacity, observation):
+        super().__init__(capacity, observation)
+        self.seen, self.ring = [], {}
+
+    def write(self, rollout):
+        columns = rollout.actions, rollout.rewards, rollout.terminated, rollout.seen[1:]
+        for o, *others in zip(rollout.seen[:-1], *columns, strict=True):
+            self.ring[self.added] = tuple(each.clone() for each in (o, *others))
+            self.ring.pop(self.added - self.rows, None)
+            self.added += 1
+
+    def windows(self, steps, envs, n_steps):
+        def column(part, offset=0):
+            rows = [self.ring[s + offset][part][n] for s, n in zip(*places, strict=True)]
+            empty = next(iter(self.ring.values()))[part][:0]
+            return torch.stack(rows) if rows else empty
+
+        places = steps.tolist(), envs.tolist()
+        paid, ended = (torch.stack([column(k, i) for i in range(n_steps)]) for k in (2, 3))
+        return Window(column(0), column(1), paid, ended, column(4, n_steps - 1))
+
+
+class GivesTuples(Memory):
+    def windows(self, *args):
+        return tuple(super().windows(*args))
+
+
+class GivesLists(Memory):
+    def beginnings(self, n_steps):
+        return list(super().beginnings(n_steps))
+
+
+def a_fixed_share_explores(q, epsilon, generator):
+    N, A = q.shape
+    actions, k = q.argmax(dim=-1), int(epsilon * N)
+    who = torch.randperm(N, generator=generator)[:k]
+    actions[who] = torch.randint(A, (k,), generator=generator)
+    return actions
+
+
+def density_before_its_logarithm(mean, deviation, actions):
+    z = (actions - mean) / deviation
+    density = torch.exp(-0.5 * z**2) / (deviation * math.sqrt(2 * math.pi))
+    H = 0.5 * torch.log(2 * math.pi * math.e * deviation**2)
+    return density.prod(dim=-1).log(), H.sum(-1)
+
+
+def softplus_written_out(said, centre, reach):
+    mean, second = said.chunk(2, dim=-1)
+    return centre + reach * mean, reach * torch.log(1 + second.exp()).sqrt()
+
+
+def noise_cut_at_three(mean, deviation, z, low, high):
+    drawn = mean + deviation * z.clamp(-3, 3)
+    return drawn, drawn.clamp(low, high)
 
 
 def entropy_of_rounded_probabilities(logits):
@@ -750,10 +867,91 @@ def rewards_of_the_first_call(targets):
         ("6.1", batch_of_the_first_rollout),
         ("7.2", features_by_the_number_of_axes),
         ("7.5", rewards_of_the_first_call),
+        ("8.1", a_fixed_share_explores),
+        ("9.1", KeepsEverything),
+        ("9.1", HoldsEachTwice),
+        ("9.1", GivesTuples),
+        ("9.1", GivesLists),
+        ("10.1", density_before_its_logarithm),
+        ("10.2", softplus_written_out),
+        ("10.3", noise_cut_at_three),
     ],
 )
 def test_another_answer_that_is_wrong_in_rare_cases_is_not_right(exercise_id, answer):
     assert not check(registry.find(exercise_id), answer).right
+
+
+# What is right, in another form
+
+
+def from_advantages(rewards, next_values, terminated, truncated, gamma, lambda_):
+    """10.5 as it is often written: generalised advantages, and then the values added."""
+    ended, A, advantages = terminated | truncated, torch.zeros_like(rewards[0]), []
+    values = torch.cat([torch.zeros_like(next_values[:1]), next_values[:-1]])
+    errors = rewards + gamma * next_values * ~terminated - values
+    for t in reversed(range(len(rewards))):
+        A = errors[t] + gamma * lambda_ * A * ~ended[t]
+        advantages.append(A)
+    return torch.stack(advantages[::-1]) + values
+
+
+def test_a_return_is_right_as_advantages_and_values_too():
+    assert check(registry.find("10.5"), from_advantages).right
+
+
+# What is wrong, and called by its name
+
+
+def one_coin_for_all(q, epsilon, generator):
+    N, A = q.shape
+    if torch.rand((), generator=generator) < epsilon:
+        return torch.randint(A, (N,), generator=generator)
+    return q.argmax(-1)
+
+
+def the_first_end_of_all(t, deltas, ended, gamma, lambda_):
+    A = torch.zeros(())
+    for k in range(t, int(ended.int().argmax()) + 1):
+        A = A + (gamma * lambda_) ** (k - t) * deltas[k]
+    return A
+
+
+def also_an_earlier_end(t, deltas, ended, gamma, lambda_):
+    A = torch.zeros(())
+    for k in range(t, len(deltas)):
+        if k > 0 and ended[k - 1]:
+            break
+        A = A + (gamma * lambda_) ** (k - t) * deltas[k]
+    return A
+
+
+def following_first(rewards, next_q, actions, following, terminated, gamma):
+    after = torch.cat([following[None], actions[1:]])
+    return rewards + gamma * next_q.gather(-1, after[..., None]).squeeze(-1) * ~terminated
+
+
+def other_memory(theta, target, before, after, period):
+    if after // period > before // period:
+        for mine, theirs in zip(target, theta, strict=True):
+            mine.data = theirs.clone()
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer", "said", "never"),
+    [
+        ("8.1", one_coin_for_all, "8.1", "has no effect"),
+        ("8.3", following_first, "`following` stands first", "has no effect"),
+        ("8.5", other_memory, "`.data = …` put other memory", "has no effect"),
+        ("10.6", the_first_end_of_all, "the first end of the whole rollout", "has no effect"),
+        ("10.6", also_an_earlier_end, "An end before step t stops the sum", "has no effect"),
+    ],
+)
+def test_what_is_said_of_an_answer_is_true_of_it(exercise_id, answer, said, never):
+    verdict = check(registry.find(exercise_id), answer)
+    text = " ".join(verdict.text.split())
+    assert verdict.kind is Kind.WRONG
+    assert said in text
+    assert never not in text
 
 
 # What an answer keeps

@@ -68,6 +68,7 @@ def _density_cases() -> list[Case]:
         Case("as many observations as axes", *_gaussians(3, D=3)),
         Case("4 steps of 2 environments, 3 axes", *_gaussians(4, 2, D=3)),
         Case("actions in the hundreds", *_gaussians(3, D=2, width=200.0)),
+        Case("15 deviations from the mean", a_leaf(0.0), a_leaf(0.1), torch.tensor([1.5])),
     ]
 
 
@@ -104,6 +105,7 @@ def _head_cases() -> list[Case]:
     paper = torch.stack([torch.tensor(0.5), one])
     wide = box((-2.0, 2.0), (10.0, 30.0), (0.0, 0.5))
     large = torch.tensor([[2.0, -3.0, 20.0, -6.0]], requires_grad=True)
+    tiny = torch.tensor([[0.5, -0.5, -17.0, -20.0]], requires_grad=True)
     return [
         Case("on paper", paper.requires_grad_(), *box((0.0, 20.0))),
         Case("a layer that says 0", torch.zeros(1, 4, requires_grad=True), *box(*[(-1, 1)] * 2)),
@@ -113,6 +115,7 @@ def _head_cases() -> list[Case]:
         Case("4 steps of 2 environments, 3 axes", said(4, 2, D=3), *wide),
         Case("as many observations as axes", said(3, D=3), *wide),
         Case("large numbers", large, *box((-1.0, 1.0), (-1.0, 3.0))),
+        Case("a layer that says −17 and −20", tiny, *box((-1.0, 1.0), (-1.0, 3.0))),
     ]
 
 
@@ -148,6 +151,7 @@ def _draw_cases() -> list[Case]:
     one, many = bounds((-1.0, 1.0)), bounds((-0.5, 0.5), (-1.0, 0.2), (0.0, 2.0))
     paper = torch.tensor([0.8]), torch.tensor([0.5]), torch.tensor([1.0])
     endless = bounds((-math.inf, math.inf), (-1.0, math.inf))
+    far = torch.tensor([0.0]), torch.tensor([1.0]), torch.tensor([4.0])
     return [
         Case("on paper", *paper, *one),
         Case("on paper, a small draw", *paper[:2], torch.tensor([-0.5]), *one),
@@ -156,6 +160,7 @@ def _draw_cases() -> list[Case]:
         Case("6 steps of 2 environments, 3 axes", *some(6, 2, D=3), *many),
         Case("8 observations, σ of about 40", *some(8, D=3, size=40.0), *many),
         Case("no bounds, but for one", *some(8, D=2, size=3.0), *endless),
+        Case("4 deviations from the mean", *far, *bounds((-5.0, 5.0))),
     ]
 
 
@@ -246,7 +251,7 @@ def _lambda_cases() -> list[Case]:
 
     r, V = _column(1.0, 2.0, 3.0), _column(4.0, 6.0, 8.0)
     no, second, third = (_column(0, k == 2, k == 3).bool() for k in (0, 2, 3))
-    huge = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1e12, 6000.0], [-7000.0, -1e12]])
+    huge = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1e6, 6000.0], [-7000.0, -1e6]])
     ends = torch.tensor([[True, False], [False, True]]), torch.tensor([[False, True], [True, True]])
     four = torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.tensor([[10.0, 20.0, 30.0, 40.0]])
     flags = (
@@ -677,6 +682,11 @@ EXERCISES = (
         cases=_head_cases,
         parts=("the mean", "the deviation"),
         wrong=(
+            Wrong(
+                {"variance = softplus(second)": "variance = torch.log(1 + second.exp())"},
+                "Where the layer says less than −17, 1 + eˣ is 1 in numbers of 32 bits, its "
+                "logarithm is 0, and so is σ. softplus computes the same without that sum.",
+            ),
             Wrong(
                 {"deviation = variance.sqrt()": "deviation = variance"},
                 "The softplus is the variance σ², as the paper has it. The deviation σ is its "
@@ -1395,6 +1405,21 @@ EXERCISES = (
             Wrong(
                 {"        if ended[k]:\n            break\n": ""},
                 "The sum runs on through an end, into the next episode.",
+            ),
+            Wrong(
+                {
+                    "        A = A + factor * deltas[k]\n": "        if k > 0 and ended[k - 1]:\n"
+                    "            break\n"
+                    "        A = A + factor * deltas[k]\n",
+                    "        if ended[k]:\n            break\n": "",
+                },
+                "An end before step t stops the sum. Those are of an earlier episode: only an end "
+                "from t on counts.",
+            ),
+            Wrong(
+                {"range(t, len(deltas))": "range(t, int(ended.int().argmax()) + 1)"},
+                "It goes on as far as the first end of the whole rollout. There may be none, and "
+                "argmax is 0 then, or that end may lie before t.",
             ),
             Wrong(
                 {"            break": "            factor = 1.0"},

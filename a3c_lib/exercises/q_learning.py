@@ -23,6 +23,8 @@ from a3c_lib.rollout import Rollout
 # 8.1 ε-greedy actions
 
 CROWD = 5_000  # environments that see the same, so that the shares of their actions settle
+SEED = 2  # whose first number, 0.61, lies between the ε of the cases
+ASKED = 200  # times that one environment alone is asked for an action
 
 
 def epsilon_greedy(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
@@ -48,7 +50,7 @@ def _shares(
     the shares settle, and so few that an answer may go through them one by one."""
     q, few = (torch.tensor(rows).repeat(copies, 1) for copies in (CROWD, 100))
     untouched = q.clone()
-    dice = [torch.Generator().manual_seed(seed) for seed in (5, 5, 5)]
+    dice = [torch.Generator().manual_seed(seed) for seed in (SEED, SEED, SEED)]
     actions = answer(q, epsilon, dice[0])
     shares = [
         torch.bincount(actions[k :: len(rows)].long(), minlength=len(rows[0])) / CROWD
@@ -58,6 +60,9 @@ def _shares(
     torch.rand(3)  # which moves the dice of nobody but torch
     again = answer(few, epsilon, dice[2])
     later = answer(few, epsilon, dice[2])
+    alone = torch.cat([answer(q[:1], epsilon, dice[1]).reshape(-1) for _ in range(ASKED)])
+    others = (alone.long() != untouched[0].argmax()).float().mean()
+    due = epsilon * (1 - 1 / len(rows[0]))  # of them; its deviation is at most 0.036
     return {
         "the shape of the actions": tuple(actions.shape),
         "the shape of one environment's action": tuple(answer(q[:1], epsilon, dice[0]).shape),
@@ -68,6 +73,7 @@ def _shares(
         ),
         "does the same generator draw others in the next step?": not torch.equal(again, later),
         "the shares of the actions, a row for each row of q": torch.stack(shares),
+        "does one environment alone explore as often as ε says?": bool(abs(others - due) < 0.15),
         "does the same generator give the same actions?": torch.equal(once, again),
     }
 
@@ -366,16 +372,19 @@ class _Steps(NamedTuple):
 
 class _Walking:
     """A player without a world: whatever is done, the same is seen, by so many `copies` of each
-    environment."""
+    environment. It remembers how many steps it was asked for, and what became of the state that
+    it handed to the policy."""
 
-    def __init__(self, rollout: Rollout, copies: int = 1) -> None:
-        self.generator = torch.Generator().manual_seed(0)
+    def __init__(self, rollout: Rollout, copies: int = 1, seed: int = 0) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
         self.rollout, self.copies = rollout, copies
+        self.asked, self.hands_through = 0, True
 
     def play(self, policy: Any, t_max: int) -> _Steps:
-        actions = []
+        self.asked, memory, actions = t_max, object(), []
         for observation in self.rollout.observations[:t_max]:
-            action, _ = policy(observation.repeat(self.copies, 1), None)
+            action, state = policy(observation.repeat(self.copies, 1), memory)
+            self.hands_through &= state is memory
             actions.append(action)
         return _Steps(self.rollout._replace(actions=torch.stack(actions)))
 
@@ -383,22 +392,26 @@ class _Walking:
 def _playing(Player: type, rollout: Rollout, epsilon: float, gamma: float) -> dict[str, Any]:
     """The gradients that it hands over, and the shares of the actions that it takes."""
     T, N = rollout.actions.shape
-    model, target = (nn.Linear(2, 3, bias=False) for _ in range(2))
+    model, target = (nn.Linear(2, 3) for _ in range(2))
     with torch.no_grad():
         model.weight[:] = torch.tensor([[1.0, -2.0], [-1.5, 0.5], [0.25, 2.0]])
         target.weight[:] = torch.tensor([[-1.0, 0.5], [2.0, 1.0], [0.5, -3.0]])
+        for each in model, target:
+            each.bias.zero_()
     player = Player(_Walking(rollout), target, epsilon, gamma, T)
     gradients = [each.clone() for each in player.gradients(model, rollout)]
     once_more = player.gradients(model, rollout)
     crowd = Player(_Walking(rollout, copies=CROWD), target, epsilon, gamma, min(T, 2))
     crowded = crowd.act(model).actions.reshape(-1, CROWD, N)
-    one, other = (
-        Player(_Walking(rollout, copies=100), target, epsilon, gamma, T) for _ in range(2)
-    )
+    walks = [_Walking(rollout, copies=100, seed=seed) for seed in (0, 0, 1)]
+    one, same, others = (Player(walk, target, epsilon, gamma, T) for walk in walks)
     actions = one.act(model).actions
     torch.rand(3)  # which moves the dice of nobody but torch
-    same = other.act(model).actions
     return {
+        "how many steps are played": walks[0].asked,
+        "the shapes of the gradients, one for each parameter": [
+            tuple(each.shape) for each in gradients
+        ],
         "the gradients": torch.cat([each.flatten() for each in gradients]),
         "the gradients of the same rollout once more": torch.cat(
             [each.flatten() for each in once_more]
@@ -407,7 +420,9 @@ def _playing(Player: type, rollout: Rollout, epsilon: float, gamma: float) -> di
         "how often each action is taken in the first steps": torch.stack(
             [(crowded == action).float().mean(dim=1) for action in range(3)]
         ),
-        "do the player's dice decide?": torch.equal(actions, same),
+        "do the player's dice decide?": torch.equal(actions, same.act(model).actions),
+        "do other dice draw others?": not torch.equal(actions, others.act(model).actions),
+        "is `state` handed through by the policy?": walks[0].hands_through,
         "the target's parameters afterwards": target.weight.detach().clone(),
     }
 
@@ -534,21 +549,32 @@ def _executed(
     alpha: float = 0.5,
 ) -> dict[str, Any]:
     """Q, less the Q that Sarsa makes of the steps that were executed. (What follows the last of
-    them is not known, so that one step is left out.)"""
+    them is not known: after it Q may be what either action makes of it.)"""
     world, Q = _Wheel(size), torch.full((size, 2), start)
     dice = torch.Generator().manual_seed(size)
     before, events = [Q.clone()], [""]
+    rows: list[tuple[Tensor, Tensor]] = []  # what `choose` was given last, and what Q was then
+    anew, begins = True, True
+    of_its_state = {True: True, False: True}  # for an episode's first action, and for the others
 
     def choose(row: Tensor) -> int:
         assert row.shape == (2,)
         events.append("choose")
+        rows[:] = [(row.clone(), Q.clone())]
         return int(torch.randint(2, (), generator=dice))
 
     def reset() -> int:
+        nonlocal begins
+        begins = True
         events.append("reset")
         return world.reset()
 
     def step(action: int) -> tuple[int, float, bool]:
+        nonlocal anew, begins
+        anew &= bool(rows)
+        of_its_state[begins] &= all(torch.equal(row, then[world.state]) for row, then in rows)
+        begins = False
+        rows.clear()
         events.append("step after choose" if events[-1] == "choose" else "step")
         before.append(Q.clone())
         after, reward, ended = world.step(action)
@@ -561,12 +587,30 @@ def _executed(
     for (s, a, r, after, ended), (_, following, *_) in pairwise(log):
         target = r + (0.0 if ended else gamma * expected[after, following])
         expected[s, a] += alpha * (target - expected[s, a])
+    in_the_end = _nearest(Q, expected, log[-1], alpha, gamma)
     return {
         "Q before the last step, less what the executed steps make of it": before[-1] - expected,
+        "Q in the end, less what the last step makes of it": Q - in_the_end,
         "how many steps were taken": len(log),
+        "is `choose` asked for every action?": anew,
+        "is an episode's first action chosen by the row of its own state?": of_its_state[True],
+        "are the other actions chosen by the row of their own state?": of_its_state[False],
         "is the world reset after every end?": events.count("reset") >= events.count("end"),
         "is an action chosen after every reset?": "step" not in _after(events, "reset"),
     }
+
+
+def _nearest(
+    Q: Tensor, before: Tensor, last: tuple[int, int, float, int, bool], alpha: float, gamma: float
+) -> Tensor:
+    """What a last step makes of Q, by that of the two next actions with which it is nearer to Q."""
+    s, a, r, after, ended = last
+    made = []
+    for value in before[after]:
+        end = before.clone()
+        end[s, a] += alpha * (r + (0.0 if ended else gamma * value) - end[s, a])
+        made.append(end)
+    return min(made, key=lambda end: float((Q - end).abs().max()))
 
 
 def _after(events: Sequence[str], what: str) -> list[str]:
@@ -830,6 +874,14 @@ EXERCISES = (
                 "comes after step t is actions[t + 1].",
             ),
             Wrong(
+                {
+                    "torch.cat([actions[1:], following[None]])": "torch.cat([following[None], "
+                    "actions[1:]])"
+                },
+                "`following` stands first, where the first step's next action belongs. It comes "
+                "after the rollout's last step, so it stands last.",
+            ),
+            Wrong(
                 {"torch.cat([actions[1:], following[None]])": "actions.roll(-1, dims=0)"},
                 "After the last step you take the rollout's first action: `roll` puts it there. "
                 "What comes after the last step is `following`.",
@@ -1080,8 +1132,9 @@ EXERCISES = (
                     "mine.copy_(theirs)": "target[k] = theirs.clone()",
                 },
                 "Your list holds a copy, but the memory that all workers look at stays what it "
-                "was: `target[k] = …` puts another tensor into your list. Write into the one that "
-                "is there: copy_.",
+                "was: `target[k] = …` and `.data = …` put other memory in its place. Write into "
+                "what is there: copy_.",
+                also=({"mine.copy_(theirs)": "mine.data = theirs.clone()"},),
             ),
             Wrong(
                 {"mine.copy_(theirs)": "theirs.copy_(mine)"},
@@ -1200,6 +1253,24 @@ EXERCISES = (
                 "`self.player.generator`: with them a run can be repeated.",
             ),
             Wrong(
+                {"self.player.generator), state": "torch.Generator().manual_seed(0)), state"},
+                "The actions are drawn with dice that you make anew, with a seed of their own: "
+                "every step draws the same. The player has dice, `self.player.generator`.",
+            ),
+            Wrong(
+                {"self.player.generator), state": "self.player.generator), None"},
+                "The policy drops `state`. A network with a memory would begin anew at every "
+                "step: hand it back beside the action.",
+            ),
+            Wrong(
+                {"(policy, self.t_max)": "(policy, self.t_max + 1)"},
+                "It plays one step too many: t_max steps are asked for.",
+            ),
+            Wrong(
+                {"list(model.parameters()))": "list(model.parameters()))[0]"},
+                "It hands over the gradient of the first parameter alone. There is one for each.",
+            ),
+            Wrong(
                 {"return torch.autograd.grad(": "return torch.autograd.grad(-"},
                 "The sign is wrong: these gradients make the loss larger. The optimiser subtracts "
                 "what you hand over.",
@@ -1268,6 +1339,24 @@ EXERCISES = (
                     "action = choose(Q[state])\n": ""
                 },
                 "After an end the world is not reset.",
+            ),
+            Wrong(
+                {"next_action = choose(Q[after])": "next_action = choose(Q[state])"},
+                "The next action is chosen by the row of the state before. It is executed in "
+                "`after`: choose by Q[after].",
+            ),
+            Wrong(
+                {"next_action = choose(Q[after])": "next_action = int(Q[after].argmax())"},
+                "Now nothing explores but the first action of an episode: `choose` is not asked "
+                "for the others.",
+            ),
+            Wrong(
+                {
+                    "            action = choose(Q[state])\n": "            "
+                    "action = choose(Q[after])\n"
+                },
+                "After an end, the first action of the next episode is chosen by the row of the "
+                "state in which the old one ended. The state is another one: choose by Q[state].",
             ),
             Wrong(
                 {"else gamma * Q": "else Q"},

@@ -1,8 +1,11 @@
 """Chapter 09: the exercises of "Replay"."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -112,8 +115,9 @@ def _remembered(
     steps = torch.tensor(list(found), dtype=torch.int64).repeat_interleave(N)
     envs = torch.arange(N).repeat(len(found))
     window = memory.windows(steps, envs, n_steps)
-    held = sum(each.numel() for each in vars(memory).values() if isinstance(each, Tensor))
     return {
+        "does `beginnings` give a range?": isinstance(found, range),
+        "does `windows` give a Window?": all(hasattr(window, name) for name in Window._fields),
         "the steps that can be drawn from, after the last rollout": list(found),
         "how many of them there are, after each rollout": sizes,
         "the observations": window[0],
@@ -121,8 +125,17 @@ def _remembered(
         "the rewards (n, B)": window[2],
         "terminated (n, B)": window[3],
         "what came after": window[4],
-        "is every observation held once?": held <= (capacity // N + 2) * N * 5,
+        "is every observation held once?": _held(vars(memory)) <= (capacity // N + 2) * N * 5,
     }
+
+
+def _held(what: Any) -> int:
+    """How many numbers there are in the tensors and arrays of a collection."""
+    if isinstance(what, Tensor | np.ndarray):
+        return math.prod(what.shape)
+    if isinstance(what, Mapping):
+        return sum(map(_held, what.values()))
+    return sum(map(_held, what)) if isinstance(what, list | tuple | deque) else 0
 
 
 def _memory_cases() -> list[Case]:
@@ -134,6 +147,7 @@ def _memory_cases() -> list[Case]:
         "the ring has gone round several times": ([5, 5, 4], 2, 8, 3, [(10, 1), (12, 0)]),
         "fewer steps than are to be in a row": ([2], 2, 8, 3),
         "a rollout longer than the ring": ([9], 1, 4, 1, [(7, 0)]),
+        "a larger ring has gone round": ([6, 7], 1, 9, 1),
     }
     return [Case(label, *args, probe=_remembered) for label, args in cases.items()]
 
