@@ -294,6 +294,12 @@ def advantage_from(t: int, deltas: Tensor, ended: Tensor, gamma: float, lambda_:
     return A
 
 
+def all_advantages(t: int, deltas: Tensor, ended: Tensor, gamma: float, lambda_: float) -> Tensor:
+    return torch.stack(
+        [advantage_from(k, deltas, ended, gamma, lambda_) for k in range(len(deltas))]
+    )
+
+
 def _advantage_cases() -> list[Case]:
     def flags(T: int, *at: int) -> Tensor:
         return torch.tensor([k in at for k in range(T)])
@@ -1205,6 +1211,14 @@ EXERCISES = (
             ),
             Wrong(
                 {
+                    "torch.where(terminated[t], 0.0, after)": "after if t == T - 1 else "
+                    "torch.where(terminated[t], 0.0, after)"
+                },
+                "The last step is not asked whether it is terminated. Where the world ended there, "
+                "nothing comes after, and its return is its reward.",
+            ),
+            Wrong(
+                {
                     "torch.where(terminated[t], 0.0, after)": "torch.where("
                     "terminated[t], next_values[t], after)"
                 },
@@ -1495,6 +1509,10 @@ EXERCISES = (
             Wrong(
                 {"range(t, len(deltas))": "range(t + 1, len(deltas))"},
                 "δ_t itself is missing.",
+            ),
+            Wrong(
+                all_advantages,
+                "You return the advantages of all steps. One number is asked for, that of step t.",
             ),
             Wrong(
                 {"range(t, len(deltas))": "range(len(deltas))"},

@@ -39,6 +39,11 @@ def drawn_by_a_softmax(q: Tensor, epsilon: float, generator: torch.Generator) ->
     return torch.multinomial(q.softmax(dim=-1), 1, generator=generator).squeeze(-1)
 
 
+def one_number_for_both(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
+    u = torch.rand(len(q), generator=generator)
+    return torch.where(u < epsilon, (u * q.shape[-1]).long(), q.argmax(dim=-1))
+
+
 def other_dice(q: Tensor, epsilon: float, generator: torch.Generator) -> Tensor:
     return epsilon_greedy(q, epsilon, torch.default_generator)
 
@@ -52,8 +57,9 @@ def _shares(
     untouched = q.clone()
     dice = [torch.Generator().manual_seed(seed) for seed in (SEED, SEED, SEED)]
     actions = answer(q, epsilon, dice[0])
+    known = actions.long().clamp(0, len(rows[0]) - 1)  # others are told of below
     shares = [
-        torch.bincount(actions[k :: len(rows)].long(), minlength=len(rows[0])) / CROWD
+        torch.bincount(known[k :: len(rows)], minlength=len(rows[0])) / CROWD
         for k in range(len(rows))
     ]
     once = answer(few, epsilon, dice[1])
@@ -67,6 +73,7 @@ def _shares(
         "the shape of the actions": tuple(actions.shape),
         "the shape of one environment's action": tuple(answer(q[:1], epsilon, dice[0]).shape),
         "are they whole numbers?": not actions.is_floating_point(),
+        "are they numbers from 0 to A − 1?": torch.equal(actions.long(), known),
         "is q as it was?": torch.equal(q, untouched),
         "is the best action taken everywhere?": torch.equal(
             actions.long(), untouched.argmax(dim=-1)
@@ -227,6 +234,18 @@ def larger_of_return_and_value(
     for t in reversed(range(len(rewards))):
         after = torch.where(truncated[t], values[t], torch.maximum(R, values[t]))
         R = rewards[t] + gamma * after * ~terminated[t]
+        returns.append(R)
+    return torch.stack(returns[::-1])
+
+
+def nothing_behind_the_rollout(
+    rewards: Tensor, next_q: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    values, returns = next_q.amax(dim=-1), []
+    R = torch.zeros_like(values[-1])
+    for t in reversed(range(len(rewards))):
+        after = torch.where(truncated[t], values[t], R)
+        R = rewards[t] + gamma * torch.where(terminated[t], 0.0, after)
         returns.append(R)
     return torch.stack(returns[::-1])
 
@@ -739,6 +758,27 @@ EXERCISES = (
                 "One best action is taken for all environments. Each has its own row of q, and its "
                 "own argmax: along the last axis.",
             ),
+            Wrong(
+                {"any_one, best)": "any_one, q.amax(dim=-1))"},
+                "It returns the largest Q, not the number of the action that has it: argmax, and "
+                "not amax.",
+            ),
+            Wrong(
+                {"torch.randint(q.shape[-1], ": "torch.randint(q.shape[-1] - 1, "},
+                "The last action is never tried: torch.randint draws numbers below the one that it "
+                "is given. Hand over A, not A − 1.",
+            ),
+            Wrong(
+                {"< epsilon": "< epsilon / q.shape[-1]"},
+                "It explores with probability ε/A. An environment explores with probability ε; "
+                "each action then has the share ε/A by itself.",
+            ),
+            Wrong(
+                one_number_for_both,
+                "One random number decides whether an environment explores, and also which action "
+                "it takes then. Below ε that number is small, so that some actions never come. "
+                "Draw another one for the action.",
+            ),
         ),
         hints=(
             "Three things for each environment: the best action, some action, and whether it "
@@ -1002,6 +1042,7 @@ EXERCISES = (
                 {"next_q.amax(dim=-1)": "0 * next_q[..., 0]"},
                 "Where the rollout stops, you take 0. The episode goes on there: max_a Q stands "
                 "for what comes.",
+                also=(nothing_behind_the_rollout,),
             ),
             Wrong(
                 {" terminated, ": " terminated & False, "},
@@ -1265,6 +1306,20 @@ EXERCISES = (
             Wrong(
                 {"(policy, self.t_max)": "(policy, self.t_max + 1)"},
                 "It plays one step too many: t_max steps are asked for.",
+            ),
+            Wrong(
+                {"rollout.next_observations": "rollout.seen[1:]"},
+                "What comes after a step is read from the next row. Where a time limit cut, that "
+                "row is the next episode's first observation. What the world showed at the end "
+                "is in rollout.next_observations.",
+            ),
+            Wrong(
+                {
+                    "loss = (R - values).square().mean()": "loss = "
+                    "torch.nn.functional.smooth_l1_loss(values, R)"
+                },
+                "The loss is Huber's: of large errors it takes the size, and of small ones half of "
+                "the square. Here it is mean (R − Q)².",
             ),
             Wrong(
                 {"list(model.parameters()))": "list(model.parameters()))[0]"},

@@ -475,6 +475,20 @@ def learn_from_drawn_with_a_bug(
     return losses.mean()
 
 
+def written_before_the_weights(
+    errors: Errors,
+    priorities: Tensor,
+    drawn: Tensor,
+    priority_exponent: float,
+    importance_exponent: float,
+    least_priority: float,
+) -> Tensor:
+    deltas = errors(drawn)
+    priorities[drawn] = (deltas.detach().abs() + least_priority) ** priority_exponent
+    weights = (priorities.min() / priorities[drawn]) ** importance_exponent
+    return (weights * deltas.square()).mean()
+
+
 def _written_back(
     answer: Callable[..., Tensor],
     deltas: Tensor,
@@ -489,7 +503,9 @@ def _written_back(
     loss = answer(
         lambda steps: theta[steps], p, drawn, priority_exponent, importance_exponent, least_priority
     )
-    (gradient,) = torch.autograd.grad(loss, [theta])
+    gradient = torch.zeros_like(theta)
+    if loss.requires_grad:
+        (gradient,) = torch.autograd.grad(loss, [theta], allow_unused=True, materialize_grads=True)
     return {
         "the loss": loss.detach(),
         "the loss's gradient, by each step's δ": gradient,
@@ -566,6 +582,16 @@ ERROR_MISTAKES = (
         "Begin with what comes after the window, and work backwards.",
     ),
     Wrong(
+        {"window.rewards[k] + after": "(window.rewards[k] + after) * goes_on"},
+        "The reward of the step that ended the episode is lost. It was paid before the end; what "
+        "comes after it counts 0.",
+    ),
+    Wrong(
+        {"gamma * R": "(gamma if k + 1 < len(window.rewards) else 1.0) * R"},
+        "What θ⁻ says is discounted once too little. It stands n steps behind the beginning, and "
+        "has the factor γⁿ.",
+    ),
+    Wrong(
         {"return R - values": "return values - R"},
         "The sign is the other one: an error says how much larger the return is than Q, R − Q.",
     ),
@@ -637,6 +663,17 @@ EXERCISES = (
                 "of them stands in the ring, too.",
             ),
             Wrong(
+                {
+                    "place = self.added % self.size": "place = self.added % self.rows",
+                    "(self.added + 1) % self.size": "(self.added + 1) % self.rows",
+                    "first = steps % self.size": "first = steps % self.rows",
+                    "[:, None]) % self.size": "[:, None]) % self.rows",
+                    "(steps + n_steps) % self.size": "(steps + n_steps) % self.rows",
+                },
+                "The ring goes round after self.rows places. It has one place more, self.size: "
+                "what was seen last needs one, too.",
+            ),
+            Wrong(
                 {"first = steps % self.size": "first = (steps + 1) % self.size"},
                 "The observations are those after the first step, not those on which it was "
                 "chosen.",
@@ -706,6 +743,11 @@ EXERCISES = (
                 {"target(window.after).amax(": "target(window.observations).amax("},
                 "θ⁻ is asked about the observations on which the actions were chosen. What is "
                 "wanted is the value of window.after.",
+            ),
+            Wrong(
+                {"R = target(window.after).amax(dim=-1)": "R = target(window.after).max()"},
+                "You take the largest Q of all beginnings together. Each has its own row, and its "
+                "own maximum: along the last axis.",
             ),
         ),
         properties=(
@@ -1108,6 +1150,30 @@ EXERCISES = (
             Wrong(
                 {"priorities.min() / priorities[drawn]": "priorities[drawn] / priorities.min()"},
                 "The weights go the wrong way now. They were right as they were given.",
+            ),
+            Wrong(
+                {
+                    "priorities.min() / priorities[drawn]": "priorities[drawn].min() "
+                    "/ priorities[drawn]"
+                },
+                "The smallest priority is now that of the drawn steps. It is meant of all that "
+                "there are: it was right as it was given.",
+            ),
+            Wrong(
+                written_before_the_weights,
+                "The priorities are written back before the weights are computed, so that the "
+                "weights are made of the new ones. How likely a step was when it was drawn, the "
+                "old ones say.",
+            ),
+            Wrong(
+                {"deltas = errors(drawn)": "deltas = errors(drawn).detach().requires_grad_()"},
+                "The errors are cut from the network now, so that nothing is learned from them. "
+                "They are detached for the priorities alone.",
+            ),
+            Wrong(
+                {"return losses.mean()": "return losses.sum() / weights.sum()"},
+                "The losses are divided by the sum of the weights now. Their mean was right as it "
+                "was given.",
             ),
         ),
         hints=(
