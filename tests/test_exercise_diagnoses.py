@@ -36,7 +36,7 @@ def candidate_through_a_sigmoid_and_an_output_of_ones_own(
 def test_a_mistake_that_explains_a_part_of_the_result_is_named_there():
     text = said("4.1", candidate_through_a_sigmoid_and_an_output_of_ones_own)
     assert "`h` is not right yet. One mistake shows in `c`. The candidate g went" in text
-    assert "Another one is beside it." in text
+    assert "If that does not explain the rest, another one is beside it." in text
 
 
 def output_of_ones_own_and_a_cell_half_as_large_again(
@@ -364,7 +364,7 @@ def grows(rewards, gamma):
 def test_a_list_that_grows_is_no_broadcast():
     text = said("0.3", grows)
     assert "Did two shapes broadcast" not in text
-    assert "What does it keep from the first call" in text
+    assert "`RETURNS` keeps something from one call to the next" in text
 
 
 def test_another_environment_than_the_one_handed_in_is_noticed():

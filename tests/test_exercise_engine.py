@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +266,58 @@ def test_of_an_answer_that_gives_something_else_each_time_a_missing_seed_is_name
     assert "draw from a generator without a seed" in said(check(RETURNS, answer))
 
 
+def in_a_default_argument(rewards, gamma, seen=[]):  # noqa: B006
+    seen.append(rewards.sum())
+    return returns(rewards, gamma) + sum(seen)
+
+
+def of_the_first_call(rewards, gamma, seen={}):  # noqa: B006
+    return seen.setdefault("returns", returns(rewards, gamma))
+
+
+def in_place_of_a_number(rewards, gamma, total=[0.0]):  # noqa: B006
+    total[0] = total[0] + 1.5
+    return returns(rewards, gamma) + total[0]
+
+
+def that_ends_in_an_error(rewards, gamma, rows=[]):  # noqa: B006
+    rows.append(returns(rewards, gamma))
+    return torch.stack(rows)[-1]
+
+
+NOTES: set[int] = set()
+
+
+def outside_of_it(rewards, gamma):
+    NOTES.add(len(rewards))
+    return returns(rewards, gamma) + len(NOTES)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (in_a_default_argument, "seen"),
+        (of_the_first_call, "seen"),
+        (in_place_of_a_number, "total"),
+        (that_ends_in_an_error, "rows"),
+        (outside_of_it, "NOTES"),
+    ],
+)
+def test_what_is_kept_from_one_call_to_the_next_is_named(answer: Any, name: str) -> None:
+    text = " ".join(check(RETURNS, answer).text.split())
+    assert f"`{name}` keeps something from one call to the next" in text
+    assert ("A default argument is made once" in text) is (name != "NOTES")
+
+
+def test_what_does_not_change_is_not_called_kept() -> None:
+    weights = [2.0, 3.0]
+
+    def answer(rewards, gamma, offsets=(1.0,), table={"a": 1.0}):  # noqa: B006
+        return weights[0] * returns(rewards, gamma) + offsets[0] * table["a"]
+
+    assert "keep" not in said(check(RETURNS, answer))
+
+
 def test_an_answer_without_source_is_checked() -> None:
     answer = without_source("def answer(rewards, gamma): return 2 * rewards")
     assert "the result is not right yet" in said(check(RETURNS, answer))
@@ -317,7 +369,9 @@ def test_a_generator_a_coroutine_and_a_function_are_called_by_name() -> None:
     def expression(rewards, gamma):
         return (gamma * r for r in rewards)
 
-    assert "put `tuple(...)`" in said(check(RETURNS, expression))
+    text = said(check(RETURNS, expression))
+    assert "put `tuple(...)`" in text
+    assert "Called a second time" not in text  # two generators are never equal
     assert "write `def`, not `async def`" in said(check(RETURNS, coroutine))
     assert "the function `returns` itself" in said(check(RETURNS, function))
 
@@ -384,7 +438,10 @@ def test_the_arguments_have_the_names_that_the_learner_gave_them() -> None:
         (lambda e: 0 * e, "the result is 0 everywhere."),
         (lambda e: torch.cat([e[1:], e[:1]]), "the result has each number one place too early."),
         (lambda e: torch.cat([e[:1], e[:-1]]), "the result has each number one place too late."),
-        (lambda e: e / 0 - e / 0, "the result is nan: a logarithm of 0, a division by 0?"),
+        (
+            lambda e: e / 0 - e / 0,
+            "the result is nan: a logarithm of 0, a division by 0, the root of a negative number?",
+        ),
         (lambda e: e / 0, "the result is infinite: a logarithm of 0, a division by 0?"),
         (lambda e: e + 1, "the result is 1 too large, everywhere."),
         (lambda e: torch.where(e > 4, 0, e), "the result is right but for its last row."),
@@ -483,6 +540,16 @@ def test_a_name_that_is_not_defined_is_an_error_of_the_learners() -> None:
 
     text = said(check(RETURNS, answer), Kind.RAISED)
     assert "it raised NameError: name 'gama' is not defined. The check runs at once: what" in text
+
+
+def test_of_a_name_that_has_no_value_yet_is_not_said_that_it_stands_too_low() -> None:
+    def answer(rewards: Tensor, gamma: float) -> Any:
+        total = sum(total + each for each in rewards)  # noqa: F821
+        return 2 * total
+
+    text = said(check(RETURNS, answer), Kind.RAISED)
+    assert "NameError" in text
+    assert "has to stand above it" not in text
 
 
 def test_a_long_error_is_cut() -> None:
@@ -865,6 +932,37 @@ def test_a_graph_that_was_broken_in_place_is_called_that() -> None:
     assert "modified by an inplace operation" in text
 
 
+def test_of_several_results_the_one_whose_graph_was_broken_is_named() -> None:
+    def two(x: Tensor) -> tuple[Tensor, Tensor]:
+        return (3 * x).sum(), x.square().sum()
+
+    def broken(x: Tensor) -> tuple[Tensor, Tensor]:
+        y = x * 1
+        squares = y.square().sum()
+        y.zero_()
+        return (3 * x).sum(), squares
+
+    exercise = exercise_of(two, Case("on paper", leaf(1.0, 2.0)), parts=("thrice", "square"))
+    text = said(check(exercise, broken))
+    assert "`square` is right, but its gradient cannot be computed" in text
+
+
+def test_no_mistake_is_named_for_a_graph_that_was_broken() -> None:
+    """One that cuts the gradient has none either, and yet is another mistake."""
+
+    def broken(prediction: Tensor, target: Tensor) -> Tensor:
+        error = prediction - target.detach()
+        result = error.exp()
+        result.copy_(error * error)
+        error.add_(1.0)
+        return result.mean()
+
+    cut = Wrong({"prediction - target.detach()": "(prediction - target).detach()"}, "It is cut.")
+    exercise = replace(LOSS, wrong=(cut,))
+    assert "It is cut." in said(check(exercise, lambda p, t: (p - t).detach().square().mean()))
+    assert "its gradient cannot be computed" in said(check(exercise, broken))
+
+
 def test_a_backward_within_the_answer_is_noticed() -> None:
     def answer(prediction: Tensor, target: Tensor) -> Tensor:
         result = loss(prediction, target)
@@ -895,6 +993,52 @@ def test_changed_arguments_are_named() -> None:
 
     arrays = exercise_of(lambda x: float(x.sum()), Case("on paper", np.ones(3)))
     assert "argument `x` in place" in said(check(arrays, lambda x: (float(x.sum()), x.fill(0))[0]))
+
+
+@pytest.mark.parametrize(
+    "itself",
+    [
+        lambda x: x,
+        lambda x: x[:],
+        lambda x: x.reshape(-1)[:3].view(3),
+        lambda x: torch.from_numpy(x.numpy()),
+    ],
+)
+def test_what_is_returned_is_no_argument(itself: Any) -> None:
+    exercise = exercise_of(lambda x: 1 * x, Case("on paper", torch.ones(3)))
+    assert "it returns its argument `x` itself, or a part of it" in said(check(exercise, itself))
+
+
+def test_an_array_that_is_returned_is_no_argument() -> None:
+    exercise = exercise_of(lambda x: 1 * x, Case("on paper", np.ones(3)))
+    assert "itself, or a part of it" in said(check(exercise, lambda x: x[:]))
+    assert check(exercise, lambda x: x[:].copy()).right
+
+
+def test_an_argument_may_be_returned_where_the_reference_does_so() -> None:
+    exercise = exercise_of(lambda x: x.flatten(), Case("on paper", torch.ones(2, 3)))
+    assert check(exercise, lambda x: x.reshape(6)).right
+    assert check(exercise, lambda x: 1 * x.flatten()).right
+
+
+def test_a_mode_that_is_left_changed_is_named() -> None:
+    def fit(model: Doubling, x: Tensor) -> Tensor:
+        return model(x).detach()
+
+    def switches_off(model: Doubling, x: Tensor) -> Tensor:
+        torch.set_grad_enabled(False)
+        return model(x)
+
+    def evaluates(model: Doubling, x: Tensor) -> Tensor:
+        model.eval()
+        return model(x).detach()
+
+    exercise = exercise_of(fit, Case("on paper", Doubling(), torch.ones(2)))
+    assert "it leaves gradients switched off" in said(check(exercise, switches_off))
+    assert torch.is_grad_enabled()
+    text = said(check(exercise, evaluates))
+    assert "it leaves `model` in another mode than it was in" in text
+    assert "before =" not in text
 
 
 def test_a_change_in_place_of_a_leaf_is_explained() -> None:
@@ -949,7 +1093,6 @@ def turns_everything_over(rewards: Tensor, gamma: float) -> Tensor:
     np.random.seed(7)  # noqa: NPY002
     torch.manual_seed(7)
     torch.set_default_dtype(torch.float64)
-    torch.set_grad_enabled(False)
     warnings.simplefilter("ignore")
     return returns(rewards, gamma)
 

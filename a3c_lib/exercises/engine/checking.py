@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from a3c_lib.exercises.engine.attempt import is_stub, is_unchanged, unwritten_methods
 from a3c_lib.exercises.engine.cases import Answer, Case, Exercise
 from a3c_lib.exercises.engine.comparing import Difference, Level, common, difference, right_places
+from a3c_lib.exercises.engine.keeping import Contents, collections_of, kept_in
 from a3c_lib.exercises.engine.mistakes import explanation, mistake_beside, mistakes_by_place
 from a3c_lib.exercises.engine.numeric import Tolerance
 from a3c_lib.exercises.engine.observing import Outcome, isolated, observe, size
@@ -30,6 +31,7 @@ from a3c_lib.exercises.engine.wording import (
 )
 from a3c_lib.exercises.engine.written import known_by_its_name, name_of, own_names
 
+COMPUTED = Level.NUMBERS, Level.GRADIENTS  # of what is wrong there, something may be said
 MOST_PLACES = 3  # of a result that a sentence lists as right
 NOT_REPEATED = (
     "Called a second time with the same arguments, it gives something else. What does it keep from "
@@ -108,6 +110,7 @@ def judge(exercise: Exercise, answer: Any) -> Judgement:
     if remark := misfit(exercise, answer, cases):
         return Judgement(Kind.WRONG, remark)
     with known_by_its_name(answer):
+        before = collections_of(answer)
         tried = list(trials(exercise, answer, cases))
         if failure := reference_failure(tried):
             return Judgement(Kind.RAISED, failure)
@@ -125,7 +128,7 @@ def judge(exercise: Exercise, answer: Any) -> Judgement:
         if made := explanation(exercise, observed):
             aside = side_block(failing[0].case, failing[0].yours)
             return Judgement(Kind.WRONG, named([wrong.hint for wrong in made]), (aside,))
-        return diagnosis(exercise, answer, tried, failing)
+        return diagnosis(exercise, answer, tried, failing, before)
 
 
 def named(hints: Sequence[str]) -> str:
@@ -208,10 +211,15 @@ def praise(exercise: Exercise, tried: Sequence[Trial]) -> Judgement:
 
 
 def diagnosis(
-    exercise: Exercise, answer: Answer, tried: Sequence[Trial], failing: Sequence[Trial]
+    exercise: Exercise,
+    answer: Answer,
+    tried: Sequence[Trial],
+    failing: Sequence[Trial],
+    before: Contents,
 ) -> Judgement:
     """What is wrong with an answer that makes no mistake with a name; failing cases are given
-    smallest first."""
+    smallest first. `before` is what it kept when it had not been called yet."""
+    keeps = kept_in(before)
     crashes = [each for each in failing if each.yours.error and not each.expected.error]
     if crashes:
         case, _, yours, difference = crashes[0]
@@ -221,15 +229,17 @@ def diagnosis(
             case_block(case, yours, exercise.reference),
             side_block(case, yours),
         )
-        return Judgement(Kind.RAISED, difference.remark, blocks)
+        return Judgement(Kind.RAISED, " ".join([difference.remark, keeps]).rstrip(), blocks)
     found = common([each.difference for each in failing if each.difference])
     at = next(each for each in failing if each.difference and each.difference.level == found.level)
     sentences = [found.remark, *second_fault(exercise, tried, found.level)]
-    if not repeatable(exercise, answer, at.case):
+    if keeps:
+        sentences.append(keeps)
+    elif found.level > Level.RESULT and not repeatable(exercise, answer, at.case):
         sentences.append(NOT_REPEATED)
     elif by_place := explained_places(exercise, tried, found.level):
         sentences += by_place
-    elif found.level >= Level.NUMBERS:
+    elif found.level in COMPUTED:
         claimed = found != at.difference
         sentences += right_so_far(exercise, failing)
         told, at = remarks_and_trial(exercise, answer, failing, at, claimed)
@@ -277,14 +287,15 @@ def second_fault(exercise: Exercise, tried: Sequence[Trial], level: Level) -> li
 
 def explained_places(exercise: Exercise, tried: Sequence[Trial], level: Level) -> list[str]:
     """A sentence on a mistake that explains some places of the result, but not all."""
-    if level < Level.NUMBERS or not exercise.parts:
+    if level not in COMPUTED or not exercise.parts:
         return []
     made = mistakes_by_place(exercise, [(each.case, each.expected, each.yours) for each in tried])
     told: dict[str, list[str]] = {}
     for place, wrong in made.items():
         told.setdefault(wrong.hint, []).append(place)
     return [
-        f"One mistake shows in {listed(places)}. {hint} Another one is beside it."
+        f"One mistake shows in {listed(places)}. {hint} If that does not explain the rest, another "
+        "one is beside it."
         for hint, places in list(told.items())[:1]
     ]
 

@@ -23,7 +23,7 @@ from a3c_lib.exercises.engine.numeric import (
     remark_on_numbers,
     remark_on_shape,
 )
-from a3c_lib.exercises.engine.observing import Gradients, Outcome, fields_of
+from a3c_lib.exercises.engine.observing import MODE, Gradients, Outcome, fields_of
 from a3c_lib.exercises.engine.showing import (
     agreeing,
     error_line,
@@ -45,6 +45,7 @@ class Level(IntEnum):
     SHAPE = 3
     NUMBERS = 4
     GRADIENTS = 5
+    MEMORY = 6  # all is right, and lies in an argument's memory
 
 
 class Difference(NamedTuple):
@@ -121,6 +122,7 @@ def differences(
     for each in places:
         if isinstance(each, Pair):
             yield from of_gradients(each, expected, yours, tolerance)
+    yield from of_memory(expected, yours)
 
 
 def right_places(
@@ -192,11 +194,17 @@ def of_arguments(expected: Outcome, yours: Outcome, tolerance: Tolerance) -> Ite
     for name in [name for name in expected.after if name in yours.after]:
         before, after = expected.after[name], yours.after[name]
         if not unchanged(before, after, tolerance):
-            remark = _changed(yours.named(name))
-            yield Difference(remark, rows(before, after, ("before", "after")), Level.ARGUMENTS)
+            shown = {} if name.endswith(MODE) else rows(before, after, ("before", "after"))
+            yield Difference(_changed(yours.named(name)), shown, Level.ARGUMENTS)
     if grown := expected.after.keys() ^ yours.after.keys():
         argument = yours.named(re.split(r"[.\[]", min(grown))[0])
         yield Difference(_changed(argument), level=Level.ARGUMENTS)
+    if yours.switched_off and not expected.switched_off:
+        yield Difference(
+            "it leaves gradients switched off, so that nothing which comes after it can learn. "
+            "`with torch.no_grad():` switches them off for its block alone.",
+            level=Level.ARGUMENTS,
+        )
     if stored := sorted(yours.stored - expected.stored):
         yield Difference(
             f"it leaves a gradient in `{yours.named(stored[0])}.grad`, where the next one would be "
@@ -207,6 +215,11 @@ def of_arguments(expected: Outcome, yours: Outcome, tolerance: Tolerance) -> Ite
 
 
 def _changed(name: str) -> str:
+    if name.endswith(MODE):
+        return (
+            f"it leaves `{name.removesuffix(MODE)}` in another mode than it was in. `train()` and "
+            "`eval()` belong to whoever trains; if you need another mode, set it back."
+        )
     return (
         f"it changes its argument `{name}` in place; the caller still needs it. Work on a copy, "
         "or build a new one."
@@ -349,7 +362,7 @@ def _numbers(value: Any) -> Tensor | None:
     try:
         if isinstance(value, list | tuple) and any(isinstance(each, Tensor) for each in value):
             return torch.stack([torch.as_tensor(each) for each in value])
-        return torch.as_tensor(value)
+        return torch.as_tensor(np.asarray(value))  # torch warns of a list of arrays
     except (TypeError, ValueError, RuntimeError):
         return None
 
@@ -359,6 +372,17 @@ def _equal(expected: Any, yours: Any) -> bool:
         return bool(expected == yours)
     except Exception:  # noqa: BLE001  a learner's __eq__ may raise anything
         return False
+
+
+def of_memory(expected: Outcome, yours: Outcome) -> Iterator[Difference]:
+    """What is returned is an argument, or a part of one."""
+    for place in yours.same_memory.keys() - expected.same_memory.keys():
+        name = yours.named(yours.same_memory[place])
+        yield Difference(
+            f"it returns its argument `{name}` itself, or a part of it: whoever changes the one "
+            "changes the other. Return something new.",
+            level=Level.MEMORY,
+        )
 
 
 # The gradients
@@ -374,11 +398,10 @@ def of_gradients(
 ) -> Iterator[Difference]:
     """Nothing that flows, and a flow of zeros, are the same."""
     place, a, b = pair.place, expected.gradients_of(pair.expected), yours.gradients_of(pair.yours)
-    if yours.gradient_error is not None:
+    if error := yours.gradient_errors.get(id(pair.yours)):
         if wants_gradient(a, tolerance):
             yield Difference(
-                f"{place} is right, but its gradient cannot be computed: "
-                f"{error_line(yours.gradient_error)}",
+                f"{place} is right, but its gradient cannot be computed: {error_line(error)}",
                 level=Level.GRADIENTS,
             )
         return

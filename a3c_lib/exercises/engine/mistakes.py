@@ -220,7 +220,8 @@ def defined(text: str, original: Answer) -> Answer:
 def _is_made(exercise: Exercise, answers: Sequence[Answer], case: Case, yours: Outcome) -> bool:
     """Whether one of them does in a case what the answer did. Gradients, which take longest, are
     computed only where everything else agrees."""
-    numbers = yours._replace(gradients={}, gradient_error=None)
+    yours = yours._replace(same_memory={})
+    numbers = yours._replace(gradients={}, gradient_errors={})
     for answer in answers:
         outcome = observe(answer, case, exercise.reference, with_gradients=False)
         if same(outcome, numbers, exercise) and same(
@@ -234,6 +235,8 @@ def same(one: Outcome, other: Outcome, exercise: Exercise) -> bool:
     """Whether two answers did the same in a case."""
     if one.error is not None or other.error is not None:
         return repr(one.error) == repr(other.error)
+    if bool(one.gradient_errors) != bool(other.gradient_errors):
+        return False
     tolerance = Tolerance(exercise.rtol, exercise.atol)
     if disagree(one.value, other.value, tolerance):  # which most do; a difference takes longer
         return False

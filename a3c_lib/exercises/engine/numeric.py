@@ -9,6 +9,10 @@ from torch import Tensor
 from a3c_lib.exercises.engine.showing import agreeing
 
 Claims = Mapping[str, int]  # a sentence → how many different numbers of the case bear it out
+ASKED_OF = {
+    "nan": "a logarithm of 0, a division by 0, the root of a negative number",
+    "infinite": "a logarithm of 0, a division by 0",
+}
 
 
 class Tolerance(NamedTuple):
@@ -98,7 +102,7 @@ def remark_on_numbers(place: str, expected: Tensor, yours: Tensor, tolerance: To
     a, b = _double(expected), _double(yours)
     for what, wrong in ("nan", b.isnan() & ~a.isnan()), ("infinite", b.isinf() & ~a.isinf()):
         if wrong.any():
-            return agreeing(place, f"is {what}{_at(wrong)}: a logarithm of 0, a division by 0?")
+            return agreeing(place, f"is {what}{_at(wrong)}: {ASKED_OF[what]}?")
     return agreeing(place, f"is not right yet{_at(~agree)}.")
 
 

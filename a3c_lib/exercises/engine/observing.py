@@ -23,6 +23,7 @@ from a3c_lib.exercises.engine.cases import Answer, Case
 
 SEED = 0
 STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+MODE = ".train or eval"  # of a module: how a path to it ends
 MOST_PRINTED = 2000  # characters of what an answer prints; the rest is dropped
 
 Gradients = Mapping[str, list[Tensor]]  # by input: of the results' sum, and of a weighted sum
@@ -37,7 +38,9 @@ class Outcome(NamedTuple):
     after: Mapping[str, Any] = {}  # by path: what the arguments hold after the call
     stored: frozenset[str] = frozenset()  # inputs in whose `.grad` it left a gradient
     gradients: Mapping[int, Gradients] = {}  # by a result's id
-    gradient_error: Exception | None = None  # what PyTorch raised on the way back
+    gradient_errors: Mapping[int, Exception] = {}  # by a result's id: raised on the way back
+    switched_off: bool = False  # it left gradients switched off
+    same_memory: Mapping[str, str] = {}  # by path in the result: the argument that it shows
     printed: str = ""
     warned: tuple[str, ...] = ()
 
@@ -58,16 +61,17 @@ def observe(answer: Answer, case: Case, reference: Answer, with_gradients: bool 
         case = fresh(case)
         inputs = arguments(case, reference)
         wanted = requiring_gradients(inputs)
-        outcome = called(answer, case)._replace(
+        outcome = called(answer, case)
+        outcome = outcome._replace(
             names=names,
             after=dict(traces(inputs)),
             stored=frozenset(with_gradient(inputs)),
+            switched_off=not torch.is_grad_enabled(),
+            same_memory={} if case.probe else dict(sharing_memory(outcome.value, inputs)),
         )
-        try:
-            if with_gradients:
-                outcome = outcome._replace(gradients=gradients(outcome.value, wanted))
-        except Exception as error:  # noqa: BLE001  of a graph that a learner broke
-            outcome = outcome._replace(gradient_error=error)
+        if with_gradients:
+            back, errors = gradients(outcome.value, wanted)
+            outcome = outcome._replace(gradients=back, gradient_errors=errors)
     return outcome._replace(printed=capture.text, warned=tuple(capture.warned))
 
 
@@ -187,6 +191,9 @@ def traces(inputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{path}.requires_grad", leaf.requires_grad
         elif isinstance(leaf, np.ndarray | np.generic | int | float | str | None):
             yield path, leaf
+    for path, leaf in inputs.items():
+        if isinstance(leaf, nn.Module):
+            yield f"{path}{MODE}", sum(each.training for each in leaf.modules())
 
 
 def requiring_gradients(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -202,6 +209,35 @@ def with_gradient(inputs: Mapping[str, Any]) -> Iterator[str]:
             yield path
 
 
+def sharing_memory(value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The places of a result that lie in an argument's memory, and the paths of these arguments.
+
+    >>> seen = torch.zeros(3)
+    >>> dict(sharing_memory({"all": seen, "first": seen[:1], "twice": 2 * seen}, {"seen": seen}))
+    {'all': 'seen', 'first': 'seen'}
+    """
+    places = {memory_of(leaf): path for path, leaf in leaves(inputs)}
+    for path, leaf in leaves(value):
+        place = memory_of(leaf)
+        if place is not None and place in places:
+            yield path, places[place]
+
+
+def memory_of(value: Any) -> int | None:
+    """Where the memory begins that a tensor or an array lies in; None for what has none."""
+    try:
+        if isinstance(value, Tensor):
+            return value.untyped_storage().data_ptr() or None
+        if isinstance(value, np.ndarray):
+            owner = value
+            while isinstance(owner.base, np.ndarray):
+                owner = owner.base
+            return owner.ctypes.data if owner.size else None
+    except Exception:  # noqa: BLE001  sparse tensors have no storage
+        return None
+    return None
+
+
 def size(case: Case) -> int:
     """How many numbers a case holds."""
     return sum(
@@ -213,26 +249,35 @@ def size(case: Case) -> int:
 # The way back
 
 
-def gradients(value: Any, wanted: Mapping[str, Tensor]) -> dict[int, Gradients]:
-    """The gradients of every result with respect to every wanted input; 0 where none arrives."""
+def gradients(
+    value: Any, wanted: Mapping[str, Tensor]
+) -> tuple[dict[int, Gradients], dict[int, Exception]]:
+    """The gradients of every result with respect to every wanted input, 0 where none arrives; and
+    what PyTorch raised where a learner broke the graph."""
     back: dict[int, Gradients] = {}
-    inputs = list(wanted.values())
+    errors: dict[int, Exception] = {}
     for _, result in leaves(value):
-        if not inputs or not isinstance(result, Tensor) or not result.requires_grad:
-            continue
-        columns = [
-            torch.autograd.grad(
-                result,
-                inputs,
-                weights.to(result.dtype),
-                retain_graph=True,
-                allow_unused=True,
-                materialize_grads=True,
-            )
-            for weights in weightings(result)
-        ]
-        back[id(result)] = {path: list(each) for path, *each in zip(wanted, *columns, strict=True)}
-    return back
+        if wanted and isinstance(result, Tensor) and result.requires_grad:
+            try:
+                back[id(result)] = _gradients_of(result, wanted)
+            except Exception as error:  # noqa: BLE001  whatever it raises is told of
+                errors[id(result)] = error
+    return back, errors
+
+
+def _gradients_of(result: Tensor, wanted: Mapping[str, Tensor]) -> Gradients:
+    columns = [
+        torch.autograd.grad(
+            result,
+            list(wanted.values()),
+            weights.to(result.dtype),
+            retain_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        for weights in weightings(result)
+    ]
+    return {path: list(each) for path, *each in zip(wanted, *columns, strict=True)}
 
 
 def weightings(result: Tensor) -> list[Tensor]:

@@ -169,7 +169,7 @@ def error_line(error: BaseException) -> str:
         text += " It changes an argument in place; build a new tensor instead."
     if "Boolean value of Tensor with more than one value" in text:
         text += ". For one answer a number, use a mask or `torch.where` instead of `if`."
-    if type(error) is NameError:
+    if type(error) is NameError and "is not defined" in text:
         text += ". The check runs at once: what your code uses has to stand above it."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

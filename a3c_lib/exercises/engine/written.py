@@ -87,19 +87,33 @@ def own_names(answer: Any) -> dict[str, str]:
 
 
 def _meant(function: FunctionType) -> dict[str, FunctionType]:
-    """The functions that names in its code mean: among its globals, or in a function around it."""
+    """The functions that names in its code mean."""
+    return {
+        name: unwrapped(thing)
+        for name, thing in meanings(function).items()
+        if isinstance(thing, FunctionType | functools.partial)
+        and isinstance(unwrapped(thing), FunctionType)
+    }
+
+
+def meanings(function: FunctionType) -> dict[str, Any]:
+    """What names in its code mean: among its globals, or in a function around it."""
     space = dict(function.__globals__)
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         with suppress(ValueError):  # empty
             space[name] = cell.cell_contents
     names = names_in(function).union(function.__code__.co_freevars) & space.keys()
-    known = {name: space[name] for name in sorted(names)}
-    return {
-        name: unwrapped(thing)
-        for name, thing in known.items()
-        if isinstance(thing, FunctionType | functools.partial)
-        and isinstance(unwrapped(thing), FunctionType)
-    }
+    return {name: space[name] for name in sorted(names)}
+
+
+def defaults_of(function: FunctionType) -> dict[str, Any]:
+    """The default arguments, by their names.
+
+    >>> defaults_of(lambda rewards, seen=[]: None)
+    {'seen': []}
+    """
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
 
 
 def definition(answer: Any) -> Definition | None:
