@@ -13,6 +13,8 @@ from a3c_lib.exercises.engine import registry
 from a3c_lib.exercises.engine.checking import Kind, check, kept, trials
 from a3c_lib.exercises.engine.mistakes import edited
 from a3c_lib.exercises.engine.observing import isolated
+from a3c_lib.exercises.hogwild import Worker, replay, rmsprop_step
+from a3c_lib.exercises.lstm import begin_anew, learn_from, through_time
 from a3c_lib.exercises.replay import Memory, Window
 
 EDITS = {
@@ -355,6 +357,9 @@ EDITS = {
             "mul_(decay)": "mul_(decay or 0.99)",
             "(1 - decay)": "(1 - (decay or 0.99))",
         },
+        "θ that asks for gradients afterwards": {
+            "parameter.sub_(": "parameter.requires_grad_().detach().sub_("
+        },
     },
     "5.2": {
         "counts rewards that are not 0": {
@@ -366,6 +371,21 @@ EDITS = {
         "learning rate 0.1": {"rate = self.learning_rate *": "rate = 0.1 *"},
         "T of max": {"1 - T / self.total_steps": "1 - T / 60"},
         "rank 0 counts": {"self.shared.steps[self.rank] +=": "self.shared.steps[self.rank % 2] +="},
+        "one rollout for all workers": {
+            "self.rollout = self.player": "type(self).rollout = self.player"
+        },
+        "the latest rollout of all workers": {
+            "self.rollout = self.player": "type(self).now = self.rollout = self.player",
+            "(self.model, self.rollout)": "(self.model, self.now)",
+        },
+        "gradients without a rollout": {"(self.model, self.rollout)": "(self.model, None)"},
+        "the first rollout for ever": {
+            "self.rollout = self.player.act(self.model)": "rollout = self.player.act(self.model)\n        if not hasattr(self, 'rollout'):\n            self.rollout = rollout"
+        },
+        "rate of at least 1e-6": {
+            "rate = self.learning_rate * max(0, 1 - T / self.total_steps)": "rate = max(1e-6, self.learning_rate * (1 - T / self.total_steps))"
+        },
+        "share of at least 1e-5": {"max(0, 1 - T": "max(1e-5, 1 - T"},
     },
     "5.3": {
         "clipped at 40": {
@@ -414,6 +434,15 @@ EDITS = {
             "    noted = {}": "    noted = [theta] * 3",
             "noted[worker] = theta": "noted['ABC'.index(worker)] = theta",
             "noted[worker] + changes": "noted['ABC'.index(worker)] + changes",
+        },
+        "two digits": {"    return theta": "    return round(theta, 2)"},
+        "three digits": {
+            "theta = noted[worker] + changes[worker]": "theta = round(noted[worker] + changes[worker], 3)"
+        },
+        "a tensor": {"    noted = {}": "    noted = {}\n    theta = torch.tensor(theta)"},
+        "as a tensor": {"    return theta": "    return float(torch.tensor(theta))"},
+        "each sum in 32 bits": {
+            "theta = noted[worker] + changes[worker]": "theta = torch.tensor(noted[worker] + changes[worker]).item()"
         },
     },
     "6.1": {
@@ -936,9 +965,139 @@ def other_memory(theta, target, before, after, period):
             mine.data = theirs.clone()
 
 
+def two_gates_by_exponentials(features, state, input_weights, hidden_weights, bias):
+    h, c = state
+    sums = features @ input_weights.T + h @ hidden_weights.T + bias
+    i, f, g, o = sums.chunk(4, dim=-1)
+    i, f = 1 / (1 + torch.exp(-i)), 1 / (1 + torch.exp(-f))
+    c = f * c + i * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def cell_within_four(features, state, input_weights, hidden_weights, bias):
+    h, c = state
+    i, f, g, o = (features @ input_weights.T + h @ hidden_weights.T + bias).chunk(4, dim=-1)
+    c = (f.sigmoid() * c + i.sigmoid() * g.tanh()).clamp(-4, 4)
+    return o.sigmoid() * c.tanh(), c
+
+
+def first_that_begins(state, begins):
+    h, c = (part.clone() for part in state)
+    if begins.any():
+        h[begins.int().argmax()] = 0
+        c[begins.int().argmax()] = 0
+    return h, c
+
+
+def cut_along_h(step, features, state, begins):
+    h, c = (part.detach() for part in state)
+    hs, cs = [], []
+    for x, anew in zip(features, begins, strict=True):
+        h, c = step(x, begin_anew((h.detach(), c), anew))
+        hs.append(h)
+        cs.append(c)
+    return torch.stack(hs), torch.stack(cs)
+
+
+def all_forget_at_first(step, features, state, begins):
+    h, c = (part.detach() * ~begins[0].any() for part in state)
+    return through_time(step, features, (h, c), begins)
+
+
+def the_total_alone(*args):
+    loss, position = learn_from(*args)
+    return loss.total, position
+
+
+def the_position_first(*args):
+    return learn_from(*args)[::-1]
+
+
+def averages_alone(theta, g, gradients, learning_rate, decay=0.99, epsilon=1e-5):
+    for s, d in zip(g, gradients, strict=True):
+        s.mul_(decay).add_((1 - decay) * d**2)
+
+
+def gradients_used_up(theta, g, gradients, learning_rate, decay=0.99, epsilon=1e-5):
+    left = iter(gradients)
+    averages_alone(theta, g, left, learning_rate, decay, epsilon)
+    for p, s, d in zip(theta, g, left, strict=False):
+        p.sub_(learning_rate * d / (s + epsilon).sqrt())
+
+
+def other_memory_behind_g(theta, g, gradients, learning_rate, decay=0.99, epsilon=1e-5):
+    for p, s, d in zip(theta, g, gradients, strict=True):
+        s.data = decay * s + (1 - decay) * d**2
+        p.sub_(learning_rate * d / (s + epsilon).sqrt())
+
+
+def epsilon_on_the_step(theta, g, gradients, learning_rate, decay=0.99, epsilon=1e-5):
+    averages_alone(theta, g, gradients, learning_rate, decay, epsilon)
+    for p, s, d in zip(theta, g, gradients, strict=True):
+        p.sub_(learning_rate * d / s.sqrt() + epsilon)
+
+
+def takes_gradients_out(theta, g, gradients, learning_rate, decay=0.99, epsilon=1e-5):
+    rmsprop_step(theta, g, gradients, learning_rate, decay, epsilon)
+    gradients.clear()
+
+
+class CountsUpToTheBudget(Worker):
+    def finish(self):
+        T = int(self.shared.steps.sum())
+        self._apply(self.shared.theta, self.shared.g, T)
+        self.shared.steps[self.rank] += min(self.rollout.rewards.numel(), self.total_steps - T)
+
+
+def an_if_before_what_is_cleared(local, shared, optimizer, loss):
+    optimizer.zero_grad(set_to_none=False)
+    for mine in local:
+        mine.grad = None
+    loss.backward()
+    for mine, theirs in zip(local, shared, strict=True):
+        if theirs.grad is not None:
+            break
+        theirs.grad = mine.grad
+    optimizer.step()
+
+
+def asked_of_the_shared(local, shared, optimizer, loss):
+    optimizer.zero_grad()
+    gradients = torch.autograd.grad(loss, list(shared), allow_unused=True)
+    for theirs, gradient in zip(shared, gradients, strict=True):
+        theirs.grad = gradient
+    optimizer.step()
+
+
+def theta_and_its_double(theta, schedule, changes):
+    after = replay(theta, schedule, changes)
+    return after, 2 * after
+
+
+def a_whole_number(theta, schedule, changes):
+    return int(replay(theta, schedule, changes))
+
+
 @pytest.mark.parametrize(
     ("exercise_id", "answer", "said", "never"),
     [
+        ("4.1", two_gates_by_exponentials, "is written with exp()", "beside it"),
+        ("4.1", cell_within_four, "4.1", "has no effect"),
+        ("4.2", first_that_begins, "only one environment forgets", "goes on changes"),
+        ("4.3", cut_along_h, "cut along h", "beside it"),
+        ("4.3", all_forget_at_first, "all of them lose the memory", "has no effect"),
+        ("4.4", the_total_alone, "what is returned is not right yet", "AttributeError"),
+        ("4.4", the_position_first, "in the wrong order", "AttributeError"),
+        ("5.1", averages_alone, "missing or never reached?", "`theta = theta − …` gives"),
+        ("5.1", gradients_used_up, "missing or never reached?", "`theta = theta − …` gives"),
+        ("5.1", other_memory_behind_g, "`.data = …` puts other memory", "two things"),
+        ("5.1", epsilon_on_the_step, "outside the brackets", "torch's RMSprop"),
+        ("5.1", takes_gradients_out, "the caller's list still holds", "torch.cat"),
+        ("5.2", CountsUpToTheBudget, "not counted whole", "has no effect"),
+        ("5.3", an_if_before_what_is_cleared, "1, 0, 0, 0, 0", "again and again"),
+        ("5.3", asked_of_the_shared, "asked of the shared", "The gradient is thrown away"),
+        ("5.4", theta_and_its_double, "the result is a tuple", "TypeError"),
+        ("5.4", a_whole_number, "made a whole number", "no effect"),
         ("8.1", one_coin_for_all, "8.1", "has no effect"),
         ("8.3", following_first, "`following` stands first", "has no effect"),
         ("8.5", other_memory, "`.data = …` put other memory", "has no effect"),

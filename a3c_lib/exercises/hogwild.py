@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -100,19 +101,24 @@ def _what_others_see(
     decay: float = 0.99,
     epsilon: float = 1e-5,
     by_default: bool = False,
-) -> dict[str, Tensor]:
+) -> dict[str, Any]:
     """Take steps. Then look at the memory that all workers share, not at what a name means now."""
     settings = () if by_default else (decay, epsilon)
     theta, g = ([tensor.clone() for tensor in tensors] for tensors in (theta, g))
     seen = {"θ": [each.view(-1) for each in theta], "g": [each.view(-1) for each in g]}
+    given = list(theta)
     handed = [[tensor.clone() for tensor in each] for each in gradients]
     for each in handed:
         step(theta, g, each, learning_rate, *settings)
+    held = all(len(each) == len(given) for each in handed)
+    left = [part.flatten() for each in handed for part in each]
     return {
-        "θ, as other workers see it": torch.cat(seen["θ"]).clone(),
-        "g, as other workers see it": torch.cat(seen["g"]).clone(),
-        "θ, by the names that this worker was given": _flat(theta),
-        "the gradients afterwards": torch.cat([part.flatten() for each in handed for part in each]),
+        "whether the caller's list still holds all gradients": held,
+        "the θ that other workers see": torch.cat(seen["θ"]).clone(),
+        "the g that other workers see": torch.cat(seen["g"]).clone(),
+        "the θ in this worker's own list": _flat(theta),
+        "the gradients afterwards": torch.cat([torch.zeros(0), *left]),
+        "whether θ asks for gradients afterwards": any(each.requires_grad for each in given),
     }
 
 
@@ -264,10 +270,13 @@ class _Weights(nn.Module):
 
 
 class _Scripted:
-    """A player whose gradient tells where it was taken. While it acts, other workers go on."""
+    """A player whose gradient tells where it was taken, and of which rollout. While it acts, other
+    workers go on. Each of its rollouts is a step longer than the one before."""
 
-    def __init__(self, shared: Shared, length: int, others: float, envs: int) -> None:
-        self.shared, self.length, self.others, self.envs = shared, length, others, envs
+    def __init__(self, shared: Shared, number: int, first: int, others: float, envs: int) -> None:
+        self.shared, self.others, self.envs = shared, others, envs
+        self.length = first + number
+        self.weight = 1 + number / 8  # of the rollout's gradient: no two have the same
         self.acted: list[Tensor] = []
 
     def act(self, model: nn.Module) -> Any:
@@ -278,10 +287,14 @@ class _Scripted:
             self.acted.append(_flat(model.parameters()))
         self.shared.steps[-1] += 3 * (self.others != 0)
         rewards = torch.arange(self.length * self.envs).view(self.length, self.envs) % 3 - 1.0
-        return SimpleNamespace(rewards=rewards)  # −1, 0, 1, −1, …
+        rollout = SimpleNamespace(rewards=rewards, weight=self.weight)  # −1, 0, 1, −1, …
+        self.length, self.weight = self.length + 1, self.weight + 1 / 4
+        return rollout
 
     def gradients(self, model: nn.Module, rollout: Any) -> list[Tensor]:
-        return [2 * each.detach() + 1 for each in model.parameters()]
+        if not hasattr(rollout, "weight"):
+            raise TypeError("gradients() takes a model and the rollout that act() has returned")
+        return [rollout.weight * (2 * each.detach() + 1) for each in model.parameters()]
 
 
 def _flat(tensors: Any) -> Tensor:
@@ -293,7 +306,7 @@ def _at_work(
     schedule: Sequence[str],
     theta: Sequence[Tensor],
     rank: int,
-    length: int,
+    first_length: int,
     others: float,
     counted: int = 0,
     envs: int = 1,
@@ -306,29 +319,31 @@ def _at_work(
         [torch.full_like(each, 0.5) for each in theta],
         torch.tensor([counted, 0, 0]),
     )
-    seen = shared.theta, shared.g
-    views = [each.view(-1) for tensors in seen for each in tensors]
+    seen = {"θ": [t.view(-1) for t in shared.theta], "g": [t.view(-1) for t in shared.g]}
     players, workers = {}, {}
     for number, name in enumerate(sorted({step.split()[0] for step in schedule})):
         model = _Weights([torch.full_like(each, 9.0) for each in theta])
-        players[name] = _Scripted(shared, length, others, envs)
+        players[name] = _Scripted(shared, number, first_length, others, envs)
         workers[name] = Worker(
             (rank + number) % 3, shared, model, players[name], learning_rate, total_steps
         )
-    kept = []
+    kept, changed = [], []
     for step in schedule:
         name, what = step.split()
+        before = _flat(seen["θ"])
         getattr(workers[name], {"begins": "begin", "finishes": "finish"}[what])()
         if what == "begins":
             kept.append(getattr(workers[name], "rollout", None) is not None)
-    half = len(views) // 2
+        else:
+            changed.append(not torch.equal(before, _flat(seen["θ"])))
     acted = [each for name in sorted(players) for each in players[name].acted]
     return {
         "the θ′ with which the first rollout is acted": acted[0],
         "the θ′ with which it acts, after others change θ": acted[1],
-        "θ, as other workers see it": torch.cat(views[:half]).clone(),
-        "g, as other workers see it": torch.cat(views[half:]).clone(),
-        "the step counts": shared.steps.clone(),
+        "the θ that other workers see": _flat(seen["θ"]),
+        "the g that other workers see": _flat(seen["g"]),
+        "what is added to the step counts": shared.steps - torch.tensor([counted, 0, 0]),
+        "whether θ changes in each `finish`": torch.tensor(changed),
         "is there a self.rollout after `begin`?": torch.tensor(kept),
         "all θ′ with which they act": torch.stack(acted),
     }
@@ -349,6 +364,7 @@ def _worker_cases() -> list[Case]:
         "more than the budget is used up": (both, two, 0, 5, 0.0, 70),
         "rollouts of 2 steps of 3 environments": (twice, two, 1, 2, 0.0, 0, 3),
         "another learning rate and budget, workers 2 and 0": (both, two, 2, 5, 0.0, 7, 1, 0.3, 40),
+        "the budget runs out within a rollout": (both, two, 0, 5, 0.0, 57),
     }
     return [Case(label, *args, probe=_at_work) for label, args in cases.items()]
 
@@ -646,7 +662,21 @@ def _replay_cases() -> list[Case]:
             ],
             {"worker 1": 1.0, "worker 2": 10.0},
         ),
+        Case("a change of 0.0001", 0.0, steps("Ar Aw"), {"A": 0.0001, "B": 10.0}),
+        Case("a θ of 20 million", 20_000_000.0, steps("Ar Aw"), two, probe=_gained),
     ]
+
+
+def _gained(
+    replay: Callable[..., Any],
+    theta: float,
+    schedule: Sequence[tuple[str, str]],
+    changes: Mapping[str, float],
+) -> dict[str, Any]:
+    """What θ has gained in the end. Of a large θ, that tells more than θ itself."""
+    after = replay(theta, schedule, changes)
+    a_number = isinstance(after, int | float | np.number | Tensor)
+    return {"what θ has gained": after - theta if a_number else after}
 
 
 def _read_first(schedule: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -666,7 +696,20 @@ EXERCISES = (
                 "ε stands outside the root here, as in torch's RMSprop. In the paper it stands "
                 "inside: √(g + ε). In the first step of the example on paper that is 0.535, not "
                 "0.667.",
-                also=({"(statistic + epsilon).sqrt()": "statistic.sqrt() + epsilon"},),
+            ),
+            Wrong(
+                {"(statistic + epsilon).sqrt()": "statistic.sqrt() + epsilon"},
+                "ε is added to the whole step here, since it stands outside the brackets: what is "
+                "divided by ends before it. It belongs under the root: √(g + ε).",
+            ),
+            Wrong(
+                {"(statistic + epsilon).sqrt()": "(statistic.sqrt() + epsilon**0.5)"},
+                "Two roots are added here, √g + √ε. It is one root, of the sum: √(g + ε).",
+            ),
+            Wrong(
+                {"(statistic + epsilon)": "statistic.clamp(min=epsilon)"},
+                "ε is the least that g can be under the root here. It is added to g, whatever g "
+                "is: √(g + ε).",
             ),
             Wrong(
                 {
@@ -685,8 +728,9 @@ EXERCISES = (
                     "learning_rate * gradient / "
                     "(statistic + epsilon).sqrt()"
                 },
-                "The shared θ stays what it was: `theta = theta − …` gives a name to a new tensor "
-                "and leaves the shared one alone. Change it in place: sub_, or theta[:] = ….",
+                "The shared θ stays what it was. Is the line that changes it missing or never "
+                "reached? Or does it give a name to a new tensor, as `theta = theta − …` does, and "
+                "leave the shared one alone? Change it in place: sub_, or theta[:] = ….",
             ),
             Wrong(
                 {
@@ -701,9 +745,10 @@ EXERCISES = (
             ),
             Wrong(
                 new_statistics_in_the_list,
-                "`g[k] = …` puts a new tensor into your list, and the shared one stays what it "
-                "was: nobody else sees what this worker has found out of g. Write into the "
-                "tensor that is there: mul_ and add_, or g[k][:] = ….",
+                "The shared g stays what it was: `g[k] = …` puts a new tensor into your list, and "
+                "`.data = …` puts other memory behind the tensor. Nobody else sees what this "
+                "worker has found out of g. Write into the tensor that is there: mul_ and add_, "
+                "or g[k][:] = ….",
                 also=(
                     {
                         "for parameter, statistic, gradient": "for k, (parameter, statistic, "
@@ -801,6 +846,10 @@ EXERCISES = (
                 "The root stays in g: `sqrt_` writes it there, and the next average starts from "
                 "it. g "
                 "keeps the average of the squares; √(g + ε) is a new tensor for this step alone.",
+                also=(
+                    {"(statistic + epsilon).sqrt()": "(statistic.sqrt_() + epsilon)"},
+                    {"(statistic + epsilon).sqrt()": "(statistic.sqrt_() + epsilon**0.5)"},
+                ),
             ),
             Wrong(
                 {"(statistic + epsilon).sqrt()": "statistic.add_(epsilon).sqrt()"},
@@ -1207,6 +1256,30 @@ EXERCISES = (
                 "count all entries, T·N.",
             ),
             Wrong(
+                {"self.rollout.rewards.numel()": "self.rollout.rewards.shape[1]"},
+                "It counts the environments, N, as if the rollout had one row. It has T of them: "
+                "count all entries, T·N.",
+            ),
+            Wrong(
+                {"[self.rank] += ": "[self.rank] = T + "},
+                "The steps of all workers are put into this worker's slot. The slot holds what "
+                "this one has made: add the rollout's steps to it.",
+            ),
+            Wrong(
+                {
+                    "self.rollout.rewards.numel()": "min(self.rollout.rewards.numel(), "
+                    "self.total_steps - T)"
+                },
+                "Past the budget the rollout is not counted whole. Its steps were made: all of "
+                "them are counted.",
+                also=(
+                    {
+                        "self.rollout.rewards.numel()": "max(0, min(self.rollout.rewards.numel(), "
+                        "self.total_steps - T))"
+                    },
+                ),
+            ),
+            Wrong(
                 {
                     "self.shared.steps[self.rank] += self.rollout.rewards.numel()": "steps = "
                     "self.shared.steps.clone()\n        "
@@ -1231,7 +1304,50 @@ EXERCISES = (
             ),
             Wrong(
                 {"max(0, 1 - T / self.total_steps)": "max(0.1, 1 - T / self.total_steps)"},
-                "The learning rate stops above 0. Where the budget is used up it is 0.",
+                "The learning rate is above 0 past the budget. Where T has come to total_steps it "
+                "is 0, and there it stays.",
+                also=(
+                    {"max(0, 1 - T / self.total_steps)": "max(1e-5, 1 - T / self.total_steps)"},
+                    {
+                        "self.learning_rate * max(0, 1 - T / self.total_steps)": "max(1e-6, "
+                        "self.learning_rate * (1 - T / self.total_steps))"
+                    },
+                    {"max(0, 1 - T / self.total_steps)": "abs(1 - T / self.total_steps)"},
+                ),
+            ),
+            Wrong(
+                {"T / self.total_steps": "T // self.total_steps"},
+                "The learning rate stays what it was until the budget is used up. It comes down "
+                "linearly: is T divided by total_steps with `//`, which drops the fraction?",
+            ),
+            Wrong(
+                {
+                    "rate = self.learning_rate * max(0, "
+                    "1 - T / self.total_steps)": "self.learning_rate *= max(0, "
+                    "1 - T / self.total_steps)\n        "
+                    "rate = self.learning_rate"
+                },
+                "Every `finish` lowers self.learning_rate itself, and the next one lowers what is "
+                "left of it once more. It stays what it is: each rate is computed from it anew.",
+            ),
+            Wrong(
+                {
+                    "        rmsprop_step(self.shared.theta": "        if rate > 0:\n            "
+                    "rmsprop_step(self.shared.theta"
+                },
+                "Where the learning rate is 0, something is left out. θ stays, to be sure, but g "
+                "takes the gradient in all the same, and the steps are counted.",
+                also=(
+                    {
+                        "        rmsprop_step(self.shared.theta": "        if rate == 0:\n"
+                        "            return\n        "
+                        "rmsprop_step(self.shared.theta"
+                    },
+                    {
+                        "        self.shared.steps[self.rank]": "        if rate > 0:\n            "
+                        "self.shared.steps[self.rank]"
+                    },
+                ),
             ),
             Wrong(
                 {
@@ -1288,6 +1404,27 @@ EXERCISES = (
                 },
                 "It acts only once, and learns from the same rollout ever after. Each `begin` "
                 "makes a new one.",
+            ),
+            Wrong(
+                {
+                    "self.rollout = self.player.act(self.model)": "rollout = "
+                    "self.player.act(self.model)\n        "
+                    "self.rollout = getattr(self, 'rollout', rollout)"
+                },
+                "It acts in every `begin`, and keeps the first rollout for ever. Put each new one "
+                "in the place of the old one.",
+            ),
+            Wrong(
+                {"self.rollout = self.player": "type(self).rollout = self.player"},
+                "All workers have one place for their rollouts, so that a worker learns from the "
+                "one that any of them made last. Each keeps its own, in self.rollout.",
+                also=(
+                    {
+                        "self.rollout = self.player": "type(self).latest = self.rollout = "
+                        "self.player",
+                        "(self.model, self.rollout)": "(self.model, self.latest)",
+                    },
+                ),
             ),
             Wrong(
                 {
@@ -1396,6 +1533,17 @@ EXERCISES = (
                 also=(local_cleared_in_the_place_of_shared,),
             ),
             Wrong(
+                {
+                    "theirs.grad = gradient": "theirs.grad = gradient if theirs.grad is None else "
+                    "torch.zeros_like(gradient)",
+                    "    optimizer.zero_grad()\n": "",
+                },
+                "The first gradient arrives, and zeros come after it: 1, 0, 0, 0, 0. The shared "
+                "parameter keeps the tensor that it was given first, and that one is filled with "
+                "zeros. Does an `if` keep the new gradient out? Each has to take the place of the "
+                "one before.",
+            ),
+            Wrong(
                 filled_with_zeros_instead,
                 "With one worker in a process this works, as the idiom did before PyTorch 2: both "
                 "names "
@@ -1405,9 +1553,10 @@ EXERCISES = (
             ),
             Wrong(
                 {"theirs.grad = gradient": "theirs.grad = None"},
-                "The gradient is thrown away before it is handed over: the optimizer finds none, "
-                "and "
-                "does nothing. Clear before `backward()`, or after the step.",
+                "No gradient arrives: the optimizer finds none, and does nothing. Is the gradient "
+                "thrown away before it is handed over? Clear before `backward()`, or after the "
+                "step. Or is it asked of the shared parameters? The loss was computed from the "
+                "local ones.",
                 also=(cleared_before_it_is_handed_over,),
             ),
             Wrong(
@@ -1632,6 +1781,22 @@ EXERCISES = (
                 {"noted[worker] + changes": "noted.pop(worker) + changes"},
                 "The note is thrown away when its worker writes. A worker may write twice after "
                 "one reading: its latest note stays.",
+                also=({"noted[worker] + changes": "noted.pop(worker, theta) + changes"},),
+            ),
+            Wrong(
+                {"        else:": "        elif noted[worker] == theta:"},
+                "A worker writes only where θ still is what it has read. It writes in any case: "
+                "what others wrote in between is gone then.",
+            ),
+            Wrong(
+                {"    return theta": "    return round(theta, 2)"},
+                "Digits of θ get lost on the way. Is it rounded, made a whole number, or put into "
+                "a tensor of float32, which holds seven digits? What comes back is the sum as it "
+                "is.",
+                also=(
+                    {"    return theta": "    return int(theta)"},
+                    {"    return theta": "    return float(torch.tensor(theta))"},
+                ),
             ),
             Wrong(
                 {

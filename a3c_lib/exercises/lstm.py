@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from a3c_lib.actor_critic import Loss
 from a3c_lib.exercises.engine.cases import Answer, Case, Exercise, Wrong, heeds, ignores
+from a3c_lib.exercises.engine.showing import kind_of, listed
 from a3c_lib.losses import a2c_loss
 from a3c_lib.recurrent import Memory, RecurrentActorCritic
 from a3c_lib.returns import n_step_returns
@@ -133,6 +135,12 @@ def _begin_cases() -> list[Case]:
     ]
 
 
+def _goes_on(given: SimpleNamespace) -> Tensor:
+    """A mask of the result's numbers: those of environments in which no episode begins."""
+    rows = ~given.begins[:, None].expand_as(given.state[0])
+    return torch.stack([rows, rows])
+
+
 def _written_over(begin: Any, state: Memory, begins: Tensor) -> Any:
     """What comes back, and what becomes of it when the caller writes into the memory that it has
     handed over. (Where the answer has written into it already, that is told of other cases.)"""
@@ -187,6 +195,10 @@ def through_time_in_steps(step: Step, features: Tensor, state: Memory, begins: T
 def _constant(state: Memory) -> Memory:
     h, c = state
     return h.detach(), c.detach()
+
+
+def _cut_where_any_begins(state: Memory, anew: Tensor) -> Memory:
+    return _constant(state) if anew.any() else state
 
 
 def _time_cases() -> list[Case]:
@@ -272,6 +284,9 @@ def _limited_maze(length: int, limit: int) -> gym.Env[Any, Any]:
     return TimeLimit(TMaze(length), limit)
 
 
+LEARNED = "a Loss and a Position"
+
+
 def _two_lessons(
     learn: Answer,
     model: RecurrentActorCritic,
@@ -281,35 +296,38 @@ def _two_lessons(
     gamma: float = 0.9,
 ) -> dict[str, Any]:
     """Two rollouts in a row, in T-mazes of these lengths with a time limit, after two steps that
-    nobody learns from."""
+    nobody learns from. Of what is no loss and position, it is told what it is."""
     mazes = [partial(_limited_maze, length, limit) for length in lengths]
     envs = SyncVectorEnv(mazes, autoreset_mode=AutoresetMode.SAME_STEP)
     policy = sampled(model, torch.Generator().manual_seed(0))
     position = start(envs, 0, initial_state(model, len(lengths)))
     _, position = collect(envs, policy, position, 2)
-    first, position = learn(model, envs, policy, position, t_max, gamma)
-    middle = position
-    second, position = learn(model, envs, policy, position, t_max, gamma)
-    return {
-        **_lesson("first", first),
-        **_handed_back("first", middle),
-        **_lesson("second", second),
-        **_handed_back("second", position),
-    }
+    found: dict[str, Any] = {"what is returned": LEARNED}
+    for which in "first", "second":
+        returned = learn(model, envs, policy, position, t_max, gamma)
+        if (what := _described(returned)) != LEARNED:
+            return {**dict.fromkeys(_places("first") + _places("second")), "what is returned": what}
+        loss, position = returned
+        seen = (*loss, position.observation, *position.policy_state)
+        found |= dict(zip(_places(which), seen, strict=True))
+    return found
 
 
-def _lesson(which: str, loss: Loss) -> dict[str, Tensor]:
-    return {f"the {name} of the {which} lesson": part for name, part in loss._asdict().items()}
+def _described(returned: Any) -> str:
+    """The kinds of what a list or a tuple holds; of anything else, what it is."""
+    if isinstance(returned, tuple | list) and not hasattr(returned, "_fields"):
+        return listed([kind_of(each) for each in returned]) or kind_of(returned)
+    return kind_of(returned)
 
 
-def _handed_back(which: str, position: Position) -> dict[str, Any]:
-    """Where the environments stand after a lesson, and what the policy carries."""
-    h, c = position.policy_state
-    return {
-        f"the observation after the {which} lesson": position.observation,
-        f"the memory's h after the {which} lesson": h,
-        f"the memory's c after the {which} lesson": c,
-    }
+def _places(which: str) -> list[str]:
+    """The loss of a lesson, where the environments stand after it, and what the policy carries."""
+    return [
+        *(f"the {name} of the {which} lesson" for name in Loss._fields),
+        f"the observation after the {which} lesson",
+        f"the memory's h after the {which} lesson",
+        f"the memory's c after the {which} lesson",
+    ]
 
 
 def _lesson_cases() -> list[Case]:
@@ -541,6 +559,10 @@ EXERCISES = (
                         "f.sigmoid()": "1 / (1 + (-f).exp())",
                         "o.sigmoid()": "1 / (1 + (-o).exp())",
                     },
+                    {
+                        "i.sigmoid()": "1 / (1 + (-i).exp())",
+                        "f.sigmoid()": "1 / (1 + (-f).exp())",
+                    },
                     {"g.tanh()": "(g.exp() - (-g).exp()) / (g.exp() + (-g).exp())"},
                     {"g.tanh()": "((2 * g).exp() - 1) / ((2 * g).exp() + 1)"},
                     {"new_c.tanh()": "((2 * new_c).exp() - 1) / ((2 * new_c).exp() + 1)"},
@@ -557,6 +579,7 @@ EXERCISES = (
                 also=(
                     {"new_c = f * c + i * g": "new_c = (f * c + i * g).clamp(-50, 50)"},
                     {"new_c = f * c + i * g": "new_c = (f * c + i * g).clamp(-5, 5)"},
+                    {"new_c = f * c + i * g": "new_c = (f * c + i * g).clamp(-3, 3)"},
                 ),
             ),
             Wrong(
@@ -578,7 +601,7 @@ EXERCISES = (
             ),
             ignores(
                 "The old cell has no effect: the share f of it is kept.",
-                lambda given: {"state": (given.state[0], _bumped(given.state[1]))},
+                lambda given: {"state": (given.state[0], -given.state[1].detach())},
             ),
             ignores(
                 "`bias` has no effect: the sums are W x + U h + b.",
@@ -696,6 +719,17 @@ EXERCISES = (
                 {"return h, c": "return torch.stack([h, c])"},
                 "The two come back in one tensor. Return the pair (h, c).",
             ),
+            Wrong(
+                {"~begins[:, None]": "~(begins & (begins.cumsum(0) == 1))[:, None]"},
+                "Where several episodes begin, only one environment forgets. Each of them does "
+                "whose flag is True.",
+                also=(
+                    {
+                        "~begins[:, None]": "~(begins & (begins.flip(0).cumsum(0).flip(0) == 1))"
+                        "[:, None]"
+                    },
+                ),
+            ),
         ),
         properties=(
             heeds(
@@ -703,6 +737,7 @@ EXERCISES = (
                 "of "
                 "the memory has its own flag.",
                 lambda given: {"begins": _flipped(given.begins, 0)},
+                where=_goes_on,
             ),
             heeds(
                 "What an environment remembered before its episode began still comes through.",
@@ -887,8 +922,9 @@ EXERCISES = (
                     "hs.append(state[0])": "state = state[0].detach(), state[1]\n "
                     "       hs.append(state[0])"
                 },
-                "h is detached within the loop: no gradient flows from a "
-                "step's h to what came before it. Cut once, before the loop.",
+                "h is detached within the loop: the gradient is cut along h, from step to step. "
+                "Cut once, before the loop.",
+                also=({"step(x, before)": "step(x, (before[0].detach(), before[1]))"},),
             ),
             Wrong(
                 {
@@ -897,10 +933,44 @@ EXERCISES = (
                 },
                 "c is detached within the loop: no gradient survives "
                 "along the cell. Cut once, before the loop.",
+                also=({"step(x, before)": "step(x, (before[0], before[1].detach()))"},),
             ),
             Wrong(
                 {"cs.append(state[1])": "cs.append(state[0])"},
                 "h is kept in both places: of the pair (h, c) that a step gives, the second is c.",
+            ),
+            Wrong(
+                {
+                    "state = h.detach(), c.detach()": "state = h.detach(), c.detach()\n"
+                    "    if begins[0].any():\n"
+                    "        state = torch.zeros_like(h), torch.zeros_like(c)"
+                },
+                "Where one environment's episode begins with the first row, all of them lose the "
+                "memory that came in. Row 0 of `begins` says which ones, as every other row does.",
+            ),
+            Wrong(
+                {
+                    "state = h.detach(), c.detach()": "state = h.detach().clone(), "
+                    "c.detach().clone()",
+                    "begin_anew(state, anew)": "in_place(state, anew)",
+                },
+                "Zeros are written into the memory of the step before, which stands in your list "
+                "as well: its last step before a beginning comes back as zeros. Make a new memory "
+                "for the next step, and leave the old one as it is.",
+                also=(
+                    {
+                        "state = h.detach(), c.detach()": "state = h.detach().clone(), "
+                        "c.detach().clone()",
+                        "before = begin_anew(state, anew)": "before = state\n"
+                        "        in_place((state[0].data, state[1].data), anew)",
+                    },
+                ),
+            ),
+            Wrong(
+                {"begin_anew(state, anew)": "begin_anew(_cut_where_any_begins(state, anew), anew)"},
+                "Where one environment's episode begins, the memory of all of them is detached: "
+                "the gradient of the others is cut in the middle of their episodes. Cut once, "
+                "before the loop.",
             ),
         ),
         properties=(
@@ -1070,6 +1140,38 @@ EXERCISES = (
                     "torch.zeros_like(position.policy_state[1]))"
                 },
                 "Only h is kept; the cell is zeros. The memory is the pair.",
+            ),
+            Wrong(
+                {
+                    "rollout.terminated, rollout.truncated": "rollout.terminated, "
+                    "torch.zeros_like(rollout.truncated)"
+                },
+                "The truncated steps are left out of the ends: where a time limit cuts an episode "
+                "off, the sum runs on into the next one. It stops there, and bootstraps from what "
+                "came next.",
+            ),
+            Wrong(
+                {"position, t_max)": "position, t_max - 1)"},
+                "The rollout has another length than `t_max`, which was right as it was given.",
+                also=(
+                    {"position, t_max)": "position, 5)"},
+                    {"position, t_max)": "position, 8)"},
+                ),
+            ),
+            Wrong(
+                {
+                    "return a2c_loss(logits, values, rollout.actions, returns), position": "return "
+                    "position, a2c_loss(logits, values, rollout.actions, returns)"
+                },
+                "The two are in the wrong order: the loss first, then the position.",
+            ),
+            Wrong(
+                {
+                    "state = position.policy_state": "_, position = collect(envs, policy, "
+                    "position, t_max)\n    state = position.policy_state"
+                },
+                "Two rollouts are collected, and only the second one is learned from. One call of "
+                "`collect` is enough.",
             ),
         ),
         hints=(
