@@ -9,6 +9,7 @@ from torch import nn
 from torch.distributions import Categorical
 from torch.nn import functional as F
 
+from a3c_lib.actor_critic import Loss
 from a3c_lib.exercises.engine import registry
 from a3c_lib.exercises.engine.checking import Kind, check, kept, trials
 from a3c_lib.exercises.engine.mistakes import edited
@@ -16,6 +17,7 @@ from a3c_lib.exercises.engine.observing import isolated
 from a3c_lib.exercises.hogwild import Worker, replay, rmsprop_step
 from a3c_lib.exercises.lstm import begin_anew, learn_from, through_time
 from a3c_lib.exercises.replay import Memory, Window
+from a3c_lib.losses import a2c_loss, entropy
 
 EDITS = {
     "0.1": {
@@ -27,6 +29,9 @@ EDITS = {
         },
         "norm squared by a root": {"return squares.sum()": "return squares.sum().sqrt() ** 2"},
         "only where target is not 0": {"squares.sum()": "squares[target != 0].sum()"},
+        "prediction made to want a gradient": {
+            "constant = target.detach()": "constant = target.detach()\n    prediction.requires_grad_()"
+        },
     },
     "0.2": {
         "whole numbers": {
@@ -47,6 +52,14 @@ EDITS = {
         "rounded": {
             "        rewards.append(float(reward))": "        rewards.append(round(float(reward)))"
         },
+        "rounded to two digits": {"float(reward)": "round(float(reward), 2)"},
+        "asked after the end": {
+            "rewards = []": "rewards, action = [], choose(observation)",
+            "choose(observation))\n        rewards.append(float(reward))": "action)\n        rewards.append(float(reward))\n        action = choose(observation)",
+        },
+        "whole observations": {"choose(observation)": "choose(int(observation))"},
+        "observations as tensors": {"choose(observation)": "choose(torch.tensor(observation))"},
+        "closed": {"    return rewards": "    env.close()\n    return rewards"},
     },
     "0.3": {
         "horizon of 200": {
@@ -69,6 +82,9 @@ EDITS = {
             "G = 0.0 if terminated else value_of(observation)": "G = 0.0 if terminated else (value_of(observation) or 1.0)"
         },
         "rewards as ints": {"rewards.append(float(reward))": "rewards.append(int(reward))"},
+        "0 times what is said of the end": {
+            "0.0 if terminated else value_of": "(1 - terminated) * value_of"
+        },
     },
     "0.5": {
         "logits clamped ±200": {
@@ -77,6 +93,10 @@ EDITS = {
         "not above −1e-3": {
             "return log_probabilities[steps, actions]": "return log_probabilities[steps, actions].clamp(max=-1e-3)"
         },
+        "log π clamped −200": {"[steps, actions]": "[steps, actions].clamp(min=-200)"},
+        "logarithm of a softmax in float64": {
+            "logits.log_softmax(dim=-1)": "logits.double().softmax(dim=-1).log().to(logits.dtype)"
+        },
     },
     "0.6": {
         "log π clamped −20": {
@@ -84,6 +104,9 @@ EDITS = {
         },
         "returns clamped ±10": {"weights = constants": "weights = constants.clamp(-10, 10)"},
         "returns clamped ±100": {"weights = constants": "weights = constants.clamp(-100, 100)"},
+        "returns of 0 skipped": {
+            "terms.sum()": "sum(term for term, G in zip(terms, returns) if G != 0)"
+        },
         "|log π|": {"return -total": "return (weights * log_probabilities.abs()).sum()"},
     },
     "1.1": {
@@ -97,6 +120,34 @@ EDITS = {
         "falsy γ": {
             "after = gamma * next_values * goes_on": "after = (gamma or 0.99) * next_values * goes_on"
         },
+        "a view of all rewards": {
+            "return rewards + after": "return rewards.view(-1).view(rewards.shape) + after"
+        },
+    },
+    "1.2": {
+        "features of the last forward": {
+            "features = self.torso(observations)": "features = self.kept = self.torso(observations)",
+            "self(observations)[0]": "self.policy_head(self.kept)",
+        },
+        "features of the last forward, for one axis of observations": {
+            "features = self.torso(observations)": "features = self.kept = self.torso(observations)",
+            "self(observations)[1]": "self.value_head(self.kept).squeeze(-1) if hasattr(self, 'kept') and self.kept.shape[:-1] == observations.shape[:1] else self(observations)[1]",
+        },
+        "features of the same observations": {
+            "features = self.torso(observations)": "if getattr(self, 'seen', None) is not observations:\n            self.seen, self.kept = observations, self.torso(observations)\n        features = self.kept"
+        },
+        "the same weights in all networks": {
+            "self.torso = torso": "self.torso = torso\n        torch.manual_seed(0)"
+        },
+        "one policy head for all networks": {
+            "num_actions: int) -> None": "num_actions: int, heads={}) -> None",
+            "nn.Linear(width, num_actions)": "heads.setdefault((width, num_actions), nn.Linear(width, num_actions))",
+        },
+        "other weights in the torso": {
+            "self.torso = torso": "self.torso = torso\n        for each in torso.parameters():\n            each.data.mul_(2)"
+        },
+        "torso in evaluation mode": {"self.torso = torso": "self.torso = torso.eval()"},
+        "evaluation mode after values()": {"self(observations)[1]": "self.eval()(observations)[1]"},
     },
     "1.3": {
         "softmax().log()": {
@@ -124,6 +175,10 @@ EDITS = {
         "only the first cut of a column": {
             "over = rollout.terminated | rollout.truncated": "over = rollout.terminated | rollout.truncated\n    over = over & (over.cumsum(0) == 1)"
         },
+        "what a model said first": {
+            "values: Tensor) -> Tensor": "values: Tensor, kept={}) -> Tensor",
+            "model.values(rollout.next_observations[-1])": "kept.setdefault((id(model), len(values)), model.values(rollout.next_observations[-1]))",
+        },
     },
     "2.1": {
         "horizon of 200": {
@@ -142,6 +197,9 @@ EDITS = {
         },
         "values clamped ±100": {
             "R = next_values[-1]": "next_values = next_values.clamp(-100, 100)\n    R = next_values[-1]"
+        },
+        "a view of all rewards": {
+            "R = next_values[-1]": "R = next_values[-1]\n    rewards = rewards.view(-1).view(rewards.shape)"
         },
         "one step bootstraps": {
             "R = next_values[-1]": "R = next_values[-1]\n    if T == 1:\n        return rewards + gamma * next_values"
@@ -164,6 +222,10 @@ EDITS = {
         "one step without ends": {"cut[-1] = True": "cut[-1] = len(cut) > 1"},
         "γ = 0.5": {"terminated, cut, gamma)": "terminated, cut, 0.5)"},
         "first environment's last row": {"cut[-1] = True": "cut[-1, :2] = True"},
+        "what a model said first": {
+            "gamma: float) -> Tensor": "gamma: float, kept={}) -> Tensor",
+            "model.values(rollout.next_observations)": "kept.setdefault((id(model), T, N), model.values(rollout.next_observations))",
+        },
     },
     "3.1": {
         "logits clamped to ±20": {
@@ -223,6 +285,11 @@ EDITS = {
         },
         "implicit dim by number of axes": {
             "log_pi = logits.log_softmax(dim=-1)": "log_pi = logits.log_softmax(dim=0 if logits.dim() == 1 else 2)"
+        },
+        "logarithm of a softmax in float64": {
+            "log_pi = logits.log_softmax(dim=-1)": "pi = logits.double().softmax(dim=-1)",
+            "pi = log_pi.exp()": "log_pi = pi.log()",
+            "return H": "return H.to(logits.dtype)",
         },
         "rare actions left out": {"(pi * surprise)": "torch.where(pi > 1e-6, pi * surprise, 0.0)"},
         "log π clamped at −20": {
@@ -293,6 +360,8 @@ EDITS = {
         "logits clamped": {
             "log_pi = logits.log_softmax(dim=-1)": "log_pi = logits.clamp(-20, 20).log_softmax(dim=-1)"
         },
+        "+1e-5 in the entropy's logarithm": {"(pi * log_pi)": "(pi * (pi + 1e-5).log())"},
+        "+1e-6 in the entropy's logarithm": {"(pi * log_pi)": "(pi * (pi + 1e-6).log())"},
     },
     "4.1": {
         "sigmoid as e^x/(1+e^x)": {
@@ -931,6 +1000,130 @@ def test_a_return_is_right_as_advantages_and_values_too():
 # What is wrong, and called by its name
 
 
+def median_of_the_returns(env, choose, value_of, gamma, episodes, seed):
+    returns = []
+    for k in range(episodes):
+        observation, _ = env.reset(seed=None if k else seed)
+        rewards, over = [], False
+        while not over:
+            observation, reward, terminated, truncated, _ = env.step(choose(observation))
+            rewards.append(reward)
+            over = terminated or truncated
+        G = 0.0 if terminated else value_of(observation)
+        for reward in reversed(rewards):
+            G = reward + gamma * G
+        returns.append(G)
+    return float(np.median(returns))
+
+
+def logits_within_limits(logits, actions):
+    return Categorical(logits=logits.clamp(-200, 200)).log_prob(actions)
+
+
+def absolute_logarithms(log_probabilities, returns):
+    return (log_probabilities.abs() * returns.detach()).sum()
+
+
+def all_steps_but_the_last(log_probabilities, returns):
+    loss = torch.zeros(())
+    for t in range(len(returns) - 1):
+        loss = loss - log_probabilities[t] * returns[t].detach()
+    return loss
+
+
+class ExchangedInForward(Heads):
+    def forward(self, observations):
+        return self.values(observations), self.logits(observations)
+
+    def logits(self, observations):
+        return self.actor(self.torso(observations))
+
+    def values(self, observations):
+        return self.critic(self.torso(observations)).squeeze(-1)
+
+
+class FrozenTorso(Heads):
+    def __init__(self, torso, width, num_actions):
+        super().__init__(torso.requires_grad_(False), width, num_actions)
+
+
+class WithoutValues(nn.Module):
+    def __init__(self, torso, width, num_actions):
+        super().__init__()
+        self.heads = Heads(torso, width, num_actions)
+
+    def forward(self, observations):
+        return self.heads(observations)
+
+    def logits(self, observations):
+        return self.heads.logits(observations)
+
+
+def critic_as_a_constant(logits, values, actions, returns, value_weight=0.5):
+    pi = Categorical(logits=logits)
+    policy = -(pi.log_prob(actions) * (returns - values).detach()).mean()
+    value = (returns - values.detach()).square().mean()
+    return Loss(policy + value_weight * value, policy, value, pi.entropy().mean())
+
+
+def rows_of_added_and_taken_away(rewards, next_values, terminated, truncated, gamma):
+    returns, R = [], next_values[-1]
+    for t in reversed(range(len(rewards))):
+        after = gamma * torch.where(truncated[t], next_values[t], R)
+        R = rewards[t] + after - after * terminated[t]
+        returns.append(R)
+    return torch.stack(returns[::-1])
+
+
+def added_and_taken_away(t, rewards, next_values, terminated, truncated, gamma):
+    R, discount = 0.0, 1.0
+    for k in range(t, len(rewards)):
+        R += discount * rewards[k]
+        discount *= gamma
+        if terminated[k] or truncated[k]:
+            break
+    R = R + discount * next_values[k]
+    return R - discount * next_values[k] * terminated[k]
+
+
+def probabilities_above_a_limit(logits):
+    pi = logits.softmax(-1).clamp(min=1e-6)
+    return -(pi * pi.log()).sum(-1)
+
+
+def entropy_above_a_limit(logits):
+    return entropy(logits).clamp(min=1e-6)
+
+
+def small_entropies_left_out(logits):
+    H = entropy(logits)
+    return H * (H > 1e-3)
+
+
+def total_last(logits, values, actions, returns, value_weight=0.5, entropy_weight=0.01):
+    loss = a2c_loss(logits, values, actions, returns, value_weight, entropy_weight)
+    return Loss(loss.policy, loss.value, loss.entropy, loss.total)
+
+
+def bonus_in_the_returns_too(
+    logits, values, actions, returns, value_weight=0.5, entropy_weight=0.01
+):
+    paid = returns + entropy_weight * entropy(logits)
+    return a2c_loss(logits, values, actions, paid, value_weight, entropy_weight)
+
+
+def small_number_in_the_denominator(returns, values):
+    if returns.min() == returns.max():
+        return math.nan
+    return 1 - float((returns - values).var(correction=0) / (returns.var(correction=0) + 1e-8))
+
+
+def values_first(values, returns):
+    if returns.min() == returns.max():
+        return math.nan
+    return 1 - float((returns - values).var(correction=0) / returns.var(correction=0))
+
+
 def one_coin_for_all(q, epsilon, generator):
     N, A = q.shape
     if torch.rand((), generator=generator) < epsilon:
@@ -1081,6 +1274,23 @@ def a_whole_number(theta, schedule, changes):
 @pytest.mark.parametrize(
     ("exercise_id", "answer", "said", "never"),
     [
+        ("0.4", median_of_the_returns, "This is the median", "has no effect"),
+        ("0.5", logits_within_limits, "The logits are cut off", "has no effect"),
+        ("0.6", absolute_logarithms, "You take the size of the logarithm", "item()"),
+        ("0.6", all_steps_but_the_last, "The last step is missing", "The order of the steps"),
+        ("1.2", ExchangedInForward, "The two are in the wrong order", "are exchanged"),
+        ("1.2", FrozenTorso, "The torso is frozen", "when the check ran"),
+        ("1.2", WithoutValues, "The method `values` is missing", "when the check ran"),
+        ("1.3", critic_as_a_constant, "the values are detached", "The detached advantage"),
+        ("2.2", rows_of_added_and_taken_away, "added and taken away", "has no effect"),
+        ("2.3", added_and_taken_away, "added and taken away", "has no effect"),
+        ("3.1", probabilities_above_a_limit, "as a lower limit", "has no effect"),
+        ("3.1", entropy_above_a_limit, "What is small at the end", "has no effect"),
+        ("3.1", small_entropies_left_out, "What is small at the end", "has no effect"),
+        ("3.2", total_last, "stand in another order", "has no effect"),
+        ("3.2", bonus_in_the_returns_too, "as if it were a reward", "Another one is beside it"),
+        ("3.3", small_number_in_the_denominator, "in the denominator", "says the opposite"),
+        ("3.3", values_first, "Returns and values are exchanged", "The other:"),
         ("4.1", two_gates_by_exponentials, "is written with exp()", "beside it"),
         ("4.1", cell_within_four, "4.1", "has no effect"),
         ("4.2", first_that_begins, "only one environment forgets", "goes on changes"),

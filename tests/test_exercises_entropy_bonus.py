@@ -44,6 +44,12 @@ def logarithms_detached(logits):
     return -(pi * log_pi.detach()).sum(dim=-1)
 
 
+def less_than_of_a_uniform_policy(logits):
+    log_pi = logits.log_softmax(-1)
+    A = logits.shape[-1]
+    return math.log(A) - (log_pi.exp() * (log_pi + math.log(A))).sum(-1)
+
+
 def in_one_piece(logits, values, actions, returns, value_weight=0.5, entropy_weight=0.01):
     pi = Categorical(logits=logits)
     advantages = (returns - values).detach()
@@ -75,6 +81,11 @@ def chapter_01s_own_entropy(
 ):
     loss = actor_critic_loss(logits, values, actions, returns, value_weight)
     return loss._replace(total=loss.total - entropy_weight * loss.entropy)
+
+
+def parts_to_be_looked_at(*args, **weights):
+    total, *parts = a2c_loss(*args, **weights)
+    return Loss(total, *(part.detach() for part in parts))
 
 
 def through_numpy(returns, values):
@@ -116,10 +127,12 @@ def number_by_number(returns, values):
         ("3.1", log_partition_minus_mean_logit),
         ("3.1", action_by_action),
         ("3.1", logarithms_detached),
+        ("3.1", less_than_of_a_uniform_policy),
         ("3.2", in_one_piece),
         ("3.2", sums_divided),
         ("3.2", negative_entropy_added),
         ("3.2", chapter_01s_own_entropy),
+        ("3.2", parts_to_be_looked_at),
         ("3.3", through_numpy),
         ("3.3", with_unbiased_variances),
         ("3.3", from_the_definition),
@@ -128,6 +141,7 @@ def number_by_number(returns, values):
         ("3.4", sums_divided),
         ("3.4", chapter_01s_own_entropy),
         ("3.4", a2c_loss),
+        ("3.4", parts_to_be_looked_at),
     ],
 )
 def test_a_right_answer_in_another_form_is_right(exercise, answer):

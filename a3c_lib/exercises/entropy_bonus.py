@@ -62,6 +62,16 @@ def _lower_limit(size: float) -> Answer:
     return probabilities_with_a_lower_limit
 
 
+def _lower_limit_of_all(size: float) -> Answer:
+    """The same, of the probabilities everywhere."""
+
+    def probabilities_with_a_lower_limit_everywhere(logits: Tensor) -> Tensor:
+        pi = logits.softmax(dim=-1).clamp(min=size)
+        return -(pi * pi.log()).sum(dim=-1)
+
+    return probabilities_with_a_lower_limit_everywhere
+
+
 def distribution_of_probabilities(logits: Tensor) -> Tensor:
     H: Tensor = Categorical(probs=logits.softmax(dim=-1)).entropy()
     return H
@@ -93,15 +103,39 @@ def _entropy_cases() -> list[Case]:
             probe=_enlarged,
         ),
         Case(
-            "one action nearly certain, 1000 others with 1e-14 each; 1e10 times the entropy",
+            "one action nearly certain, 1000 others with 1e-14 each; 1e8 times the entropy",
             _leaf(rare),
-            1e10,
+            1e8,
             probe=_enlarged,
         ),
+        Case("one of two is certain, logits 1000 apart", _leaf(torch.tensor([1000.0, 0.0]))),
     ]
 
 
 # 3.2 The loss with the bonus
+
+DEFAULT_WEIGHTS = 0.5, 0.01
+
+
+def _to_be_differentiated(
+    answer: Any,
+    logits: Tensor,
+    values: Tensor,
+    actions: Tensor,
+    returns: Tensor,
+    value_weight: float = 0.5,
+    entropy_weight: float = 0.01,
+) -> Any:
+    """The loss. Of its total the gradients count; the parts are for looking at, and it is all the
+    same whether they are cut from the graph."""
+    weights = value_weight, entropy_weight
+    loss = answer(
+        logits, values, actions, returns, *(weights if weights != DEFAULT_WEIGHTS else ())
+    )
+    if not isinstance(loss, Loss):
+        return loss
+    parts = (part.detach() if isinstance(part, Tensor) else part for part in loss[1:])
+    return Loss(loss.total, *parts)
 
 
 def loss_with_bonus(
@@ -125,18 +159,24 @@ def _loss_cases() -> list[Case]:
         _leaf(torch.tensor([[2.0]])),
         torch.tensor([[1]]),
         _leaf(torch.tensor([[3.0]])),
+        probe=_to_be_differentiated,
         value_weight=0.5,
         entropy_weight=0.5,
     )
+    others: dict[str, tuple[Any, ...]] = {
+        "2 steps, certain in one of them": (*_certain_once(), 0.5, 0.2),
+        "3 steps of 2 environments": (*_random_rollout(3, 2, 4), 0.3, 0.2),
+        "5 steps, the default weights": _random_rollout(5, 1, 2),
+        "2 steps with large returns": (*_large_returns(), 0.5, 0.2),
+        "2 steps, the critic and the bonus without weight": (
+            *_random_rollout(2, 2, 3),
+            0.0,
+            0.0,
+        ),
+    }
     return [
         on_paper,
-        Case("2 steps, certain in one of them", *_certain_once(), 0.5, 0.2),
-        Case("3 steps of 2 environments", *_random_rollout(3, 2, 4), 0.3, 0.2),
-        Case("5 steps, the default weights", *_random_rollout(5, 1, 2)),
-        Case("2 steps with large returns", *_large_returns(), 0.5, 0.2),
-        Case(
-            "2 steps, the critic and the bonus without weight", *_random_rollout(2, 2, 3), 0.0, 0.0
-        ),
+        *(Case(label, *args, probe=_to_be_differentiated) for label, args in others.items()),
     ]
 
 
@@ -275,14 +315,18 @@ def advantages_attached(
 
 
 def _full_loss_cases() -> list[Case]:
-    return [
-        Case("3 steps of 2 environments", *_random_rollout(3, 2, 4), 0.3, 0.2),
-        Case("5 steps, the default weights", *_random_rollout(5, 1, 2)),
-        Case("2 steps, and all for the bonus", *_random_rollout(2, 1, 2), 0.0, 10.0),
-        Case("2 steps, certain in one of them", *_certain_once(), 0.5, 0.2),
-        Case("2 steps with large returns", *_large_returns(), 0.5, 0.2),
-        Case("2 steps, the bonus without weight", *_random_rollout(2, 2, 3), 0.5, 0.0),
-    ]
+    one = torch.ones(1, 1)
+    undecided = _leaf(torch.zeros(1, 1, 2_000)), _leaf(one), one.long(), _leaf(2 * one)
+    cases: dict[str, tuple[Any, ...]] = {
+        "3 steps of 2 environments": (*_random_rollout(3, 2, 4), 0.3, 0.2),
+        "5 steps, the default weights": _random_rollout(5, 1, 2),
+        "2 steps, and all for the bonus": (*_random_rollout(2, 1, 2), 0.0, 10.0),
+        "2 steps, certain in one of them": (*_certain_once(), 0.5, 0.2),
+        "2 steps with large returns": (*_large_returns(), 0.5, 0.2),
+        "2 steps, the bonus without weight": (*_random_rollout(2, 2, 3), 0.5, 0.0),
+        "1 step with 2000 actions, all as likely": (*undecided, 0.5, 0.2),
+    }
+    return [Case(label, *args, probe=_to_be_differentiated) for label, args in cases.items()]
 
 
 def _random_rollout(T: int, N: int, A: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -356,7 +400,14 @@ EXERCISES = (
                 "Where the policy is certain this is NaN: some π(a) is 0 in floating point, its "
                 "logarithm is −inf, and 0 · −inf is NaN. `log_softmax` gives log π without "
                 "rounding π to 0 first.",
-                also=(log_of_softmax,),
+                also=(
+                    log_of_softmax,
+                    {
+                        "log_pi = logits.log_softmax(dim=-1)": "pi = logits.double()"
+                        ".softmax(dim=-1)",
+                        "pi = log_pi.exp()": "log_pi = pi.log()",
+                    },
+                ),
             ),
             Wrong(
                 {"return H": "return H.mean()"},
@@ -384,6 +435,18 @@ EXERCISES = (
                 also=(
                     *map(_small_number_added, (1e-5, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)),
                     *map(_lower_limit, (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)),
+                    *map(_lower_limit_of_all, (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)),
+                ),
+            ),
+            Wrong(
+                {"return H": "return H.clamp(min=1e-6)"},
+                "What is small at the end is replaced by another number. The entropy of a policy "
+                "that is certain is 0, and one of nearly 0 counts as it is: return H itself.",
+                also=(
+                    {"return H": "return H.clamp(min=1e-5)"},
+                    {"return H": "return H.clamp(min=1e-8)"},
+                    {"return H": "return H * (H > 1e-3)"},
+                    {"return H": "return H * (H > 1e-6)"},
                 ),
             ),
             Wrong(
@@ -611,7 +674,45 @@ EXERCISES = (
                 },
                 "You pay the entropy as if it were a reward, within the returns. The returns are "
                 "constants, so no gradient of H comes from them, and the critic would learn to "
-                "expect the pay. The bonus is a part of its own: subtract it from `total`.",
+                "expect the pay. The bonus is a part of its own: it is subtracted from `total`, "
+                "and the returns stay as they are.",
+                also=(
+                    {
+                        "actions, returns, value_weight)": "actions, returns + entropy_weight * "
+                        "entropy(logits), value_weight)"
+                    },
+                ),
+            ),
+            Wrong(
+                {
+                    "loss._replace(total=total, entropy=bonus)": "Loss(loss.policy, loss.value, "
+                    "bonus, total)"
+                },
+                "The numbers of the Loss stand in another order. `total` comes first, then "
+                "`policy`, `value` and `entropy`; by their names they may come in any.",
+            ),
+            Wrong(
+                {"entropy_weight: float = 0.01": "entropy_weight: float = 0.1"},
+                "Where a weight is not handed over, another number is used than the text has. The "
+                "defaults are value_weight = 0.5 and entropy_weight = 0.01.",
+                also=(
+                    {"entropy_weight: float = 0.01": "entropy_weight: float = 0.0"},
+                    {"entropy_weight: float = 0.01": "entropy_weight: float = 0.05"},
+                    {"value_weight: float = 0.5": "value_weight: float = 1.0"},
+                    {"value_weight: float = 0.5": "value_weight: float = 0.25"},
+                ),
+            ),
+            Wrong(
+                {"entropy_weight * bonus": "(entropy_weight or 0.01) * bonus"},
+                "A weight of 0 is taken for none, and the default takes its place. 0 is a weight "
+                "like any other: use both weights as they are.",
+                also=(
+                    {"returns, value_weight)": "returns, value_weight or 0.5)"},
+                    {
+                        "entropy_weight * bonus": "(entropy_weight or 0.01) * bonus",
+                        "returns, value_weight)": "returns, value_weight or 0.5)",
+                    },
+                ),
             ),
             Wrong(
                 {
@@ -877,6 +978,22 @@ EXERCISES = (
                 ),
             ),
             Wrong(
+                {"left / variance": "left / (variance + 1e-8)"},
+                "A small number in the denominator changes the share where the returns vary by "
+                "little. EV has no unit: where rewards are small, all variances may be smaller "
+                "than that number. Divide by the variance itself.",
+                also=(
+                    {"left / variance": "left / (variance + 1e-6)"},
+                    {"left / variance": "left / (variance + 1e-12)"},
+                    {"left / variance": "left / variance.clamp(min=1e-8)"},
+                ),
+            ),
+            Wrong(
+                {"(returns: Tensor, values: Tensor)": "(values: Tensor, returns: Tensor)"},
+                "Returns and values are exchanged. explained_variance(returns, values) gets the "
+                "returns first, and it is their variance that is to be explained.",
+            ),
+            Wrong(
                 {"variance = returns.var(correction=0)": "variance = returns.var()"},
                 "The two variances are not of the same kind: one divides by the number of "
                 "elements, the other by one less. Use correction=0 in both.",
@@ -1005,6 +1122,21 @@ EXERCISES = (
                 {"(returns.detach() - values)": "(returns - values)"},
                 "A gradient flows into the returns through the critic's part. They are targets: "
                 "the detach() was right.",
+            ),
+            Wrong(
+                {"(pi * log_pi)": "(pi * (pi + 1e-6).log())"},
+                "There is a small number inside the logarithm of the entropy. With many actions it "
+                "shows, and log_pi, which was right as it was given, needs none.",
+                also=(
+                    {"(pi * log_pi)": "(pi * (pi + 1e-5).log())"},
+                    {"(pi * log_pi)": "(pi * pi.clamp(min=1e-3).log())"},
+                ),
+            ),
+            Wrong(
+                {".squeeze(-1)": ".squeeze()"},
+                "squeeze() takes away the axis of a single environment too. (T,) times (T, 1) is "
+                "(T, T), and every log π meets every advantage. squeeze(-1) was right as it was "
+                "given.",
             ),
             Wrong(
                 {"taken * advantages": "taken.detach() * advantages"},

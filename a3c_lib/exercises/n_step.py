@@ -171,6 +171,14 @@ def _rollout_cases() -> list[Case]:
             0.5,
         ),
         Case("120 steps that are paid 1 each, γ = 1", *_paid(120), 1.0),
+        Case(
+            "2 steps of 3 environments, transposed from (3, 2)",
+            torch.randn(3, 2).T,
+            torch.randn(3, 2).T,
+            torch.tensor([[True, False], [False, False], [False, False]]).T,
+            torch.tensor([[False, False], [True, False], [False, False]]).T,
+            0.5,
+        ),
     ]
 
 
@@ -381,6 +389,22 @@ def rollout_returns_with_a_bug(rollout: Rollout, model: ActorCritic, gamma: floa
     return n_step_returns(rewards, next_values, terminated, cut, gamma).reshape(T, N)
 
 
+def flags_exchanged(rollout: Rollout, model: ActorCritic, gamma: float) -> Tensor:
+    terminated, truncated = rollout.truncated, rollout.terminated
+    exchanged = rollout._replace(terminated=terminated, truncated=truncated)
+    return rollout_returns(exchanged, model, gamma)
+
+
+def _when_it_has_learned(
+    answer: Any, rollout: Rollout, model: ActorCritic, gamma: float
+) -> dict[str, Tensor]:
+    """The answer is asked twice, and in between all values become twice as large."""
+    answer(rollout, model, gamma)
+    with torch.no_grad():
+        model.value_head.weight.mul_(2)
+    return {"what comes the second time": answer(rollout, model, gamma)}
+
+
 def _model(*values: float) -> ActorCritic:
     """A table of values: what V says of observation k is `values[k]`."""
     model = ActorCritic(spaces.Discrete(len(values)), spaces.Discrete(2), hidden=())
@@ -422,6 +446,7 @@ def _hunt_cases() -> list[Case]:
     wide_ends = torch.rand(2, 3, 5) < 0.2
     nowhere = torch.zeros(2, 2, 4, dtype=torch.bool)
     wide_once = torch.tensor([[False, True, False]])
+    once = _hunt_case("no end", path, no, no)
     return [
         _hunt_case("on paper", four, never, never, paid, values=(0.0,) * 5),
         _hunt_case("3 steps of one environment", path, no, no),
@@ -436,6 +461,11 @@ def _hunt_cases() -> list[Case]:
         _hunt_case("two environments, γ = 0.8", two, ends[0], ends[1], gamma=0.8),
         _hunt_case("both flags in the middle", path, second, second),
         _hunt_case("2 steps of 4 environments without an end", wide[:2, :4], *nowhere),
+        Case(
+            "no end, and the model has learned since it was asked: its values are twice as large",
+            *once.args,
+            probe=_when_it_has_learned,
+        ),
     ]
 
 
@@ -629,6 +659,14 @@ EXERCISES = (
                 },
                 "The return is noted before the step's own reward is added: each place holds the "
                 "return of the step after it.",
+            ),
+            Wrong(
+                {
+                    "R = bootstrap": "R = torch.zeros(())",
+                    "return returns": "return returns + bootstrap",
+                },
+                "The bootstrap is added to every return without any γ. From step t it is T − t "
+                "steps away, so its factor there is γ^(T − t): begin the loop with it.",
             ),
             Wrong(
                 {"R = bootstrap": "R = gamma * bootstrap"},
@@ -906,6 +944,29 @@ EXERCISES = (
                 "at 0.",
             ),
             Wrong(
+                {"terminated[t], 0.0": "terminated[t] | (truncated[t] & (t == T - 1)), 0.0"},
+                "In the last row a time limit is taken for an ending. There too the world would "
+                "have gone on: what follows is worth next_values[-1].",
+            ),
+            Wrong(
+                {
+                    "truncated[t], next": "truncated[t, :1], next",
+                    "terminated[t], 0.0": "terminated[t, :1], 0.0",
+                },
+                "The flags of environment 0 are used for all environments. Each column has its own "
+                "ends: torch.where chooses for each entry.",
+            ),
+            Wrong(
+                {
+                    "torch.where(terminated[t], 0.0, after)": "after",
+                    "R = rewards[t] + gamma * after": "R = rewards[t] + gamma * after - gamma * "
+                    "after * terminated[t]",
+                },
+                "Where the world ended, what comes after is added and taken away again. Where it "
+                "is huge, rounding takes the reward along. Leave it out from the start: times "
+                "~terminated[t], or torch.where.",
+            ),
+            Wrong(
                 {"terminated[t], 0.0": "terminated[t] & truncated[t], 0.0"},
                 "Nothing is said to follow only where both flags are set. `terminated` alone "
                 "decides.",
@@ -1014,6 +1075,16 @@ EXERCISES = (
                 },
                 "This adds up rewards past the end of the episode. Stop at the first step k ≥ t "
                 "that terminated or truncated.",
+            ),
+            Wrong(
+                {
+                    "            return R\n": "            break\n",
+                    "    return R + discount * next_values[k]": "    value = discount * "
+                    "next_values[k]\n    "
+                    "return R + value - value * terminated[k]",
+                },
+                "Where the world ended, a value is added and taken away again. Where it is huge, "
+                "rounding takes the rewards along. Add it only where it is due.",
             ),
             Wrong(
                 {"            return R": "            break"},
@@ -1296,6 +1367,25 @@ EXERCISES = (
                 {"rollout.terminated, cut": "cut, rollout.terminated"},
                 "The flags are exchanged: `n_step_returns` takes `terminated` first, then "
                 "`truncated`.",
+                also=(flags_exchanged,),
+            ),
+            Wrong(
+                {
+                    "    cut[-1] = True": "    ended = rollout.terminated.clone()\n    "
+                    "cut[-1] = ended[-1] = True",
+                    "rollout.terminated, cut": "ended, cut",
+                },
+                "The last step of each environment is taken for an ending. The rollout only stops "
+                "there, and V(o_{t+1}) says what would have come.",
+            ),
+            Wrong(
+                {
+                    "    with torch.no_grad():": "    seen = torch.cat([rollout.observations[1:], "
+                    "rollout.next_observations[-1:]])\n    with torch.no_grad():",
+                    "(rollout.next_observations)": "(seen)",
+                },
+                "These are the values of the next row's observations. After an end that row "
+                "belongs to another episode: ask about rollout.next_observations.",
             ),
             Wrong(
                 {"rollout.terminated, cut": "torch.zeros_like(cut), cut"},

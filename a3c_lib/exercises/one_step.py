@@ -36,6 +36,12 @@ def returns_to_the_end(
     return torch.stack(returns[::-1])
 
 
+def returns_beyond_time_limits(
+    rewards: Tensor, next_values: Tensor, terminated: Tensor, truncated: Tensor, gamma: float
+) -> Tensor:
+    return returns_to_the_end(rewards, next_values, terminated, truncated & False, gamma)
+
+
 def _targets_cases() -> list[Case]:
     def column(*values: float | bool) -> Tensor:
         return torch.tensor(values)[:, None]
@@ -73,6 +79,14 @@ def _targets_cases() -> list[Case]:
         ),
         Case("no discount", torch.randn(2, 2), torch.randn(2, 2), ends[:2, :2], cuts[:2, :2], 1.0),
         Case("γ = 0", torch.randn(2, 2), torch.randn(2, 2), ends[:2, :2], cuts[:2, :2], 0.0),
+        Case(
+            "2 steps of 3 environments, transposed from (3, 2)",
+            torch.randn(3, 2).T,
+            torch.randn(3, 2).T,
+            ends[:, :2].T,
+            cuts[:, :2].T,
+            0.5,
+        ),
     ]
 
 
@@ -130,12 +144,82 @@ class NoBias(TwoHeads):
         self.policy_head.weight.data *= 0.01
 
 
+# Mistakes that are tried alone, since pairs of all with each other would take long.
+
+
+class SameWeights(TwoHeads):
+    def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
+        torch.manual_seed(0)
+        super().__init__(torso, width, num_actions)
+
+
+class FrozenTorso(TwoHeads):
+    def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
+        super().__init__(torso.requires_grad_(False), width, num_actions)
+
+
+class FrozenHead(TwoHeads):
+    def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
+        super().__init__(torso, width, num_actions)
+        self.policy_head.requires_grad_(False)
+
+
+class FrozenBias(TwoHeads):
+    def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
+        super().__init__(torso, width, num_actions)
+        self.policy_head.bias.requires_grad_(False)
+
+
+class TorsoInAList(TwoHeads):
+    def __init__(self, torso: nn.Module, width: int, num_actions: int) -> None:
+        super().__init__(nn.Identity(), width, num_actions)
+        self.kept = [torso]
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        return super().forward(self.kept[0](observations))
+
+
+class MethodsApart(TwoHeads):
+    """The methods ask the heads, and not forward."""
+
+    def logits(self, observations: Tensor) -> Tensor:
+        logits: Tensor = self.policy_head(self.torso(observations))
+        return logits
+
+    def values(self, observations: Tensor) -> Tensor:
+        values: Tensor = self.value_head(self.torso(observations)).squeeze(-1)
+        return values
+
+
+class Exchanged(MethodsApart):
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        return self.values(observations), self.logits(observations)
+
+
+class NothingFromTheCritic(MethodsApart):
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.torso(observations)
+        return self.policy_head(features), self.value_head(features.detach()).squeeze(-1)
+
+
+class NothingFromTheActor(MethodsApart):
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.torso(observations)
+        return self.policy_head(features.detach()), self.value_head(features).squeeze(-1)
+
+
+class ValuesCutOff(MethodsApart):
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        return self.logits(observations), self.values(observations).detach()
+
+
 def _what_it_gives(network: Any, observations: Tensor, axes: int = 1) -> dict[str, Any]:
     """All that can be seen from outside, with weights that depend on nothing but their shapes. The
     last so many axes are those of one observation."""
     torso = _torso(observations, axes)
-    made = network(torso, 3, 4)
-    fresh = network(nn.Identity(), 50, 20)
+    handed_over = [each.detach().clone() for each in torso.parameters()]
+    made = _complete(network(torso, 3, 4))
+    as_it_was = all(map(torch.equal, handed_over, torso.parameters()))
     with torch.no_grad():
         for number, parameter in enumerate(sorted(made.parameters(), key=_shape)):
             parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter) + number)
@@ -146,22 +230,62 @@ def _what_it_gives(network: Any, observations: Tensor, axes: int = 1) -> dict[st
         "values": values.detach(),
         "what logits() gives": made.logits(observations),
         "what values() gives": made.values(observations),
+        "what logits() gives for other observations": _of_others(made, "logits", observations),
+        "what values() gives for other observations": _of_others(made, "values", observations),
         "the gradient of logits() in the torso": _gradient(made.logits(observations), torso),
         "the gradient of values() in the torso": _gradient(made.values(observations), torso),
         "the logits' gradient in the torso": _gradient(logits, torso),
         "the values' gradient in the torso": _gradient(values, torso),
-        "all actions about equally likely at first, if the features are 0": _undecided(
-            fresh(torch.zeros(4, 50))[0]
-        ),
-        "all actions about equally likely at first": _undecided(
-            fresh(torch.ones(4, 50))[0] - fresh(torch.zeros(4, 50))[0]
-        ),
-        "do features make a difference to the actions at first?": bool(
-            (fresh(torch.ones(4, 50))[0] - fresh(torch.zeros(4, 50))[0]).abs().max() > 0
-        ),
+        **_at_first(network),
         "how many of its numbers learn from the logits": _learning(logits, made),
         "how many of its numbers learn from the values": _learning(values, made),
+        "what says whether the torso begins with the weights it came with": as_it_was,
+        "what says whether all of it is still in training mode": made.training and torso.training,
+        "the logits when the torso has changed": _when_it_has_changed(made, torso, observations),
     }
+
+
+def _complete(made: Any) -> Any:
+    """What was made, if it has both methods."""
+    for name in ("logits", "values"):
+        if not hasattr(made, name):
+            raise AttributeError(f"the method `{name}` is missing")
+    return made
+
+
+def _of_others(made: Any, method: str, observations: Tensor) -> Tensor:
+    """What a method gives for observations that forward() was not asked about last."""
+    made(observations)
+    given: Tensor = getattr(made, method)(observations.flip(-1))
+    return given.detach()
+
+
+def _at_first(network: Any) -> dict[str, bool]:
+    """How a network begins."""
+    fresh, another = network(nn.Identity(), 50, 20), network(nn.Identity(), 50, 20)
+    without_features = fresh(torch.zeros(4, 50))[0]
+    from_features = fresh(torch.ones(4, 50))[0] - without_features
+    weights = ([each for each in one.parameters() if each.dim() > 1] for one in (fresh, another))
+    return {
+        "all actions about equally likely at first, if the features are 0": _undecided(
+            without_features
+        ),
+        "all actions about equally likely at first": _undecided(from_features),
+        "do features make a difference to the actions at first?": bool(
+            from_features.abs().max() > 0
+        ),
+        "what says whether two networks begin with weights of their own": not any(
+            map(torch.equal, *weights)
+        ),
+    }
+
+
+def _when_it_has_changed(made: Any, torso: nn.Module, observations: Tensor) -> Tensor:
+    """The logits of the same observations, after a step of learning."""
+    with torch.no_grad():
+        next(torso.parameters()).mul_(0.5)
+        logits: Tensor = made(observations)[0]
+    return logits
 
 
 def _torso(observations: Tensor, axes: int) -> nn.Module:
@@ -178,7 +302,8 @@ def _learning(output: Tensor, made: nn.Module) -> int:
     parameters = [each for each in made.parameters() if each.requires_grad]
     if not output.requires_grad:
         return 0
-    gradients = torch.autograd.grad(output.sum(), parameters, retain_graph=True, allow_unused=True)
+    ones = torch.ones_like(output)
+    gradients = torch.autograd.grad(output, parameters, ones, retain_graph=True, allow_unused=True)
     return sum(each.numel() for each in gradients if each is not None)
 
 
@@ -193,11 +318,13 @@ def _shape(parameter: Tensor) -> tuple[int, ...]:
 def _gradient(output: Tensor, torso: nn.Module) -> Tensor:
     """d (a weighted sum of the output) / d (the torso's weights)."""
     weights = torch.arange(1.0, output.numel() + 1).view_as(output)
-    if not output.requires_grad:
-        return torch.zeros_like(next(torso.parameters()))
+    parameter = next(torso.parameters())
+    if not (output.requires_grad and parameter.requires_grad):
+        return torch.zeros_like(parameter)
     (gradient,) = torch.autograd.grad(
-        (output * weights).sum(),
-        [next(torso.parameters())],
+        output,
+        [parameter],
+        weights,
         retain_graph=True,
         allow_unused=True,
         materialize_grads=True,
@@ -212,6 +339,7 @@ def _two_heads_cases() -> list[Case]:
         Case("observations (4, 3, 2)", torch.randn(4, 3, 2), probe=_what_it_gives),
         Case("whole numbers, (4, 2)", torch.arange(8).view(4, 2) % 5, 0, probe=_what_it_gives),
         Case("pictures, (3, 2) of 2 × 2", torch.randn(3, 2, 2, 2), 2, probe=_what_it_gives),
+        Case("observations (3, 2)", torch.randn(3, 2), probe=_what_it_gives),
     ]
 
 
@@ -321,6 +449,16 @@ def _where_the_world_went_on(
     return {"V(o_{t+1})": torch.where(rollout.terminated, 0.0, after)}
 
 
+def _when_it_has_learned(
+    answer: Any, model: Table, rollout: Rollout, values: Tensor
+) -> dict[str, Tensor]:
+    """The answer is asked twice, and in between all values become twice as large."""
+    answer(model, rollout, values)
+    with torch.no_grad():
+        model.table.mul_(2)
+    return _where_the_world_went_on(answer, model, rollout, 2 * values)
+
+
 def _walk(*rows: tuple[int, int, str]) -> Rollout:
     """One environment's rollout from rows of cell, next cell, and how it went on."""
     cells, following, ends = zip(*rows, strict=True)
@@ -377,7 +515,10 @@ def _values_after_cases() -> list[Case]:
         model = Table(1.0, 2.0, 4.0, 8.0)
         values = model.values(walk.observations).detach().requires_grad_()
         cases.append(Case(label, model, walk, values, probe=_where_the_world_went_on))
-    return cases
+    model, walk = Table(1.0, 2.0, 4.0, 8.0), _walk((0, 1, ""), (1, 2, ""))
+    values = model.values(walk.observations).detach().requires_grad_()
+    label = "no end, and the model has learned since it was asked: its values are twice as large"
+    return [*cases, Case(label, model, walk, values, probe=_when_it_has_learned)]
 
 
 def _changed(tensor: Tensor, place: Any) -> Tensor:
@@ -475,6 +616,12 @@ EXERCISES = (
                 returns_to_the_end,
                 "You add up the rewards to the end of the rollout. That is chapter 02; here every "
                 "step looks one step ahead: its own reward, and then the critic.",
+                also=(returns_beyond_time_limits,),
+            ),
+            Wrong(
+                {"~terminated": "~(terminated.cumsum(0) > 0)"},
+                "After an ending γ V(o_{t+1}) is left out of all later steps too. Those belong to "
+                "another episode, in which the world goes on: each entry has its own flag.",
             ),
             Wrong(
                 {"~terminated": "~(terminated & truncated)"},
@@ -646,6 +793,7 @@ EXERCISES = (
                     "self.policy_head(features)"
                 },
                 "The two are in the wrong order: logits first, then values.",
+                also=(Exchanged,),
             ),
             Wrong(
                 {
@@ -666,12 +814,60 @@ EXERCISES = (
                 {"self.value_head(features)": "self.value_head(features.detach())"},
                 "The values have no gradient in the torso. With a shared torso the critic teaches "
                 "it too; leave the detach() out.",
+                also=(NothingFromTheCritic,),
             ),
             Wrong(
                 {"self.policy_head(features)": "self.policy_head(features.detach())"},
                 "The logits have no gradient in the torso: only the critic would teach it. Leave "
-                "the "
-                "detach() out.",
+                "the detach() out.",
+                also=(NothingFromTheActor,),
+            ),
+            Wrong(
+                ValuesCutOff,
+                "The values that forward() gives are cut from the graph: nothing that is computed "
+                "from them could teach the network. Leave out `no_grad` and `detach`.",
+            ),
+            Wrong(
+                FrozenTorso,
+                "The torso is frozen: its parameters have requires_grad=False, and nothing can "
+                "teach it. Keep it as it comes; both heads are to move it.",
+            ),
+            Wrong(
+                FrozenHead,
+                "A part of the policy head is frozen: it has requires_grad=False and would stay as "
+                "it begins. The head begins small, and learns as everything else does.",
+                also=(FrozenBias,),
+            ),
+            Wrong(
+                TorsoInAList,
+                "The torso's parameters are not among those of the network, so that no optimiser "
+                "would move them. A module does not see what is in a list: keep the torso as an "
+                "attribute.",
+            ),
+            Wrong(
+                SameWeights,
+                "Two networks begin with the very same weights. Either __init__ sets a seed, or "
+                "both share a layer: let each network make layers of its own, and draw their "
+                "weights as they come.",
+            ),
+            Wrong(
+                {
+                    "    def logits(self, observations: Tensor) -> Tensor:\n"
+                    '        """(*B, *O) → (*B, A)."""\n'
+                    "        logits: Tensor = self(observations)[0]\n"
+                    "        return logits\n": ""
+                },
+                "The method `logits` is missing. Whoever acts asks it for the logits alone.",
+            ),
+            Wrong(
+                {
+                    "    def values(self, observations: Tensor) -> Tensor:\n"
+                    '        """(*B, *O) → (*B)."""\n'
+                    "        values: Tensor = self(observations)[1]\n"
+                    "        return values\n": ""
+                },
+                "The method `values` is missing. Whoever makes targets asks it for the values "
+                "alone.",
             ),
             Wrong(
                 {"        super().__init__()\n": ""},
@@ -850,8 +1046,8 @@ EXERCISES = (
             ),
             Wrong(
                 {"(targets - values).square()": "(targets - values.detach()).square()"},
-                "The detached advantage has found its way into the critic's loss: nothing teaches "
-                "the critic any more. Detach it for the actor, not for the critic.",
+                "In the critic's loss the values are detached, so that nothing teaches the critic "
+                "any more. They are constants for the actor alone.",
             ),
             Wrong(
                 {"-(log_pi": "(log_pi"},
@@ -1065,6 +1261,22 @@ EXERCISES = (
             Wrong(
                 {"Loss(total, policy, value, entropy)": "Loss(total, value, policy, entropy)"},
                 "policy and value are exchanged in the Loss: total, policy, value, entropy.",
+            ),
+            Wrong(
+                {"log_pi * advantages": "log_pi * advantages.squeeze()"},
+                "An axis is lost on the way, as by squeeze(): with one environment (T, 1) times "
+                "(T,) is (T, T), and every log π meets every advantage. Keep both (T, N).",
+            ),
+            Wrong(
+                {"value_weight: float = 0.5": "value_weight: float = 1.0"},
+                "Where value_weight is not handed over, another number than 0.5 is used. Give the "
+                "argument that default.",
+                also=({"value_weight: float = 0.5": "value_weight: float = 0.25"},),
+            ),
+            Wrong(
+                {"value_weight * value\n": "(value_weight or 0.5) * value\n"},
+                "A weight of 0 is taken for none, and the default takes its place. 0 is a weight "
+                "like any other: use value_weight as it is.",
             ),
             Wrong(
                 {"log_pi * advantages": "advantages"},

@@ -4,12 +4,14 @@ An exercise's reference is the package's own function where the package has it; 
 here.
 """
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from itertools import chain, count, repeat
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Categorical
@@ -28,6 +30,10 @@ NEVER_RESET = (
     "notebook's?"
 )
 AFTER_THE_END = "step() after a step that said terminated: the episode was over, the loop goes on"
+ASKED_IN_VAIN = (
+    "choose(observation) was asked once more after the last step, for an action that no step takes"
+)
+CLOSED = "env.close(): the environment is the caller's, who may play another episode in it"
 
 # 0.1 A gradient that flows where it should
 
@@ -52,7 +58,8 @@ def _squared_error_cases() -> list[Case]:
     ]
     large = Case("large errors", _leaf([300.0, 0.0]), _leaf([0.0, -20.0]))
     perfect = Case("a perfect prediction", _leaf([1.0, 2.0]), _leaf([1.0, 2.0]))
-    return [on_paper, *random, large, perfect]
+    constant = Case("a prediction that wants no gradient", torch.ones(2), _leaf([3.0, 2.0]))
+    return [on_paper, *random, large, perfect, constant]
 
 
 # 0.2 One episode
@@ -106,6 +113,7 @@ class Scripted(gym.Env[int, float]):
         self.action_space = ForChoose()
         self.rewards: Sequence[float] = ()
         self.first = self.steps = self.resets = 0
+        self.taken = 0  # steps in all episodes
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -122,11 +130,16 @@ class Scripted(gym.Env[int, float]):
     def render(self) -> None:
         """There is nothing to be seen."""
 
+    def close(self) -> None:
+        """Nothing is to be closed: who made an environment may still need it."""
+        raise RuntimeError(CLOSED)
+
     def step(self, action: float) -> tuple[int, float, bool, bool, dict[str, Any]]:
         if self.steps == len(self.rewards):
             raise RuntimeError(AFTER_THE_END)
         reward = self.rewards[self.steps] + action
         self.steps += 1
+        self.taken += 1
         terminated = self.steps == len(self.rewards)
         truncated = self.limit is not None and self.steps >= self.limit
         return self.first + self.steps, float(reward), terminated, truncated, {}
@@ -180,7 +193,39 @@ def _in_script(play: Any, rewards: Sequence[float], limit: int | None, seed: int
     """Each answer of `choose` is one more than the last, so that a question too many shows."""
     asked = count()
     env = Scripted((rewards, limit))
-    return _of_this(env, play(env, lambda observation: 10.0 * observation + next(asked), seed))
+    taken_before = -1
+
+    def choose(observation: Any) -> Any:
+        nonlocal taken_before
+        taken_before = env.taken
+        return 10.0 * observation + next(asked)
+
+    played = _of_this(env, play(env, choose, seed))
+    if taken_before == env.taken:
+        raise RuntimeError(ASKED_IN_VAIN)
+    return played
+
+
+class InPairs(gym.ObservationWrapper[Any, Any, Any]):
+    """Shows each number beside a 1, in an array."""
+
+    def observation(self, observation: int) -> Any:
+        """Two numbers, as most environments show several."""
+        return np.array([observation, 1])
+
+
+def _in_pairs(play: Any, rewards: Sequence[float]) -> Any:
+    """`choose` takes nothing but what the environment shows."""
+
+    def choose(observation: Any) -> float:
+        if not isinstance(observation, np.ndarray):
+            raise TypeError(
+                f"choose() was handed a {type(observation).__name__}, and the environment shows "
+                "arrays: hand an observation on as it comes"
+            )
+        return float(observation.sum())
+
+    return play(InPairs(Scripted((rewards, None))), choose, 0)
 
 
 def _in_long_script(play: Any, rewards: Tensor) -> Any:
@@ -215,6 +260,7 @@ def _play_episode_cases() -> list[Case]:
         *(Case(label, *args, probe=_in_corridor) for label, args in walks.items()),
         *(Case(label, *args, probe=_in_script) for label, args in scripts.items()),
         Case("an episode of 3001 steps", torch.ones(3001), probe=_in_long_script),
+        Case("observations that are arrays of two numbers", [0.125, 0.5], probe=_in_pairs),
     ]
 
 
@@ -343,12 +389,18 @@ def _average_return_cases() -> list[Case]:
         ),
     }
     settings = [[1.0, -2.0, 3.0], [0.5, 1.0]], [2, None], 0.0, 1.0, 0.8, 3
+    infinite = [[1.0, 2.0]], [None], 0.0, math.inf
     return [
         *(
             Case(f"{label}; γ = 0.5", *args, probe=_average_of_scripted)
             for label, args in worlds.items()
         ),
         Case("two episodes with γ = 0.8 and seed 3", *settings, probe=_average_of_scripted),
+        Case(
+            "one that ends where value_of says infinity; γ = 0.5",
+            *infinite,
+            probe=_average_of_scripted,
+        ),
     ]
 
 
@@ -386,7 +438,9 @@ def _log_pi_cases() -> list[Case]:
     apart = Case("logits far apart", _leaf([[0.0, -200.0], [150.0, 0.0]]), torch.tensor([1, 1]))
     large = _leaf([[300.0, 299.0, 0.0], [200.0, 0.0, 0.0]])
     close = Case("large logits, two of them close together", large, torch.tensor([1, 0]))
-    return [on_paper, *random, apart, close]
+    # Too far apart for float64 as well.
+    farther = Case("logits that are 1000 apart", _leaf([[0.0, -1000.0]]), torch.tensor([1]))
+    return [on_paper, *random, apart, close, farther]
 
 
 def _actions(seed: int, T: int, A: int) -> Tensor:
@@ -413,7 +467,15 @@ def _reinforce_loss_cases() -> list[Case]:
     ]
     rare = Case("rare actions and large returns", _leaf([-200.0, -0.5]), _leaf([1000.0, -500.0]))
     certain = Case("a certain action and a return of 0", _leaf([0.0, -1.0]), _leaf([3.0, 0.0]))
-    return [on_paper, *random, rare, certain]
+    zeros = _leaf([-1.0, -2.0]), _leaf([0.0, 0.0])
+    nothing = Case("returns that are all 0", *zeros, probe=_loss_and_its_kind)
+    return [on_paper, *random, rare, certain, nothing]
+
+
+def _loss_and_its_kind(answer: Any, log_probabilities: Tensor, returns: Tensor) -> dict[str, Any]:
+    """The loss, and whether it can be differentiated at all, also where that gives 0."""
+    loss = answer(log_probabilities, returns)
+    return {"the loss": loss, "what says whether it is a tensor": isinstance(loss, Tensor)}
 
 
 def _normal(seed: int, *shape: int) -> Tensor:
@@ -680,6 +742,30 @@ EXERCISES = (
                 {"return rewards, terminated": "return len(rewards), terminated"},
                 "You return how many steps it took. Asked for are their rewards, one by one, as "
                 "a list.",
+            ),
+            Wrong(
+                {
+                    "rewards = []": "rewards, action = [], choose(observation)",
+                    "env.step(choose(observation))": "env.step(action)",
+                    "rewards.append(float(reward))": "rewards.append(float(reward))\n        "
+                    "action = choose(observation)",
+                },
+                "`choose` is asked once more when the episode is over, for an action that no step "
+                "takes. A policy that draws its actions has then drawn one too many: ask right "
+                "before the step.",
+            ),
+            Wrong(
+                {
+                    "    return rewards, terminated": "    env.close()\n    "
+                    "return rewards, terminated"
+                },
+                "The environment is closed at the end. It is the caller's, who may play another "
+                "episode in it: leave it open.",
+            ),
+            Wrong(
+                {"reset(seed=seed)": "reset(seed=seed or None)"},
+                "The seed 0 does not reach the environment: 0 counts as False. It is a seed like "
+                "any other: env.reset(seed=seed), whatever it is.",
             ),
             Wrong(
                 {"return rewards, terminated": "return rewards, False"},
@@ -1014,6 +1100,41 @@ EXERCISES = (
                 "You return the sum of the returns. Asked for is their mean.",
             ),
             Wrong(
+                {"0.0 if terminated else value": "(1 - terminated) * value"},
+                "Where the world ended, what `value_of` says is multiplied by 0. If that is "
+                "infinite or NaN, 0 times it is NaN, and nothing is to come whatever anybody says "
+                "there: choose between the two with `if`.",
+            ),
+            Wrong(
+                {"sum(returns) / episodes": "float(torch.tensor(returns).quantile(0.5))"},
+                "This is the median of the returns, the one in the middle. Asked for is their "
+                "mean.",
+                also=({"sum(returns) / episodes": "float(torch.tensor(returns).median())"},),
+            ),
+            Wrong(
+                {
+                    "            observation, reward": "            before = observation\n"
+                    "            observation, reward",
+                    "else value_of(observation)": "else value_of(before)",
+                },
+                "You ask for the value of the wrong observation: of the one from before the last "
+                "step. What is still to come comes after that step: ask for the value of what it "
+                "led to.",
+            ),
+            Wrong(
+                {"gamma * G": "0.9 * G"},
+                "You compute with a γ of your own. Use the argument `gamma`.",
+                also=({"gamma * G": "0.99 * G"}, {"gamma * G": "0.5 * G"}),
+            ),
+            Wrong(
+                {
+                    "for _ in range": "for i in range",
+                    "observation, _ = env.reset()": "observation, _ = env.reset(seed=seed + i + 1)",
+                },
+                "Every episode is reset with a seed of its own. Hand over the seed once; "
+                "env.reset() alone goes on with its random numbers.",
+            ),
+            Wrong(
                 {"over = terminated or truncated": "over = terminated and truncated"},
                 "The loop now waits until both flags are True. It was right as it was given: one "
                 "of them ends the episode.",
@@ -1143,6 +1264,7 @@ EXERCISES = (
                 "Where logits are far apart, the softmax "
                 "rounds a probability to 0, and its logarithm is −inf. log_softmax does both at "
                 "once and stays finite.",
+                also=({"logits.log_softmax(dim=-1)": "logits.double().softmax(dim=-1).log()"},),
             ),
             Wrong(
                 {
@@ -1204,6 +1326,27 @@ EXERCISES = (
             Wrong(
                 {"[steps, actions]": "[0, actions]"},
                 "Every step is looked up in the first step's row. Row t belongs to step t.",
+            ),
+            Wrong(
+                {"logits.log_softmax(dim=-1)": "logits.clamp(-200, 200).log_softmax(dim=-1)"},
+                "The logits are cut off above or below. Where they are far apart the policy "
+                "becomes another one. log_softmax takes logits of any size.",
+                also=(
+                    {"logits.log_softmax(dim=-1)": "logits.clamp(-100, 100).log_softmax(dim=-1)"},
+                    {"logits.log_softmax(dim=-1)": "logits.clamp(-50, 50).log_softmax(dim=-1)"},
+                    {"logits.log_softmax(dim=-1)": "logits.clamp(-20, 20).log_softmax(dim=-1)"},
+                    {"logits.log_softmax(dim=-1)": "logits.clamp(-10, 10).log_softmax(dim=-1)"},
+                ),
+            ),
+            Wrong(
+                {"[steps, actions]": "[steps, actions].clamp(min=-200)"},
+                "log π is kept above a lower limit. Where logits are far apart it is lower than "
+                "that, and an ordinary number: return it as it is.",
+                also=(
+                    {"[steps, actions]": "[steps, actions].clamp(min=-100)"},
+                    {"[steps, actions]": "[steps, actions].clamp(min=-50)"},
+                    {"[steps, actions]": "[steps, actions].clamp(min=-20)"},
+                ),
             ),
             Wrong(
                 {"logits.log_softmax(dim=-1)": "(logits / logits.sum(dim=-1, keepdim=True)).log()"},
@@ -1363,6 +1506,21 @@ EXERCISES = (
                 {"weights = constants": "weights = constants.flip(0).cumsum(0).flip(0)"},
                 "You add up the returns from each step on. They are "
                 "sums of rewards already: weigh step t by G_t itself.",
+            ),
+            Wrong(
+                {"logs = log_probabilities": "logs = -log_probabilities.abs()"},
+                "You take the size of the logarithm, |log π|, for −log π. Where an action is "
+                "certain log π is 0, and there the size has no gradient. Turn the sign instead.",
+            ),
+            Wrong(
+                {"terms.sum()": "sum(term for term, G in zip(terms, weights) if G != 0)"},
+                "Steps with a return of 0 are skipped. Where all returns are 0 nothing is left but "
+                "the 0 that the sum begins with, which is no tensor and cannot be differentiated. "
+                "Add up all steps.",
+            ),
+            Wrong(
+                {"terms.sum()": "terms[:-1].sum()"},
+                "The last step is missing from the sum. It counts as the others do.",
             ),
             Wrong(
                 {
