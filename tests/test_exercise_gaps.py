@@ -1,6 +1,8 @@
 """Wrong answers of kinds that no case could tell from the right one, until it had one that can."""
 
+import functools
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from torch.distributions import Categorical
 from torch.nn import functional as F
 
 from a3c_lib.actor_critic import Loss
+from a3c_lib.encoders import features_of
+from a3c_lib.exercises.atari import PaperNetwork, held
 from a3c_lib.exercises.engine import registry
 from a3c_lib.exercises.engine.checking import Kind, check, kept, trials
 from a3c_lib.exercises.engine.mistakes import edited
@@ -18,6 +22,7 @@ from a3c_lib.exercises.hogwild import Worker, replay, rmsprop_step
 from a3c_lib.exercises.lstm import begin_anew, learn_from, through_time
 from a3c_lib.exercises.replay import Memory, Window
 from a3c_lib.losses import a2c_loss, entropy
+from a3c_lib.worlds.atari import luminance
 
 EDITS = {
     "0.1": {
@@ -540,6 +545,9 @@ EDITS = {
         "clamped": {
             "result.append(added / total)": "result.append((added / total).clamp(-10, 10))"
         },
+        "steps as bytes": {
+            "total = sum(steps)": "steps = torch.tensor(steps, dtype=torch.uint8)\n    total = steps.sum()"
+        },
     },
     "6.4": {
         "a cut is an end": {
@@ -553,6 +561,10 @@ EDITS = {
         },
         "γ = 0.9": {"*ends, gamma)": "*ends, 0.9)"},
         "weights": {"value_weight * value - entropy_weight * bonus": "0.1 * value - 0.01 * bonus"},
+        "two actions": {
+            "log_pi.gather(-1, rollout.actions[acting][:, None]).squeeze(-1)": "torch.where(rollout.actions[acting] == 0, log_pi[:, 0], log_pi[:, 1])"
+        },
+        "log π not below −1": {"[:, None]).squeeze(-1)": "[:, None]).squeeze(-1).clamp(min=-1.0)"},
     },
     "6.5": {
         "γ = 0.8": {"config.gamma)": "0.8)"},
@@ -560,6 +572,9 @@ EDITS = {
         "rate 20": {"config.learning_rate *": "20.0 *"},
         "rate of at least 0.1": {
             "(1 - steps / config.total_steps)": "max(0.1, 1 - steps / config.total_steps)"
+        },
+        "rate of at least 0.0001": {
+            "rate = config.learning_rate * (1 - steps / config.total_steps)": "rate = max(config.learning_rate * (1 - steps / config.total_steps), 1e-4)"
         },
         "the weight of the values by default": {
             "weights = config.value_weight, config.entropy_weight": "weights = config.value_weight, 0.1"
@@ -575,6 +590,11 @@ EDITS = {
         "int16 where an episode begins": {
             "np.zeros_like(older)": "np.zeros(older.shape, dtype=int)"
         },
+        "Python's True alone": {"if begins:": "if begins is True:"},
+        "all but Python's False": {"if begins:": "if begins is not False:"},
+        "times a whole number": {
+            "    if begins:\n        older = np.zeros_like(older)\n": "    older = older * (1 - begins)\n"
+        },
     },
     "7.2": {
         "squeeze(0) for the single stack": {
@@ -589,6 +609,7 @@ EDITS = {
         "squeeze(1)": {
             "return features.reshape(*batch, -1)": "out = features.reshape(*batch, -1)\n    return out.squeeze(0) if out.dim() == 3 else out"
         },
+        "layers in evaluation": {"    *batch, stack": "    layers.eval()\n    *batch, stack"},
     },
     "7.3": {
         "ints": {
@@ -603,12 +624,18 @@ EDITS = {
         "a negative reward is none": {
             "reward += console.act(action)": "reward += max(0, console.act(action))"
         },
+        "the maximum as the last screen": {
+            "return reward, before, after": "return reward, before, np.maximum(before, after)"
+        },
     },
     "7.5": {
         "values too": {
             "targets(small, next_values, *others)": "targets(small, next_values.clamp(-100, 100), *others)"
         },
         "targets clamped": {"return result": "return result.clamp(-100, 100)"},
+        "only where one is above 1": {
+            "rewards.clamp(-1, 1)": "rewards.clamp(-1, 1) if rewards.max() > 1 else rewards"
+        },
     },
     "7.6": {
         "exactly one less": {
@@ -626,6 +653,12 @@ EDITS = {
         "lives of 0 are an end": {
             "terminated = lost | over": "terminated = lost | over | ((lives[1:] == 0) & (lives[:-1] > 0))"
         },
+        "below five lives": {
+            "lives[1:] < lives[:-1]": "(lives[1:] < lives[:-1]) & (lives[1:] < 5)"
+        },
+        "each of five lives": {
+            "lost = (lives[1:] < lives[:-1])": "lost = np.any([(lives[:-1] > k) & (lives[1:] <= k) for k in range(5)], axis=0)"
+        },
     },
     "7.7": {
         "at least 2": {
@@ -637,6 +670,14 @@ EDITS = {
         "rounds 0.4999999": {
             "math.ceil(frames / (frame_skip * t_max * num_envs))": "int(frames / (frame_skip * t_max * num_envs) + 0.999)"
         },
+        "times a fraction": {
+            "frames / (frame_skip * t_max * num_envs)": "frames * (1 / (frame_skip * t_max * num_envs))"
+        },
+    },
+    "7.8": {
+        "values not below 0": {"(features).squeeze(-1)": "(features).squeeze(-1).relu()"},
+        "|V|": {"(features).squeeze(-1)": "(features).squeeze(-1).abs()"},
+        "values clamped ±5": {"(features).squeeze(-1)": "(features).squeeze(-1).clamp(-5, 5)"},
     },
     "8.1": {
         "float actions": {
@@ -950,6 +991,36 @@ def rewards_of_the_first_call(targets):
     return limited
 
 
+def features_of_the_first_pictures(layers, pictures, _kept={}):  # noqa: B006
+    *batch, stack, height, width = pictures.shape
+    if "scaled" not in _kept or _kept["scaled"].shape != pictures.shape:
+        _kept["scaled"] = pictures / 255
+    return layers(_kept["scaled"].reshape(-1, stack, height, width)).reshape(*batch, -1)
+
+
+def targets_of_the_first_numbers(targets):
+    @functools.lru_cache
+    def limited(rewards, *others):
+        return targets(rewards.clamp(-1, 1), *others)
+
+    return limited
+
+
+class OneTorsoForAll(PaperNetwork):
+    kept: ClassVar = {}
+
+    def __init__(self, stack, actions):
+        super().__init__(stack, actions)
+        self.torso = self.kept.setdefault(stack, self.torso)
+
+
+class FeaturesOfTheFirstPictures(PaperNetwork):
+    def forward(self, pictures):
+        if not hasattr(self, "seen") or self.seen.shape != pictures.shape:
+            self.seen, self.features = pictures, features_of(self.torso, pictures)
+        return self.policy_head(self.features), self.value_head(self.features).squeeze(-1)
+
+
 @pytest.mark.parametrize(
     ("exercise_id", "answer"),
     [
@@ -964,7 +1035,11 @@ def rewards_of_the_first_call(targets):
         ("4.2", cut_off_where_most_begin),
         ("6.1", batch_of_the_first_rollout),
         ("7.2", features_by_the_number_of_axes),
+        ("7.2", features_of_the_first_pictures),
         ("7.5", rewards_of_the_first_call),
+        ("7.5", targets_of_the_first_numbers),
+        ("7.8", OneTorsoForAll),
+        ("7.8", FeaturesOfTheFirstPictures),
         ("8.1", a_fixed_share_explores),
         ("9.1", KeepsEverything),
         ("9.1", HoldsEachTwice),
@@ -1271,6 +1346,69 @@ def a_whole_number(theta, schedule, changes):
     return int(replay(theta, schedule, changes))
 
 
+def shares_rounded_down(gradients, steps):
+    shares = torch.tensor(steps) // sum(steps)
+    return [sum(m * part for m, part in zip(shares, parts)) for parts in zip(*gradients)]  # noqa: B905
+
+
+def any_one_resets(terminated, truncated, resetting):
+    return torch.cat([resetting.any().expand_as(resetting)[None], (terminated | truncated)[:-1]])
+
+
+def resetting_in_two_rows(terminated, truncated, resetting):
+    return torch.cat([resetting[None], resetting[None], (terminated | truncated)[:-2]])
+
+
+def a_list_of_pictures(stack, picture, begins):
+    return [*(np.zeros_like(stack[1:]) if begins else stack[1:]), picture]
+
+
+def pictures_of_floats(stack, picture, begins):
+    older = np.zeros_like(stack[1:]) if begins else stack[1:]
+    return np.concatenate([older, picture[None]]).astype(np.float32)
+
+
+def squeezed_features(layers, pictures):
+    *batch, stack, height, width = pictures.shape
+    return layers(pictures.reshape(-1, stack, height, width) / 255).reshape(*batch, -1).squeeze()
+
+
+def brightness_in_bytes(before, after):
+    grey = ((77 * x[..., 0] + 150 * x[..., 1] + 29 * x[..., 2]) >> 8 for x in (before, after))
+    return np.maximum(*grey)
+
+
+def the_first_where_the_last_is_black(before, after):
+    return np.where(luminance(after) > 0, luminance(after), luminance(before))
+
+
+def the_maximum_for_the_first(console, action, frames):
+    reward, before, after = held(console, action, frames)
+    return reward, np.maximum(before, after), after
+
+
+def screens_together(console, action, frames):
+    reward, *screens = held(console, action, frames)
+    return reward, screens
+
+
+def excess_taken_off(targets):
+    def limited(rewards, *others):
+        return targets(rewards, *others) - (rewards - rewards.clamp(-1, 1))
+
+    return limited
+
+
+def steps_up_and_updates_down(frames, t_max, num_envs, frame_skip):
+    return -(-frames // frame_skip) // (t_max * num_envs)
+
+
+class SizedByItsPictures(PaperNetwork):
+    def __init__(self, stack, actions):
+        super().__init__(stack, actions)
+        self.torso[5] = nn.LazyLinear(256)
+
+
 @pytest.mark.parametrize(
     ("exercise_id", "answer", "said", "never"),
     [
@@ -1308,6 +1446,24 @@ def a_whole_number(theta, schedule, changes):
         ("5.3", asked_of_the_shared, "asked of the shared", "The gradient is thrown away"),
         ("5.4", theta_and_its_double, "the result is a tuple", "TypeError"),
         ("5.4", a_whole_number, "made a whole number", "no effect"),
+        ("6.2", shares_rounded_down, "which rounds down", "has no effect"),
+        ("6.3", any_one_resets, "the first row is True for all of them", "has no effect"),
+        ("6.3", resetting_in_two_rows, "`resetting` stands in two rows", "broadcast"),
+        ("7.1", a_list_of_pictures, "the result is a list", "in place"),
+        ("7.1", pictures_of_floats, "The pictures are floats", "eight times"),
+        ("7.2", squeezed_features, "`squeeze` takes away an axis of length 1", "squeeze(0)"),
+        ("7.3", brightness_in_bytes, "Bytes end at 255", "the difference of the screens"),
+        ("7.3", the_first_where_the_last_is_black, "where the other one is black", "no effect"),
+        ("7.4", the_maximum_for_the_first, "the first action's `before`", "the same screen"),
+        ("7.4", screens_together, "Asked for are three", "unpack"),
+        (
+            "7.5",
+            excess_taken_off,
+            "A reward of 70 does not count the same as one of 7",
+            "more than",
+        ),
+        ("7.7", steps_up_and_updates_down, "The steps are rounded up", "to the nearest"),
+        ("7.8", SizedByItsPictures, "Write how many numbers come in", "when the check ran"),
         ("8.1", one_coin_for_all, "8.1", "has no effect"),
         ("8.3", following_first, "`following` stands first", "has no effect"),
         ("8.5", other_memory, "`.data = …` put other memory", "has no effect"),

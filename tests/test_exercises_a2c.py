@@ -22,7 +22,7 @@ from a3c_lib.networks import ActorCritic
 from a3c_lib.optim import RMSProp
 from a3c_lib.playing import Player
 from a3c_lib.returns import n_step_returns
-from a3c_lib.rollout import collect, sampled, start
+from a3c_lib.rollout import collect, greedy, sampled, start
 from a3c_lib.training import clip_gradients, seeds
 
 # 6.1
@@ -173,6 +173,37 @@ def by_its_own_functions(model, player, optimizer, config):
     return steps.item()
 
 
+def by_the_number_of_its_environments(model, player, optimizer, config):
+    policy, steps = sampled(model, player.generator), 0
+    while steps < config.total_steps:
+        played = player.play(policy, config.t_max)
+        lesson = lesson_of(model, played, n_step_returns, config.loss, config.gamma)
+        gradients, _ = clip_gradients(lesson.gradients, config.max_grad_norm)
+        optimizer.step(gradients, config.annealed(steps))
+        dummies = int(played.rollout.dummies.sum())
+        steps += config.t_max * player.envs.num_envs - dummies
+    return steps
+
+
+def greedy_after_its_first_rollout(model, player, optimizer, config):
+    steps = 0
+    while steps < config.total_steps:
+        policy = greedy(model) if steps else sampled(model, player.generator)
+        lesson = lesson_of(
+            model, player.play(policy, config.t_max), n_step_returns, config.loss, config.gamma
+        )
+        gradients, _ = clip_gradients(lesson.gradients, config.max_grad_norm)
+        optimizer.step(gradients, config.annealed(steps))
+        steps += lesson.steps
+    return steps
+
+
+def test_whoever_no_longer_draws_is_not_told_of_old_parameters():
+    text = " ".join(check(registry.find("6.5"), greedy_after_its_first_rollout).text.split())
+    assert "how actions are drawn is not right yet" in text
+    assert "began with" not in text
+
+
 def counts_nothing(model, player, optimizer, config):
     steps = 0
     while steps < config.total_steps:
@@ -227,6 +258,7 @@ def test_what_has_been_written_learns_as_the_package_does():
         ("6.4", the_other_factor_made_a_column),
         ("6.5", by_lessons),
         ("6.5", by_its_own_functions),
+        ("6.5", by_the_number_of_its_environments),
     ],
 )
 def test_a_right_answer_in_another_form_passes(exercise, answer):

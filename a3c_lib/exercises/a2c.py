@@ -117,6 +117,7 @@ def _combined_cases() -> list[Case]:
         Case("4 environments, 2 parameters, different numbers of steps", *random(16, 15, 12, 1)),
         Case("2 environments, 4 parameters, large gradients", large, [7, 2]),
         Case("one environment, and another gradient", *random(5)),
+        Case("2 environments, 300 steps and 200", *random(300, 200)),
     ]
 
 
@@ -272,10 +273,12 @@ def _hunt_case(
     cuts: Sequence[tuple[int, int]] = (),
     scale: float = 1.0,
     settings: tuple[float, float, float] = (0.9, 0.1, 0.01),
+    num_actions: int = 2,
+    stretch: float = 30.0,
 ) -> Case:
-    model = ActorCritic(spaces.Box(-1, 1, (3,)), spaces.Discrete(2), hidden=(4,), seed=1)
+    model = ActorCritic(spaces.Box(-1, 1, (3,)), spaces.Discrete(num_actions), hidden=(4,), seed=1)
     with torch.no_grad():
-        model.policy_head.weight *= 30  # so that actions differ in their probabilities
+        model.policy_head.weight *= stretch  # so that actions differ in their probabilities
     terminated, truncated, dummies = torch.zeros(3, T, N, dtype=torch.bool)
     for flags, places in (terminated, ends), (truncated, cuts):
         for t, n in places:
@@ -284,7 +287,7 @@ def _hunt_case(
     observations = torch.randn(T + 1, N, 3)
     rollout = Rollout.of(
         observations[:-1],
-        torch.randint(2, (T, N)),
+        torch.randint(num_actions, (T, N)),
         scale * torch.randn(T, N) * ~dummies,
         observations[1:],
         terminated,
@@ -303,6 +306,7 @@ def _hunt_cases() -> list[Case]:
         _hunt_case("5 steps of 3 environments, one ended and one cut", 5, 3, [(1, 0)], [(2, 2)]),
         _hunt_case("3 steps of 2 environments, large rewards", 3, 2, scale=500.0),
         _hunt_case("3 steps of 2 environments, other weights", 3, 2, settings=(0.6, 0.4, 0.2)),
+        _hunt_case("3 steps of 2 environments, 4 actions", 3, 2, num_actions=4, stretch=500.0),
     ]
 
 
@@ -436,6 +440,7 @@ class _Replayed:
 
     def __init__(self, model: ActorCritic, rollouts: Sequence[Rollout]) -> None:
         self.generator = torch.Generator().manual_seed(0)
+        self.envs = SimpleNamespace(num_envs=rollouts[0].actions.shape[1])
         self.model, self.rollouts = model, rollouts
         self.lengths: list[int] = []
         self.faithful: list[bool] = []
@@ -493,7 +498,7 @@ def _trained(answer: Any, rollouts: Sequence[Rollout], config: Config) -> dict[s
     made = optimizer.gradients
     return {
         "the number of steps in each rollout": torch.tensor(player.lengths),
-        "are actions drawn as the model has them now?": all(player.faithful),
+        "how actions are drawn": "from π of this moment" if all(player.faithful) else "otherwise",
         "how many updates are made": len(made),
         "the first update's gradient": made[0] if made else torch.zeros(0),
         "the learning rates": torch.tensor(optimizer.rates),
@@ -559,6 +564,7 @@ def _training_cases() -> list[Case]:
         )
 
     other = {"gamma": 0.95, "learning_rate": 5.0, "value_weight": 0.7, "entropy_weight": 0.02}
+    slow = {"gamma": 0.9, "learning_rate": 0.001, "value_weight": 0.5, "entropy_weight": 0.01}
 
     ends, cuts = [(1, 0), (7, 1)], [(2, 2), (9, 0)]
     cases = {
@@ -581,6 +587,10 @@ def _training_cases() -> list[Case]:
         "17 steps in rollouts of 8, with other settings": (
             _rollouts(4, 2, 3),
             settings(17, 4, 2, max_grad_norm=100.0, **other),
+        ),
+        "17 steps in rollouts of 8, with a small learning rate": (
+            _rollouts(4, 2, 3),
+            settings(17, 4, 2, max_grad_norm=100.0, **slow),
         ),
     }
     return [Case(label, *args, probe=_trained) for label, args in cases.items()]
@@ -829,6 +839,11 @@ EXERCISES = (
                 ),
             ),
             Wrong(
+                {"m * part": "m // total * part", "added / total": "added"},
+                "Whole numbers are divided by `//`, which rounds down: every share below 1 becomes "
+                "0. Use `/`.",
+            ),
+            Wrong(
                 {"m * part": "m**2 * part"},
                 "The weights are squared. The mean over all steps weighs each environment with "
                 "its number of steps.",
@@ -1029,6 +1044,16 @@ EXERCISES = (
                 "an end.",
             ),
             Wrong(
+                {"first = resetting[None]": "first = resetting.any().expand_as(resetting)[None]"},
+                "Where one environment resets, the first row is True for all of them. Each "
+                "environment ends, and resets, for itself.",
+            ),
+            Wrong(
+                {"torch.cat([first, later])": "torch.cat([first, first, ended[:-2]])"},
+                "`resetting` stands in two rows, and the ends stand two rows below their own. The "
+                "dummy is the very next step after an end: `resetting` is one row.",
+            ),
+            Wrong(
                 {"first = resetting[None]": "first = torch.ones_like(ended[:1])"},
                 "The first row is always a dummy here. It is one only where the step before the "
                 "rollout was an end: `resetting`.",
@@ -1071,7 +1096,7 @@ EXERCISES = (
             ),
             ignores(
                 "`resetting` has no effect: it is the first row.",
-                lambda given: {"resetting": ~given.resetting},
+                lambda given: {"resetting": torch.cat([~given.resetting[:1], given.resetting[1:]])},
             ),
             ignores(
                 "The ends of step 0 have no effect. Where step 0 ended, step 1 is a dummy.",
@@ -1257,6 +1282,31 @@ EXERCISES = (
                 "given.",
             ),
             Wrong(
+                {"rollout.terminated, rollout.truncated": "rollout.truncated, rollout.terminated"},
+                "The two flags are exchanged now. They were right as they were given: terminated "
+                "first, then truncated.",
+            ),
+            Wrong(
+                {
+                    "value_weight * value - entropy_weight * bonus": "entropy_weight * value - "
+                    "value_weight * bonus"
+                },
+                "The two weights are exchanged now. They were right as they were given.",
+            ),
+            Wrong(
+                {
+                    "log_pi.gather(-1, rollout.actions[acting][:, None]).squeeze(-1)": "log_pi"
+                    ".amax(dim=-1)"
+                },
+                "Now the advantage weighs log π of the likeliest action. Only the one that was "
+                "taken counts: gather was right.",
+            ),
+            Wrong(
+                {"(returns - values)": "(rollout.rewards + gamma * next_values - values)"},
+                "The advantages are those of a single step now: the reward and the value after "
+                "it. They were right as they were given, with the returns.",
+            ),
+            Wrong(
                 {"weighed = taken": "weighed = taken.exp()"},
                 "Now π stands in the place of log π. It was right as it was given.",
             ),
@@ -1397,6 +1447,43 @@ EXERCISES = (
                     "config.value_weight"
                 },
                 "The two weights of the loss are exchanged.",
+            ),
+            Wrong(
+                {"*ends, config.gamma": "*ends, 0.99"},
+                "The returns are discounted with 0.99, whatever the settings say: config.gamma.",
+            ),
+            Wrong(
+                {
+                    "clip_gradients(gradients, config.max_grad_norm)": "clip_gradients("
+                    "gradients, 0.5)"
+                },
+                "The gradients are clipped to 0.5, whatever the settings say: "
+                "config.max_grad_norm.",
+            ),
+            Wrong(
+                {"a2c_loss(*batch, *weights)": "a2c_loss(*batch)"},
+                "The parts of the loss have the weights that a2c_loss has by default. Hand over "
+                "config.value_weight and config.entropy_weight.",
+            ),
+            Wrong(
+                {"rollout.terminated, rollout.truncated": "rollout.truncated, rollout.terminated"},
+                "The two flags are handed over in the wrong order: terminated first, then "
+                "truncated.",
+            ),
+            Wrong(
+                {"values_after(model, rollout, values)": "values.detach().roll(-1, 0)"},
+                "What comes after a step is taken from the next row of values. Below the last row "
+                "there is none, and below a time limit stands another episode's: values_after "
+                "looks up both.",
+            ),
+            Wrong(
+                {
+                    "gradients = torch.autograd.grad(loss.total, optimizer.parameters)": "loss"
+                    ".total.backward()\n        gradients = [each.grad for each in "
+                    "optimizer.parameters]"
+                },
+                "The gradients of earlier rollouts are still there: backward() adds to what "
+                "stands in `.grad`. Empty it each time, or let torch.autograd.grad return them.",
             ),
             Wrong(
                 {"loss.total": "loss.policy"},

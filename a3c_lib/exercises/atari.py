@@ -56,6 +56,8 @@ def _stack_cases() -> list[Case]:
         Case(
             "2 pictures of 2 × 2", np.stack([black, black + 3]), white, False, probe=_written_over
         ),
+        Case("an episode begins, as NumPy says it", bytes_of(2, 1, 2), bytes_of(1, 2), np.True_),
+        Case("within an episode, as NumPy says it", bytes_of(2, 1, 2), bytes_of(1, 2), np.False_),
     ]
 
 
@@ -64,11 +66,11 @@ def _written_over(answer: Any, stack: Bytes, picture: Bytes, begins: bool) -> An
     (Where the answer has written into it already, that is told of other cases.)"""
     handed = stack.copy()
     new = answer(stack, picture, begins)
-    if not isinstance(new, np.ndarray):
-        return new
-    first = np.copy(new)
+    first = np.copy(new) if isinstance(new, np.ndarray) else new
     if np.array_equal(stack, handed):
         stack[:], picture[:] = 9, 9
+    if not isinstance(new, np.ndarray):
+        return first
     return {
         "the new stack": first,
         "the new stack, after others have written into the old one and the picture": np.copy(new),
@@ -107,6 +109,15 @@ def stack_turned_into_channels_of_dots(layers: nn.Module, pictures: Tensor) -> T
     return features_of(layers, mixed)
 
 
+def _in_use(answer: Any, layers: nn.Module, pictures: Tensor) -> dict[str, Any]:
+    """The features of pictures, where others of the same shape have come before."""
+    answer(layers, 255 - pictures)
+    return {
+        "the result": answer(layers, pictures),
+        "the mode of the layers": "training" if layers.training else "evaluation",
+    }
+
+
 def _picture_cases() -> list[Case]:
     def layers(stack: int) -> nn.Module:
         return nn.Sequential(nn.Conv2d(stack, 3, kernel_size=2), nn.ReLU(), nn.Flatten())
@@ -136,6 +147,7 @@ def _picture_cases() -> list[Case]:
         Case("three batch axes, (2, 3, 1)", layers(2), pictures(2, 3, 1, 2, 4, 4)),
         Case("layers that give one feature", one_feature, pictures(2, 3, 2, 4, 4)),
         Case("one feature of a single stack", one_feature, pictures(2, 4, 4)),
+        Case("2 environments, after others", layers(2), pictures(2, 2, 4, 4), probe=_in_use),
     ]
 
 
@@ -173,6 +185,22 @@ def colours_added_in_bytes(before: Bytes, after: Bytes) -> Bytes:
         return added
 
     return np.maximum(mean(before), mean(after))
+
+
+def colours_weighed_in_bytes(before: Bytes, after: Bytes) -> Bytes:
+    def bright(screen: Bytes) -> Bytes:
+        red, green, blue = (screen[..., colour] for colour in range(3))
+        return ((77 * red + 150 * green + 29 * blue) >> 8).astype(np.uint8)
+
+    return np.maximum(bright(before), bright(after))
+
+
+def two_colours_weighed_in_bytes(before: Bytes, after: Bytes) -> Bytes:
+    def bright(screen: Bytes) -> Bytes:
+        red, green, blue = (screen[..., colour] for colour in range(3))
+        return ((77 * red.astype(int) + 150 * green + 29 * blue) >> 8).astype(np.uint8)
+
+    return np.maximum(bright(before), bright(after))
 
 
 def _screen_cases() -> list[Case]:
@@ -239,7 +267,8 @@ def screens_before_the_frames(console: Any, action: int, frames: int) -> Held:
 
 class _Console:
     """Remembers what is pressed. A frame pays its number times the action, and costs that with
-    action 4; its screen is as bright as its number, and in one corner as the action."""
+    action 4. Its screen is brighter than the last one or darker, like no other of the first 15, and
+    in one corner as bright as the action. Its game is never over."""
 
     def __init__(self) -> None:
         self.pressed: list[int] = []
@@ -253,12 +282,23 @@ class _Console:
         return 210, 160
 
     def getScreenRGB(self, screen: Bytes | None = None) -> Bytes | None:
-        drawn = np.full((210, 160, 3), len(self.pressed), dtype=np.uint8)
+        drawn = np.full((210, 160, 3), 7 * len(self.pressed) % 16, dtype=np.uint8)
         drawn[0, 0] = self.pressed[-1] if self.pressed else 0
         if screen is None:
             return drawn
         screen[:] = drawn
         return None
+
+    def getScreenGrayscale(self) -> Bytes:
+        screen = self.getScreenRGB()
+        assert screen is not None
+        return screen[..., 0]
+
+    def game_over(self) -> bool:
+        return False
+
+    def reset_game(self) -> None:
+        self.pressed.clear()
 
 
 def _two_steps(answer: Any, first: int, second: int, frames: int) -> dict[str, Any]:
@@ -313,10 +353,13 @@ def _applied(
     gamma: float,
 ) -> Any:
     """What the clipped targets of a rollout are, where other targets are clipped as well, and the
-    function has been in use before."""
+    function has been in use before, with other numbers in the same tensor."""
     limited = answer(targets)
     answer(_nothing)
-    limited(3 - rewards, next_values, terminated, truncated, gamma)
+    meant = rewards.clone()
+    rewards.copy_(3 - meant)
+    limited(rewards, next_values, terminated, truncated, gamma)
+    rewards.copy_(meant)
     return limited(rewards, next_values, terminated, truncated, gamma)
 
 
@@ -347,6 +390,7 @@ def _reward_cases() -> list[Case]:
     paid_each_time = torch.full((150, 1), 4.0), torch.ones(150, 1), never, never
     on_paper = column(7.0, -3.0), column(0.0, 0.0), no, no
     small = column(0.5, 30.0), column(4.0, 4.0), no, no
+    lost = column(-3.0, 0.5), column(4.0, 4.0), no, no
     return [
         Case("on paper: rewards 7 and −3", one_step_targets, *on_paper, 0.5, probe=_applied),
         Case("rewards 0.5 and 30", one_step_targets, *small, 0.5, probe=_applied),
@@ -358,6 +402,7 @@ def _reward_cases() -> list[Case]:
         Case("no reward", n_step_returns, *both(0.0), 0.9, probe=_applied),
         Case("large values", one_step_targets, *random_with(1000.0), 0.9, probe=_applied),
         Case("returns above 100", n_step_returns, *paid_each_time, 1.0, probe=_applied),
+        Case("rewards −3 and 0.5", one_step_targets, *lost, 0.5, probe=_applied),
     ]
 
 
@@ -462,6 +507,7 @@ def _life_cases() -> list[Case]:
             none,
             steps(5, 1),
         ),
+        Case("lives are lost of nine", column(9, 8, 8, 7, 6, 6), none, none),
     ]
 
 
@@ -486,6 +532,8 @@ def _budget_cases() -> list[Case]:
         Case("a frame more than 100,000 updates", 32_000_001, t_max=5, num_envs=16, frame_skip=4),
         Case("one frame more than whole steps", 33, t_max=2, num_envs=4, frame_skip=4),
         Case("one frame more, large updates", 200_000_001, t_max=20, num_envs=400, frame_skip=4),
+        Case("30 frames more than 3 updates", 150, t_max=5, num_envs=2, frame_skip=4),
+        Case("7 updates of 75 frames", 525, t_max=5, num_envs=3, frame_skip=5),
     ]
 
 
@@ -527,24 +575,55 @@ class PaperNetwork(nn.Module):
 def _seen_by(network: Any, pictures: Tensor, actions: int) -> dict[str, Any]:
     """What it makes of pictures, with weights that depend on nothing but their shapes."""
     made = network(pictures.shape[-3], actions)
-    parameters = sorted(made.parameters(), key=lambda theta: tuple(theta.shape))
-    dice = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for theta in parameters:
-            numbers = torch.randn(theta.shape, generator=dice)
-            theta.copy_(numbers / math.sqrt(max(1, theta[0].numel())))
+    parameters = _filled(made)
     logits, values = made(pictures)
     return {
         "the shapes of its parameters": str([tuple(theta.shape) for theta in parameters])[1:-1],
-        "logits": logits.detach(),
-        "values": values.detach(),
+        "the logits": logits.detach(),
+        "the values": values.detach(),
         "how the logits reach the first layer": _reaches(made, logits),
         "how the values reach the first layer": _reaches(made, values),
-        "are the heads called policy_head and value_head?": all(
-            isinstance(getattr(made, name, None), nn.Linear)
-            for name in ("policy_head", "value_head")
+        "what is called policy_head and value_head": " and ".join(
+            _kind(made, name) for name in ("policy_head", "value_head")
         ),
     }
+
+
+def _after_others(network: Any, pictures: Tensor, actions: int) -> dict[str, Any]:
+    """What it makes of pictures where it has seen others of their shape, and there is a second
+    network."""
+    made, other = (network(pictures.shape[-3], actions) for _ in range(2))
+    parameters = _filled(made)
+    others = {theta.data_ptr() for theta in other.parameters()}
+    with torch.no_grad():
+        made(255 - pictures)
+        logits, values = made(pictures)
+    return {
+        "the logits": logits,
+        "the values": values,
+        "the number of parameters that two networks share": sum(
+            theta.data_ptr() in others for theta in parameters
+        ),
+    }
+
+
+@torch.no_grad()
+def _filled(made: nn.Module) -> list[Tensor]:
+    """Its parameters by their shapes, with numbers that make some values positive and others
+    negative, and most of them large: so it is seen what stands behind a head."""
+    parameters: list[Tensor] = sorted(made.parameters(), key=lambda theta: tuple(theta.shape))
+    dice = torch.Generator().manual_seed(16)
+    for theta in parameters:
+        numbers = 2 * torch.randn(theta.shape, generator=dice)
+        theta.copy_(numbers / math.sqrt(max(1, theta[0].numel())))
+    return parameters
+
+
+def _kind(made: nn.Module, name: str) -> str:
+    head = getattr(made, name, None)
+    if head is None:
+        return "nothing"
+    return "a linear layer" if isinstance(head, nn.Linear) else f"a {type(head).__name__}"
 
 
 def _reaches(made: nn.Module, output: Tensor) -> Tensor:
@@ -571,6 +650,7 @@ def _network_cases() -> list[Case]:
         Case("2 environments, 4 pictures, 6 actions", pictures(2, 4, 84, 84), 6, probe=_seen_by),
         Case("a single stack of 2 pictures", pictures(2, 84, 84), 3, probe=_seen_by),
         Case("a rollout of 2 steps of 1 environment", pictures(2, 1, 4, 84, 84), 4, probe=_seen_by),
+        Case("1 environment, after other pictures", pictures(1, 2, 84, 84), 3, probe=_after_others),
     ]
 
 
@@ -656,8 +736,8 @@ EXERCISES = (
             ),
             Wrong(
                 {"return new": "return new.astype(float)"},
-                "The pictures are floats, which need eight times the memory: np.zeros makes "
-                "floats unless it is told otherwise. np.zeros_like(stack) keeps bytes.",
+                "The pictures are floats, each of which needs the memory of several bytes. Asked "
+                "for are bytes, as in the stack and in the new picture.",
             ),
             Wrong(
                 {"older = stack[1:]": "older = np.roll(stack, 1, axis=0)[:-1]"},
@@ -688,6 +768,13 @@ EXERCISES = (
             Wrong(
                 {"np.zeros_like(older)": "np.full_like(older, 255)"},
                 "Where an episode begins, the older pictures are white. They are black: zeros.",
+            ),
+            Wrong(
+                {"if begins:": "if begins is True:"},
+                "Whether an episode begins is understood only where `begins` is Python's own True "
+                "or False. NumPy's are other objects, and `is` compares objects: ask for the truth "
+                "alone, `if begins`.",
+                also=({"if begins:": "if begins is not False:"},),
             ),
             Wrong(
                 {"picture[None]]": "stack[-1:]]"},
@@ -770,7 +857,7 @@ EXERCISES = (
                     "return features.reshape(*batch, -1)": "return features.reshape(*(batch or "
                     "[1]), -1).squeeze(0)"
                 },
-                "squeeze(0) takes away a first axis of length 1, whatever it stands for: one "
+                "`squeeze` takes away an axis of length 1, whatever it stands for: one "
                 "environment, or a rollout of one step, loses its axis as well. Only a single "
                 "stack has no batch axis.",
                 also=(
@@ -971,6 +1058,19 @@ EXERCISES = (
                 "bright: 0.299, 0.587, 0.114 as floats.",
             ),
             Wrong(
+                colours_weighed_in_bytes,
+                "Little or nothing is left of the brightness. Are bytes multiplied by whole "
+                "numbers on the way? Bytes end at 255 and begin again at 0: make every colour a "
+                "float, or a larger whole number, before you multiply.",
+                also=(two_colours_weighed_in_bytes,),
+            ),
+            Wrong(
+                {"np.maximum(one, other)": "np.where(other > 0, other, one)"},
+                "One screen counts only where the other one is black. Where a dot is seen on "
+                "both, the brighter one counts: np.maximum.",
+                also=({"np.maximum(one, other)": "np.where(one > 0, one, other)"},),
+            ),
+            Wrong(
                 {"[0.299, 0.587, 0.114]": "[0.0, 1.0, 0.0]"},
                 "This is the green alone. Brightness adds up all three, with weights.",
                 also=(
@@ -1134,6 +1234,11 @@ EXERCISES = (
                 "These are the screens before the last two.",
             ),
             Wrong(
+                {"return reward, before, after": "return reward, screens"},
+                "Two things are returned. Asked for are three: the reward, the screen before the "
+                "last one, and the last one, each by itself.",
+            ),
+            Wrong(
                 {"return reward, before, after": "return before, after, reward"},
                 "The three things are in another order: the reward, then the two screens.",
             ),
@@ -1267,9 +1372,8 @@ EXERCISES = (
                 lambda given: {"rewards": given.rewards.clamp(-1, 1) / 2},
             ),
             heeds(
-                "A reward of 7 counts more than one of 70 would: above 1 all rewards count as 1, "
-                "below "
-                "−1 as −1.",
+                "A reward of 70 does not count the same as one of 7: above 1 all rewards count as "
+                "1, below −1 as −1.",
                 lambda given: {
                     "rewards": given.rewards * torch.where(given.rewards.abs() > 1, 10.0, 1.0)
                 },
@@ -1446,6 +1550,28 @@ EXERCISES = (
                 "counter falls.",
             ),
             Wrong(
+                {"lost | over": "lost | (lives[1:] == 0)"},
+                "A counter of 0 stands in the place of `over`. The counter after a game's last "
+                "step belongs to the new game, and games without lives show a 0 all the time: "
+                "whether a game is over, `over` says.",
+                also=({"lost | over": "lost | (lives[1:] == 0) & ~timed_out"},),
+            ),
+            Wrong(
+                {"lost | over": "lost & ~over"},
+                "Where a game is over, nothing terminates. A game that is over is an end to learn "
+                "from, like a lost life.",
+            ),
+            Wrong(
+                {"lives[1:] < lives[:-1]": "lives[1:] < lives[0]"},
+                "The counter is compared with the one before step 0, so that one lost life counts "
+                "in every step after it. Compare it with the counter of the step before.",
+            ),
+            Wrong(
+                {"~timed_out": "~timed_out.any(axis=0)"},
+                "Where the time of a game is up once, no lost life of that environment counts, "
+                "neither before nor after it. Look at the flag of this step alone.",
+            ),
+            Wrong(
                 {" & ~timed_out": " & timed_out"},
                 "Lost lives are seen only where the time is up. It is the other way round.",
             ),
@@ -1558,6 +1684,23 @@ EXERCISES = (
                 {"math.ceil(": "round("},
                 "This rounds to the nearest. A part of an update that is left is played too: "
                 "round up, math.ceil.",
+            ),
+            Wrong(
+                {
+                    "math.ceil(frames / (frame_skip * t_max * num_envs))": "math.ceil(frames / "
+                    "frame_skip) // (t_max * num_envs)"
+                },
+                "The steps are rounded up, and the updates down: a part of an update that is left "
+                "is not played. Divide by everything first, and round up once, at the end.",
+            ),
+            Wrong(
+                {
+                    "frames / (frame_skip * t_max * num_envs)": "frames * (1 / (frame_skip * "
+                    "t_max * num_envs))"
+                },
+                "With 525 frames and 75 an update this makes 8 updates, one too many. A number "
+                "such as 1 / 75 is rounded, and what it is multiplied with may come out a little "
+                "too large. Divide the frames by those of an update.",
             ),
             Wrong(
                 {"frame_skip * t_max * num_envs": "frame_skip * t_max + num_envs"},
@@ -1676,6 +1819,44 @@ EXERCISES = (
                 {"return self.policy_head(features)": "return self.policy_head(features).relu()"},
                 "There is a ReLU behind the policy's head. A logit can be any number: the heads "
                 "are linear.",
+            ),
+            Wrong(
+                {
+                    "self.value_head(features).squeeze(-1)": "self.value_head(features)"
+                    ".squeeze(-1).relu()"
+                },
+                "The values are never negative. They have to be where more is lost than won: the "
+                "heads are linear, and nothing stands behind them.",
+            ),
+            Wrong(
+                {
+                    "return self.policy_head(features)": "return "
+                    "self.policy_head(features).log_softmax(dim=-1)"
+                },
+                "You return logarithms of probabilities. The heads are linear, and nothing stands "
+                "behind them: what follows makes the softmax itself.",
+            ),
+            Wrong(
+                {"features_of(self.torso, pictures)": "features_of(self.torso, pictures).detach()"},
+                "No gradient reaches the convolutions, so they would never learn. Acting switches "
+                "gradients off by itself: leave out `no_grad` and `detach`.",
+            ),
+            Wrong(
+                {"self.policy_head(features)": "self.policy_head(features.detach())"},
+                "The actor does not teach the convolutions: leave the detach() out.",
+            ),
+            Wrong(
+                {
+                    "kernel_size=8, stride=4": "kernel_size=8, stride=2",
+                    "kernel_size=4, stride=2": "kernel_size=4, stride=4",
+                },
+                "The strides are exchanged: 4 in the first layer, 2 in the second.",
+            ),
+            Wrong(
+                {"nn.Linear(2592, 256)": "nn.LazyLinear(256)"},
+                "A layer whose name begins with Lazy has no weights before it has seen pictures. "
+                "What looks at the weights of a new network, as this chapter does further down, "
+                "finds none. Write how many numbers come in.",
             ),
             Wrong(
                 {"kernel_size=8, stride=4": "kernel_size=8, stride=4, padding=2"},
