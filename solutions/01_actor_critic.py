@@ -510,7 +510,7 @@ assert abs(for_V_bribed.item() + 1.7 - np.log(0.3)) < 1e-4
 # Targets need $V(o_{t+1})$ for each step. Asking the network again for all next observations costs a second pass. But in a rollout $o_{t+1}$ is nearly always the observation of the next row, and its value has been computed already. The function below makes use of that. It runs, its shapes are right, and you will see
 # in a moment what it does to a critic. **Find the fault**, and change as little as you can. (A right answer may ask the network about all next observations after all.)
 #
-# `model` is any model with `values`: `model.values(observations)` asks the critic. The `rollout` is the one above: `observations`, `actions`, `rewards`, `next_observations`, `terminated`, `truncated`, all $(T, N, \dots)$. Where the world ended any value may stand, since the target does not look at it.
+# `model` is any model with `values`: `model.values(observations)` asks the critic. The `rollout` is the one above: `observations`, `actions`, `rewards`, `next_observations`, `terminated`, `truncated`, all $(T, N, \dots)$. Where the world ended any finite number may stand, since the target does not look at it.
 
 
 # %% tags=["nbval-check-output"]
