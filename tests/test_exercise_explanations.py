@@ -262,7 +262,7 @@ def counts_its_calls(rewards: Tensor, values: Tensor, ended: Tensor, gamma: floa
 
 
 def test_an_answer_that_keeps_something_is_found_by_a_second_call() -> None:
-    assert "What does it keep from the first call" in said(counts_its_calls)
+    assert "`CALLS` keeps something from one call to the next" in said(counts_its_calls)
 
 
 # What a claim needs

@@ -211,15 +211,17 @@ def with_gradient(inputs: Mapping[str, Any]) -> Iterator[str]:
 
 def sharing_memory(value: Any, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The places of a result that lie in an argument's memory, and the paths of these arguments.
+    One number that is read out of an argument does not count.
 
-    >>> seen = torch.zeros(3)
-    >>> dict(sharing_memory({"all": seen, "first": seen[:1], "twice": 2 * seen}, {"seen": seen}))
-    {'all': 'seen', 'first': 'seen'}
+    >>> x = torch.zeros(3)
+    >>> results = {"all": x, "slice": x[:2], "number": x[0], "twice": 2 * x}
+    >>> dict(sharing_memory(results, {"seen": x}))
+    {'all': 'seen', 'slice': 'seen'}
     """
     places = {memory_of(leaf): path for path, leaf in leaves(inputs)}
     for path, leaf in leaves(value):
         place = memory_of(leaf)
-        if place is not None and place in places:
+        if place is not None and place in places and np.ndim(leaf) > 0:
             yield path, places[place]
 
 
