@@ -723,6 +723,15 @@ def test_an_index_must_be_an_integer_and_a_mask_of_bools() -> None:
     assert "bools are expected" in said(check(mask, lambda x: (x > 1).float()))
 
 
+def test_a_list_of_arrays_is_compared_without_a_warning() -> None:
+    exercise = exercise_of(lambda x: x + 1, Case("on paper", torch.zeros(2, 3)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        text = said(check(exercise, lambda x: [np.ones(3), np.ones(3)]))
+    assert "the result is a list; expected is a tensor" in text
+    assert "Its numbers are right." in text
+
+
 def test_the_wrong_number_of_values_is_counted() -> None:
     exercise = exercise_of(lambda x: (x + 1, x + 2), Case("on paper", torch.tensor([1.0, 4.0])))
     assert check(exercise, lambda x: [x + 1, x + 2]).right
