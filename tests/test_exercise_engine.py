@@ -778,6 +778,14 @@ def test_a_dict_needs_its_keys() -> None:
     assert "is a tensor; expected is a dict with 'a' and 'b'" in said(check(exercise, lambda x: x))
 
 
+@pytest.mark.parametrize(("expected", "wanted"), [(True, "yes"), (False, "no")])
+def test_a_question_is_told_with_its_answer(expected: bool, wanted: str) -> None:
+    exercise = exercise_of(lambda x: {"is it a whole number?": expected}, Case("on paper", 1.0))
+    assert check(exercise, lambda x: {"is it a whole number?": expected}).right
+    text = said(check(exercise, lambda x: {"is it a whole number?": not expected}))
+    assert f": not right yet: is it a whole number? The answer has to be {wanted}." in text
+
+
 def test_words_are_compared_and_none_is_a_result_where_it_is_expected() -> None:
     exercise = exercise_of(lambda x: "up" if x > 0 else None, Case("up", 1), Case("down", -1))
     assert check(exercise, lambda x: "up" if x > 0 else None).right

@@ -1440,7 +1440,7 @@ class SizedByItsPictures(PaperNetwork):
         ("5.1", gradients_used_up, "missing or never reached?", "`theta = theta − …` gives"),
         ("5.1", other_memory_behind_g, "`.data = …` puts other memory", "two things"),
         ("5.1", epsilon_on_the_step, "outside the brackets", "torch's RMSprop"),
-        ("5.1", takes_gradients_out, "the caller's list still holds", "torch.cat"),
+        ("5.1", takes_gradients_out, "does the caller's list still hold", "torch.cat"),
         ("5.2", CountsUpToTheBudget, "not counted whole", "has no effect"),
         ("5.3", an_if_before_what_is_cleared, "1, 0, 0, 0, 0", "again and again"),
         ("5.3", asked_of_the_shared, "asked of the shared", "The gradient is thrown away"),

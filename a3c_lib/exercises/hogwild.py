@@ -113,12 +113,12 @@ def _what_others_see(
     held = all(len(each) == len(given) for each in handed)
     left = [part.flatten() for each in handed for part in each]
     return {
-        "whether the caller's list still holds all gradients": held,
+        "does the caller's list still hold all gradients?": held,
         "the θ that other workers see": torch.cat(seen["θ"]).clone(),
         "the g that other workers see": torch.cat(seen["g"]).clone(),
         "the θ in this worker's own list": _flat(theta),
         "the gradients afterwards": torch.cat([torch.zeros(0), *left]),
-        "whether θ asks for gradients afterwards": any(each.requires_grad for each in given),
+        "does θ ask for gradients afterwards?": any(each.requires_grad for each in given),
     }
 
 
@@ -344,7 +344,7 @@ def _at_work(
         "the g that other workers see": _flat(seen["g"]),
         "what is added to the step counts": shared.steps - torch.tensor([counted, 0, 0]),
         "whether θ changes in each `finish`": torch.tensor(changed),
-        "is there a self.rollout after `begin`?": torch.tensor(kept),
+        "whether there is a self.rollout after each `begin`": torch.tensor(kept),
         "all θ′ with which they act": torch.stack(acted),
     }
 

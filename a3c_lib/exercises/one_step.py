@@ -239,8 +239,8 @@ def _what_it_gives(network: Any, observations: Tensor, axes: int = 1) -> dict[st
         **_at_first(network),
         "how many of its numbers learn from the logits": _learning(logits, made),
         "how many of its numbers learn from the values": _learning(values, made),
-        "what says whether the torso begins with the weights it came with": as_it_was,
-        "what says whether all of it is still in training mode": made.training and torso.training,
+        "does the torso begin with the weights that it came with?": as_it_was,
+        "is all of it still in training mode?": made.training and torso.training,
         "the logits when the torso has changed": _when_it_has_changed(made, torso, observations),
     }
 
@@ -274,9 +274,7 @@ def _at_first(network: Any) -> dict[str, bool]:
         "do features make a difference to the actions at first?": bool(
             from_features.abs().max() > 0
         ),
-        "what says whether two networks begin with weights of their own": not any(
-            map(torch.equal, *weights)
-        ),
+        "do two networks begin with weights of their own?": not any(map(torch.equal, *weights)),
     }
 
 

@@ -475,7 +475,7 @@ def _reinforce_loss_cases() -> list[Case]:
 def _loss_and_its_kind(answer: Any, log_probabilities: Tensor, returns: Tensor) -> dict[str, Any]:
     """The loss, and whether it can be differentiated at all, also where that gives 0."""
     loss = answer(log_probabilities, returns)
-    return {"the loss": loss, "what says whether it is a tensor": isinstance(loss, Tensor)}
+    return {"the loss": loss, "is the loss a tensor?": isinstance(loss, Tensor)}
 
 
 def _normal(seed: int, *shape: int) -> Tensor:

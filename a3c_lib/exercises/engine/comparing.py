@@ -297,6 +297,12 @@ def of_leaves(pair: Pair, tolerance: Tolerance, wants_gradient: bool) -> Iterato
     if yours is None and expected is not None:
         yield Difference(agreeing(place, "is None."), rows(expected, yours), Level.FORM)
         return
+    if place.endswith("?") and isinstance(expected, bool):
+        if expected is not yours:
+            wanted = "yes" if expected else "no"
+            remark = f"not right yet: {place} The answer has to be {wanted}."
+            yield Difference(remark, level=Level.NUMBERS)
+        return
     if isinstance(expected, (Tensor, *NUMBERS)):
         if remark := of_form(pair, wants_gradient):
             yield Difference(
