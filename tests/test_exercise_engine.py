@@ -1038,6 +1038,52 @@ def test_an_argument_may_be_returned_where_the_reference_does_so() -> None:
     assert check(exercise, lambda x: 1 * x.flatten()).right
 
 
+def test_of_several_arguments_that_are_returned_the_first_in_the_result_is_named() -> None:
+    cases = Case("on paper", *(torch.ones(3) for _ in range(8)))
+    exercise = exercise_of(lambda a, b, c, d, e, f, g, h: tuple(torch.ones(8, 3)), cases)
+    text = said(check(exercise, lambda a, b, c, d, e, f, g, h: (h, g, f, e, d, c, b, a)))
+    assert "it returns its argument `h` itself" in text
+
+
+@dataclass
+class Unreadable:
+    """Its only field raises when it is read."""
+
+    value: float
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "value":
+            raise ValueError("unreadable")
+        return super().__getattribute__(name)
+
+
+def within_itself(x: Tensor) -> list[Any]:
+    result: list[Any] = [x]
+    result.append(result)
+    return result
+
+
+def nested_deeply(x: Tensor) -> list[Any]:
+    result: list[Any] = [x]
+    for _ in range(10_000):
+        result = [result]
+    return result
+
+
+@pytest.mark.parametrize("strange", [within_itself, nested_deeply, lambda x: Unreadable(1.0)])
+@pytest.mark.parametrize("reference", [lambda x: 2 * x, lambda x: [x + 1, [x]]])
+def test_a_result_that_cannot_be_walked_through_is_refused(strange: Any, reference: Any) -> None:
+    wrong = Wrong(lambda x: x / 2, "`x` is halved.")
+    cases = Case("on paper", torch.ones(3, requires_grad=True))
+    assert not check(exercise_of(reference, cases, wrong=[wrong]), strange).right
+
+
+def test_an_argument_that_is_put_into_itself_is_named() -> None:
+    exercise = exercise_of(lambda xs: sum(xs), Case("on paper", [1.0, 2.5]))
+    text = said(check(exercise, lambda xs: (sum(xs), xs.append(xs))[0]))
+    assert "argument `xs` in place" in text
+
+
 def test_a_mode_that_is_left_changed_is_named() -> None:
     def fit(model: Doubling, x: Tensor) -> Tensor:
         return model(x).detach()

@@ -382,8 +382,10 @@ def _equal(expected: Any, yours: Any) -> bool:
 
 def of_memory(expected: Outcome, yours: Outcome) -> Iterator[Difference]:
     """What is returned is an argument, or a part of one."""
-    for place in yours.same_memory.keys() - expected.same_memory.keys():
-        name = yours.named(yours.same_memory[place])
+    for place, argument in yours.same_memory.items():
+        if place in expected.same_memory:
+            continue
+        name = yours.named(argument)
         yield Difference(
             f"it returns its argument `{name}` itself, or a part of it: whoever changes the one "
             "changes the other. Return something new.",

@@ -245,8 +245,9 @@ def same(one: Outcome, other: Outcome, exercise: Exercise) -> bool:
 
 def disagree(one: Any, other: Any, tolerance: Tolerance) -> bool:
     """Whether two results of one form hold different numbers somewhere."""
-    for (path, a), (same_path, b) in zip(leaves(one), leaves(other), strict=False):
-        both = path == same_path and isinstance(a, Tensor) and isinstance(b, Tensor)
-        if both and a.shape == b.shape and not tolerance.agree(a, b):
-            return True
+    with suppress(Exception):  # from what cannot be walked through or compared
+        for (path, a), (same_path, b) in zip(leaves(one), leaves(other), strict=False):
+            both = path == same_path and isinstance(a, Tensor) and isinstance(b, Tensor)
+            if both and a.shape == b.shape and not tolerance.agree(a, b):
+                return True
     return False

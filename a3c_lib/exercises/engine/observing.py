@@ -67,11 +67,14 @@ def observe(answer: Answer, case: Case, reference: Answer, with_gradients: bool 
             after=dict(traces(inputs)),
             stored=frozenset(with_gradient(inputs)),
             switched_off=not torch.is_grad_enabled(),
-            same_memory={} if case.probe else dict(sharing_memory(outcome.value, inputs)),
         )
-        if with_gradients:
-            back, errors = gradients(outcome.value, wanted)
-            outcome = outcome._replace(gradients=back, gradient_errors=errors)
+        with suppress(Exception):  # from a result that cannot be walked through; comparing says so
+            if case.probe is None:
+                same_memory = dict(sharing_memory(outcome.value, inputs))
+                outcome = outcome._replace(same_memory=same_memory)
+            if with_gradients:
+                back, errors = gradients(outcome.value, wanted)
+                outcome = outcome._replace(gradients=back, gradient_errors=errors)
     return outcome._replace(printed=capture.text, warned=tuple(capture.warned))
 
 
@@ -153,22 +156,27 @@ def copied(value: Any) -> Any:
         return value
 
 
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Everything within tuples, lists, dicts and modules, with the path to it.
+def leaves(value: Any, path: str = "", around: tuple[int, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Everything within tuples, lists, dicts and modules, with the path to it. What lies within
+    itself is "[...]" there, as Python writes it; `around` are the ids of what is walked through.
 
     >>> dict(leaves({"gamma": 0.5, "pair": (1, [2])}))
     {'gamma': 0.5, 'pair[0]': 1, 'pair[1][0]': 2}
     """
+    if id(value) in around:
+        yield path, "[...]"
+        return
+    around = (*around, id(value))
     match value:
         case _ if names := fields_of(value):
             for name in names:
-                yield from leaves(getattr(value, name), f"{path}.{name}")
+                yield from leaves(getattr(value, name), f"{path}.{name}", around)
         case tuple() | list():
             for i, each in enumerate(value):
-                yield from leaves(each, f"{path}[{i}]")
+                yield from leaves(each, f"{path}[{i}]", around)
         case dict():
             for key, each in value.items():
-                yield from leaves(each, f"{path}[{key!r}]" if path else str(key))
+                yield from leaves(each, f"{path}[{key!r}]" if path else str(key), around)
         case nn.Module():
             for name, each in (*value.named_parameters(), *value.named_buffers()):
                 yield f"{path}.{name}", each
