@@ -10,5 +10,5 @@ a folder `runs/games/NAME/…`, where it is resumed when it was interrupted. Aft
 series that keeps one, `NAME/`, the folder of a run that `a3c-lib evaluate` reads.
 
 `pong_search` and `pong_a3c_search` are records of what was tried before the recipes for Pong were
-found; no command plays them again.
+found, `pong_rollout_search` of what was tried afterwards; no command plays them again.
 """
