@@ -56,8 +56,7 @@ LONGER: dict[str, Any] = {  # found by a search of its own, pong_rollout_search
     **RECIPE,
     "t_max": 20,
     "lambda_": 0.95,
-    "learning_rate": 8e-4,
-    "anneal": False,
+    "learning_rate": 1e-3,
 }
 SIX_GAMES = {
     "Beam Rider": "beam_rider",
