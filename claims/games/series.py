@@ -52,12 +52,6 @@ RECIPE: dict[str, Any] = {  # found by a search, whose record is pong_search
     "entropy_weight": 0.003,
     "value_weight": 0.25,
 }
-LONGER: dict[str, Any] = {  # found by a search of its own, pong_rollout_search
-    **RECIPE,
-    "t_max": 20,
-    "lambda_": 0.95,
-    "learning_rate": 1e-3,
-}
 SIX_GAMES = {
     "Beam Rider": "beam_rider",
     "Breakout": "breakout",
@@ -72,14 +66,6 @@ def a2c_on_two_cores(game: str, total_steps: int, screen: Screen = PLAIN) -> Pla
     """16 environments, 8 in each of two processes."""
     config = parallel_a2c.Config(total_steps=total_steps, num_envs=16, num_workers=2, **RECIPE)
     return Plan("parallel-a2c", ATARI + game, config, FAST, screen)
-
-
-def longer_rollouts(total_steps: int, screen: Screen = PLAIN) -> Plan:
-    """Rollouts of 20 steps of Pong from 8 environments, 4 in each of two processes."""
-    config = parallel_a2c.Config(total_steps=total_steps, num_envs=8, num_workers=2, **LONGER)
-    return Plan(
-        "parallel-a2c", ATARI + "pong", config, dataclasses.replace(FAST, bfloat16=False), screen
-    )
 
 
 def a3c_with(num_workers: int, total_steps: int) -> Plan:
@@ -164,16 +150,6 @@ SERIES = {
         "Whether A2C learns Pong with sticky actions when it has twice the steps.",
         {"A2C, sticky, longer": a2c_on_two_cores("pong", 4_000_000, Screen(sticky=0.25))},
         seeds=range(1),
-    ),
-    "pong_longer_rollouts": Series(
-        "How A2C learns Pong with λ-returns over rollouts of 20 steps, without sticky actions.",
-        {"A2C, T = 20": longer_rollouts(800_000)},
-        seeds=range(5),
-    ),
-    "pong_longer_rollouts_sticky": Series(
-        "How A2C learns Pong with λ-returns over rollouts of 20 steps, where actions stick.",
-        {"A2C, T = 20, sticky": longer_rollouts(2_000_000, Screen(sticky=0.25))},
-        seeds=range(3),
     ),
     "breakout": Series(
         "How far A2C comes in Breakout; a lost life ends what is learned from.",
